@@ -1,0 +1,84 @@
+"""The one glyph normalisation: an image of one character becomes the 28×28 array that the CNN sees.
+
+Training and reading both go through `normalise`, so a letter looks the same to the CNN wherever it
+came from. Images of single characters (training sets, `lettermill predict`) are first turned into ink
+by `ink_of`; pages bring their own ink from `segmentation.binarise`.
+
+The layout follows EMNIST (Cohen et al. 2017, arXiv:1702.05373): crop to the ink, keep the aspect
+ratio, centre the bounding box, leave a border. It differs in two points: areas are averaged instead
+of blurred and interpolated, so a crop of any resolution ends equally sharp, and the darkest ink is
+stretched to 255, so a thin pen does not fade when it is scaled down.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+GLYPH_VERSION = 1
+"""Raised whenever `normalise` gives other values; a model states the version that it was trained on."""
+
+GLYPH_SIZE = 28
+"""Width and height of a glyph in pixels."""
+
+BORDER = 3
+"""Empty pixels on each side of the longer axis."""
+
+_INK_LEVEL = 96
+_BACKGROUND_NOISE = 0.25
+
+
+def normalise(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Scale one character's ink into the square that the CNN sees.
+
+    Args:
+        ink: uint8, h×w, 255 where a pixel is wholly ink and 0 where it is paper; margins of any size.
+
+    Returns:
+        uint8, 28×28, white on black, the ink's bounding box centred with its aspect ratio kept and at
+        least 3 empty pixels on every side. All zeros where there is no ink.
+
+    Raises:
+        ValueError: the array is not two-dimensional uint8.
+    """
+    if ink.ndim != 2 or ink.dtype != np.uint8:
+        raise ValueError(f"ink must be a two-dimensional uint8 array, not {ink.dtype} of shape {ink.shape}")
+    glyph = np.zeros((GLYPH_SIZE, GLYPH_SIZE), np.uint8)
+    strong = ink >= _INK_LEVEL
+    rows = np.flatnonzero(strong.any(axis=1))
+    if rows.size == 0:
+        return glyph
+    columns = np.flatnonzero(strong.any(axis=0))
+    crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    height, width = crop.shape
+    scale = (GLYPH_SIZE - 2 * BORDER) / max(height, width)
+    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(crop, (new_width, new_height), interpolation=method).astype(np.float32)
+    small *= 255.0 / max(1.0, float(small.max()))
+    top, left = (GLYPH_SIZE - new_height) // 2, (GLYPH_SIZE - new_width) // 2
+    glyph[top : top + new_height, left : left + new_width] = np.rint(small).astype(np.uint8)
+    return glyph
+
+
+def ink_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn an image of a single character into ink, whatever its polarity and contrast.
+
+    The paper is what most of the image's edge shows; ink is the distance from it, stretched so that
+    the weak quarter (paper grain, compression noise) becomes 0 and the strongest pixels 255.
+
+    Args:
+        image: uint8, h×w, grey; dark on light or light on dark.
+
+    Returns:
+        uint8, h×w, 255 for ink and 0 for paper; all zeros where the image has no contrast.
+    """
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    distance = np.abs(image.astype(np.float32) - float(np.median(edge)))
+    strongest = float(np.percentile(distance, 99))
+    strongest = strongest if strongest >= 24 else float(distance.max())
+    if strongest < 24:
+        return np.zeros(image.shape, np.uint8)
+    ink = (distance / strongest - _BACKGROUND_NOISE) / (1 - 2 * _BACKGROUND_NOISE)
+    return np.rint(np.clip(ink, 0, 1) * 255).astype(np.uint8)
