@@ -1,0 +1,81 @@
+"""Which model a job uses: the model file, its card, and the copy that a job keeps.
+
+A job copies its model into its own folder, so that a model replaced in mid-job changes nothing: every
+page of a job is read by the same network, on whichever machine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.resources
+import json
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import ModelProblem
+from jobs.files import shown
+
+MODEL_FILE = "handprint.onnx"
+CARD_FILE = "handprint.json"
+
+_REQUIRED = {"labels", "glyph_version", "temperature", "sha256"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Model:
+    """A model file and its card.
+
+    Attributes:
+        folder: where `handprint.onnx` and `handprint.json` are.
+        card: the card's values (labels, glyph version, temperature, figures, sha256, …).
+    """
+
+    folder: Path
+    card: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what decides a reading: the network, its labels, calibration and glyph version."""
+        identity = {key: self.card[key] for key in sorted(_REQUIRED)}
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+    @property
+    def network(self) -> bytes:
+        """The ONNX file's bytes.
+
+        Raises:
+            ModelProblem: the file is missing, or is not the one that the card describes.
+        """
+        path = self.folder / MODEL_FILE
+        try:
+            network = path.read_bytes()
+        except OSError as error:
+            raise ModelProblem(f"cannot read the model {shown(path)}: {error.strerror}", _TRAIN) from error
+        if hashlib.sha256(network).hexdigest() != self.card["sha256"]:
+            raise ModelProblem(f"{shown(path)} is not the network that its card describes", _TRAIN)
+        return network
+
+
+def installed_model_folder() -> Path:
+    """Return the folder of the model that comes with Lettermill, found by name: nothing of it is imported."""
+    return Path(str(importlib.resources.files("worker"))) / "model"
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model's card.
+
+    Args:
+        folder: a folder with `handprint.onnx` and `handprint.json`, as `lettermill train` writes it.
+
+    Raises:
+        ModelProblem: the card is missing or damaged.
+    """
+    path = folder / CARD_FILE
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if not card.keys() >= _REQUIRED:
+            raise ValueError("the card lacks labels, glyph_version, temperature or sha256")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelProblem(f"cannot read the model's card {shown(path)}: {error}", _TRAIN) from error
+    return Model(folder, card)

@@ -1,0 +1,275 @@
+"""Scans on disk: finding them, counting their pages, and decoding a page to grey pixels.
+
+Everything that opens an image or a PDF is here. A page that cannot be read raises `ScanError` with a
+code and a sentence; nothing else may escape from `read_page` but `MemoryError`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import ErrorCode, NoScans, ScanError, UsageProblem
+from jobs.files import shown
+from jobs.settings import Limits
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib"})
+TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
+PDF_SUFFIXES = frozenset({".pdf"})
+DOCUMENT_SUFFIXES = TIFF_SUFFIXES | PDF_SUFFIXES
+"""Files that may hold several pages; only these are opened when a job is made."""
+
+SCAN_SUFFIXES = RASTER_SUFFIXES | DOCUMENT_SUFFIXES
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "MPO")
+_POINTS_PER_INCH = 72
+
+
+def find_scans(root: Path) -> tuple[list[str], int]:
+    """List the scans below a folder.
+
+    Hidden files and folders are left out; links to folders are not followed, so there is no endless tree.
+
+    Args:
+        root: the scan root.
+
+    Returns:
+        Paths below the root with `/`, numbers in names counted as numbers (scan2 before scan10), and how
+        many other files were passed over because of their suffix.
+
+    Raises:
+        UsageProblem: the root is missing, no folder, or may not be listed.
+        NoScans: there is no file with a suffix of `SCAN_SUFFIXES`.
+    """
+    if not root.is_dir():
+        problem = "is a file, not a folder" if root.exists() else "does not exist"
+        raise UsageProblem(f"{shown(root)} {problem}", "Give the folder that holds the scans.")
+    scans, others = [], 0
+    for path in _walk(root):
+        if os.path.splitext(path)[1].lower() in SCAN_SUFFIXES:  # noqa: PTH122 - a string, not a Path
+            scans.append(path)
+        else:
+            others += 1
+    if not scans:
+        seen = f"{others} other files" if others else "no files"
+        known = " ".join(sorted(suffix[1:] for suffix in SCAN_SUFFIXES))
+        raise NoScans(
+            f"no scans below {shown(root)} ({seen} there)", f"Scans are files that end with one of: {known}"
+        )
+    scans.sort(key=_natural)
+    return scans, others
+
+
+def _walk(root: Path) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise UsageProblem(
+            f"cannot list the folder {shown(error.filename)}: {error.strerror}",
+            "Correct its permissions, or move it out of the scans.",
+        ) from error
+
+    for folder, subfolders, names in os.walk(root, onerror=refuse):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        below = os.path.relpath(folder, root)
+        prefix = "" if below == "." else below.replace(os.sep, "/") + "/"
+        for name in names:
+            if not name.startswith(".") and (Path(folder) / name).is_file():
+                yield prefix + name
+
+
+def _natural(path: str) -> tuple[list[tuple[int, int, str]], str]:
+    parts = re.split(r"([0-9]+)", path)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], path
+
+
+def count_pages(path: Path) -> int:
+    """Count the pages of a TIFF or PDF file; to be called in a process of its own (`jobs.page_count`).
+
+    Raises:
+        ScanError: the file cannot be opened; the worker that reads it will find the same and record it.
+    """
+    if path.suffix.lower() in PDF_SUFFIXES:
+        with _open_pdf(path) as document:
+            return len(document)
+    with _open_image(path) as image:
+        return int(getattr(image, "n_frames", 1))
+
+
+def read_page(path: Path, page: int, dpi: int, limits: Limits) -> NDArray[np.uint8]:
+    """Decode one page to grey.
+
+    Args:
+        path: the scan.
+        page: page number from 1; 1 for files of a single image.
+        dpi: dots per inch at which a PDF page is rendered.
+        limits: pixels and bytes that are refused.
+
+    Returns:
+        uint8, h×w, 0 black to 255 white, as a viewer shows the page (EXIF rotation applied, transparency
+        on white).
+
+    Raises:
+        ScanError: the page cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            raise ScanError(ErrorCode.EMPTY_FILE, "the file is empty (0 bytes): scan the page again")
+        if size > limits.max_megabytes * 1e6:
+            raise ScanError(
+                ErrorCode.TOO_MANY_BYTES,
+                f"the file has {size / 1e6:.0f} MB, the limit is {limits.max_megabytes:g} MB: "
+                "raise it with --max-megabytes",
+            )
+        with path.open("rb") as file:
+            is_pdf = b"%PDF-" in file.read(1024)
+        if is_pdf:
+            return _render(path, page, dpi, limits)
+        return _decode(path, page, limits)
+    except FileNotFoundError as error:
+        raise ScanError(
+            ErrorCode.SCAN_GONE, "the file is no longer there: put it back and run again"
+        ) from error
+    except PermissionError as error:
+        raise ScanError(
+            ErrorCode.NOT_READABLE, "the file may not be read: correct its permissions and run again"
+        ) from error
+
+
+def _decode(path: Path, page: int, limits: Limits) -> NDArray[np.uint8]:
+    from PIL import ImageOps
+
+    with _open_image(path) as image:
+        frames = int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+        if frames > 1 and path.suffix.lower() not in TIFF_SUFFIXES:
+            raise ScanError(
+                ErrorCode.MISLABELLED,
+                f"this is a TIFF of {frames} pages under another suffix: rename it to .tif and run again",
+            )
+        try:
+            if page > 1:
+                image.seek(page - 1)
+            _check_pixels(*image.size, limits)
+            image.load()
+            return _grey(ImageOps.exif_transpose(image))
+        except EOFError as error:
+            raise ScanError(
+                ErrorCode.NO_SUCH_PAGE, f"the file has no page {page}: it was changed or is damaged"
+            ) from error
+        except (OSError, SyntaxError, ValueError, struct.error) as error:
+            if isinstance(error, PermissionError | FileNotFoundError):
+                raise
+            raise ScanError(
+                ErrorCode.TRUNCATED,
+                f"the image is cut off or damaged ({_plain(error)}): copy or scan it again",
+            ) from error
+
+
+def _open_image(path: Path) -> Image:
+    import PIL.Image
+
+    PIL.Image.MAX_IMAGE_PIXELS = None  # Limits.max_megapixels decides, with a message that names its option.
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata; what matters shows when the pixels are decoded.
+            warnings.simplefilter("ignore", UserWarning)
+            return PIL.Image.open(path, formats=_FORMATS)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, SyntaxError, ValueError, TypeError, struct.error) as error:
+        raise ScanError(
+            ErrorCode.NOT_AN_IMAGE,
+            "this is not a PNG, JPEG, WebP, BMP, TIFF or PDF file, or its start is damaged: "
+            "open it in an image program, save it as PNG and run again",
+        ) from error
+
+
+def _grey(image: Image) -> NDArray[np.uint8]:
+    if image.mode.startswith(("I", "F")):
+        return _eight_bits(np.asarray(image))
+    if "A" in image.getbands() or "transparency" in image.info:
+        import PIL.Image
+
+        rgba = image.convert("RGBA")
+        paper = PIL.Image.new("RGBA", rgba.size, "white")
+        image = PIL.Image.alpha_composite(paper, rgba)
+    return np.asarray(image.convert("L"))
+
+
+def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale deeper grey to 8 bits: by 257 where 16 bits are used, by the range where fewer or more are."""
+    numbers: NDArray[np.floating[Any]] = np.nan_to_num(values.astype(np.float32))
+    low, high = float(numbers.min(initial=0)), float(numbers.max(initial=0))
+    if low < 0 or high > 65535 or high < 4096:
+        numbers = (numbers - low) * (255 / max(high - low, 1e-6))
+    else:
+        numbers = numbers / 257
+    return np.rint(numbers).astype(np.uint8)
+
+
+def _render(path: Path, page: int, dpi: int, limits: Limits) -> NDArray[np.uint8]:
+    import pypdfium2
+
+    if path.suffix.lower() not in PDF_SUFFIXES:
+        with _open_pdf(path) as document:
+            if len(document) > 1:
+                raise ScanError(
+                    ErrorCode.MISLABELLED,
+                    f"this is a PDF of {len(document)} pages under another suffix: "
+                    "rename it to .pdf and run again",
+                )
+    with _open_pdf(path) as document:
+        if page > len(document):
+            raise ScanError(
+                ErrorCode.NO_SUCH_PAGE, f"the file has no page {page}: it was changed or is damaged"
+            )
+        try:
+            sheet = document[page - 1]
+            scale = dpi / _POINTS_PER_INCH
+            width, height = sheet.get_size()
+            _check_pixels(round(width * scale), round(height * scale), limits)
+            pixels = sheet.render(scale=scale, grayscale=True).to_numpy()
+            return np.array(pixels.reshape(pixels.shape[:2]), np.uint8)  # A copy: the bitmap closes.
+        except pypdfium2.PdfiumError as error:
+            raise ScanError(
+                ErrorCode.TRUNCATED,
+                f"page {page} of the PDF is damaged ({_plain(error)}): make the PDF again",
+            ) from error
+
+
+def _open_pdf(path: Path) -> Any:
+    import pypdfium2
+
+    try:
+        return pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise ScanError(
+                ErrorCode.PASSWORD, "the PDF asks for a password: save a copy without one and run again"
+            ) from error
+        raise ScanError(
+            ErrorCode.NOT_AN_IMAGE, f"the PDF is damaged ({_plain(error)}): make it again"
+        ) from error
+
+
+def _check_pixels(width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.max_megapixels * 1e6:
+        raise ScanError(
+            ErrorCode.TOO_MANY_PIXELS,
+            f"the page has {width}×{height} pixels ({width * height / 1e6:.0f} megapixels), "
+            f"the limit is {limits.max_megapixels:g}: raise it with --max-megapixels",
+        )
+
+
+def _plain(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]
