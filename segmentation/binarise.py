@@ -1,0 +1,126 @@
+"""Ink apart from paper under uneven light: a local median is the paper, the distance from it is ink.
+
+The paper's brightness at a pixel is the median of a window some letters wide. A median follows the
+edge of a shadow where a mean would smear it, and it asks only which side is in the majority, so dark
+ink on light paper and light ink on dark paper are the same case. The distance from the paper is then
+measured against the strongest ink nearby (local contrast, after Su, Lu and Tan 2013,
+doi:10.1109/TIP.2012.2231089), so that faint and bold strokes both end at the same share of their strength.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+MEDIAN_SIZE = 31
+"""Side of the median window in pixels of the shrunken page: enough to be smooth, small enough to be quick."""
+
+NOISE_FACTOR = 6.0
+"""Ink is farther from the paper than so many standard deviations of the paper's grain."""
+
+LEAST_CONTRAST = 14.0
+"""Grey levels below which nothing is ink, however smooth the paper: JPEG and 8-bit steps reach about ten."""
+
+FAINTEST = 0.2
+"""Ink is at least so strong, as a share of the page's typical ink: weaker marks are shadows."""
+
+CONTRAST_PERCENTILE = 90.0
+"""The typical ink of a page: so much of what stands out from the grain is weaker than it."""
+
+LIGHT_MAJORITY = 2.0
+"""Ink is light where what is lighter than the paper outweighs so many times what is darker."""
+
+SOFT_LOW, SOFT_HIGH = 0.1, 0.7
+"""Shares of the local contrast that become 0 and 255; half-way between lies the edge of a stroke.
+
+The strongest pixel nearby is darker than the pen's usual line, so the edge is at less than half of it.
+"""
+
+LEAST_BLUR = 0.4
+"""Standard deviation in pixels below which a blur changes nothing worth its time."""
+
+_SOFT = np.clip((np.arange(256) / 255 - SOFT_LOW) / (SOFT_HIGH - SOFT_LOW) * 255, 0, 255).astype(np.uint8)
+
+
+def find_ink(page: NDArray[np.uint8], window: float, reach: float, blur: float) -> NDArray[np.uint8]:
+    """Measure how much each pixel is ink.
+
+    Args:
+        page: uint8, h×w, grey, either polarity.
+        window: side in pixels of the square whose median is the paper: some letters wide.
+        reach: side in pixels of the square in which the strongest ink is looked for: a few strokes wide.
+        blur: standard deviation in pixels of the blur that evens out pencil and paper; below 0.4 none.
+
+    Returns:
+        uint8, h×w, 0 paper … 255 ink, 128 at the edge of a stroke.
+    """
+    paper = paper_of(page, window)
+    distance = _smooth(_distance_from_paper(page, paper, window), blur)
+    floor = _faintest_ink(page, paper, distance)
+    side = max(3, round(reach) | 1)
+    strongest = cv2.dilate(distance, np.ones((side, side), np.uint8))
+    strongest = cv2.blur(strongest, (side, side))
+    np.maximum(strongest, round(min(255.0, 2 * floor)), out=strongest)
+    share = cv2.divide(distance, strongest, scale=255)
+    return cv2.LUT(share, _SOFT).astype(np.uint8, copy=False)
+
+
+def _smooth(distance: NDArray[np.uint8], blur: float) -> NDArray[np.uint8]:
+    """Even out the texture that pencil and paper give to a stroke that is some pixels wide."""
+    if blur < LEAST_BLUR:
+        return distance
+    return cv2.GaussianBlur(distance, (0, 0), blur).astype(np.uint8, copy=False)
+
+
+def paper_of(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
+    """Estimate the paper's brightness at each pixel as the median of a window around it.
+
+    Args:
+        page: uint8, h×w, grey.
+        window: side of the window in pixels.
+
+    Returns:
+        uint8, h×w: the page without its ink.
+    """
+    height, width = page.shape
+    shrink = max(1.0, window / MEDIAN_SIZE)
+    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    small = cv2.resize(page, size, interpolation=cv2.INTER_AREA)
+    paper = cv2.medianBlur(small, MEDIAN_SIZE)
+    return cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def _distance_from_paper(
+    page: NDArray[np.uint8], paper: NDArray[np.uint8], window: float
+) -> NDArray[np.uint8]:
+    """Grey levels by which each pixel is on the ink's side of the paper, the side being chosen by region."""
+    darker = cv2.subtract(paper, page).astype(np.uint8, copy=False)
+    lighter = cv2.subtract(page, paper).astype(np.uint8, copy=False)
+    height, width = page.shape
+    size = (max(1, round(width / window)), max(1, round(height / window)))
+    dark, light = (_weight(side, size) for side in (darker, lighter))
+    is_light = (light > LIGHT_MAJORITY * dark).astype(np.uint8)
+    if not is_light.any():
+        return darker
+    side = cv2.resize(is_light, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.where(side != 0, lighter, darker).astype(np.uint8, copy=False)
+
+
+def _weight(distance: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+    """How much stands out from the grain in each region, on a coarse grid of that size (width, height)."""
+    _, strong = cv2.threshold(distance, LEAST_CONTRAST, 0, cv2.THRESH_TOZERO)
+    grid = cv2.resize(strong, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return cv2.blur(grid, (3, 3)).astype(np.float32, copy=False)
+
+
+def _faintest_ink(page: NDArray[np.uint8], paper: NDArray[np.uint8], distance: NDArray[np.uint8]) -> float:
+    """The distance from the paper, in grey levels, below which a pixel is grain, shadow or show-through."""
+    step = max(1, round((page.size / 250_000) ** 0.5))
+    strays = cv2.absdiff(page[::step, ::step].copy(), paper[::step, ::step].copy())
+    noise = 1.4826 * float(np.median(strays))
+    floor = max(LEAST_CONTRAST, NOISE_FACTOR * noise)
+    sample = distance[::step, ::step]
+    ink = sample[sample > floor]
+    typical = float(np.percentile(ink, CONTRAST_PERCENTILE)) if ink.size else 0.0
+    return max(floor, FAINTEST * typical)

@@ -1,0 +1,172 @@
+"""Connected pieces of ink from OpenCV contours, and the sizes of letter and stroke that they tell.
+
+All later thresholds are shares of the two sizes measured here, so that nothing depends on the
+resolution of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+INK_LEVEL = 128
+"""Soft ink of this value or more belongs to a stroke."""
+
+LEAST_LETTER = 7
+"""Pixels: what is lower can't be read by anything, so it is never a letter."""
+
+_NEXT, _CHILD, _PARENT = 0, 2, 3
+"""Columns of OpenCV's contour hierarchy."""
+
+_LEAST_PIECE = 2
+_EMPTIEST = 0.05
+_SOLID = 2.6
+_LONGEST_RULE = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Ink that belongs together, in pixels of the ink frame.
+
+    Attributes:
+        left: first column.
+        top: first row.
+        right: one past the last column.
+        bottom: one past the last row.
+        area: pixels of ink, estimated from the contours.
+        outline: length of all its edges in pixels, inner ones too.
+        contours: int32 arrays n×1×2 (x, y), outer and inner; filled by the even-odd rule they draw it.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    area: float
+    outline: float
+    contours: tuple[NDArray[np.int32], ...] = field(compare=False, repr=False)
+
+    @property
+    def width(self) -> int:
+        """Columns covered."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Rows covered."""
+        return self.bottom - self.top
+
+    @property
+    def stroke(self) -> float:
+        """Mean width of its stroke: an area of length × width has an outline of about twice the length."""
+        return 2 * self.area / max(1.0, self.outline)
+
+    @property
+    def fill(self) -> float:
+        """Share of its box that is ink."""
+        return self.area / (self.width * self.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What the page's own ink says about its writing.
+
+    Attributes:
+        letter: height of a typical letter in pixels.
+        stroke: width of a typical stroke in pixels.
+    """
+
+    letter: float
+    stroke: float
+
+
+def find_pieces(ink: NDArray[np.uint8]) -> list[Piece]:
+    """Find the connected pieces of ink, those within holes and frames too.
+
+    Args:
+        ink: uint8, h×w, 0 paper … 255 ink.
+
+    Returns:
+        Every piece of more than a pixel or two, in the order in which OpenCV meets them.
+    """
+    _, strokes = cv2.threshold(ink, INK_LEVEL - 1, 255, cv2.THRESH_BINARY)
+    contours, hierarchy = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return []
+    pieces = []
+    links = np.asarray(hierarchy, np.int32).reshape(-1, 4).tolist()
+    for index, contour in enumerate(contours):
+        if links[index][_PARENT] >= 0:
+            continue
+        x, y, width, height = cv2.boundingRect(contour)
+        if max(width, height) <= _LEAST_PIECE:
+            continue
+        own = [np.asarray(contour, np.int32)]
+        hole = links[index][_CHILD]
+        while hole >= 0:
+            own.append(np.asarray(contours[hole], np.int32))
+            hole = links[hole][_NEXT]
+        pieces.append(_piece(own, (x, y, width, height)))
+    return pieces
+
+
+def _piece(contours: list[NDArray[np.int32]], box: tuple[int, int, int, int]) -> Piece:
+    """Measure one piece; contours run through pixel centres, so half a pixel is added along each edge."""
+    x, y, width, height = box
+    lengths = [cv2.arcLength(contour, True) for contour in contours]
+    outline = sum(lengths)
+    holes = sum(cv2.contourArea(contour) for contour in contours[1:])
+    area = cv2.contourArea(contours[0]) - holes + outline / 2 + 1
+    return Piece(x, y, x + width, y + height, area, outline, tuple(contours))
+
+
+def join(pieces: Sequence[Piece]) -> Piece:
+    """Make one piece of several."""
+    return Piece(
+        min(piece.left for piece in pieces),
+        min(piece.top for piece in pieces),
+        max(piece.right for piece in pieces),
+        max(piece.bottom for piece in pieces),
+        sum(piece.area for piece in pieces),
+        sum(piece.outline for piece in pieces),
+        tuple(contour for piece in pieces for contour in piece.contours),
+    )
+
+
+def measure(pieces: Sequence[Piece]) -> Sizes | None:
+    """Estimate the height of a letter and the width of a stroke.
+
+    The height is the median over the pieces, each weighing as much as it is high: specks are many and
+    letters are few on a dirty page, but the letters are higher. Frames, rules and solid blobs don't count.
+
+    Args:
+        pieces: the page's pieces, unjoined.
+
+    Returns:
+        The sizes, or None where nothing has the shape of a letter.
+    """
+    shaped = [piece for piece in pieces if _has_strokes(piece)]
+    if not shaped:
+        return None
+    heights = np.array([piece.height for piece in shaped], np.float64)
+    order = np.argsort(heights, kind="stable")
+    weights = np.cumsum(heights[order])
+    letter = float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
+    letters = [piece for piece in shaped if 0.5 * letter <= piece.height <= 2 * letter]
+    stroke = float(np.median([piece.stroke for piece in letters]))
+    return Sizes(letter, stroke)
+
+
+def _has_strokes(piece: Piece) -> bool:
+    """Whether a piece is drawn with strokes of a pen, seen by itself: no speck, blob, rule or frame."""
+    longer, shorter = max(piece.width, piece.height), min(piece.width, piece.height)
+    return (
+        piece.height >= LEAST_LETTER
+        and longer >= _SOLID * piece.stroke
+        and longer <= _LONGEST_RULE * shorter
+        and piece.fill >= _EMPTIEST
+    )

@@ -1,0 +1,169 @@
+"""The recipe: a grey page goes in, its lines, words and candidate letters come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.binarise import find_ink
+from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
+from segmentation.components import INK_LEVEL, Piece, Sizes, find_pieces, measure
+from segmentation.lines import ONE_LINE, find_lines, one_line, split_words, word_gap
+from segmentation.skew import find_skew, turn
+from segmentation.values import Box, Candidate, Ink, Line, Segmentation, Word
+
+Layout = Literal["auto", "page", "line"]
+"""How a page is read: as many lines, as one line, or as its height in letters suggests."""
+
+SURVEY_SIDE = 1600
+"""Longer side in pixels of the first look, which only measures: a 4-mm letter on A4 keeps 20 pixels."""
+
+SURVEY_WINDOW, SURVEY_REACH = 1 / 4, 1 / 30
+"""Windows of the first look as shares of the longer side: wider than a letter that fills the image."""
+
+LEAST_WINDOW = 31
+"""Pixels: an image smaller than this is lit evenly."""
+
+PAPER_WINDOW = 4.0
+"""Side in letter heights of the window whose median is the paper: ink covers less than half of it."""
+
+STROKE_REACH = 3.0
+"""Side in strokes of the window for the local contrast: it meets the middle of the stroke from its edge."""
+
+STROKE_BLUR = 0.2
+"""Blur in strokes that evens out pencil and grain; it leaves the edge of a stroke where it is."""
+
+WORKING_LETTER = 48.0
+"""Pixels to which higher letters are scaled down before the work: the CNN sees 22, and grain averages out."""
+
+NOTHING = Segmentation((), 0.0)
+
+
+def segment(page: NDArray[np.uint8], layout: Layout = "auto") -> Segmentation:
+    """Find the candidate letters of a page.
+
+    Args:
+        page: uint8, h×w, grey, dark ink on light paper or light on dark.
+        layout: "page" looks for lines; "line" takes everything as one line; "auto" takes a page that is
+            lower than 2.2 of its letters as one line.
+
+    Returns:
+        Lines from top to bottom, words and letters from left to right, boxes in page pixels. No lines where
+        nothing has the shape of a letter.
+
+    Raises:
+        ValueError: the page is not a two-dimensional uint8 array with at least one pixel.
+    """
+    if page.ndim != 2 or page.dtype != np.uint8 or page.size == 0:
+        raise ValueError(
+            f"a page must be a two-dimensional uint8 array, not {page.dtype} of shape {page.shape}"
+        )
+    survey = _survey(page)
+    if survey is None:
+        return NOTHING
+    seen, skew = survey
+    ink = _ink_of_page(page, seen, skew)
+    pieces = find_pieces(ink.mask)
+    sizes = measure(pieces)
+    if sizes is None:
+        return NOTHING
+    at_edge = _touches_edge(_page_boxes(pieces, ink), page.shape)
+    pieces = join_strokes(drop_furniture(pieces, sizes, at_edge), sizes)
+    bodies = [piece for piece in pieces if is_body(piece, sizes)]
+    marks = [piece for piece in pieces if not is_body(piece, sizes)]
+    has_one = layout == "line" or (layout == "auto" and ink.mask.shape[0] < ONE_LINE * sizes.letter)
+    lines = one_line(bodies) if has_one else find_lines(bodies, sizes.letter)
+    lines = attach_marks(lines, marks, sizes)
+    gap = word_gap(lines)
+    return Segmentation(tuple(_line(split_words(line, gap), ink, page.shape) for line in lines), skew)
+
+
+def _survey(page: NDArray[np.uint8]) -> tuple[Sizes, float] | None:
+    """Measure letters and strokes in page pixels, and the skew in degrees, on a small copy."""
+    small, scale = _shrink(page, SURVEY_SIDE / max(page.shape))
+    side = max(small.shape)
+    ink = find_ink(small, max(LEAST_WINDOW, side * SURVEY_WINDOW), side * SURVEY_REACH, blur=0.0)
+    pieces = find_pieces(ink)
+    sizes = measure(pieces)
+    if sizes is None:
+        return None
+    return Sizes(sizes.letter / scale, sizes.stroke / scale), find_skew(pieces, sizes)
+
+
+def _ink_of_page(page: NDArray[np.uint8], sizes: Sizes, skew: float) -> Ink:
+    """Take the ink off the page at a scale that suits its letters, and turn it upright."""
+    small, scale = _shrink(page, WORKING_LETTER / sizes.letter)
+    window = max(LEAST_WINDOW, PAPER_WINDOW * sizes.letter * scale)
+    stroke = sizes.stroke * scale
+    ink = find_ink(small, window, STROKE_REACH * stroke, STROKE_BLUR * stroke)
+    upright, back = turn(ink, skew)
+    to_page = back / scale
+    to_page[:, 2] += 0.5 / scale - 0.5
+    return Ink(upright, skew, to_page)
+
+
+def _shrink(page: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], float]:
+    """Scale a page down by averaging areas; it is never scaled up. Gives the scale that was used."""
+    if scale >= 1:
+        return page, 1.0
+    size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
+    return cv2.resize(page, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False), scale
+
+
+def _page_boxes(pieces: Sequence[Piece], ink: Ink) -> NDArray[np.int64]:
+    """Boxes of pieces on the page, n×4 (left, top, right, bottom), before they are clipped to it."""
+    boxes = np.empty((len(pieces), 4), np.int64)
+    half = np.hypot(*ink.to_page[0, :2]) / 2
+    for row, piece in enumerate(pieces):
+        points = np.concatenate(piece.contours).reshape(-1, 2) @ ink.to_page[:, :2].T + ink.to_page[:, 2]
+        low, high = points.min(axis=0) - half + 0.5, points.max(axis=0) + half + 0.5
+        boxes[row] = *np.floor(low + 0.01), *np.ceil(high - 0.01)
+    return boxes
+
+
+def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Whether each box reaches the edge of a page of that shape."""
+    return (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2] >= shape[1]) | (boxes[:, 3] >= shape[0])
+
+
+def _line(words: list[list[Piece]], ink: Ink, shape: tuple[int, ...]) -> Line:
+    """Make a line of its words, with boxes on the page."""
+    found = tuple(Word(tuple(_candidates(word, ink, shape))) for word in words)
+    boxes = [candidate.box for word in found for candidate in word.candidates]
+    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
+    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
+    return Line(Box(left, top, right - left, bottom - top), found)
+
+
+def _candidates(word: Sequence[Piece], ink: Ink, shape: tuple[int, ...]) -> list[Candidate]:
+    """Make a candidate of each letter: its box on the page and its ink alone."""
+    height, width = shape[:2]
+    candidates = []
+    for piece, (left, top, right, bottom) in zip(word, _page_boxes(word, ink).tolist(), strict=True):
+        left, top = min(max(0, left), width - 1), min(max(0, top), height - 1)
+        right, bottom = max(left + 1, min(width, right)), max(top + 1, min(height, bottom))
+        candidates.append(Candidate(Box(left, top, right - left, bottom - top), ink_alone(piece, ink.mask)))
+    return candidates
+
+
+def ink_alone(piece: Piece, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut one letter out of the ink, without the neighbours that reach into its box.
+
+    Args:
+        piece: the letter.
+        ink: uint8, the whole ink frame.
+
+    Returns:
+        uint8: the letter's box with a margin of one pixel, soft edges kept, all else 0.
+    """
+    left, top = max(0, piece.left - 1), max(0, piece.top - 1)
+    crop = ink[top : piece.bottom + 1, left : piece.right + 1]
+    own = np.zeros(crop.shape, np.uint8)
+    cv2.drawContours(own, list(piece.contours), -1, 255, cv2.FILLED, offset=(-left, -top))
+    near = cv2.dilate(own, np.ones((3, 3), np.uint8))
+    others = (crop >= INK_LEVEL) & (own == 0)
+    return np.where((near != 0) & ~others, crop, 0).astype(np.uint8)

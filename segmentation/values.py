@@ -1,0 +1,87 @@
+"""The values that segmentation hands on: boxes, ink, candidate letters, words, lines and the whole page.
+
+Every value is frozen. Boxes are in pixels of the page as it was given, x right, y down, from the
+top-left corner; arrays in the ink frame are deskewed and may be smaller than the page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An upright rectangle on the page.
+
+    Attributes:
+        x: left edge in page pixels.
+        y: top edge in page pixels.
+        width: columns covered, at least 1.
+        height: rows covered, at least 1.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """The ink of a page, deskewed, with the way back to the page.
+
+    Attributes:
+        mask: uint8, h×w, 0 paper … 255 ink; half-covered pixels at the edge of a stroke lie between, and
+            128 is where a stroke ends.
+        skew_degrees: the angle that was taken out; positive where the lines of text fell to the right.
+        to_page: float64, 2×3, the affine map from ink coordinates (x, y, pixel centres) to page coordinates.
+    """
+
+    mask: NDArray[np.uint8] = field(compare=False, repr=False)
+    skew_degrees: float
+    to_page: NDArray[np.float64] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One character to be read.
+
+    Attributes:
+        box: the smallest upright box around its ink, clipped to the page.
+        ink: uint8, h×w, this character's ink alone in the deskewed frame, as `segmentation.glyph.normalise`
+            takes it; neighbours that reach into its box are left out.
+    """
+
+    box: Box
+    ink: NDArray[np.uint8] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Characters that stand together, from left to right."""
+
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text: its words from left to right and the box around all of them."""
+
+    box: Box
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What was found on a page.
+
+    Attributes:
+        lines: the lines from top to bottom.
+        skew_degrees: the angle of the text; positive where its lines fall to the right.
+    """
+
+    lines: tuple[Line, ...]
+    skew_degrees: float
