@@ -233,19 +233,20 @@ class Job:
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise NotAJob(
                 f"the result {shown(path)} is damaged: {error}",
-                "Delete that file and `lettermill resume` the job: the page is read again.",
+                "`lettermill resume` the job: it deletes the file and reads the page again.",
             ) from error
 
     def tally(self) -> Tally:
         """Count the pages with a result, by the names in pages/, opening none of them."""
-        names = self._result_ids()
+        names = self.result_ids()
         pages = finished = 0
         for entry, _ in self.manifest():
             pages += 1
             finished += entry.id in names
         return Tally(pages, finished)
 
-    def _result_ids(self) -> set[str]:
+    def result_ids(self) -> set[str]:
+        """Return the ids of all pages with a result, from the names in pages/."""
         names = set()
         with contextlib.suppress(FileNotFoundError), os.scandir(self.path / "pages") as folders:
             for folder in folders:
@@ -320,7 +321,7 @@ class Job:
         return model
 
     def forget_failures(self, codes: frozenset[str] | None = None) -> int:
-        """Delete the results of pages that failed, so that they are read again.
+        """Delete the results of pages that failed, so that they are read again; damaged results always.
 
         Args:
             codes: only failures with these error codes; None for all, quarantined ones too.
@@ -330,22 +331,38 @@ class Job:
         """
         forgotten = 0
         for entry, _ in self.manifest():
-            reading = self.read_result(entry.id)
-            if reading is None or reading.status not in (Status.FAILED, Status.QUARANTINED):
-                continue
-            if codes is None or reading.error_code in codes:
+            if self._is_failure(entry.id, codes):
                 self._attempts_path(entry.id).unlink(missing_ok=True)
                 self.result_path(entry.id).unlink(missing_ok=True)
                 forgotten += 1
         return forgotten
+
+    def _is_failure(self, page_id: str, codes: frozenset[str] | None) -> bool:
+        try:
+            reading = self.read_result(page_id)
+        except NotAJob:
+            return True
+        if reading is None or reading.status not in (Status.FAILED, Status.QUARANTINED):
+            return False
+        return codes is None or reading.error_code in codes
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the job for the time of a change to its manifest or its collected files.
 
         The lock is the system's (flock): it ends with the process, however that ends.
+
+        Raises:
+            ResultsNotWritable: the job folder does not take the lock file.
         """
-        with (self.path / ".lock").open("a") as file:
+        try:
+            file = (self.path / ".lock").open("a")
+        except OSError as error:
+            raise ResultsNotWritable(
+                f"cannot write in the job folder {shown(self.path)}: {error.strerror}",
+                "Correct the folder's permissions, then give the same command again.",
+            ) from error
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

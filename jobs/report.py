@@ -1,0 +1,187 @@
+"""The page summary.html: what was read, what failed and why, and the least certain letters to look at.
+
+The page needs nothing but itself: pictures are data URIs, there are no scripts and no requests.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import ErrorCode, ScanError
+from jobs.files import shown
+from jobs.job import Job, ManifestEntry
+from jobs.readings import Box
+from jobs.scans import read_page
+from jobs.summary import HISTOGRAM_BINS, Doubtful, Summary
+
+ADVICE: dict[ErrorCode, tuple[str, str]] = {
+    ErrorCode.EMPTY_FILE: ("The file has no content (0 bytes).", "Scan the page again."),
+    ErrorCode.NOT_AN_IMAGE: (
+        "The file is no PNG, JPEG, WebP, BMP, TIFF or PDF, or its start is damaged.",
+        "Open it in an image program and save it as PNG, or scan the page again.",
+    ),
+    ErrorCode.TRUNCATED: (
+        "The image is cut off or damaged inside.",
+        "Copy the file again from where it came from, or scan the page again.",
+    ),
+    ErrorCode.MISLABELLED: (
+        "The file holds several pages under the suffix of a single image.",
+        "Rename it to .tif or .pdf.",
+    ),
+    ErrorCode.PASSWORD: ("The PDF asks for a password.", "Save a copy without a password."),
+    ErrorCode.NO_SUCH_PAGE: (
+        "The file has fewer pages than when the job was made, or its page list is damaged.",
+        "Copy the file again, then give the same command again.",
+    ),
+    ErrorCode.TOO_MANY_PIXELS: (
+        "The page is larger than the job allows.",
+        "Give the same command with a higher --max-megapixels.",
+    ),
+    ErrorCode.TOO_MANY_BYTES: (
+        "The file is larger than the job allows.",
+        "Give the same command with a higher --max-megabytes.",
+    ),
+    ErrorCode.NOT_READABLE: (
+        "The file's permissions or its disk do not let it be read.",
+        "Correct the permissions, then give the same command again.",
+    ),
+    ErrorCode.SCAN_GONE: (
+        "The file was there when the job was made and is gone.",
+        "Put it back, then give the same command again.",
+    ),
+    ErrorCode.SCAN_CHANGED: (
+        "The file has changed since the job was made.",
+        "Give the same command again: the new file is read.",
+    ),
+    ErrorCode.OUT_OF_MEMORY: (
+        "The page needs more memory than the worker has.",
+        "Use fewer workers or a larger machine, then give the same command again.",
+    ),
+    ErrorCode.TIMEOUT: (
+        "The page took longer than the job allows.",
+        "Look whether it is hand-print at all; if so, resume with a higher --page-seconds.",
+    ),
+    ErrorCode.WORKER_LOST: (
+        "The process that read the page died, several times.",
+        "Look whether the machine ran out of memory, then resume the job.",
+    ),
+    ErrorCode.INTERNAL: (
+        "Lettermill made a mistake on this page.",
+        "Please report it with the sentence from the table; resuming the job tries the page again.",
+    ),
+}
+"""What each code means and what a person can do about it."""
+
+_MARGIN = 0.25
+"""Paper around a letter's picture, as a share of its longer side: neighbours help to judge it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Picture:
+    """A letter to look at.
+
+    Attributes:
+        doubtful: the letter.
+        source: its picture as a data URI, empty where there is none.
+        missing: why there is no picture.
+    """
+
+    doubtful: Doubtful
+    source: str
+    missing: str
+
+
+def to_html(summary: Summary) -> str:
+    """Return the page; the scans of the least certain letters are opened for their pictures."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("jobs"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(shown=shown, visible=visible, percent=_percent, thousands="{:,}".format)
+    codes = [(code, count, *ADVICE[ErrorCode(code)]) for code, count in summary.by_error_code.items()]
+    bins = [
+        (f"{number / HISTOGRAM_BINS:.2f}–{(number + 1) / HISTOGRAM_BINS:.2f}", count)
+        for number, count in enumerate(summary.histogram)
+    ]
+    return environment.get_template("summary.html.j2").render(
+        summary=summary,
+        job=summary.job,
+        scan_root=shown(summary.job.scan_root),
+        codes=codes,
+        bins=bins,
+        pictures=_pictures(summary.job, summary.doubtful),
+    )
+
+
+def visible(text: str) -> str:
+    r"""Return text in which nothing hides: line breaks, controls and direction marks show as \n or \u202e."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _pictures(job: Job, letters: Iterable[Doubtful]) -> list[Picture]:
+    """Cut out the letters; each page is opened once, and one page is in memory at a time."""
+    letters = list(letters)
+    sources: dict[Doubtful, Picture] = {}
+    for entry in dict.fromkeys(letter.entry for letter in letters):
+        here = [letter for letter in letters if letter.entry == entry]
+        try:
+            pixels = _pixels(job, entry)
+        except ScanError as error:
+            sources.update({letter: Picture(letter, "", error.message) for letter in here})
+        else:
+            sources.update({letter: _picture(letter, pixels) for letter in here})
+    return [sources[letter] for letter in letters]
+
+
+def _pixels(job: Job, entry: ManifestEntry) -> NDArray[np.uint8]:
+    path = Path(job.scan_root) / entry.scan
+    try:
+        status = path.stat()
+        if (status.st_size, status.st_mtime_ns) != (entry.bytes, entry.mtime_ns):
+            raise ScanError(ErrorCode.SCAN_CHANGED, "the scan has changed since it was read")
+        return read_page(path, entry.page, job.settings.dpi, job.settings.limits)
+    except FileNotFoundError as error:
+        raise ScanError(ErrorCode.SCAN_GONE, "the scan is no longer there") from error
+    except OSError as error:
+        raise ScanError(ErrorCode.NOT_READABLE, f"the scan cannot be read ({error.strerror})") from error
+    except MemoryError as error:
+        raise ScanError(ErrorCode.OUT_OF_MEMORY, "the scan is too large to open here") from error
+
+
+def _picture(letter: Doubtful, pixels: NDArray[np.uint8]) -> Picture:
+    crop = _crop(letter.letter.box, pixels)
+    if crop.size == 0:
+        return Picture(letter, "", "the letter's place lies outside of the scan")
+    return Picture(letter, _data_uri(crop), "")
+
+
+def _crop(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    margin = round(_MARGIN * max(box.width, box.height))
+    top, left = max(box.y - margin, 0), max(box.x - margin, 0)
+    return pixels[top : max(box.y + box.height + margin, 0), left : max(box.x + box.width + margin, 0)]
+
+
+def _data_uri(pixels: NDArray[np.uint8]) -> str:
+    import PIL.Image
+
+    picture = PIL.Image.fromarray(pixels)
+    picture.thumbnail((160, 160))
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
