@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import datetime as dt
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -109,12 +110,12 @@ def to_html(summary: Summary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(shown=shown, visible=visible, percent=_percent, thousands="{:,}".format)
+    environment.filters.update(
+        shown=shown, visible=visible, percent=_percent, moment=_moment, thousands="{:,}".format
+    )
     codes = [(code, count, *ADVICE[ErrorCode(code)]) for code, count in summary.by_error_code.items()]
-    bins = [
-        (f"{number / HISTOGRAM_BINS:.2f}–{(number + 1) / HISTOGRAM_BINS:.2f}", count)
-        for number, count in enumerate(summary.histogram)
-    ]
+    width = 100 // HISTOGRAM_BINS
+    bins = [(f"{width * bin_}–{width * (bin_ + 1)}", count) for bin_, count in enumerate(summary.histogram)]
     return environment.get_template("summary.html.j2").render(
         summary=summary,
         job=summary.job,
@@ -132,6 +133,10 @@ def visible(text: str) -> str:
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
+
+
+def _moment(iso: str) -> str:
+    return dt.datetime.fromisoformat(iso).astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _pictures(job: Job, letters: Iterable[Doubtful]) -> list[Picture]:
