@@ -29,7 +29,7 @@ _INK_LEVEL = 96
 _BACKGROUND_NOISE = 0.25
 _LEAST_CONTRAST = 24
 _SPECK = 0.02  # of the largest component: the dot of a pen set down is larger, grain is smaller
-_NEIGHBOUR = 0.15  # of the largest component: what a crop shows of the letter beside
+_NEIGHBOUR = 0.2  # of the largest component: what a crop shows of the letter beside
 _LINE_ABOVE = 0.04  # less above and below, where the detached bar of an E or I may be
 
 
@@ -91,7 +91,7 @@ def ink_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _without_remnants(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Take out specks, and small ink at the image's edge that lies apart from the largest component."""
+    """Take out specks, and small ink at the image's edge that is no part of the largest component."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         (ink >= _INK_LEVEL).astype(np.uint8), connectivity=8
     )
@@ -107,7 +107,9 @@ def _without_remnants(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     )
     largest = 1 + int(area[1:].argmax())
     share = area / area[largest]
-    beside = ((left == 0) & (right < left[largest])) | ((right == width) & (left > right[largest]))
+    touches_left, touches_right = left == 0, right == width
+    # Where the letter itself is cut by an edge, small ink there may be its own other end.
+    beside = (touches_left & ~touches_left[largest]) | (touches_right & ~touches_right[largest])
     beyond = ((top == 0) & (bottom < top[largest])) | ((bottom == height) & (top > bottom[largest]))
     drop = (share < _SPECK) | (beside & (share < _NEIGHBOUR)) | (beyond & (share < _LINE_ABOVE))
     drop[0] = False
