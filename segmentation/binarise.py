@@ -22,7 +22,7 @@ NOISE_FACTOR = 6.0
 LEAST_CONTRAST = 14.0
 """Grey levels below which nothing is ink, however smooth the paper: JPEG and 8-bit steps reach about ten."""
 
-FAINTEST = 0.2
+FAINTEST = 0.25
 """Ink is at least so strong, as a share of the page's typical ink: weaker marks are shadows."""
 
 CONTRAST_PERCENTILE = 90.0
@@ -87,7 +87,10 @@ def paper_of(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
     shrink = max(1.0, window / MEDIAN_SIZE)
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
     small = cv2.resize(page, size, interpolation=cv2.INTER_AREA)
-    paper = cv2.medianBlur(small, MEDIAN_SIZE)
+    reach = MEDIAN_SIZE // 2
+    # Mirrored, not repeated: a dark edge of the page would otherwise be half of the windows along it.
+    mirrored = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT)
+    paper = cv2.medianBlur(mirrored, MEDIAN_SIZE)[reach:-reach, reach:-reach]
     return cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 

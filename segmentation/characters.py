@@ -8,12 +8,12 @@ of an i from a full stop and the bar of a 5 from an accent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import LEAST_LETTER, Piece, Sizes, join
+from segmentation.components import LEAST_LETTER, Piece, Sizes, gap_between, join
 from segmentation.lines import line_height
 
 LEAST_BODY = 0.4
@@ -28,6 +28,9 @@ WIDEST_BODY = 8.0
 EDGE_BODY = 0.7
 """What touches the edge of the page and is lower than this is the rest of a line that was cut off."""
 
+THINNEST = 0.6
+"""A letter is at no place narrower than so many of the page's strokes all along: that would be a rule."""
+
 LEAST_INK = 0.4
 """Smallest piece in squares of the stroke's width: a dot is a square or more, scanner noise is less."""
 
@@ -37,7 +40,7 @@ JOIN_GAP = 1.6
 JOIN_OVERLAP = 0.6
 """Share of the narrower piece's width that lies over the other one."""
 
-JOIN_HEIGHT = 1.3
+JOIN_HEIGHT = 1.6
 """Highest letter in letter heights that joining may make: two lines are farther apart."""
 
 DOT_GAP = 0.6
@@ -54,6 +57,18 @@ DOT_SLACK = 0.25
 
 STOP = 0.3
 """A full stop or comma is smaller than so many letter heights."""
+
+INSIDE = 0.75
+"""Share of a small piece's width and height that lies in another's box where it is a part of that one."""
+
+STEM_ASPECT = 0.4
+"""Widest stem as a share of its height; it may lean."""
+
+STEM_GAP = 0.6
+"""Widest gap in strokes between a stem and the rest of its letter: neighbours seldom come so close."""
+
+Partners = Callable[[Sequence[Piece], NDArray[np.float64], Piece, Sizes], list[int]]
+"""A rule: of some pieces, given with their boxes n×4 (left, top, right, bottom), which go with one more."""
 
 _SOLID = 2.4
 _EMPTIEST = 0.04
@@ -76,19 +91,21 @@ def drop_furniture(pieces: Sequence[Piece], sizes: Sizes, at_edge: NDArray[np.bo
         piece
         for piece, cut in zip(pieces, at_edge.tolist(), strict=True)
         if piece.area >= LEAST_INK * sizes.stroke**2
-        and not _is_furniture(piece, sizes.letter)
+        and not _is_furniture(piece, sizes)
         and not (cut and (piece.height < EDGE_BODY * sizes.letter or piece.height > 2 * sizes.letter))
     ]
 
 
-def _is_furniture(piece: Piece, letter: float) -> bool:
+def _is_furniture(piece: Piece, sizes: Sizes) -> bool:
     """Whether a piece is a rule, a frame or a drawing."""
-    longer = max(piece.width, piece.height)
+    letter = sizes.letter
+    longer, shorter = max(piece.width, piece.height), min(piece.width, piece.height)
     return (
         piece.height > HIGHEST_BODY * letter
         or piece.width > WIDEST_BODY * letter
-        or (longer > _RULE_LENGTH * letter and longer > _RULE_ASPECT * min(piece.width, piece.height))
+        or (longer > _RULE_LENGTH * letter and longer > _RULE_ASPECT * shorter)
         or (longer > 2 * letter and piece.fill < _EMPTIEST)
+        or (longer > 0.5 * letter and shorter < THINNEST * sizes.stroke)
     )
 
 
@@ -105,7 +122,8 @@ def join_strokes(pieces: Sequence[Piece], sizes: Sizes) -> list[Piece]:
 
     Two pieces are one letter where the smaller lies in the other's box, or where they lie over each other
     by most of the narrower one's width with little paper between, and together are no higher than a
-    letter. Two tall pieces side by side stay apart, however much they overlap.
+    letter. Two tall pieces side by side stay apart, however much their boxes overlap, unless the left one
+    is a lone stem that all but touches the other: a B, D, K or R drawn with two strokes.
 
     Args:
         pieces: in the ink frame.
@@ -114,37 +132,60 @@ def join_strokes(pieces: Sequence[Piece], sizes: Sizes) -> list[Piece]:
     Returns:
         The letters and what stayed alone, from top to bottom.
     """
-    groups = [[piece] for piece in sorted(pieces, key=lambda piece: (piece.top, piece.left))]
-    boxes = np.array([(p.left, p.top, p.right, p.bottom) for (p,) in groups], np.float64).reshape(-1, 4)
+    joined = _join_pairs(pieces, sizes, _overlapping)
+    return _join_pairs(joined, sizes, _stems)
+
+
+def _join_pairs(pieces: Sequence[Piece], sizes: Sizes, partners: Partners) -> list[Piece]:
+    """Join every piece to those that a rule calls its partners, as long as the letter is not too high."""
+    ordered = sorted(pieces, key=lambda piece: (piece.top, piece.left))
+    groups = [[piece] for piece in ordered]
+    boxes = np.array([(p.left, p.top, p.right, p.bottom) for p in ordered], np.float64).reshape(-1, 4)
     owner = list(range(len(groups)))
-    for index in range(len(groups)):
-        for other in _partners(boxes, index, sizes):
-            first, second = sorted((owner[index], owner[other]))
-            if first == second or not _is_one_height((*groups[first], *groups[second]), sizes):
+    for index, piece in enumerate(ordered):
+        first = int(np.searchsorted(boxes[:, 1], piece.top - HIGHEST_BODY * sizes.letter))
+        for other in partners(ordered[first:index], boxes[first:index], piece, sizes):
+            low, high = sorted((owner[index], owner[first + other]))
+            if low == high or not _is_one_height((*groups[low], *groups[high]), sizes):
                 continue
-            groups[first] += groups[second]
-            groups[second] = []
-            owner = [first if name == second else name for name in owner]
+            groups[low] += groups[high]
+            groups[high] = []
+            owner = [low if name == high else name for name in owner]
     return [join(group) if len(group) > 1 else group[0] for group in groups if group]
 
 
-def _partners(boxes: NDArray[np.float64], index: int, sizes: Sizes) -> list[int]:
-    """The earlier pieces that belong to the same letter as one; boxes are sorted by their top."""
-    left, top, right, bottom = boxes[index]
-    first = int(np.searchsorted(boxes[:, 1], top - HIGHEST_BODY * sizes.letter))
-    others = boxes[first:index]
-    width = np.minimum(others[:, 2] - others[:, 0], right - left)
-    height = np.minimum(others[:, 3] - others[:, 1], bottom - top)
-    beside = np.minimum(others[:, 2], right) - np.maximum(others[:, 0], left)
-    below = np.minimum(others[:, 3], bottom) - np.maximum(others[:, 1], top)
+def _overlapping(_: Sequence[Piece], boxes: NDArray[np.float64], piece: Piece, sizes: Sizes) -> list[int]:
+    """Which of the others lie in a piece's box, around it, or over or under it."""
+    width = np.minimum(boxes[:, 2] - boxes[:, 0], piece.width)
+    height = np.minimum(boxes[:, 3] - boxes[:, 1], piece.height)
+    beside = np.minimum(boxes[:, 2], piece.right) - np.maximum(boxes[:, 0], piece.left)
+    below = np.minimum(boxes[:, 3], piece.bottom) - np.maximum(boxes[:, 1], piece.top)
     tall = height > 0.5 * sizes.letter
-    inside = (beside >= 0.75 * width) & (below >= 0.75 * height) & ~tall
-    over = (
-        (beside >= JOIN_OVERLAP * width)
-        & (below >= -JOIN_GAP * sizes.stroke)
-        & ((below < 0.5 * height) | ~tall)
+    inside = (beside >= INSIDE * width) & (below >= INSIDE * height) & ~tall
+    stacked = (below < 0.5 * height) | ~tall
+    over = (beside >= JOIN_OVERLAP * width) & (below >= -JOIN_GAP * sizes.stroke) & stacked
+    return [int(found) for found in np.flatnonzero(inside | over)]
+
+
+def _stems(others: Sequence[Piece], boxes: NDArray[np.float64], piece: Piece, sizes: Sizes) -> list[int]:
+    """Which of the others make a letter with a piece, one being the stem that all but touches the rest."""
+    beside = np.maximum(boxes[:, 0], piece.left) - np.minimum(boxes[:, 2], piece.right)
+    below = np.minimum(boxes[:, 3], piece.bottom) - np.maximum(boxes[:, 1], piece.top)
+    width = np.maximum(boxes[:, 2], piece.right) - np.minimum(boxes[:, 0], piece.left)
+    near = (beside <= STEM_GAP * sizes.stroke) & (below >= 0.5 * sizes.letter) & (width <= 1.3 * sizes.letter)
+    return [
+        found for found in np.flatnonzero(near).tolist() if _is_stem_and_rest(others[found], piece, sizes)
+    ]
+
+
+def _is_stem_and_rest(one: Piece, other: Piece, sizes: Sizes) -> bool:
+    """Whether the left one of two pieces is a lone stem, and the right one the rest of its letter."""
+    stem, rest = sorted((one, other), key=lambda piece: piece.left + piece.right)
+    return (
+        stem.width <= STEM_ASPECT * stem.height
+        and rest.width >= max(stem.width, 0.25 * sizes.letter)
+        and gap_between(stem, rest) <= STEM_GAP * sizes.stroke
     )
-    return [first + int(found) for found in np.flatnonzero(inside | over)]
 
 
 def _is_one_height(pieces: Sequence[Piece], sizes: Sizes) -> bool:

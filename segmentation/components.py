@@ -137,6 +137,33 @@ def join(pieces: Sequence[Piece]) -> Piece:
     )
 
 
+def draw(piece: Piece, left: int, top: int, width: int, height: int) -> NDArray[np.uint8]:
+    """Draw a piece alone.
+
+    Args:
+        piece: what to draw.
+        left: first column of the ink frame that the drawing shows.
+        top: its first row.
+        width: columns that it shows.
+        height: rows that it shows.
+
+    Returns:
+        uint8, height×width, 255 where the piece has ink.
+    """
+    drawing = np.zeros((height, width), np.uint8)
+    cv2.drawContours(drawing, list(piece.contours), -1, 255, cv2.FILLED, offset=(-left, -top))
+    return drawing
+
+
+def gap_between(first: Piece, second: Piece) -> float:
+    """Measure the paper between the nearest ink of two pieces, in pixels."""
+    left, top = min(first.left, second.left), min(first.top, second.top)
+    width, height = max(first.right, second.right) - left, max(first.bottom, second.bottom) - top
+    paper = cv2.bitwise_not(draw(first, left, top, width, height))
+    distance = cv2.distanceTransform(paper, cv2.DIST_L2, 3)
+    return float(distance[draw(second, left, top, width, height) != 0].min()) - 1
+
+
 def measure(pieces: Sequence[Piece]) -> Sizes | None:
     """Estimate the height of a letter and the width of a stroke.
 

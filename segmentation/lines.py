@@ -8,7 +8,6 @@ table row stays together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,22 +36,6 @@ GAP_RATIO = 2.0
 """Gaps between words are at least so many times as wide as those within, or the page has only one kind."""
 
 
-@dataclass(slots=True)
-class _Run:
-    """A line while it is being followed."""
-
-    pieces: list[Piece] = field(default_factory=list)
-
-    def fit(self, piece: Piece, letter: float) -> float:
-        """How well a letter to the right continues the line: their shared height less the distance."""
-        last = self.pieces[-MEMORY:]
-        top = float(np.mean([other.top for other in last]))
-        bottom = float(np.mean([other.bottom for other in last]))
-        shared = min(bottom, piece.bottom) - max(top, piece.top)
-        far = max(0, piece.left - last[-1].right) / letter
-        return shared / max(1.0, min(bottom - top, piece.height)) - DISTANCE_COST * far
-
-
 def find_lines(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
     """Put letters into lines.
 
@@ -63,15 +46,35 @@ def find_lines(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
     Returns:
         The lines from top to bottom, each with its letters from left to right.
     """
-    runs: list[_Run] = []
+    lines: list[list[Piece]] = []
+    ends = np.zeros((0, 3))
     for piece in sorted(bodies, key=_reading_key):
-        fits = [run.fit(piece, letter) for run in runs]
-        best = int(np.argmax(fits)) if fits else -1
+        fits = _fits(ends, piece, letter)
+        best = int(np.argmax(fits)) if lines else -1
         if best >= 0 and fits[best] >= LEAST_OVERLAP:
-            runs[best].pieces.append(piece)
+            lines[best].append(piece)
+            ends[best] = _end(lines[best])
         else:
-            runs.append(_Run([piece]))
-    return sorted((run.pieces for run in runs), key=lambda line: (_middle(line), line[0].left))
+            lines.append([piece])
+            ends = np.vstack((ends, _end([piece])))
+    return sorted(lines, key=lambda line: (_middle(line), line[0].left))
+
+
+def _end(line: Sequence[Piece]) -> tuple[float, float, float]:
+    """Where a line's last letters stand: their mean top, their mean bottom, and the last one's right."""
+    last = line[-MEMORY:]
+    top = sum(piece.top for piece in last) / len(last)
+    bottom = sum(piece.bottom for piece in last) / len(last)
+    return top, bottom, last[-1].right
+
+
+def _fits(ends: NDArray[np.float64], piece: Piece, letter: float) -> NDArray[np.float64]:
+    """How well a letter continues each line: the share of height in common less a little for distance."""
+    top, bottom, right = ends.T
+    shared = np.minimum(bottom, piece.bottom) - np.maximum(top, piece.top)
+    lower = np.maximum(1.0, np.minimum(bottom - top, piece.height))
+    fits: NDArray[np.float64] = shared / lower - DISTANCE_COST * np.maximum(0, piece.left - right) / letter
+    return fits
 
 
 def one_line(bodies: Sequence[Piece]) -> list[list[Piece]]:

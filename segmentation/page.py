@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segmentation.binarise import find_ink
 from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
-from segmentation.components import INK_LEVEL, Piece, Sizes, find_pieces, measure
+from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
 from segmentation.lines import ONE_LINE, find_lines, one_line, split_words, word_gap
 from segmentation.skew import find_skew, turn
 from segmentation.values import Box, Candidate, Ink, Line, Segmentation, Word
@@ -39,6 +39,9 @@ STROKE_BLUR = 0.2
 
 WORKING_LETTER = 48.0
 """Pixels to which higher letters are scaled down before the work: the CNN sees 22, and grain averages out."""
+
+ROUNDING = 0.01
+"""Pixels that a box's edge may be off by arithmetic without taking in another pixel."""
 
 NOTHING = Segmentation((), 0.0)
 
@@ -116,13 +119,15 @@ def _shrink(page: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], f
 
 def _page_boxes(pieces: Sequence[Piece], ink: Ink) -> NDArray[np.int64]:
     """Boxes of pieces on the page, n×4 (left, top, right, bottom), before they are clipped to it."""
-    boxes = np.empty((len(pieces), 4), np.int64)
+    if not pieces:
+        return np.zeros((0, 4), np.int64)
+    shapes = [np.concatenate(piece.contours).reshape(-1, 2) for piece in pieces]
+    starts = np.cumsum([0, *(len(shape) for shape in shapes[:-1])])
+    points = np.concatenate(shapes) @ ink.to_page[:, :2].T + ink.to_page[:, 2]
     half = np.hypot(*ink.to_page[0, :2]) / 2
-    for row, piece in enumerate(pieces):
-        points = np.concatenate(piece.contours).reshape(-1, 2) @ ink.to_page[:, :2].T + ink.to_page[:, 2]
-        low, high = points.min(axis=0) - half + 0.5, points.max(axis=0) + half + 0.5
-        boxes[row] = *np.floor(low + 0.01), *np.ceil(high - 0.01)
-    return boxes
+    low = np.minimum.reduceat(points, starts) + 0.5 - half
+    high = np.maximum.reduceat(points, starts) + 0.5 + half
+    return np.hstack((np.floor(low + ROUNDING), np.ceil(high - ROUNDING))).astype(np.int64)
 
 
 def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -162,8 +167,7 @@ def ink_alone(piece: Piece, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     left, top = max(0, piece.left - 1), max(0, piece.top - 1)
     crop = ink[top : piece.bottom + 1, left : piece.right + 1]
-    own = np.zeros(crop.shape, np.uint8)
-    cv2.drawContours(own, list(piece.contours), -1, 255, cv2.FILLED, offset=(-left, -top))
+    own = draw(piece, left, top, crop.shape[1], crop.shape[0])
     near = cv2.dilate(own, np.ones((3, 3), np.uint8))
     others = (crop >= INK_LEVEL) & (own == 0)
     return np.where((near != 0) & ~others, crop, 0).astype(np.uint8)
