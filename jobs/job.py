@@ -29,6 +29,7 @@ from typing import Any, Self
 
 from jobs.errors import (
     MENDABLE_WITHOUT_A_NEW_FILE,
+    ErrorCode,
     ModelProblem,
     NotAJob,
     ResultsNotWritable,
@@ -320,31 +321,31 @@ class Job:
             )
         return model
 
-    def forget_failures(self, codes: frozenset[str] | None = None) -> int:
-        """Delete the results of pages that failed, so that they are read again; damaged results always.
+    def forget_results(self, *, failures: bool = False, codes: frozenset[ErrorCode] = frozenset()) -> int:
+        """Delete results, so that their pages are read again: damaged files always, others as asked.
 
         Args:
-            codes: only failures with these error codes; None for all, quarantined ones too.
+            failures: pages that failed or are quarantined.
+            codes: pages that failed with these error codes.
 
         Returns:
             How many pages will be read again.
         """
         forgotten = 0
-        for entry, _ in self.manifest():
-            if self._is_failure(entry.id, codes):
-                self._attempts_path(entry.id).unlink(missing_ok=True)
-                self.result_path(entry.id).unlink(missing_ok=True)
+        for page_id in self.result_ids():
+            try:
+                reading = self.read_result(page_id)
+                again = reading is not None and (
+                    reading.error_code in codes
+                    or (failures and reading.status in (Status.FAILED, Status.QUARANTINED))
+                )
+            except NotAJob:
+                again = True
+            if again:
+                self._attempts_path(page_id).unlink(missing_ok=True)
+                self.result_path(page_id).unlink(missing_ok=True)
                 forgotten += 1
         return forgotten
-
-    def _is_failure(self, page_id: str, codes: frozenset[str] | None) -> bool:
-        try:
-            reading = self.read_result(page_id)
-        except NotAJob:
-            return True
-        if reading is None or reading.status not in (Status.FAILED, Status.QUARANTINED):
-            return False
-        return codes is None or reading.error_code in codes
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -443,7 +444,7 @@ def submit(
         with job.lock():
             _write_job(job)
             if reopened and job.manifest_path.exists():
-                job.forget_failures(MENDABLE_WITHOUT_A_NEW_FILE)
+                job.forget_results(codes=MENDABLE_WITHOUT_A_NEW_FILE)
             pages = _write_manifest(job, folder, scans)
         tally = job.tally()
     except OSError as error:

@@ -19,6 +19,7 @@ from jobs.files import shown
 MODEL_FILE = "handprint.onnx"
 CARD_FILE = "handprint.json"
 
+_TRAIN = "Give a folder as `lettermill train --out` wrote it, its handprint.onnx and .json unchanged."
 _REQUIRED = {"labels", "glyph_version", "temperature", "sha256"}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import resource
 import select
 import subprocess
@@ -59,14 +58,12 @@ class PageCounter:
         return max(1, int(answer))
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # A path of its own start: the child must find this very package, from whatever folder.
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "jobs.page_count"],
+            # -P: a folder named jobs where the user stands must not be taken for ours.
+            [sys.executable, "-P", "-m", "jobs.page_count"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
         )
         return self._child
 

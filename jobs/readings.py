@@ -85,7 +85,7 @@ class PageReading:
         error_code: why there is no reading; None unless the page failed or is quarantined.
         error: the same for a person.
         lines: the lines in reading order.
-        skew_degrees: how far the page was turned, counter-clockwise positive.
+        skew_degrees: how far the lines of text were turned; positive where they fall to the right.
         quality: codes about the scan's quality.
         seconds: time from opening the scan to the reading; may differ from run to run.
         attempts: how often the page was tried; may differ from run to run.

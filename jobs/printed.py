@@ -1,0 +1,63 @@
+"""What the command line prints of results: short tables for a person."""
+
+from __future__ import annotations
+
+from jobs.files import shown
+from jobs.readings import Status
+from jobs.score import Score
+from jobs.summary import Summary
+
+_FAILURES_SHOWN = 10
+_CONFUSIONS_SHOWN = 10
+
+
+def summary_text(summary: Summary) -> str:
+    """Return a collected job as a short table, its failures, and where the files are."""
+    counts = ", ".join(
+        f"{summary.by_status[status]} {status}" for status in Status if summary.by_status[status]
+    )
+    rows = [("pages", f"{summary.pages}  ({counts or 'none read yet'})")]
+    if summary.unfinished:
+        rows.append(("unfinished", f"{summary.unfinished} pages"))
+    rows.append(("lines", str(summary.lines)))
+    rows.append(("letters", str(summary.letters)))
+    if summary.letters:
+        share = summary.flagged_letters / summary.letters
+        rows.append(("to look at", f"{summary.flagged_letters} letters ({share:.1%})"))
+        rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
+    text = [f"{name:<11} {value}" for name, value in rows]
+    if summary.failures:
+        text += ["", "not read:"]
+        for failure in summary.failures[:_FAILURES_SHOWN]:
+            text.append(f"  {shown(failure.scan)!r}, page {failure.page}: {failure.error_code}")
+            text.append(f"    {failure.error}")
+        if summary.failed > _FAILURES_SHOWN:
+            text.append(f"  … and {summary.failed - _FAILURES_SHOWN} more: see pages.csv")
+    for damaged in summary.damaged[:_FAILURES_SHOWN]:
+        text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
+    folder = shown(summary.job.path)
+    text += ["", f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
+    return "\n".join(text)
+
+
+def score_text(score: Score) -> str:
+    """Return a score as a short table with the commonest confusions."""
+    text = [
+        f"CER         {score.cer:.2%}  ({score.edits} edits, {score.characters} characters)",
+        f"exact       {score.exact:.1%}  ({score.exact_files} of {score.files} files)",
+    ]
+    for count, what in (
+        (score.left_out, "rows of the truth left out (empty, EMPTY or UNREADABLE)"),
+        (score.not_in_job, "files of the truth are not in the job: counted as missed"),
+        (score.not_read, "files with a page that was not read: counted as missed"),
+        (score.without_truth, "files of the job have no truth: not counted"),
+    ):
+        if count:
+            text.append(f"{count:<11} {what}")
+    if score.confusions:
+        text += ["", "commonest mistakes (truth → read):"]
+    for confusion in score.confusions[:_CONFUSIONS_SHOWN]:
+        text.append(
+            f"  {confusion.truth or '(nothing)'} → {confusion.read or '(nothing)'}  {confusion.count}"
+        )
+    return "\n".join(text)

@@ -1,0 +1,51 @@
+"""`lettermill worker`: a Celery worker that reads pages."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+# Libraries read these when they are loaded, so they are set before the first import of NumPy and OpenCV.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@click.command()
+@click.option(
+    "--broker",
+    envvar="LETTERMILL_BROKER",
+    required=True,
+    metavar="URL",
+    help="The Redis that holds the queue, as redis://HOST:6379/0.  [env: LETTERMILL_BROKER]",
+)
+@click.option(
+    "--scans",
+    envvar="LETTERMILL_SCANS",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The scan root: jobs name scans below it.  [env: LETTERMILL_SCANS]",
+)
+@click.option(
+    "--results",
+    envvar="LETTERMILL_RESULTS",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
+    help="The result root: job folders are below it.  [env: LETTERMILL_RESULTS]",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 512),
+    default=None,
+    help="Pages read at once (processes).  [default: the machine's cores]",
+)
+def worker(broker: str, scans: Path, results: Path, concurrency: int | None) -> None:
+    """Read pages from the queue until stopped.
+
+    SIGTERM lets the pages at work finish and leaves the rest in the queue.
+    """
+    for variable in _ONE_THREAD:
+        os.environ.setdefault(variable, "1")
+    from worker.service import serve
+
+    serve(broker, scans.resolve(), results.resolve(), concurrency)

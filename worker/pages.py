@@ -1,0 +1,234 @@
+"""Pages of a message: from the manifest entry to the result in the job folder.
+
+`PageService` is what the Celery tasks call. It keeps the rules that make a job lose nothing: an attempt is
+recorded before a scan is opened, a page that has a result is left alone, and whatever goes wrong with a
+page ends as its result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import cv2
+from celery import Celery
+
+from jobs.errors import ErrorCode, NotAJob, ScanError
+from jobs.feed import Feed
+from jobs.job import MAX_ATTEMPTS, Job, ManifestEntry, Roots
+from jobs.queue import UNREACHABLE, connect
+from jobs.readings import PageReading, Status
+from jobs.scans import read_page
+from worker.classifier import Classifier
+from worker.reading import read_lines
+
+logger = logging.getLogger("lettermill")
+
+
+class PageService:
+    """Reads pages below the worker's two roots.
+
+    Args:
+        app: the Celery application.
+        broker: the broker's address.
+        roots: the only folders that messages can name things in.
+    """
+
+    def __init__(self, app: Celery, broker: str, roots: Roots) -> None:
+        self._app = app
+        self._roots = roots
+        self._redis = connect(broker)
+
+    def read(self, below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
+        """Work on a message: read its pages, then see to it that the queue has the next ones.
+
+        Args:
+            below: the job folder's path below the result root.
+            epoch: the word that tells messages that are out of date.
+            pages: manifest entries.
+
+        Raises:
+            NotAJob, ModelProblem: the job cannot be worked on; the message is dropped and the error logged.
+            ResultsNotWritable: the result folder takes nothing; the pages are queued again later.
+        """
+        job, feed = self._job(below)
+        with _redis_may_be_away("asking whether a message is current"):
+            if not feed.is_current(epoch):
+                return
+        entries = [ManifestEntry(**page) for page in pages]
+        for entry in entries:
+            if not job.has_result(entry.id):
+                job.write_result(self._read_page(job, entry))
+        self._finish(feed, entries)
+
+    def split_lost(self, below: str, epoch: str, pages: list[dict[str, Any]], cause: str) -> None:
+        """Deal with a message whose process died: queue its unfinished pages again, each alone.
+
+        The page that was open has an attempt on record, so the one that kills its worker every time is
+        quarantined by the worker that finds three of them.
+        """
+        job, feed = self._job(below)
+        unfinished = [ManifestEntry(**page) for page in pages if not job.has_result(page["id"])]
+        for entry in unfinished:
+            if job.attempts(entry.id):
+                job.note_loss(entry.id, cause)
+        with _redis_may_be_away("queueing the pages of a lost worker again"):
+            feed.queue_singly(unfinished, epoch)
+
+    def time_out(self, below: str, epoch: str, pages: list[dict[str, Any]], seconds: float) -> None:
+        """Deal with a message that hit the hard time limit.
+
+        The unfinished pages of a batch are queued again, each alone; a page that was alone is the guilty
+        one and fails with TIMEOUT.
+        """
+        if len(pages) > 1:
+            self.split_lost(below, epoch, pages, f"time limit of {seconds:g} s reached")
+            return
+        job, feed = self._job(below)
+        entry = ManifestEntry(**pages[0])
+        if not job.has_result(entry.id):
+            job.write_result(
+                PageReading(
+                    page_id=entry.id,
+                    scan=entry.scan,
+                    page=entry.page,
+                    status=Status.FAILED,
+                    error_code=ErrorCode.TIMEOUT,
+                    error=f"the page took longer than {seconds:g} s: raise the limit with --page-seconds",
+                    seconds=seconds,
+                    attempts=job.attempts(entry.id),
+                )
+            )
+        self._finish(feed, [entry])
+
+    def _finish(self, feed: Feed, entries: Sequence[ManifestEntry]) -> None:
+        with _redis_may_be_away("queueing the next pages"):
+            feed.finished(entry.id for entry in entries)
+            feed.top_up()
+
+    def _job(self, below: str) -> tuple[Job, Feed]:
+        path = self._roots.results / _inside(below)
+        job = _opened(path, _version(path))
+        return job, Feed(job, below, self._app, self._redis)
+
+    def _read_page(self, job: Job, entry: ManifestEntry) -> PageReading:
+        failed = functools.partial(
+            PageReading, page_id=entry.id, scan=entry.scan, page=entry.page, status=Status.FAILED
+        )
+        attempt = job.begin_attempt(entry.id)
+        if attempt > MAX_ATTEMPTS:
+            cause = job.last_loss(entry.id) or "the worker's machine or main process ended"
+            return dataclasses.replace(
+                failed(error_code=ErrorCode.WORKER_LOST),
+                status=Status.QUARANTINED,
+                error=f"the page ended its worker {MAX_ATTEMPTS} times; last cause: {cause}. "
+                "Look at the scan; `lettermill resume JOB --failed` tries it again",
+                attempts=MAX_ATTEMPTS,
+            )
+        begun = time.monotonic()
+        try:
+            reading = self._letters(job, entry)
+        except ScanError as error:
+            reading = failed(error_code=error.code, error=error.message)
+        except Exception as error:
+            reading = _failure(failed, error, job, entry)
+        return dataclasses.replace(reading, seconds=round(time.monotonic() - begun, 3), attempts=attempt)
+
+    def _letters(self, job: Job, entry: ManifestEntry) -> PageReading:
+        path = self._roots.scans / _inside(job.scans_below) / _inside(entry.scan)
+        _check_unchanged(path, entry)
+        settings = job.settings
+        pixels = read_page(path, entry.page, settings.dpi, settings.limits)
+        lines, skew = read_lines(pixels, settings, _classifier(job))
+        return PageReading(
+            page_id=entry.id,
+            scan=entry.scan,
+            page=entry.page,
+            status=Status.DONE if lines else Status.EMPTY,
+            lines=lines,
+            skew_degrees=round(skew, 3),
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def _opened(path: Path, version: int) -> Job:
+    """Open a job once for each version of its job.json."""
+    return Job.open(path)
+
+
+def _version(path: Path) -> int:
+    try:
+        return (path / "job.json").stat().st_mtime_ns
+    except OSError:
+        return 0  # Job.open says what is wrong.
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(path: Path, fingerprint: str, characters: str) -> Classifier:
+    return Classifier(Job.open(path).model, characters)
+
+
+def _classifier(job: Job) -> Classifier:
+    """Return the job's classifier; a process keeps the last four."""
+    return _loaded(job.path, job.model_fingerprint, job.settings.characters)
+
+
+def _check_unchanged(path: Path, entry: ManifestEntry) -> None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ScanError(
+            ErrorCode.SCAN_GONE,
+            "the file was there when the job was made and is gone: put it back and run again",
+        ) from error
+    except PermissionError as error:
+        raise ScanError(
+            ErrorCode.NOT_READABLE, "the file may not be read: correct its permissions and run again"
+        ) from error
+    if (status.st_size, status.st_mtime_ns) != (entry.bytes, entry.mtime_ns):
+        raise ScanError(
+            ErrorCode.SCAN_CHANGED, "the file was changed after the job was made: run again to read it anew"
+        )
+
+
+def _failure(
+    failed: functools.partial[PageReading], error: Exception, job: Job, entry: ManifestEntry
+) -> PageReading:
+    """Return the result of a page on which reading itself failed; the traceback goes to the log."""
+    if isinstance(error, MemoryError) or (isinstance(error, cv2.error) and "memory" in str(error).lower()):
+        return failed(
+            error_code=ErrorCode.OUT_OF_MEMORY,
+            error="the page needs more memory than there is: use fewer --workers, or a smaller scan",
+        )
+    logger.exception("%s, page %d of job %s: reading failed", entry.scan, entry.page, job.path.name)
+    return failed(
+        error_code=ErrorCode.INTERNAL,
+        error=f"Lettermill itself failed ({type(error).__name__}: {str(error)[:200]}): please report it",
+    )
+
+
+def _inside(path: str) -> PurePosixPath:
+    """Return a path of a message, which may not lead out of its root.
+
+    Raises:
+        NotAJob: it would.
+    """
+    below = PurePosixPath(path)
+    if below.is_absolute() or ".." in below.parts:
+        raise NotAJob(f"a message names {path!r}, which lies outside of the worker's roots")
+    return below
+
+
+@contextlib.contextmanager
+def _redis_may_be_away(doing: str) -> Iterator[None]:
+    """Go on where Redis does not answer: results are on disk, and `jobs.feed.Sweep` repairs the queue."""
+    try:
+        yield
+    except UNREACHABLE as error:
+        logger.warning("Redis did not answer while %s: %s", doing, error)

@@ -1,0 +1,50 @@
+"""Reading a page: pixels in, lines of letters out. The recipe, each step done in its own module."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.readings import Box, Letter, LineReading
+from jobs.settings import Settings
+from segmentation import values
+from segmentation.glyph import normalise
+from segmentation.page import segment
+from worker.classifier import Classifier
+
+
+def read_lines(
+    page: NDArray[np.uint8], settings: Settings, classifier: Classifier
+) -> tuple[tuple[LineReading, ...], float]:
+    """Read a page.
+
+    Args:
+        page: uint8, h×w, grey.
+        settings: layout, and below which confidence a letter is flagged.
+        classifier: ranks the glyphs.
+
+    Returns:
+        The lines in reading order, boxes in pixels of the page; and the page's skew in degrees.
+    """
+    segmentation = segment(page, settings.layout)
+    glyphs = [
+        normalise(candidate.ink)
+        for line in segmentation.lines
+        for word in line.words
+        for candidate in word.candidates
+    ]
+    rankings = iter(classifier.rank(glyphs))
+    lines = []
+    for line in segmentation.lines:
+        letters = []
+        for number, word in enumerate(line.words, start=1):
+            for candidate in word.candidates:
+                ranking = next(rankings)
+                flagged = ranking[0][1] < settings.flag_below
+                letters.append(Letter(_box(candidate.box), number, ranking, flagged))
+        lines.append(LineReading(_box(line.box), tuple(letters)))
+    return tuple(lines), segmentation.skew_degrees
+
+
+def _box(box: values.Box) -> Box:
+    return Box(box.x, box.y, box.width, box.height)

@@ -1,0 +1,69 @@
+"""The Celery tasks and what happens in the worker's main process when a child dies or takes too long."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from billiard.exceptions import WorkerLostError
+from celery import Celery, Task
+from celery.worker.request import Request
+
+from jobs.errors import LettermillError
+from jobs.queue import READ_TASK
+from worker.pages import PageService
+
+logger = logging.getLogger("lettermill")
+
+
+class PageRequest(Request):
+    """A message under way, as the worker's main process sees it.
+
+    Celery acknowledges a message whose child died or hit the hard limit as failed. What it held is dealt
+    with here first, so that nothing depends on a redelivery.
+    """
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
+        """Queue the pages of a lost child again, then let Celery acknowledge the message."""
+        error = getattr(exc_info.exception, "exc", exc_info.exception)  # Unwrap what came from the child.
+        # A child that calls sys.exit is as lost as one that is killed.
+        if isinstance(error, WorkerLostError | SystemExit):
+            self._see_to("split_lost", str(error))
+        return super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def on_timeout(self, soft: bool, timeout: float) -> Any:
+        """Record or queue again the pages of a message that hit the hard limit, then let Celery go on."""
+        if not soft:
+            self._see_to("time_out", timeout)
+        return super().on_timeout(soft, timeout)
+
+    def _see_to(self, what: str, detail: object) -> None:
+        task: Any = self.task
+        try:
+            getattr(task.service, what)(*self.args, detail)
+        except (LettermillError, OSError):
+            # The main process must live; the job's sweep finds the pages without a result.
+            logger.exception("the pages of a lost message could not be dealt with")
+
+
+class PageTask(Task):  # type: ignore[type-arg]
+    """The base of the reading task."""
+
+    Request = PageRequest  # type: ignore[assignment] # Celery takes the class as well as its name.
+    service: PageService
+
+
+def register_tasks(app: Celery, service: PageService) -> None:
+    """Give the application its tasks.
+
+    Args:
+        app: the application of `jobs.queue.make_app`.
+        service: does the work.
+    """
+
+    def read_pages(below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
+        """Read the pages of one message."""
+        service.read(below, epoch, pages)
+
+    base = type("ReadPages", (PageTask,), {"service": service})
+    app.task(name=READ_TASK, base=base)(read_pages)
