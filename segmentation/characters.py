@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import LEAST_LETTER, Piece, Sizes, gap_between, join
+from segmentation.components import Piece, Sizes, gap_between, join
 from segmentation.lines import line_height
 
 LEAST_BODY = 0.4
@@ -112,8 +112,7 @@ def _is_furniture(piece: Piece, sizes: Sizes) -> bool:
 def is_body(piece: Piece, sizes: Sizes) -> bool:
     """Whether a piece is high and structured enough to be a letter or most of one."""
     return (
-        piece.height >= max(LEAST_LETTER, LEAST_BODY * sizes.letter)
-        and max(piece.width, piece.height) >= _SOLID * piece.stroke
+        piece.height >= LEAST_BODY * sizes.letter and max(piece.width, piece.height) >= _SOLID * piece.stroke
     )
 
 

@@ -160,7 +160,7 @@ def gap_between(first: Piece, second: Piece) -> float:
     left, top = min(first.left, second.left), min(first.top, second.top)
     width, height = max(first.right, second.right) - left, max(first.bottom, second.bottom) - top
     paper = cv2.bitwise_not(draw(first, left, top, width, height))
-    distance = cv2.distanceTransform(paper, cv2.DIST_L2, 3)
+    distance = cv2.distanceTransform(paper, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return float(distance[draw(second, left, top, width, height) != 0].min()) - 1
 
 

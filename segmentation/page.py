@@ -103,7 +103,7 @@ def _ink_of_page(page: NDArray[np.uint8], sizes: Sizes, skew: float) -> Ink:
     window = max(LEAST_WINDOW, PAPER_WINDOW * sizes.letter * scale)
     stroke = sizes.stroke * scale
     ink = find_ink(small, window, STROKE_REACH * stroke, STROKE_BLUR * stroke)
-    upright, back = turn(ink, skew)
+    upright, back = turn(ink, skew, sizes.letter * scale)
     to_page = back / scale
     to_page[:, 2] += 0.5 / scale - 0.5
     return Ink(upright, skew, to_page)

@@ -18,8 +18,8 @@ from segmentation.components import Piece, Sizes
 WIDEST = 10.0
 """Degrees to either side that are tried: no sheet is laid down more askew by accident."""
 
-LEAST_ANGLE = 0.15
-"""Degrees below which turning the page would only blur it."""
+LEAST_DRIFT = 0.3
+"""Letter heights by which a line may fall across the page before turning is worth its blur."""
 
 LEAST_LETTERS = 4
 """So few letters line up by chance at any angle; the page is then taken as upright."""
@@ -79,19 +79,23 @@ def _sharpness(x: NDArray[np.float64], y: NDArray[np.float64], degrees: float, b
     return float((profile**2).sum())
 
 
-def turn(ink: NDArray[np.uint8], degrees: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def turn(
+    ink: NDArray[np.uint8], degrees: float, letter: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Turn ink upright on a canvas that holds all of it.
 
     Args:
         ink: uint8, h×w.
-        degrees: the skew to take out, as `find_skew` gives it; below 0.15 nothing is turned.
+        degrees: the skew to take out, as `find_skew` gives it.
+        letter: height of a letter in pixels; where the page's width falls by less than 0.3 of it, nothing
+            is turned.
 
     Returns:
         The upright ink, uint8, and the float64 2×3 affine map from its coordinates back to those of `ink`.
     """
-    if abs(degrees) < LEAST_ANGLE:
-        return ink, np.eye(2, 3)
     height, width = ink.shape
+    if width * abs(np.tan(np.deg2rad(degrees))) < LEAST_DRIFT * letter:
+        return ink, np.eye(2, 3)
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     new_width = int(np.ceil(width * abs(cosine) + height * abs(sine)))
     new_height = int(np.ceil(width * abs(sine) + height * abs(cosine)))

@@ -31,12 +31,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """The ink of a page, deskewed, with the way back to the page.
+    """The ink of a page, upright, with the way back to the page.
 
     Attributes:
         mask: uint8, h×w, 0 paper … 255 ink; half-covered pixels at the edge of a stroke lie between, and
             128 is where a stroke ends.
-        skew_degrees: the angle that was taken out; positive where the lines of text fell to the right.
+        skew_degrees: the angle of the text on the page; positive where its lines fall to the right. An angle
+            too small to matter is stated here and left in the ink.
         to_page: float64, 2×3, the affine map from ink coordinates (x, y, pixel centres) to page coordinates.
     """
 
