@@ -67,15 +67,15 @@ ADVICE: dict[ErrorCode, tuple[str, str]] = {
     ),
     ErrorCode.TIMEOUT: (
         "The page took longer than the job allows.",
-        "Look whether it is hand-print at all; if so, resume with a higher --page-seconds.",
+        "The same command with a higher --page-seconds, then lettermill resume --failed.",
     ),
     ErrorCode.WORKER_LOST: (
         "The process that read the page died, several times.",
-        "Look whether the machine ran out of memory, then resume the job.",
+        "Look whether the machine ran out of memory, then lettermill resume --failed.",
     ),
     ErrorCode.INTERNAL: (
         "Lettermill made a mistake on this page.",
-        "Please report it with the sentence from the table; resuming the job tries the page again.",
+        "Please report it with the sentence of the page; lettermill resume --failed tries again.",
     ),
 }
 """What each code means and what a person can do about it."""

@@ -6,9 +6,9 @@ code and a sentence; nothing else may escape from `read_page` but `MemoryError`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,8 +52,8 @@ def find_scans(root: Path) -> tuple[list[str], int]:
         UsageProblem: the root is missing, no folder, or may not be listed.
         NoScans: there is no file with a suffix of `SCAN_SUFFIXES`.
     """
-    if not root.is_dir():
-        problem = "is a file, not a folder" if root.exists() else "does not exist"
+    if not os.path.isdir(root):  # noqa: PTH112 - Path.is_dir raises where a folder above is closed
+        problem = "is a file, not a folder" if os.path.lexists(root) else "does not exist"
         raise UsageProblem(f"{shown(root)} {problem}", "Give the folder that holds the scans.")
     scans, others = [], 0
     for path in _walk(root):
@@ -73,18 +73,29 @@ def find_scans(root: Path) -> tuple[list[str], int]:
 
 def _walk(root: Path) -> Iterator[str]:
     def refuse(error: OSError) -> None:
-        raise UsageProblem(
-            f"cannot list the folder {shown(error.filename)}: {error.strerror}",
-            "Correct its permissions, or move it out of the scans.",
-        ) from error
+        raise _no_listing(error.filename, error) from error
 
     for folder, subfolders, names in os.walk(root, onerror=refuse):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         below = os.path.relpath(folder, root)
         prefix = "" if below == "." else below.replace(os.sep, "/") + "/"
         for name in names:
-            if not name.startswith(".") and (Path(folder) / name).is_file():
+            if not name.startswith(".") and _is_file(Path(folder) / name):
                 yield prefix + name
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # A folder that may be listed, but not entered.
+        raise _no_listing(path.parent, error) from error
+
+
+def _no_listing(folder: Path | str, error: OSError) -> UsageProblem:
+    return UsageProblem(
+        f"cannot list the folder {shown(folder)}: {error.strerror}",
+        "Correct its permissions, or move it out of the scans.",
+    )
 
 
 def _natural(path: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -101,7 +112,7 @@ def count_pages(path: Path) -> int:
     if path.suffix.lower() in PDF_SUFFIXES:
         with _open_pdf(path) as document:
             return len(document)
-    with _open_image(path) as image:
+    with _open_image(path) as image, _decoding():
         return int(getattr(image, "n_frames", 1))
 
 
@@ -144,35 +155,57 @@ def read_page(path: Path, page: int, dpi: int, limits: Limits) -> NDArray[np.uin
         raise ScanError(
             ErrorCode.NOT_READABLE, "the file may not be read: correct its permissions and run again"
         ) from error
+    except OSError as error:
+        raise ScanError(
+            ErrorCode.NOT_READABLE,
+            f"the file cannot be read ({error.strerror}): check the disk or network folder and run again",
+        ) from error
 
 
 def _decode(path: Path, page: int, limits: Limits) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
-    with _open_image(path) as image:
+    with _open_image(path) as image, _decoding():
         frames = int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
         if frames > 1 and path.suffix.lower() not in TIFF_SUFFIXES:
             raise ScanError(
                 ErrorCode.MISLABELLED,
                 f"this is a TIFF of {frames} pages under another suffix: rename it to .tif and run again",
             )
-        try:
-            if page > 1:
+        if page > 1:
+            try:
                 image.seek(page - 1)
-            _check_pixels(*image.size, limits)
-            image.load()
-            return _grey(ImageOps.exif_transpose(image))
-        except EOFError as error:
-            raise ScanError(
-                ErrorCode.NO_SUCH_PAGE, f"the file has no page {page}: it was changed or is damaged"
-            ) from error
-        except (OSError, SyntaxError, ValueError, struct.error) as error:
-            if isinstance(error, PermissionError | FileNotFoundError):
-                raise
-            raise ScanError(
-                ErrorCode.TRUNCATED,
-                f"the image is cut off or damaged ({_plain(error)}): copy or scan it again",
-            ) from error
+            except EOFError as error:
+                raise _no_such_page(page) from error
+        _check_pixels(*image.size, limits)
+        image.load()
+        return _grey(ImageOps.exif_transpose(image))
+
+
+@contextlib.contextmanager
+def _decoding() -> Iterator[None]:
+    """Turn whatever an image decoder raises over damaged bytes into a `ScanError`.
+
+    Decoders meet their bytes unprepared: KeyError, struct.error, AttributeError and others were all seen.
+    Warnings of odd metadata are dropped; what matters shows in the pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (ScanError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # The disk's error, not the decoder's.
+        raise ScanError(
+            ErrorCode.TRUNCATED,
+            f"the image is cut off or damaged ({_plain(error)}): copy or scan it again",
+        ) from error
+
+
+def _no_such_page(page: int) -> ScanError:
+    return ScanError(ErrorCode.NO_SUCH_PAGE, f"the file has no page {page}: it was changed or is damaged")
 
 
 def _open_image(path: Path) -> Image:
@@ -180,13 +213,9 @@ def _open_image(path: Path) -> Image:
 
     PIL.Image.MAX_IMAGE_PIXELS = None  # Limits.max_megapixels decides, with a message that names its option.
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata; what matters shows when the pixels are decoded.
-            warnings.simplefilter("ignore", UserWarning)
+        with _decoding():
             return PIL.Image.open(path, formats=_FORMATS)
-    except (FileNotFoundError, PermissionError):
-        raise
-    except (OSError, SyntaxError, ValueError, TypeError, struct.error) as error:
+    except ScanError as error:
         raise ScanError(
             ErrorCode.NOT_AN_IMAGE,
             "this is not a PNG, JPEG, WebP, BMP, TIFF or PDF file, or its start is damaged: "
@@ -230,9 +259,7 @@ def _render(path: Path, page: int, dpi: int, limits: Limits) -> NDArray[np.uint8
                 )
     with _open_pdf(path) as document:
         if page > len(document):
-            raise ScanError(
-                ErrorCode.NO_SUCH_PAGE, f"the file has no page {page}: it was changed or is damaged"
-            )
+            raise _no_such_page(page)
         try:
             sheet = document[page - 1]
             scale = dpi / _POINTS_PER_INCH
