@@ -33,19 +33,24 @@ def written_whole(path: Path) -> Iterator[IO[str]]:
         ResultsNotWritable: the disk is full, read-only or forbidden.
     """
     temporary: Path | None = None
+    of_another_file = False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
         temporary = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            yield file
+            try:
+                yield file
+            except OSError as error:
+                of_another_file = error.filename is not None  # Writing to an open file names none.
+                raise
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         temporary = None
     except OSError as error:
-        if error.errno in _FULL_OR_FORBIDDEN:
+        if error.errno in _FULL_OR_FORBIDDEN and not of_another_file:
             raise ResultsNotWritable(
                 f"cannot write {shown(path)}: {error.strerror}",
                 "Free some space or correct the folder's permissions, then give the same command again.",
