@@ -162,7 +162,8 @@ class Job:
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NotAJob(
-                f"cannot read {shown(path / 'job.json')}: {error}", "Submit the folder of scans again."
+                f"cannot read {shown(path / 'job.json')}: {error}",
+                "Delete that file and submit the folder of scans again: what was read stays.",
             ) from error
 
     # --- manifest -------------------------------------------------------------------------------
@@ -432,8 +433,8 @@ def submit(
     digest = _digest(identity, settings.fingerprint(), model.fingerprint)
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", client_token or folder.name).strip("-.") or "scans"
     path = out / f"{readable[:60]}-{digest[:10]}"
-    reopened = (path / "job.json").exists()
     try:
+        reopened = (path / "job.json").exists()
         if reopened:
             job = dataclasses.replace(
                 Job.open(path), settings=settings, scan_root=str(folder), scans_below=below

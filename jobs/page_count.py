@@ -43,6 +43,8 @@ class PageCounter:
         Args:
             path: a TIFF or PDF file.
         """
+        if self._child and self._child.poll() is not None:
+            self._end()  # It died after its last answer: this file is not to blame.
         child = self._child or self._start()
         assert child.stdin and child.stdout
         try:

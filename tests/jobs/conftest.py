@@ -112,7 +112,7 @@ def as_nobody() -> Callable[..., str]:
 import os, sys
 from pathlib import Path
 import PIL.Image, PIL.ImageOps, pypdfium2
-from jobs import errors, files, scans, settings
+from jobs import errors, files, job, models, scans, settings
 PIL.Image.init()
 if os.geteuid() == 0:
     os.setgroups([])

@@ -1,0 +1,364 @@
+"""The job folder: made, reopened, written to and read from, whatever happens in between."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from jobs.errors import ErrorCode, ModelProblem, NoScans, NotAJob, UsageProblem
+from jobs.job import Job, ManifestEntry, Roots, Submission, find_job_folders, submit
+from jobs.models import Model
+from jobs.readings import Box, Letter, LineReading, PageReading, Status
+from jobs.settings import Limits, Settings
+
+Submit = Callable[..., Submission]
+
+
+@pytest.fixture
+def submit_scans(tmp_path: Path, scans: Path, model: Model) -> Submit:
+    def make(settings: Settings | None = None, token: str = "") -> Submission:
+        roots = Roots(scans, tmp_path / "out")
+        return submit(scans, tmp_path / "out", settings or Settings(), model, roots, token)
+
+    return make
+
+
+def entries(job: Job) -> list[ManifestEntry]:
+    return [entry for entry, _ in job.manifest()]
+
+
+def failed(entry: ManifestEntry, code: ErrorCode, status: Status = Status.FAILED) -> PageReading:
+    return PageReading(entry.id, entry.scan, entry.page, status, code, "why")
+
+
+# --- making a job -------------------------------------------------------------------------------
+
+
+def test_manifest_names_every_page(scans: Path, picture: Image.Image, submit_scans: Submit) -> None:
+    picture.save(scans / "b.tif", save_all=True, append_images=[picture, picture])
+    picture.save(scans / "a.png")
+    (scans / "notes.txt").touch()
+    made = submit_scans()
+    assert (made.pages, made.to_read, made.other_files, made.reopened) == (4, 4, 1, False)
+    assert [(entry.scan, entry.page, entry.pages) for entry in entries(made.job)] == [
+        ("a.png", 1, 1),
+        ("b.tif", 1, 3),
+        ("b.tif", 2, 3),
+        ("b.tif", 3, 3),
+    ]
+    status = (scans / "a.png").stat()
+    assert entries(made.job)[0].bytes == status.st_size
+    assert entries(made.job)[0].mtime_ns == status.st_mtime_ns
+    assert len({entry.id for entry in entries(made.job)}) == 4
+
+
+def test_manifest_from_an_offset(job_of: Callable[..., Job]) -> None:
+    job = job_of("a.png", "b.png", "c.png")
+    (_, behind_first), *rest = job.manifest()
+    assert list(job.manifest(behind_first)) == rest
+
+
+def test_the_same_command_reopens_the_job(
+    scans: Path, picture: Image.Image, submit_scans: Submit, reading_of: Callable[..., PageReading]
+) -> None:
+    picture.save(scans / "a.png")
+    picture.save(scans / "b.png")
+    first = submit_scans()
+    first.job.write_result(reading_of(entries(first.job)[0], "AB"))
+    again = submit_scans()
+    assert again.reopened
+    assert (again.pages, again.to_read) == (2, 1)
+    assert again.job.path == first.job.path
+    assert again.job.token == first.job.token
+    assert entries(again.job) == entries(first.job)
+
+
+def test_new_and_changed_files_are_read_and_the_others_stay(
+    scans: Path, picture: Image.Image, submit_scans: Submit, reading_of: Callable[..., PageReading]
+) -> None:
+    for name in ("same.png", "touched.png", "grown.png", "goes.png"):
+        picture.save(scans / name)
+    first = submit_scans()
+    for entry in entries(first.job):
+        first.job.write_result(reading_of(entry, "AB"))
+    status = (scans / "touched.png").stat()
+    os.utime(scans / "touched.png", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    status = (scans / "grown.png").stat()
+    with (scans / "grown.png").open("ab") as file:
+        file.write(b"more")
+    os.utime(scans / "grown.png", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (scans / "goes.png").unlink()
+    picture.save(scans / "new.png")
+    again = submit_scans()
+    unread = {entry.scan for entry in entries(again.job) if not again.job.has_result(entry.id)}
+    assert unread == {"touched.png", "grown.png", "new.png"}
+    assert (again.pages, again.to_read) == (4, 3)
+
+
+def test_settings_make_another_job_but_limits_do_not(
+    scans: Path, picture: Image.Image, submit_scans: Submit
+) -> None:
+    picture.save(scans / "a.png")
+    path = submit_scans().job.path
+    assert submit_scans(Settings(alphabet="digits")).job.path != path
+    assert submit_scans(Settings(dpi=200)).job.path != path
+    relaxed = submit_scans(Settings(limits=Limits(max_megapixels=999)))
+    assert relaxed.job.path == path
+    assert Job.open(path).settings.limits.max_megapixels == 999
+
+
+def test_a_token_names_the_job(scans: Path, picture: Image.Image, submit_scans: Submit) -> None:
+    picture.save(scans / "a.png")
+    assert submit_scans().job.path != submit_scans(token="../my/post box").job.path
+    assert submit_scans(token="x").job.path == submit_scans(token="x").job.path
+    path = submit_scans(token="../my/post box").job.path
+    assert path.parent == submit_scans().job.path.parent
+    assert path.name.startswith("my-post-box-")
+
+
+def test_result_folder_inside_of_the_scans(scans: Path, picture: Image.Image, model: Model) -> None:
+    picture.save(scans / "a.png")
+    for out in (scans, scans / "results", scans / ".." / "scans" / "x"):
+        with pytest.raises(UsageProblem, match="lies in the scan folder"):
+            submit(scans, out, Settings(), model, Roots(scans, out))
+    assert sorted(path.name for path in scans.iterdir()) == ["a.png"]
+
+
+def test_folders_outside_of_the_roots(
+    tmp_path: Path, scans: Path, picture: Image.Image, model: Model
+) -> None:
+    picture.save(scans / "a.png")
+    out = tmp_path / "out"
+    with pytest.raises(UsageProblem, match="--scans"):
+        submit(scans, out, Settings(), model, Roots(tmp_path / "elsewhere", out))
+    with pytest.raises(UsageProblem, match="--results"):
+        submit(scans, out, Settings(), model, Roots(scans, tmp_path / "elsewhere"))
+    assert not out.exists()
+
+
+def test_nothing_to_read_leaves_no_job(tmp_path: Path, submit_scans: Submit) -> None:
+    with pytest.raises(NoScans):
+        submit_scans()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_result_folder_that_takes_nothing(
+    open_folder: Path, picture: Image.Image, model: Model, as_nobody: Callable[..., str]
+) -> None:
+    (open_folder / "scans").mkdir()
+    picture.save(open_folder / "scans" / "a.png")
+    (open_folder / "closed").mkdir(mode=0o700)
+    (open_folder / "model").mkdir()
+    for name in ("handprint.onnx", "handprint.json"):
+        (open_folder / "model" / name).write_bytes((model.folder / name).read_bytes())
+    code = """
+root, scans = Path(sys.argv[1]), Path(sys.argv[1]) / "scans"
+for out in (root / "new", root / "closed", root / "closed" / "deep"):
+    try:
+        job.submit(scans, out, settings.Settings(), models.load_model(root / "model"), job.Roots(scans, out))
+    except errors.ResultsNotWritable as error:
+        sys.stdout.write(error.what + "\\n")
+"""
+    told = as_nobody(code, open_folder).splitlines()
+    assert len(told) == 3
+    assert all("Permission denied" in line for line in told)
+
+
+@pytest.mark.parametrize("name", ["=1+1.png", "new\nline.png", 'quote".png', os.fsdecode(b"caf\xe9.png")])
+def test_odd_names_survive_the_manifest(job_of: Callable[..., Job], scans: Path, name: str) -> None:
+    job = job_of(f"folder {name}/{name}")
+    (entry,) = entries(Job.open(job.path))
+    assert entry.scan == f"folder {name}/{name}"
+    assert (scans / entry.scan).is_file()
+
+
+# --- opening ------------------------------------------------------------------------------------
+
+
+def test_open_gives_what_was_made(job_of: Callable[..., Job]) -> None:
+    job = job_of("a.png", settings=Settings(alphabet="alnum", dpi=150, limits=Limits(page_seconds=7)))
+    assert Job.open(job.path) == job
+
+
+def test_what_is_no_job(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "missing", tmp_path / "file"):
+        with pytest.raises(NotAJob, match="is not a job folder"):
+            Job.open(path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"settings": {}}', "\xff"])
+def test_damaged_job_json(job_of: Callable[..., Job], content: str) -> None:
+    job = job_of("a.png")
+    (job.path / "job.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(NotAJob, match=r"job\.json"):
+        Job.open(job.path)
+
+
+def test_damaged_job_json_deleted_and_submitted_again(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
+) -> None:
+    job = job_of("a.png", "b.png")
+    job.write_result(reading_of(entries(job)[0], "AB"))
+    (job.path / "job.json").write_text("{")
+    with pytest.raises(NotAJob, match="Delete that file"):
+        job_of()
+    (job.path / "job.json").unlink()
+    assert job_of().tally().finished == 1
+
+
+def test_settings_of_another_version(job_of: Callable[..., Job]) -> None:
+    job = job_of("a.png")
+    values = json.loads((job.path / "job.json").read_text())
+    values["settings"]["colour"] = "blue"
+    (job.path / "job.json").write_text(json.dumps(values))
+    with pytest.raises(NotAJob, match="colour"):
+        Job.open(job.path)
+
+
+@pytest.mark.parametrize("line", ["", '{"id": 1', "[]", '{"id": "x"}'])
+def test_damaged_manifest(job_of: Callable[..., Job], line: str) -> None:
+    job = job_of("a.png")
+    job.manifest_path.write_text(line + "\n")
+    with pytest.raises(NotAJob, match=r"manifest\.jsonl"):
+        entries(job)
+
+
+def test_a_job_keeps_its_model(job_of: Callable[..., Job], model: Model) -> None:
+    job = job_of("a.png")
+    assert job.model.network == model.network
+    (job.path / "model" / "handprint.onnx").write_bytes(b"another")
+    with pytest.raises(ModelProblem, match="not the network"):
+        job_of()
+    (job.path / "model" / "handprint.json").unlink()
+    with pytest.raises(ModelProblem, match="card"):
+        job_of()
+
+
+def test_find_job_folders(job_of: Callable[..., Job], tmp_path: Path) -> None:
+    paths = {job_of("a.png").path, job_of("a.png", settings=Settings(dpi=100)).path}
+    assert set(find_job_folders(tmp_path)) == paths
+    with pytest.raises(NotAJob):
+        list(find_job_folders(tmp_path / "missing"))
+
+
+# --- results ------------------------------------------------------------------------------------
+
+characters = st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+boxes = st.builds(Box, *[st.integers(0, 100_000)] * 4)
+rankings = st.lists(st.tuples(characters, st.floats(0, 1)), min_size=1, max_size=3).map(tuple)
+letters = st.builds(Letter, boxes, st.integers(1, 99), rankings, st.booleans())
+lines = st.builds(LineReading, boxes, st.lists(letters, min_size=1, max_size=4).map(tuple))
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=[])).map(
+    lambda text: os.fsdecode(text.encode("utf-8", "ignore"))
+) | st.binary().map(os.fsdecode)
+readings = st.builds(
+    PageReading,
+    page_id=st.text("0123456789abcdef", min_size=24, max_size=24),
+    scan=names,
+    page=st.integers(1, 10_000),
+    status=st.sampled_from(Status),
+    error_code=st.none() | st.sampled_from(ErrorCode),
+    error=st.text(),
+    lines=st.lists(lines, max_size=3).map(tuple),
+    skew_degrees=st.floats(-45, 45),
+    quality=st.lists(st.sampled_from(["LOW_RESOLUTION", "FAINT"])).map(tuple),
+    seconds=st.floats(0, 1e4),
+    attempts=st.integers(1, 3),
+)
+
+
+@given(readings)
+def test_readings_survive_json(reading: PageReading) -> None:
+    assert PageReading.from_json(json.loads(json.dumps(reading.to_json()))) == reading
+
+
+def test_results_survive_the_disk(job_of: Callable[..., Job], reading_of: Callable[..., PageReading]) -> None:
+    job = job_of(os.fsdecode(b"caf\xe9.png"), "b.png")
+    first, second = entries(job)
+    reading = dataclasses.replace(reading_of(second, "HELLO WORLD\nAGAIN"), quality=("FAINT",))
+    job.write_result(reading)
+    assert job.read_result(second.id) == reading
+    assert reading.text == "HELLO WORLD\nAGAIN"
+    assert job.read_result(first.id) is None
+    assert (job.tally().pages, job.tally().finished, job.tally().complete) == (2, 1, False)
+    job.write_result(reading_of(first))
+    assert job.tally().complete
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[]", b"{}", b"\xff\xfe", b'{"lines": [{}]}'])
+def test_damaged_results_are_told_and_read_again(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading], content: bytes
+) -> None:
+    job = job_of("a.png", "b.png")
+    first, second = entries(job)
+    for entry in (first, second):
+        job.write_result(reading_of(entry, "AB"))
+    job.result_path(first.id).write_bytes(content)
+    with pytest.raises(NotAJob, match="damaged"):
+        job.read_result(first.id)
+    assert job.forget_results() == 1
+    assert not job.has_result(first.id)
+    assert job.has_result(second.id)
+
+
+def test_a_result_ends_the_attempts(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
+) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    assert [job.begin_attempt(entry.id) for _ in range(2)] == [1, 2]
+    job.note_loss(entry.id, "WORKER_LOST")
+    job.note_loss(entry.id, "OUT_OF_MEMORY")
+    assert job.attempts(entry.id) == 2
+    assert job.last_loss(entry.id) == "OUT_OF_MEMORY"
+    job.write_result(reading_of(entry, "A"))
+    assert job.attempts(entry.id) == 0
+    assert job.last_loss(entry.id) == ""
+    assert job.begin_attempt(entry.id) == 1
+
+
+def test_which_failures_are_tried_again(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
+) -> None:
+    job = job_of(*(f"{name}.png" for name in "abcd"))
+    a, b, c, d = entries(job)
+    for reading in (
+        failed(a, ErrorCode.TOO_MANY_PIXELS),
+        failed(b, ErrorCode.TRUNCATED),
+        failed(c, ErrorCode.WORKER_LOST, Status.QUARANTINED),
+        reading_of(d, "A"),
+    ):
+        job.write_result(reading)
+    job_of()  # The same command again: what may have been mended outside of the file.
+    assert [job.has_result(entry.id) for entry in (a, b, c, d)] == [False, True, True, True]
+    assert job.forget_results(failures=True) == 2
+    assert [job.has_result(entry.id) for entry in (a, b, c, d)] == [False, False, False, True]
+
+
+def test_the_lock_is_exclusive_and_ends_with_its_holder(job_of: Callable[..., Job]) -> None:
+    job = job_of("a.png")
+    order = []
+
+    def second() -> None:
+        with job.lock():
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    with pytest.raises(ZeroDivisionError), job.lock():
+        other.start()
+        time.sleep(0.2)
+        order.append("first")
+        raise ZeroDivisionError
+    other.join(10)
+    assert order == ["first", "second"]

@@ -1,0 +1,98 @@
+"""Counting pages: right for honest files, and no file harms the count of the others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from jobs import page_count
+from jobs.page_count import PageCounter
+
+
+def several(path: Path, pages: int) -> Path:
+    sheet = Image.new("1", (30, 20), 1)
+    sheet.save(path, save_all=True, append_images=[sheet] * (pages - 1))
+    return path
+
+
+def test_counts_tiff_and_pdf(scans: Path) -> None:
+    with PageCounter() as counter:
+        assert counter.count(several(scans / "a.tif", 3)) == 3
+        assert counter.count(several(scans / "b.TIFF", 1)) == 1
+        assert counter.count(several(scans / "c\nd'\u202e.pdf", 4)) == 4
+        odd = scans / os.fsdecode(b"\xff.pdf")
+        several(scans / "plain.pdf", 2).rename(odd)
+        assert counter.count(odd) == 2
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no scan", b"%PDF-1.7 cut off", b"II*\x00", b"MM\x00*\xff\xff\xff\xff"]
+)
+def test_what_cannot_be_counted_is_one_page(scans: Path, content: bytes) -> None:
+    with PageCounter() as counter:
+        for name in ("bad.tif", "bad.pdf"):
+            (scans / name).write_bytes(content)
+            assert counter.count(scans / name) == 1
+        assert counter.count(scans / "gone.tif") == 1
+        assert counter.count(several(scans / "good.tif", 2)) == 2
+
+
+def test_an_endless_chain_of_pages(scans: Path) -> None:
+    page = several(scans / "page.tif", 1).read_bytes()
+    directory = struct.unpack_from("<I", page, 4)[0]
+    entries = struct.unpack_from("<H", page, directory)[0]
+    chained = bytearray(page)
+    struct.pack_into("<I", chained, directory + 2 + 12 * entries, directory)
+    (scans / "endless.tif").write_bytes(chained)
+    with PageCounter() as counter:
+        assert counter.count(scans / "endless.tif") == 1
+
+
+def test_a_file_that_hangs_is_one_page(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_count, "_SECONDS_A_FILE", 1)
+    os.mkfifo(scans / "hangs.tif")  # Opening it waits for a writer that never comes.
+    with PageCounter() as counter:
+        start = time.monotonic()
+        assert counter.count(scans / "hangs.tif") == 1
+        assert time.monotonic() - start < 3
+        monkeypatch.undo()
+        assert counter.count(several(scans / "good.tif", 2)) == 2
+
+
+def test_a_file_that_kills_the_child_is_one_page(scans: Path) -> None:
+    os.mkfifo(scans / "kills.tif")
+    with PageCounter() as counter:
+        assert counter.count(several(scans / "good.tif", 2)) == 2
+        child = counter._child
+        assert child
+        killer = threading.Timer(0.3, child.send_signal, [signal.SIGKILL])
+        killer.start()
+        assert counter.count(scans / "kills.tif") == 1
+        killer.join()
+        assert counter.count(scans / "good.tif") == 2
+
+
+def test_a_child_that_died_between_two_files(scans: Path) -> None:
+    good = several(scans / "good.tif", 2)
+    with PageCounter() as counter:
+        counter.count(good)
+        assert counter._child
+        counter._child.kill()
+        counter._child.wait()
+        assert counter.count(good) == 2
+
+
+def test_no_child_outlives_the_counter(scans: Path) -> None:
+    with PageCounter() as counter:
+        counter.count(several(scans / "good.tif", 2))
+        child = counter._child
+        assert child
+        assert child.poll() is None
+    assert child.poll() is not None
