@@ -92,7 +92,7 @@ def drop_furniture(pieces: Sequence[Piece], sizes: Sizes, at_edge: NDArray[np.bo
         for piece, cut in zip(pieces, at_edge.tolist(), strict=True)
         if piece.area >= LEAST_INK * sizes.stroke**2
         and not _is_furniture(piece, sizes)
-        and not (cut and (piece.height < EDGE_BODY * sizes.letter or piece.height > 2 * sizes.letter))
+        and not (cut and _is_cut(piece, sizes.letter))
     ]
 
 
@@ -107,6 +107,11 @@ def _is_furniture(piece: Piece, sizes: Sizes) -> bool:
         or (longer > 2 * letter and piece.fill < _EMPTIEST)
         or (longer > 0.5 * letter and shorter < THINNEST * sizes.stroke)
     )
+
+
+def _is_cut(piece: Piece, letter: float) -> bool:
+    """Whether a piece at the edge of the page is the rest of a line beyond it, or the edge's shadow."""
+    return piece.height < EDGE_BODY * letter or max(piece.width, piece.height) > 2 * letter
 
 
 def is_body(piece: Piece, sizes: Sizes) -> bool:
@@ -140,16 +145,23 @@ def _join_pairs(pieces: Sequence[Piece], sizes: Sizes, partners: Partners) -> li
     ordered = sorted(pieces, key=lambda piece: (piece.top, piece.left))
     groups = [[piece] for piece in ordered]
     boxes = np.array([(p.left, p.top, p.right, p.bottom) for p in ordered], np.float64).reshape(-1, 4)
-    owner = list(range(len(groups)))
+    leaders = list(range(len(groups)))
+
+    def leader(index: int) -> int:
+        while leaders[index] != index:
+            leaders[index] = leaders[leaders[index]]
+            index = leaders[index]
+        return index
+
     for index, piece in enumerate(ordered):
         first = int(np.searchsorted(boxes[:, 1], piece.top - HIGHEST_BODY * sizes.letter))
         for other in partners(ordered[first:index], boxes[first:index], piece, sizes):
-            low, high = sorted((owner[index], owner[first + other]))
+            low, high = sorted((leader(index), leader(first + other)))
             if low == high or not _is_one_height((*groups[low], *groups[high]), sizes):
                 continue
             groups[low] += groups[high]
             groups[high] = []
-            owner = [low if name == high else name for name in owner]
+            leaders[high] = low
     return [join(group) if len(group) > 1 else group[0] for group in groups if group]
 
 

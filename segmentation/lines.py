@@ -32,8 +32,29 @@ USUAL_GAP = 0.8
 LEAST_GAP, WIDEST_GAP = 0.3, 1.6
 """Letter heights between which the page's own gaps may set the gap between words."""
 
-GAP_RATIO = 2.0
+GAP_RATIO = 1.8
 """Gaps between words are at least so many times as wide as those within, or the page has only one kind."""
+
+LINE_RATIO = 1.5
+"""A gap between words is wider than so many of its line's median gaps: some lines are letter-spaced."""
+
+LEAST_GAPS = 3
+"""Gaps from which the median says how the line is spaced."""
+
+OFF_LINE = 0.6
+"""Letter heights by which letters may stand off a line that has gaps for them."""
+
+COLLISION = 0.3
+"""Share of a letter's width that its neighbour in the line may cover."""
+
+FOLLOWED = 8
+"""Letters at the end of a line that tell whether it rises or falls."""
+
+STEADINESS = 5.0
+"""Letter heights of level line by which the slope is damped, so that few uneven letters tell little."""
+
+FARTHEST = 3.0
+"""Letter heights beyond a line's end to which its slope is trusted."""
 
 
 def find_lines(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
@@ -47,33 +68,90 @@ def find_lines(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
         The lines from top to bottom, each with its letters from left to right.
     """
     lines: list[list[Piece]] = []
-    ends = np.zeros((0, 3))
+    ends = np.zeros((0, 5))
     for piece in sorted(bodies, key=_reading_key):
         fits = _fits(ends, piece, letter)
         best = int(np.argmax(fits)) if lines else -1
         if best >= 0 and fits[best] >= LEAST_OVERLAP:
             lines[best].append(piece)
-            ends[best] = _end(lines[best])
+            ends[best] = _end(lines[best], letter)
         else:
             lines.append([piece])
-            ends = np.vstack((ends, _end([piece])))
-    return sorted(lines, key=lambda line: (_middle(line), line[0].left))
+            ends = np.vstack((ends, _end([piece], letter)))
+    return sorted(_merge(lines, letter), key=lambda line: (_middle(line), line[0].left))
 
 
-def _end(line: Sequence[Piece]) -> tuple[float, float, float]:
-    """Where a line's last letters stand: their mean top, their mean bottom, and the last one's right."""
+def _merge(lines: list[list[Piece]], letter: float) -> list[list[Piece]]:
+    """Give the letters of a line that another one left out back to it, the shortest line first.
+
+    A letter far off its line starts a line of its own, and may take neighbours along. Two lines are one
+    where the letters of the shorter stand in gaps of the other and at its height.
+    """
+    merged: list[list[Piece]] = []
+    spans = np.zeros((0, 2))
+    for line in sorted(lines, key=len, reverse=True):
+        top, bottom = _span(line)
+        near = np.flatnonzero((spans[:, 0] < bottom + letter) & (spans[:, 1] > top - letter)).tolist()
+        offset, best = min(
+            ((_offset(line, merged[index], letter), index) for index in near), default=(np.inf, -1)
+        )
+        if offset <= OFF_LINE:
+            merged[best] = sorted(merged[best] + line, key=_reading_key)
+            spans[best] = _span(merged[best])
+        else:
+            merged.append(line)
+            spans = np.vstack((spans, (top, bottom)))
+    return merged
+
+
+def _span(line: Sequence[Piece]) -> tuple[int, int]:
+    """First row of a line and the one past its last."""
+    return min(piece.top for piece in line), max(piece.bottom for piece in line)
+
+
+def _offset(line: Sequence[Piece], other: Sequence[Piece], letter: float) -> float:
+    """Median distance in letter heights of a line's letters from another line; infinite if they collide."""
+    lefts = np.array([piece.left for piece in other], np.float64)
+    rights = np.array([piece.right for piece in other], np.float64)
+    middles = (lefts + rights) / 2
+    heights = np.array([(piece.top + piece.bottom) / 2 for piece in other])
+    offsets = []
+    for piece in line:
+        covered = np.minimum(rights, piece.right) - np.maximum(lefts, piece.left)
+        if (covered > COLLISION * np.minimum(rights - lefts, piece.width)).any():
+            return float("inf")
+        near = np.argsort(np.abs(middles - (piece.left + piece.right) / 2), kind="stable")[:MEMORY]
+        offsets.append(abs((piece.top + piece.bottom) / 2 - float(heights[near].mean())))
+    return float(np.median(offsets)) / letter
+
+
+def _end(line: Sequence[Piece], letter: float) -> tuple[float, float, float, float, float]:
+    """How a line ends: mean top, bottom and x of its last letters, its last right edge, and its slope."""
     last = line[-MEMORY:]
     top = sum(piece.top for piece in last) / len(last)
     bottom = sum(piece.bottom for piece in last) / len(last)
-    return top, bottom, last[-1].right
+    x = sum(piece.left + piece.right for piece in last) / (2 * len(last))
+    return top, bottom, x, last[-1].right, _slope(line[-FOLLOWED:], letter)
+
+
+def _slope(letters: Sequence[Piece], letter: float) -> float:
+    """Rows by which letters fall for each column: least squares through their middles, damped to level."""
+    x = [(piece.left + piece.right) / 2 for piece in letters]
+    y = [(piece.top + piece.bottom) / 2 for piece in letters]
+    middle_x, middle_y = sum(x) / len(x), sum(y) / len(y)
+    fall = sum((one - middle_x) * (other - middle_y) for one, other in zip(x, y, strict=True))
+    spread = sum((one - middle_x) ** 2 for one in x)
+    return fall / (spread + (STEADINESS * letter) ** 2)
 
 
 def _fits(ends: NDArray[np.float64], piece: Piece, letter: float) -> NDArray[np.float64]:
     """How well a letter continues each line: the share of height in common less a little for distance."""
-    top, bottom, right = ends.T
-    shared = np.minimum(bottom, piece.bottom) - np.maximum(top, piece.top)
+    top, bottom, x, right, slope = ends.T
+    far = np.maximum(0, piece.left - right) / letter
+    fall = slope * np.minimum((piece.left + piece.right) / 2 - x, FARTHEST * letter + right - x)
+    shared = np.minimum(bottom + fall, piece.bottom) - np.maximum(top + fall, piece.top)
     lower = np.maximum(1.0, np.minimum(bottom - top, piece.height))
-    fits: NDArray[np.float64] = shared / lower - DISTANCE_COST * np.maximum(0, piece.left - right) / letter
+    fits: NDArray[np.float64] = shared / lower - DISTANCE_COST * far
     return fits
 
 
@@ -142,7 +220,10 @@ def split_words(line: Sequence[Piece], gap: float) -> list[list[Piece]]:
         The words from left to right, none of them empty.
     """
     words = [[line[0]]]
-    for piece, distance in zip(line[1:], gaps_of(line), strict=True):
+    gaps = gaps_of(line)
+    if gaps.size >= LEAST_GAPS:
+        gap = max(gap, LINE_RATIO * float(np.median(gaps)))
+    for piece, distance in zip(line[1:], gaps, strict=True):
         if distance >= gap:
             words.append([])
         words[-1].append(piece)
