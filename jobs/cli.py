@@ -36,7 +36,16 @@ COMMANDS = {
     "score": _Place("jobs.commands", "score", "Compare a job's results with the truth."),
     "worker": _Place("worker.command", "worker", "Read pages from the queue until stopped."),
     "predict": _Place("worker.predict", "predict", "Read images of single characters."),
-    "train": _Place("training.command", "train", "Train the CNN on labelled handwriting."),
+    "train": _Place(
+        "training.command",
+        "train",
+        "Train the CNN on labelled letters and write it as a model for `--model`.",
+    ),
+    "evaluate": _Place(
+        "training.command",
+        "evaluate",
+        "Measure a model on labelled letters: accuracy, loss and calibration for each source.",
+    ),
 }
 
 

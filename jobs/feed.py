@@ -41,7 +41,7 @@ _HELD = "unacked"
 """Kombu's hash of messages that were delivered and not acknowledged."""
 
 _LOCK_SECONDS = 20
-_GRACE_SECONDS = 60
+_GRACE_SECONDS = 15
 
 
 class Feed:

@@ -48,8 +48,8 @@ def test_the_overview_loads_no_command() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name != "train"])
-def test_no_command_but_train_imports_tensorflow(name: str, tmp_path: Path, scans: Path) -> None:
+@pytest.mark.parametrize("name", [name for name in cli.COMMANDS if name not in ("train", "evaluate")])
+def test_no_command_but_train_imports_tensorflow(name: str, tmp_path: Path, thirteen_scans: Path) -> None:
     """Each command is run for real, with an import hook that ends the process on TensorFlow."""
     hook = tmp_path / "hook" / "sitecustomize.py"
     hook.parent.mkdir()
@@ -76,8 +76,8 @@ def test_no_command_but_train_imports_tensorflow(name: str, tmp_path: Path, scan
     out = tmp_path / "out"
     if name in ("run", "predict"):
         words: dict[str, list[object]] = {
-            "run": ["run", scans, "--out", out],
-            "predict": ["predict", scans / "page 1.png"],
+            "run": ["run", thirteen_scans, "--out", out],
+            "predict": ["predict", thirteen_scans / "page 1.png"],
         }
         done = call(*words[name])
         assert done.returncode in (0, 1), done.stderr
@@ -89,11 +89,11 @@ def test_no_command_but_train_imports_tensorflow(name: str, tmp_path: Path, scan
 
 def test_run_reads_a_folder_and_leaves_nothing_behind(
     lettermill: Command,
-    scans: Path,
+    thirteen_scans: Path,
     tmp_path: Path,
 ) -> None:
     before = set(Path("/tmp").glob("lettermill-*"))
-    done = lettermill("run", scans, "--out", tmp_path / "out", status=1)
+    done = lettermill("run", thirteen_scans, "--out", tmp_path / "out", status=1)
     (job,) = (tmp_path / "out").iterdir()
     assert "13  (12 DONE, 1 FAILED)" in done.stdout
     assert "TRUNCATED" in done.stdout
@@ -108,24 +108,24 @@ def test_run_reads_a_folder_and_leaves_nothing_behind(
 
 def test_a_second_run_reads_only_what_is_new_or_changed(
     lettermill: Command,
-    scans: Path,
+    thirteen_scans: Path,
     tmp_path: Path,
     draw_page: Callable[..., Path],
 ) -> None:
-    lettermill("run", scans, "--out", "out", status=1)
+    lettermill("run", thirteen_scans, "--out", "out", status=1)
     (job,) = (tmp_path / "out").iterdir()
     first = {path: path.stat().st_mtime_ns for path in (job / "pages").rglob("*.json")}
     letters = (job / "letters.csv").read_bytes()
 
-    again = lettermill("run", scans, "--out", "out", status=1)
+    again = lettermill("run", thirteen_scans, "--out", "out", status=1)
     assert "13 of them read before" in again.stderr
     assert (job / "letters.csv").read_bytes() == letters
     assert {path: path.stat().st_mtime_ns for path in (job / "pages").rglob("*.json")} == first
 
-    draw_page(scans / "page 3.png", ["CHANGED"])
-    draw_page(scans / "new.png", ["NEW"])
-    (scans / "page 4.png").unlink()
-    third = lettermill("run", scans, "--out", "out", status=1)
+    draw_page(thirteen_scans / "page 3.png", ["CHANGED"])
+    draw_page(thirteen_scans / "new.png", ["NEW"])
+    (thirteen_scans / "page 4.png").unlink()
+    third = lettermill("run", thirteen_scans, "--out", "out", status=1)
     assert "13 pages, 11 of them read before" in third.stderr
     now = {path: path.stat().st_mtime_ns for path in (job / "pages").rglob("*.json")}
     assert first.items() <= now.items()
@@ -135,8 +135,8 @@ def test_a_second_run_reads_only_what_is_new_or_changed(
     assert "page 4.png" not in pages
 
 
-def test_json_for_programs(lettermill: Command, scans: Path, tmp_path: Path) -> None:
-    done = lettermill("run", scans, "--out", "out", "--json", status=1)
+def test_json_for_programs(lettermill: Command, thirteen_scans: Path, tmp_path: Path) -> None:
+    done = lettermill("run", thirteen_scans, "--out", "out", "--json", status=1)
     assert json.loads(done.stdout)["pages"] == 13
     (job,) = (tmp_path / "out").iterdir()
     state = json.loads(lettermill("status", job, "--json").stdout)
@@ -177,7 +177,7 @@ def test_json_for_programs(lettermill: Command, scans: Path, tmp_path: Path) -> 
 )
 def test_errors_say_what_happened_and_have_their_status(
     lettermill: Command,
-    scans: Path,
+    thirteen_scans: Path,
     tmp_path: Path,
     words: list[str],
     status: int,
@@ -190,9 +190,9 @@ def test_errors_say_what_happened_and_have_their_status(
     assert "Traceback" not in done.stderr
 
 
-def test_a_password_is_not_shown(lettermill: Command, scans: Path) -> None:
+def test_a_password_is_not_shown(lettermill: Command, thirteen_scans: Path) -> None:
     done = lettermill(
-        "submit", scans, "--out", "out", "--broker", "redis://me:secret@127.0.0.1:1/0", status=5
+        "submit", thirteen_scans, "--out", "out", "--broker", "redis://me:secret@127.0.0.1:1/0", status=5
     )
     assert "secret" not in done.stderr + done.stdout
     assert "me:…@127.0.0.1" in done.stderr
@@ -242,8 +242,8 @@ def test_names_that_spreadsheets_and_shells_stumble_over(
     import csv
 
     with (job / "pages.csv").open(newline="", encoding="utf-8") as rows:
-        scans = {row["scan"] for row in csv.DictReader(rows)}
-    assert scans == {*(set(names) - {"=1+1.png"}), "'=1+1.png", "latin-\\xe9.png"}
+        names_read = {row["scan"] for row in csv.DictReader(rows)}
+    assert names_read == {*(set(names) - {"=1+1.png"}), "'=1+1.png", "latin-\\xe9.png"}
     html = (job / "summary.html").read_text(encoding="utf-8")
     assert "<b>.png" not in html
 

