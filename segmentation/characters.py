@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +30,10 @@ EDGE_BODY = 0.7
 """What touches the edge of the page and is lower than this is the rest of a line that was cut off."""
 
 THINNEST = 0.6
-"""A letter is at no place narrower than so many of the page's strokes all along: that would be a rule."""
+"""What is all along narrower than so many of the page's strokes was not drawn with its pen."""
+
+EMPTIEST_CORNER = 0.12
+"""Where rules cross, less of the box than this is ink; the thinnest pen leaves more in a letter's box."""
 
 LEAST_INK = 0.4
 """Smallest piece in squares of the stroke's width: a dot is a square or more, scanner noise is less."""
@@ -106,7 +110,14 @@ def _is_furniture(piece: Piece, sizes: Sizes) -> bool:
         or (longer > _RULE_LENGTH * letter and longer > _RULE_ASPECT * shorter)
         or (longer > 2 * letter and piece.fill < _EMPTIEST)
         or (longer > 0.5 * letter and shorter < THINNEST * sizes.stroke)
+        or (longer > 0.5 * letter and piece.stroke < THINNEST * sizes.stroke and _is_ruled(piece, sizes))
     )
+
+
+def _is_ruled(piece: Piece, sizes: Sizes) -> bool:
+    """Whether a piece thinner than the pen is a rest of rules: one straight line, or an empty corner."""
+    _, sides, _ = cv2.minAreaRect(piece.contours[0])
+    return min(sides) + 1 < sizes.stroke or piece.fill < EMPTIEST_CORNER
 
 
 def _is_cut(piece: Piece, letter: float) -> bool:
