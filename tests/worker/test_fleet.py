@@ -1,0 +1,189 @@
+"""Submit, worker and collect in separate processes through a Redis, and what a message may not do."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+from support import Command, Starter, descendants, wait_for
+
+from jobs.errors import NotAJob
+from jobs.feed import Feed, batches
+from jobs.job import Job, ManifestEntry, Roots
+from jobs.models import installed_model_folder, load_model
+from jobs.queue import QUEUE, make_app
+from jobs.settings import Settings
+from worker.pages import PageService
+
+
+def test_a_job_through_a_broker_leaves_nothing_in_redis(
+    lettermill: Command,
+    start: Starter,
+    broker: str,
+    client: redis.Redis,
+    thirteen_scans: Path,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "results" / "of today"
+    out.mkdir(parents=True)
+    roots = ("--scans", tmp_path, "--results", tmp_path / "results")
+    submitted = lettermill("submit", thirteen_scans, "--out", out, "--broker", broker, *roots)
+    job = Path(submitted.stdout.strip())
+    assert job.parent == out
+
+    partly = lettermill("collect", job)
+    assert "unfinished  13 pages" in partly.stdout
+    assert len((job / "pages.csv").read_text().splitlines()) == 1
+
+    start("worker", "--broker", broker, *roots, "--concurrency", "2")
+    lettermill("wait", job, "--timeout", "100")
+    done = lettermill("collect", job, status=1)
+    assert "13  (12 DONE, 1 FAILED)" in done.stdout
+    wait_for(lambda: not client.keys("lettermill:*") and not client.exists("unacked"), 10, "an empty Redis")
+    assert not client.keys("celery-task-meta*")
+
+
+def test_results_can_be_collected_while_the_job_runs(
+    lettermill: Command, start: Starter, broker: str, many_scans: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    job = Path(lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip())
+    worker = start(
+        "worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "1"
+    )
+    wait_for(lambda: len(list(job.glob("pages/*/*.json"))) >= 3, what="pages")
+    rows = lettermill("collect", job, "--json")
+    assert 3 <= json.loads(rows.stdout)["finished"] < 40
+    assert worker.poll() is None
+
+
+def test_a_worker_is_one_thread_a_process(start: Starter, broker: str, tmp_path: Path) -> None:
+    worker = start(
+        "worker", "--broker", broker, "--scans", tmp_path, "--results", tmp_path, "--concurrency", "2"
+    )
+    wait_for(lambda: len(descendants(worker.pid)) >= 2, what="two children")
+    for child in descendants(worker.pid):
+        assert child.num_threads() == 1
+
+
+def test_submit_stays_inside_its_roots(
+    lettermill: Command, broker: str, thirteen_scans: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "allowed").mkdir()
+    done = lettermill(
+        *("submit", thirteen_scans, "--out", "out", "--broker", broker, "--scans", tmp_path / "allowed"),
+        status=2,
+    )
+    assert "is not below" in done.stderr
+    done = lettermill(
+        *("submit", thirteen_scans, "--out", "out", "--broker", broker, "--results", tmp_path / "allowed"),
+        status=2,
+    )
+    assert "--results" in done.stderr
+
+
+def test_a_client_token_makes_submit_idempotent(
+    lettermill: Command, broker: str, thirteen_scans: Path, tmp_path: Path
+) -> None:
+    words = ("submit", thirteen_scans, "--out", "out", "--broker", broker, "--token", "invoice 12")
+    first, second = lettermill(*words).stdout, lettermill(*words).stdout
+    assert first == second
+    assert "invoice-12-" in first
+
+
+@pytest.fixture
+def job(thirteen_scans: Path, tmp_path: Path) -> Job:
+    from jobs.job import submit
+
+    out = tmp_path / "out"
+    model = load_model(installed_model_folder())
+    return submit(thirteen_scans, out, Settings(), model, Roots(thirteen_scans, out)).job
+
+
+@pytest.fixture
+def service(job: Job, broker: str, thirteen_scans: Path) -> PageService:
+    return PageService(make_app(broker), broker, Roots(thirteen_scans, job.path.parent))
+
+
+def entries(job: Job) -> list[ManifestEntry]:
+    return [entry for entry, _ in job.manifest()]
+
+
+@pytest.mark.parametrize("below", ["../elsewhere", "/etc", "a/../../b"])
+def test_a_message_cannot_lead_out_of_the_roots(service: PageService, job: Job, below: str) -> None:
+    with pytest.raises(NotAJob, match="outside"):
+        service.read(below, "", [])
+
+
+def test_a_scan_path_cannot_lead_out_of_the_roots(service: PageService, job: Job, tmp_path: Path) -> None:
+    entry = {**entries(job)[0].to_json(), "scan": "../../etc/passwd"}
+    service.read(job.path.name, "", [entry])
+    reading = job.read_result(entry["id"])
+    assert reading is not None
+    assert reading.error_code == "INTERNAL"
+    assert "outside" in reading.error
+
+
+def test_a_scan_that_was_changed_or_removed_after_submit_is_said_so(
+    service: PageService, job: Job, thirteen_scans: Path, draw_page: Callable[..., Path]
+) -> None:
+    first, second, third = entries(job)[1:4]
+    draw_page(thirteen_scans / first.scan, ["OTHER"])
+    os.utime(thirteen_scans / second.scan, ns=(0, 0))
+    (thirteen_scans / third.scan).unlink()
+    service.read(job.path.name, "", [entry.to_json() for entry in (first, second, third)])
+    codes = [job.read_result(entry.id).error_code for entry in (first, second, third)]  # type: ignore[union-attr]
+    assert codes == ["SCAN_CHANGED", "SCAN_CHANGED", "SCAN_GONE"]
+
+
+def test_messages_of_an_older_epoch_are_dropped(
+    service: PageService, job: Job, broker: str, client: redis.Redis
+) -> None:
+    feed = Feed(job, job.path.name, make_app(broker), client)
+    feed.restart()
+    (message,) = {json.loads(item)["headers"]["argsrepr"] for item in client.lrange(QUEUE, 0, 0)}
+    page = entries(job)[1]
+    service.read(job.path.name, "an older word", [page.to_json()])
+    assert not job.has_result(page.id)
+    old = message.split("'")[3]
+    feed.restart()
+    service.read(job.path.name, old, [page.to_json()])
+    assert not job.has_result(page.id)
+    current = client.get(f"lettermill:{job.token}:epoch")
+    assert isinstance(current, bytes)
+    service.read(job.path.name, current.decode(), [page.to_json()])
+    assert job.has_result(page.id)
+
+
+def test_pages_are_queued_in_windows(broker: str, client: redis.Redis, tmp_path: Path, job: Job) -> None:
+    first = entries(job)[1]
+    with job.manifest_path.open("w") as manifest:
+        for number in range(2000):
+            entry = {**first.to_json(), "id": f"{number:024x}"}
+            manifest.write(json.dumps(entry) + "\n")
+    feed = Feed(job, job.path.name, make_app(broker), client)
+    feed.restart()
+    assert client.scard(f"lettermill:{job.token}:in-flight") == 256
+    for _ in range(3):
+        feed.top_up()
+    assert client.scard(f"lettermill:{job.token}:in-flight") == 256
+    feed.finished(f"{number:024x}" for number in range(200))
+    feed.top_up()
+    assert client.scard(f"lettermill:{job.token}:in-flight") == 256
+
+
+def test_batches_hold_every_page_once_in_order() -> None:
+    def page(number: int, size: int) -> ManifestEntry:
+        return ManifestEntry(str(number), "a", 1, size, 0, 1)
+
+    pages = [page(number, 10_000 if number % 3 else 900_000) for number in range(100)]
+    groups = list(batches(pages))
+    assert [entry for group in groups for entry in group] == pages
+    assert max(map(len, groups)) > 1
+    assert all(len(group) == 1 or sum(entry.bytes for entry in group) <= 256_000 for group in groups)
+    assert [len(group) for group in batches(pages[:8])] == [1] * 8
