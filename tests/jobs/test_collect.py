@@ -1,0 +1,394 @@
+"""Collecting: the output contract, to the byte."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import re
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.collect import collect, inert, not_inert
+from jobs.errors import ErrorCode
+from jobs.files import shown
+from jobs.job import Job, ManifestEntry
+from jobs.readings import Box, Letter, LineReading, PageReading, Status
+from jobs.summary import DOUBTFUL_LETTERS, DOUBTFUL_PAGES, MAX_FAILURES
+
+JobOf = Callable[..., Job]
+ReadingOf = Callable[..., PageReading]
+
+OUTPUT_PAGE = Path(__file__).parents[2] / "docs" / "output.md"
+RESULTS = {"letters.csv", "lines.csv", "pages.csv", "text", "summary.json", "summary.html"}
+
+
+def entries(job: Job) -> list[ManifestEntry]:
+    return [entry for entry, _ in job.manifest()]
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
+@pytest.fixture
+def contract_job(job_of: JobOf) -> Job:
+    """A page with two lines, an empty one, a failed one, a quarantined one."""
+    job = job_of("a.png", "b.png", "c.png", "d.png")
+    a, b, c, d = entries(job)
+    first = LineReading(
+        Box(10, 20, 200, 40),
+        (
+            Letter(Box(10, 20, 30, 40), 1, (("Q", 0.98765), ("O", 0.01), ("G", 0.00231)), False),
+            Letter(Box(45, 21, 30, 39), 1, (("U", 0.5), ("V", 0.49999)), True),
+            Letter(Box(95, 22, 30, 38), 2, (("X", 1.0),), False),
+        ),
+    )
+    second = LineReading(Box(10, 80, 30, 40), (Letter(Box(10, 80, 30, 40), 1, (("A", 0.75),), True),))
+    for reading in (
+        PageReading(a.id, a.scan, 1, Status.DONE, lines=(first, second), skew_degrees=-1.236,
+                    quality=("LOW_RESOLUTION", "FAINT"), seconds=1.23456, attempts=2),
+        PageReading(b.id, b.scan, 1, Status.EMPTY, skew_degrees=-0.001, seconds=0.1),
+        PageReading(c.id, c.scan, 1, Status.FAILED, ErrorCode.TRUNCATED, 'cut off, "badly"\nhere'),
+        PageReading(d.id, d.scan, 1, Status.QUARANTINED, ErrorCode.WORKER_LOST, "=died", attempts=3),
+    ):  # fmt: skip
+        job.write_result(reading)
+    return job
+
+
+def test_the_contract_to_the_byte(contract_job: Job) -> None:
+    collect(contract_job)
+    path = contract_job.path
+    assert (path / "letters.csv").read_bytes().decode().split("\r\n") == [
+        "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
+        "third,third_confidence,flagged",
+        "a.png,1,1,1,1,10,20,30,40,Q,0.9877,O,0.0100,G,0.0023,0",
+        "a.png,1,1,1,2,45,21,30,39,U,0.5000,V,0.5000,,,1",
+        "a.png,1,1,2,3,95,22,30,38,X,1.0000,,,,,0",
+        "a.png,1,2,1,1,10,80,30,40,A,0.7500,,,,,1",
+        "",
+    ]
+    assert (path / "lines.csv").read_bytes().decode().split("\r\n") == [
+        "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters",
+        "a.png,1,1,10,20,200,40,QU X,3,0.8292,0.5000,1",
+        "a.png,1,2,10,80,30,40,A,1,0.7500,0.7500,1",
+        "",
+    ]
+    assert (path / "pages.csv").read_bytes().decode().split("\r\n") == [
+        "scan,page,status,error_code,error,text,lines,letters,mean_confidence,flagged_letters,"
+        "skew_degrees,seconds,attempts,quality",
+        'a.png,1,DONE,,,"QU X\nA",2,4,0.8094,2,-1.24,1.235,2,LOW_RESOLUTION FAINT',
+        "b.png,1,EMPTY,,,,0,0,,0,0.00,0.100,1,",
+        'c.png,1,FAILED,TRUNCATED,"cut off, ""badly""\nhere",,0,0,,0,0.00,0.000,1,',
+        "d.png,1,QUARANTINED,WORKER_LOST,'=died,,0,0,,0,0.00,0.000,3,",
+        "",
+    ]
+
+
+def test_the_columns_are_those_of_the_docs(contract_job: Job) -> None:
+    collect(contract_job)
+    page = OUTPUT_PAGE.read_text(encoding="utf-8")
+    for name in ("letters.csv", "lines.csv", "pages.csv"):
+        section = page.split(f"## {name}")[1].split("\n##")[0]
+        documented = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+        assert documented == list(table(contract_job.path / name)[0]), name
+
+
+def test_the_summary_counts(contract_job: Job) -> None:
+    summary = collect(contract_job)
+    assert (summary.scans, summary.pages, summary.finished, summary.unfinished) == (4, 4, 4, 0)
+    assert summary.by_status == {
+        Status.DONE: 1, Status.EMPTY: 1, Status.FAILED: 1, Status.QUARANTINED: 1,
+    }  # fmt: skip
+    assert summary.failed == 2
+    assert summary.by_error_code == {"TRUNCATED": 1, "WORKER_LOST": 1}
+    assert (summary.lines, summary.letters, summary.flagged_letters) == (2, 4, 2)
+    assert summary.mean_confidence == pytest.approx(0.8094, abs=1e-4)
+    assert sum(summary.histogram) == 4
+    assert summary.histogram[19] == 2  # 0.98765, and 1.0 which has no bin of its own.
+    assert summary.letter_counts["Q"] == 1
+    assert list(summary.letter_counts) == list("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert [letter.letter.letter for letter in summary.doubtful] == ["U", "A", "Q", "X"]
+    assert [failure.scan for failure in summary.failures] == ["c.png", "d.png"]
+
+
+def test_summary_json_holds_the_same(contract_job: Job) -> None:
+    summary = collect(contract_job)
+    written = json.loads((contract_job.path / "summary.json").read_text(encoding="utf-8"))
+    assert written == summary.to_json()
+    assert written["by_status"] == {"DONE": 1, "EMPTY": 1, "FAILED": 1, "QUARANTINED": 1}
+    assert written["least_certain"][0]["letter"] == "U"
+    page = OUTPUT_PAGE.read_text(encoding="utf-8")
+    documented = re.findall(
+        r"^\| `(\w+)` \|", page.split("## summary.json")[1].split("\n##")[0], re.MULTILINE
+    )
+    assert documented == list(written)
+
+
+# --- cells --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "\nx", " =1", "\u00a0=1", "\u3000@x", "'=1", "''-1", "＝1"],
+)
+def test_cells_that_a_spreadsheet_would_run_are_inert(cell: str) -> None:
+    assert inert(cell) == f"'{cell}"
+    assert not_inert(inert(cell)) == cell
+
+
+@pytest.mark.parametrize("cell", ["", "A", "a-b", "1=1", "'quoted'", "O'HARA", "(=x)", " x"])
+def test_other_cells_stay(cell: str) -> None:
+    assert inert(cell) == cell
+    assert not_inert(cell) == cell
+
+
+ODD_NAMES = [
+    '=cmd|" /C calc"!A1.png',
+    "-rf.png",
+    "+1.png",
+    "@x.png",
+    "\tx.png",
+    "\rx.png",
+    " =x.png",
+    "with, comma.png",
+    'quote".png',
+    "new\nline.png",
+    "Größe 表.png",
+    "<script>.png",
+    os.fsdecode(b"caf\xe9.png"),
+]
+
+
+def test_odd_names(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of(*ODD_NAMES, *(f"=box 2/{name}" for name in ODD_NAMES))
+    for entry in entries(job):
+        job.write_result(reading_of(entry, "AB"))
+    collect(job)
+    expected = sorted(shown(entry.scan) for entry in entries(job))
+    for name in ("letters.csv", "lines.csv", "pages.csv"):
+        cells = {row["scan"] for row in table(job.path / name)}
+        assert sorted(not_inert(cell) for cell in cells) == expected
+        assert not [cell for cell in cells if re.match(r"\s*[=+\-@]|[\t\r]", cell)]
+    assert "caf\\xe9.png" in expected
+    for name in ODD_NAMES:
+        assert (job.path / "text" / f"{name}.txt").read_text() == "AB\n"
+        assert (job.path / "text" / "=box 2" / f"{name}.txt").read_text() == "AB\n"
+
+
+# --- texts --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def documents(job_of: JobOf, scans: Path) -> Callable[..., list[ManifestEntry]]:
+    """Make a TIFF of several pages and return the job's pages."""
+    from PIL import Image
+
+    def make(name: str, pages: int) -> list[ManifestEntry]:
+        sheet = Image.new("1", (30, 20), 1)
+        sheet.save(scans / name, save_all=True, append_images=[sheet] * (pages - 1))
+        return entries(job_of())
+
+    return make
+
+
+def test_pages_of_a_text_are_separated_by_form_feeds(
+    documents: Callable[..., list[ManifestEntry]], job_of: JobOf, reading_of: ReadingOf
+) -> None:
+    first, empty, failed, _unread, last = documents("book.tif", 5)
+    job = job_of()
+    job.write_result(reading_of(first, "AB CD\nEF"))
+    job.write_result(reading_of(empty))
+    job.write_result(PageReading(failed.id, failed.scan, 3, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+    job.write_result(reading_of(last, "Z"))
+    collect(job)
+    assert (job.path / "text" / "book.tif.txt").read_bytes() == b"AB CD\nEF\n\f\f\f\fZ\n"
+
+
+def test_a_scan_of_which_nothing_was_read_has_no_text(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("failed.png", "empty.png", "unread.png")
+    for entry in entries(job):
+        if entry.scan == "failed.png":
+            job.write_result(PageReading(entry.id, entry.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+        elif entry.scan == "empty.png":
+            job.write_result(reading_of(entry))
+    collect(job)
+    assert [path.name for path in (job.path / "text").iterdir()] == ["empty.png.txt"]
+    assert (job.path / "text" / "empty.png.txt").read_bytes() == b""
+
+
+def test_long_names_are_shortened(job_of: JobOf, reading_of: ReadingOf) -> None:
+    long = ["x" * 251 + ".png", "ü" * 125 + "1.png", "ü" * 125 + "2.png"]
+    fits = "y" * 247 + ".png"
+    deep = "/".join(["d" * 200] * 18) + "/page.png"
+    job = job_of(*long, fits)
+    with job.manifest_path.open("a") as file:  # The scan need not be there to be collected.
+        entry = dataclasses.replace(entries(job)[0], id="d" * 24, scan=deep)
+        file.write(json.dumps(entry.to_json()) + "\n")
+    for number, entry in enumerate(entries(job)):
+        job.write_result(reading_of(entry, "ABCDE"[number]))
+    collect(job)
+    files = sorted((job.path / "text").rglob("*.txt"))
+    assert len(files) == 5
+    assert sorted(path.read_text() for path in files) == ["A\n", "B\n", "C\n", "D\n", "E\n"]
+    assert (job.path / "text" / f"{fits}.txt") in files
+    collect(job)
+    assert sorted((job.path / "text").rglob("*.txt")) == files
+
+
+def test_a_file_and_a_folder_of_one_name(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png", "a.png.txt/b.png")
+    for entry in entries(job):
+        job.write_result(reading_of(entry, "A" if entry.scan == "a.png" else "B"))
+    for _ in range(2):
+        collect(job)
+        texts = [path.read_text() for path in (job.path / "text").rglob("*.txt") if path.is_file()]
+        assert sorted(texts) == ["A\n", "B\n"]
+
+
+def test_texts_of_scans_that_left_the_job_go(job_of: JobOf, scans: Path, reading_of: ReadingOf) -> None:
+    job = job_of("stays.png", "box/goes.png")
+    for entry in entries(job):
+        job.write_result(reading_of(entry, "A"))
+    collect(job)
+    before = (job.path / "text" / "stays.png.txt").stat().st_mtime_ns
+    assert (job.path / "text" / "box" / "goes.png.txt").exists()
+    (scans / "box" / "goes.png").unlink()
+    collect(job_of())
+    assert [path.name for path in (job.path / "text").rglob("*")] == ["stays.png.txt"]
+    assert (job.path / "text" / "stays.png.txt").stat().st_mtime_ns == before
+    assert {row["scan"] for row in table(job.path / "pages.csv")} == {"stays.png"}
+
+
+# --- circumstances ------------------------------------------------------------------------------
+
+
+def test_while_the_job_runs(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png", "b.png", "c.png")
+    summary = collect(job)
+    assert (summary.pages, summary.finished, summary.letters, summary.mean_confidence) == (3, 0, 0, None)
+    assert table(job.path / "pages.csv") == []
+    assert not (job.path / "text").exists()
+    job.write_result(reading_of(entries(job)[1], "AB"))
+    summary = collect(job)
+    assert (summary.pages, summary.finished, summary.unfinished) == (3, 1, 2)
+    assert [row["scan"] for row in table(job.path / "pages.csv")] == ["b.png"]
+
+
+def test_rows_are_in_the_order_of_the_manifest(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of(*(f"{number}.png" for number in (10, 9, 1, 2)))
+    for entry in reversed(entries(job)):
+        job.write_result(reading_of(entry, "A"))
+    collect(job)
+    for name in ("letters.csv", "lines.csv", "pages.csv"):
+        assert [row["scan"] for row in table(job.path / name)] == ["1.png", "2.png", "9.png", "10.png"]
+
+
+def test_the_same_readings_give_the_same_bytes(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of(*(f"{number}.png" for number in range(5)))
+    for entry in entries(job):
+        job.write_result(reading_of(entry, "HELLO WORLD\nAGAIN", sure=0.123456789))
+    collect(job)
+    first = {name: (job.path / name).read_bytes() for name in ("letters.csv", "lines.csv")}
+    for entry in reversed(entries(job)):  # Read again, slower and at the third attempt.
+        reading = reading_of(entry, "HELLO WORLD\nAGAIN", sure=0.123456789)
+        job.write_result(dataclasses.replace(reading, seconds=9.0, attempts=3))
+    collect(job)
+    assert first == {name: (job.path / name).read_bytes() for name in first}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+def test_a_damaged_result_stops_nothing(job_of: JobOf, reading_of: ReadingOf, content: bytes) -> None:
+    job = job_of("a.png", "b.png", "c.png")
+    for entry in entries(job):
+        job.write_result(reading_of(entry, "AB"))
+    damaged = job.result_path(entries(job)[1].id)
+    damaged.write_bytes(content)
+    summary = collect(job)
+    assert (summary.finished, summary.unfinished) == (2, 1)
+    assert summary.damaged == (damaged.relative_to(job.path).as_posix(),)
+    assert [row["scan"] for row in table(job.path / "pages.csv")] == ["a.png", "c.png"]
+    report = (job.path / "summary.html").read_text(encoding="utf-8")
+    assert damaged.name in report
+    assert "lettermill resume" in report
+
+
+def test_nothing_but_the_results_is_left(contract_job: Job) -> None:
+    before = {path.name for path in contract_job.path.iterdir()} | {".lock"}
+    collect(contract_job)
+    assert {path.name for path in contract_job.path.iterdir()} == before | RESULTS
+
+
+def test_a_failure_leaves_the_old_files(contract_job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    collect(contract_job)
+    old = {name: (contract_job.path / name).read_bytes() for name in RESULTS - {"text"}}
+    manifest = contract_job.manifest_path.read_text()
+    contract_job.manifest_path.write_text(manifest + "{damaged\n")
+    with pytest.raises(Exception, match=r"manifest\.jsonl"):
+        collect(contract_job)
+    assert old == {name: (contract_job.path / name).read_bytes() for name in old}
+    assert not list(contract_job.path.glob(".writing-*"))
+
+
+def test_only_some_failures_are_named_one_by_one(job_of: JobOf) -> None:
+    job = job_of("a.png")
+    _fill(job, MAX_FAILURES + 50)
+    for entry in entries(job):
+        job.write_result(PageReading(entry.id, entry.scan, 1, Status.FAILED, ErrorCode.PASSWORD, "locked"))
+    summary = collect(job)
+    assert summary.failed == MAX_FAILURES + 50
+    assert len(summary.failures) == MAX_FAILURES
+    assert len(table(job.path / "pages.csv")) == MAX_FAILURES + 50
+
+
+def test_the_least_certain_letters(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png")
+    _fill(job, 40)
+    for number, entry in enumerate(entries(job)):
+        job.write_result(reading_of(entry, "ABCDE", sure=0.5 + number / 100))
+    doubtful = collect(job).doubtful
+    assert len(doubtful) == DOUBTFUL_LETTERS
+    assert len({letter.entry for letter in doubtful}) <= DOUBTFUL_PAGES
+    sure = [letter.letter.confidence for letter in doubtful]
+    assert sure == sorted(sure)
+    assert sure == pytest.approx([0.5 + number / 100 for number in range(5) for _ in range(5)][:24])
+    assert [(letter.line, letter.position) for letter in doubtful[:5]] == [(1, n) for n in range(1, 6)]
+
+
+def test_memory_does_not_grow_with_the_job(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png")
+    text = "ABCDEFGHIJ\nABCDEFGHIJ"
+    peaks = []
+    for pages in (20, 20, 160):  # The first time is for the imports.
+        _fill(job, pages)
+        for entry in entries(job):
+            if not job.has_result(entry.id):
+                _write_fast(job, reading_of(entry, text))
+        tracemalloc.start()
+        assert collect(job).letters == 20 * pages
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < peaks[1] + 500_000  # The readings of 140 pages are many times that.
+
+
+def _fill(job: Job, pages: int) -> None:
+    """Give a job's manifest many pages; their scans need not be there."""
+    entry = entries(job)[0]
+
+    def more() -> Iterator[str]:
+        for number in range(pages):
+            page = dataclasses.replace(entry, id=f"{number:024x}", scan=f"box {number % 7}/{number}.png")
+            yield json.dumps(page.to_json()) + "\n"
+
+    job.manifest_path.write_text("".join(more()))
+
+
+def _write_fast(job: Job, reading: PageReading) -> None:
+    path = job.result_path(reading.page_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(reading.to_json()))
