@@ -1,0 +1,116 @@
+"""The parts of training on their own: split, draw, bend, measure; and what importing the command costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from training.augment import augmented
+from training.batches import batches, drawing_weights
+from training.measure import calibration_error, fitted_temperature, masked_softmax, measure
+from training.settings import LABELS, Augmentation, TrainingSettings
+from training.sources import Letters, canvas_of
+from training.split import classes_of, split, without_test
+
+
+def some_letters() -> Letters:
+    """A of source one (4), A of source two (1), an a, a digit, and three writers of Chars74K."""
+    image = np.zeros((48, 48), np.uint8)
+    cv2.putText(image, "A", (8, 40), cv2.FONT_HERSHEY_SIMPLEX, 1.3, 255, 3)
+    rows = [("A", "one", "")] * 4 + [("A", "two", ""), ("a", "two", ""), ("7", "two", "")]
+    rows += [("A", "chars74k", writer) for writer in ("002", "005", "001")]
+    labels, sources, writers = (np.array(column) for column in zip(*rows, strict=True))
+    canvases = np.stack([canvas_of(image)] * len(rows))
+    return Letters(np.zeros((len(rows), 28, 28), np.uint8), canvases, labels, sources, writers)
+
+
+def test_writers_are_on_one_side_only() -> None:
+    parts = split(some_letters(), TrainingSettings())
+    assert parts.test.writers.tolist() == ["002"]
+    assert parts.validation.writers.tolist() == ["005"]
+    assert not {"002", "005"} & set(parts.train.writers.tolist())
+    assert "002" not in without_test(some_letters(), TrainingSettings()).writers
+
+
+def test_lower_case_trains_capitals_only_where_the_settings_say_so() -> None:
+    without = split(some_letters(), TrainingSettings(lower_case_as_capitals=""))
+    assert "a" not in without.train.labels
+    with_a = split(some_letters(), TrainingSettings(lower_case_as_capitals="a", validate_on="two"))
+    assert "a" not in with_a.validation.labels
+    both = split(some_letters(), TrainingSettings(lower_case_as_capitals="a"))
+    chosen = both.train[both.train.labels == "a"]
+    assert classes_of(chosen).tolist() == [LABELS.index("A")]
+
+
+def test_weights_balance_classes_and_temper_sources() -> None:
+    letters = some_letters()[:5]
+    weights = drawing_weights(letters, TrainingSettings(source_balance=0.5))
+    assert weights.sum() == pytest.approx(1)
+    assert weights[:4].sum() / weights[4] == pytest.approx(2)  # 4 against 1, to the power one half
+
+
+def test_the_seed_decides_the_batches() -> None:
+    letters, settings = some_letters()[:5], TrainingSettings(batch=4, glyphs_per_epoch=8)
+    (one, targets), (other, _) = next(batches(letters, settings)), next(batches(letters, settings))
+    np.testing.assert_array_equal(one, other)
+    assert one.shape == (4, 28, 28) and one.dtype == np.uint8
+    assert targets.shape == (4, 36) and targets.sum() == 4
+
+
+def test_bent_glyphs_stay_letters_of_the_normal_form() -> None:
+    canvases = np.repeat(some_letters().canvases[:1], 200, axis=0)
+    glyphs = augmented(canvases, np.random.default_rng(1), Augmentation())
+    assert glyphs.any(axis=(1, 2)).all()
+    assert not glyphs[:, :3].any() and not glyphs[:, :, :3].any()
+    assert len({glyph.tobytes() for glyph in glyphs}) > 190
+
+
+def test_an_empty_canvas_can_be_bent() -> None:
+    assert (
+        not augmented(
+            np.zeros((3, 48, 48), np.uint8), np.random.default_rng(1), Augmentation(speck_probability=0)
+        )
+        .sum(axis=(1, 2))
+        .all()
+    )
+
+
+def test_masking_leaves_only_the_alphabet() -> None:
+    logits = np.zeros((1, 36), np.float32)
+    logits[0, LABELS.index("0")] = 9
+    logits[0, LABELS.index("O")] = 8
+    probabilities = masked_softmax(logits, 1.0, "".join(LABELS[:26]))
+    assert LABELS[int(probabilities.argmax())] == "O"
+    assert probabilities[0, 26:].sum() == 0 and probabilities.sum() == pytest.approx(1)
+
+
+def test_calibration_error_of_an_overconfident_and_an_honest_reader() -> None:
+    right = np.array([True] * 3 + [False])
+    assert calibration_error(np.full(4, 0.95), right) == pytest.approx(0.2)
+    assert calibration_error(np.full(4, 0.75), right) == pytest.approx(0)
+
+
+def test_the_temperature_mends_outputs_that_were_scaled() -> None:
+    rng = np.random.default_rng(2)
+    honest = rng.normal(0, 2, (20_000, 36))
+    chances = masked_softmax(honest.astype(np.float32), 1.0)
+    classes = np.array([rng.choice(36, p=row / row.sum()) for row in chances])
+    scaled = (3 * honest).astype(np.float32)
+    temperature = fitted_temperature(scaled, classes, np.ones(len(classes)))
+    assert temperature == pytest.approx(3, rel=0.05)
+    assert (
+        measure(scaled, classes, temperature).calibration_error
+        < 0.02
+        < measure(scaled, classes).calibration_error
+    )
+
+
+def test_the_command_does_not_import_tensorflow_by_being_named() -> None:
+    code = (
+        "import sys, training.command; sys.exit(bool({'tensorflow', 'keras', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,151 @@
+"""A whole run on glyphs made on the spot: its files, ONNX Runtime against Keras, repeatability."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from jobs.errors import BadData
+from training.command import evaluate, train
+from training.settings import LABELS
+
+# Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+
+FACES = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_PLAIN)
+
+
+def write_set(path: Path, seed: int, copies: int) -> None:
+    """Draw every label some times, slightly moved and turned."""
+    rng = np.random.default_rng(seed)
+    images, labels = [], []
+    for label in LABELS:
+        for number in range(copies):
+            image = np.zeros((60, 60), np.uint8)
+            face = FACES[number % len(FACES)]
+            scale = 3.4 if face == cv2.FONT_HERSHEY_PLAIN else 1.6
+            cv2.putText(image, label, (14, 46), face, scale, 255, int(rng.integers(2, 5)), cv2.LINE_AA)
+            turn = cv2.getRotationMatrix2D((30, 30), float(rng.normal(0, 6)), float(rng.uniform(0.7, 1)))
+            images.append(cv2.warpAffine(image, turn, (60, 60)))
+            labels.append(label)
+    np.savez(path, x=np.stack(images), y=np.array(labels))
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sets")
+    for seed, name in enumerate(("one", "two", "three")):
+        write_set(folder / f"{name}_set.npz", seed, 6 if name == "one" else 5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    run(sets, folder)
+    return folder
+
+
+def run(sets: Path, folder: Path, *words: str) -> str:
+    options = ["--data", str(sets), "--out", str(folder), "--epochs", "1", "--glyphs-per-epoch", "512"]
+    options += ["--validate-on", "two", "--test-on", "three"]
+    result = CliRunner().invoke(train, [*options, *words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def card_of(folder: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((folder / "handprint.json").read_text(encoding="utf-8"))
+    return card
+
+
+def test_a_run_leaves_a_usable_model_dir(model: Path) -> None:
+    names = {"handprint.onnx", "handprint.json", "curves.png", "history.csv", "model.keras", "confusion.png"}
+    assert {path.name for path in model.iterdir()} == names
+    card = card_of(model)
+    assert card["sha256"] == hashlib.sha256((model / "handprint.onnx").read_bytes()).hexdigest()
+    assert card["labels"] == list(LABELS)
+    assert card["bytes"] < 2_000_000 and card["multiply_adds"] < 8_000_000
+    assert card["trained_on"] == {"one": {"capitals": 156, "digits": 60, "lower_case": 0}}
+    assert set(card["figures"]) == {"validation", "test"}
+    assert 0.2 <= card["temperature"] <= 5
+    history = (model / "history.csv").read_text(encoding="utf-8").splitlines()
+    assert (
+        history[0] == "epoch,loss,accuracy,validation_loss,validation_accuracy,seconds" and len(history) == 2
+    )
+    assert cv2.imread(str(model / "curves.png")) is not None
+
+
+def test_onnx_runtime_and_keras_give_the_same_probabilities(model: Path) -> None:
+    import keras
+    import onnxruntime
+
+    glyphs = np.random.default_rng(3).integers(0, 256, (300, 28, 28)).astype(np.uint8)
+    session = onnxruntime.InferenceSession(model / "handprint.onnx", providers=["CPUExecutionProvider"])
+    assert [(i.name, i.type, i.shape[1:]) for i in session.get_inputs()] == [
+        ("glyphs", "tensor(uint8)", [28, 28])
+    ]
+    assert [(o.name, o.type, o.shape[1:]) for o in session.get_outputs()] == [
+        ("logits", "tensor(float)", [36])
+    ]
+    kept = keras.models.load_model(model / "model.keras")
+    expected = softmax(np.asarray(kept.predict(glyphs, verbose=0)))
+    for batch in (1, 128, 300):
+        answers = softmax(session.run(["logits"], {"glyphs": glyphs[:batch]})[0])
+        np.testing.assert_allclose(answers, expected[:batch], atol=1e-5)
+
+
+def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def test_the_same_seed_gives_the_same_file(sets: Path, model: Path, tmp_path: Path) -> None:
+    run(sets, tmp_path)
+    assert card_of(tmp_path)["sha256"] == card_of(model)["sha256"]
+
+
+def test_progress_says_what_was_found_and_how_each_epoch_went(sets: Path, tmp_path: Path) -> None:
+    output = run(sets, tmp_path, "--seed", "8")
+    assert "one_set.npz: 216 glyphs (NumPy archive, source one)" in output
+    assert "epoch 1/1  loss " in output and "validation loss" in output
+    assert "test: {'glyphs': 180" in output
+
+
+def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> None:
+    run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "")
+    figures = json.loads((tmp_path / "loo" / "leave_one_out.json").read_text(encoding="utf-8"))
+    assert [row["source"] for row in figures["rows"]] == ["one", "three", "two"]
+    assert "| **mean** |" in (tmp_path / "loo" / "leave_one_out.md").read_text(encoding="utf-8")
+    run(sets, tmp_path / "model", "--left-out", str(tmp_path / "loo" / "leave_one_out.json"))
+    card = card_of(tmp_path / "model")
+    assert card["temperature"] == figures["temperature"]
+    assert card["figures"]["leave_one_out"]["rows"] == figures["rows"]
+
+
+def test_evaluate_measures_each_source(sets: Path, model: Path) -> None:
+    result = CliRunner().invoke(
+        evaluate, ["--data", str(sets), "--model", str(model), "--alphabet", "alnum"], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    assert "two: 180 glyphs  accuracy " in result.output
+
+
+def test_nothing_to_validate_on_says_what_to_do(sets: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="no glyphs to validate on"):
+        CliRunner().invoke(train, ["--data", str(sets), "--out", str(tmp_path)], catch_exceptions=False)
+
+
+def test_an_unknown_source_lists_those_that_are_there(sets: Path, tmp_path: Path) -> None:
+    words = ["--data", str(sets), "--out", str(tmp_path), "--validate-on", "four"]
+    with pytest.raises(BadData, match="one, three, two"):
+        CliRunner().invoke(train, words, catch_exceptions=False)

@@ -1,0 +1,74 @@
+"""Writes the model card `handprint.json`: what a reader needs and how the model was made."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segmentation.glyph import GLYPH_VERSION
+from training.network import INPUT_NAME, OUTPUT_NAME
+from training.settings import LABELS, TrainingSettings
+from training.sources import Letters
+
+_LIBRARIES = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy", "opencv-python-headless")
+
+
+def card(
+    onnx: Path,
+    settings: TrainingSettings,
+    train: Letters,
+    size: dict[str, int],
+    temperature: float,
+    figures: dict[str, Any],
+) -> dict[str, Any]:
+    """Collect the card's values.
+
+    Args:
+        onnx: the model file, already in place.
+        settings: what `lettermill train` needs to make the model again.
+        train: the training part, for its counts.
+        size: parameters and multiply-adds.
+        temperature: the reader divides the outputs by it.
+        figures: what was measured on data that was not trained on.
+    """
+    return {
+        "labels": list(LABELS),
+        "glyph_version": GLYPH_VERSION,
+        "temperature": round(temperature, 4),
+        "input": {"name": INPUT_NAME, "dtype": "uint8", "shape": ["n", 28, 28]},
+        "output": {"name": OUTPUT_NAME, "dtype": "float32", "shape": ["n", len(LABELS)]},
+        "sha256": hashlib.sha256(onnx.read_bytes()).hexdigest(),
+        "bytes": onnx.stat().st_size,
+        **size,
+        "trained_on": source_counts(train),
+        "figures": figures,
+        "settings": settings.to_json(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _LIBRARIES},
+        },
+    }
+
+
+def source_counts(letters: Letters) -> dict[str, dict[str, int]]:
+    """Count each source's capitals, digits and lower-case letters."""
+    counts = {}
+    for source in np.unique(letters.sources).tolist():
+        labels = letters.labels[letters.sources == source].tolist()
+        counts[source] = {
+            "capitals": sum(label.isupper() for label in labels),
+            "digits": sum(label.isdigit() for label in labels),
+            "lower_case": sum(label.islower() for label in labels),
+        }
+    return counts
+
+
+def write(values: dict[str, Any], path: Path) -> None:
+    """Write the card as indented JSON."""
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,78 @@
+"""Writes a trained model as ONNX, and checks that ONNX Runtime answers as Keras does."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import ModelProblem
+from training.network import INPUT_NAME, OUTPUT_NAME
+
+_OPSET = 17
+_TOLERANCE = 1e-4
+
+
+def write_onnx(model: Any, path: Path) -> None:
+    """Convert a Keras model to ONNX with a free batch size.
+
+    Args:
+        model: uint8 n×28×28 in, float32 n×classes out.
+        path: the file to write.
+    """
+    import onnx
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        # tf2onnx still names np.object, which NumPy announces to come back with another meaning.
+        warnings.filterwarnings("ignore", message=".*np.object.*", category=FutureWarning)
+        import tf2onnx
+
+        signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=INPUT_NAME)]
+        function = tf.function(lambda glyphs: model(glyphs, training=False), input_signature=signature)
+        converted, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
+    _rename_output(converted.graph, OUTPUT_NAME)
+    converted.graph.name = model.name
+    onnx.checker.check_model(converted)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(converted.SerializeToString(deterministic=True))
+    partial.replace(path)
+
+
+def onnx_logits(path: Path, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the outputs of an ONNX file for glyphs: uint8 n×28×28 → float32 n×36."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    parts = [
+        session.run([OUTPUT_NAME], {INPUT_NAME: glyphs[start : start + 256]})[0]
+        for start in range(0, len(glyphs), 256)
+    ]
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def check_agreement(path: Path, glyphs: NDArray[np.uint8], logits: NDArray[np.float32]) -> float:
+    """Return the largest difference between ONNX Runtime's outputs and Keras's.
+
+    Raises:
+        ModelProblem: the two differ by more than rounding.
+    """
+    difference = float(np.abs(onnx_logits(path, glyphs) - logits).max())
+    if difference > _TOLERANCE:
+        raise ModelProblem(
+            f"{path}: ONNX Runtime's outputs differ from Keras's by {difference:.2g}",
+            "The conversion went wrong: install the versions that the model card names and train again.",
+        )
+    return difference
+
+
+def _rename_output(graph: Any, name: str) -> None:
+    """Give the only output of an ONNX graph a name."""
+    old = graph.output[0].name
+    for node in graph.node:
+        node.output[:] = [name if output == old else output for output in node.output]
+        node.input[:] = [name if source == old else source for source in node.input]
+    graph.output[0].name = name

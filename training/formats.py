@@ -1,0 +1,246 @@
+"""Reads labelled images in the file formats that training sets come in, one function a format.
+
+| function | format |
+|---|---|
+| `read_npz` | NumPy archive: `x` uint8 n×h×w, `y` n one-character strings |
+| `read_zip` | images and `labels.csv` (file,label) in a zip |
+| `read_idx` | EMNIST's and MNIST's gzip IDX pair (Cohen et al. 2017, arXiv:1702.05373) |
+| `read_kaggle_csv` | Kaggle "A_Z Handwritten Data.csv": no header, label 0–25, then 784 pixels |
+| `read_class_folders` | a folder of images, one sub-folder a class |
+| `read_font` | a handwriting font: each of A–Z and 0–9 is drawn once |
+
+Each returns grey images as they are stored upright; size, polarity and margins are the glyph
+normalisation's business.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import gzip
+import io
+import re
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import BadData
+from jobs.settings import DIGITS, LETTERS
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+
+FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff", ".woff2"})
+
+_KAGGLE_COLUMNS = 785
+_FONT_PIXELS = 96
+_IDX_UBYTE = 0x08
+_CHARS74K_WRITER = re.compile(r"\.(\d{3})\.png$")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """What one file holds."""
+
+    images: list[NDArray[np.uint8]]
+    """Each uint8, h×w."""
+
+    labels: list[str]
+    """One character each."""
+
+    writers: list[str]
+    """Who wrote each one; empty where the file does not say."""
+
+
+def read_npz(path: Path) -> LabelledImages:
+    """Read a NumPy archive with `x` (uint8, n×h×w) and `y` (n one-character strings)."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if not {"x", "y"} <= set(archive.files):
+                raise BadData(
+                    f"{path} has the arrays {', '.join(archive.files) or 'none'}, not x and y",
+                    "Store the images as x (uint8, n×h×w) and their labels as y (n one-character strings).",
+                )
+            x, y = archive["x"], archive["y"]
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, "a NumPy archive", error) from error
+    if x.ndim != 3 or x.dtype != np.uint8 or len(x) != len(y):
+        raise BadData(
+            f"{path}: x is {x.dtype} of shape {x.shape} for {len(y)} labels",
+            "x must be uint8 of shape n×h×w with as many images as y has labels.",
+        )
+    return _checked(path, list(x), [str(label) for label in y], [""] * len(y))
+
+
+def read_zip(path: Path) -> LabelledImages:
+    """Read images and their `labels.csv` (file,label) from a zip.
+
+    Where a file's name is that of a Chars74K drawing (`…A.017.png`), the number is the writer.
+    """
+    images: list[NDArray[np.uint8]] = []
+    labels: list[str] = []
+    writers: list[str] = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read("labels.csv").decode("utf-8-sig")
+            for row in csv.DictReader(io.StringIO(text)):
+                images.append(_decoded(archive.read(row["file"]), f"{path}: {row['file']}"))
+                labels.append(row["label"])
+                writer = _CHARS74K_WRITER.search(row["file"])
+                writers.append(writer.group(1) if writer else "")
+    except KeyError as error:
+        raise BadData(
+            f"{path}: {error.args[0]}",
+            "The zip must hold labels.csv with the columns file,label and its files.",
+        ) from error
+    except (OSError, UnicodeDecodeError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, "a zip of images", error) from error
+    return _checked(path, images, labels, writers)
+
+
+def read_idx(path: Path) -> LabelledImages:
+    """Read `…-images-idx3-ubyte.gz` and the labels file beside it.
+
+    EMNIST stores its images transposed, MNIST does not. The labels of EMNIST's letters split are
+    1–26; the other splits have a mapping file, `emnist-SPLIT-mapping.txt`: label, then code points.
+    """
+    labels_path = path.with_name(path.name.replace("-images-idx3", "-labels-idx1"))
+    if not labels_path.exists():
+        raise BadData(f"{labels_path} is missing", f"Put the labels file beside {path.name}.")
+    pixels, numbers = _idx_array(path, 3), _idx_array(labels_path, 1)
+    if len(pixels) != len(numbers):
+        raise BadData(
+            f"{path} has {len(pixels)} images and {labels_path.name} {len(numbers)} labels",
+            "Download both files again: they do not belong together.",
+        )
+    names = _idx_names(path)
+    unknown = sorted(set(numbers.tolist()) - set(names))
+    if unknown:
+        raise BadData(f"{labels_path}: no character is known for the labels {unknown}", _mapping_advice(path))
+    if path.name.startswith("emnist"):
+        pixels = pixels.transpose(0, 2, 1)
+    return _checked(
+        path, list(np.ascontiguousarray(pixels)), [names[n] for n in numbers.tolist()], [""] * len(numbers)
+    )
+
+
+def read_kaggle_csv(path: Path) -> LabelledImages:
+    """Read Kaggle's "A_Z Handwritten Data.csv": no header, label 0–25 first, then 28×28 pixels."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, header=None, dtype=np.uint8).to_numpy()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _unreadable(path, 'a CSV file like Kaggle\'s "A_Z Handwritten Data.csv"', error) from error
+    if table.shape[1] != _KAGGLE_COLUMNS or table[:, 0].max() >= len(LETTERS):
+        raise BadData(
+            f"{path} has {table.shape[1]} columns and labels up to {table[:, 0].max()}",
+            "Expected are 785 columns without a header: a label 0–25 and 784 pixels.",
+        )
+    images = table[:, 1:].reshape(-1, 28, 28)
+    return _checked(path, list(images), [LETTERS[n] for n in table[:, 0].tolist()], [""] * len(table))
+
+
+def read_class_folders(folder: Path) -> LabelledImages:
+    """Read a folder of images, one sub-folder a class; a class is a name of one character."""
+    images: list[NDArray[np.uint8]] = []
+    labels: list[str] = []
+    for class_folder in class_folders(folder):
+        for path in sorted(class_folder.iterdir()):
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                images.append(_decoded(path.read_bytes(), str(path)))
+                labels.append(class_folder.name)
+    return _checked(folder, images, labels, [""] * len(labels))
+
+
+def read_font(path: Path) -> LabelledImages:
+    """Draw A–Z and 0–9 of a handwriting font (ttf, otf, woff, woff2); the font is the writer."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    try:
+        font = ImageFont.truetype(path, _FONT_PIXELS)
+        images, labels = [], []
+        for label in (*LETTERS, *DIGITS):
+            page = Image.new("L", (3 * _FONT_PIXELS, 3 * _FONT_PIXELS), 255)
+            ImageDraw.Draw(page).text((_FONT_PIXELS, _FONT_PIXELS), label, fill=0, font=font)
+            images.append(np.asarray(page))
+            labels.append(label)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, "a font", error) from error
+    return _checked(path, images, labels, [path.stem] * len(labels))
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """Return the sub-folders that are named by one character."""
+    return sorted(child for child in folder.iterdir() if len(child.name) == 1 and child.is_dir())
+
+
+def looks_like_kaggle_csv(path: Path) -> bool:
+    """Tell whether the first line is 785 whole numbers."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        cells = lines.readline().strip().split(",")
+    return len(cells) == _KAGGLE_COLUMNS and all(cell.isdigit() for cell in cells)
+
+
+def _idx_array(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    """Decode a gzip IDX file: two zero bytes, type, number of dimensions, big-endian sizes, values."""
+    try:
+        content = gzip.decompress(path.read_bytes())
+        zeros, kind, found = struct.unpack_from(">HBB", content)
+        if (zeros, kind, found) != (0, _IDX_UBYTE, dimensions):
+            raise ValueError(f"its head says type {kind:#x} with {found} dimensions")
+        shape = struct.unpack_from(f">{dimensions}I", content, 4)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
+        raise _unreadable(path, "a gzip IDX file", error) from error
+
+
+def _idx_names(path: Path) -> dict[int, str]:
+    """Return the character of each label number of the split that the images file belongs to."""
+    split = re.sub(r"-(train|test)-images-idx3-ubyte\.gz$", "", path.name)
+    mapping = path.with_name(f"{split}-mapping.txt")
+    if split == "emnist-letters":
+        return dict(enumerate(LETTERS, start=1))
+    if mapping.exists():
+        try:
+            rows = [line.split() for line in mapping.read_text(encoding="ascii").splitlines() if line.strip()]
+            return {int(row[0]): chr(int(row[1])) for row in rows}
+        except (ValueError, IndexError) as error:
+            raise _unreadable(mapping, "a mapping (label, then code point, a line)", error) from error
+    if not path.name.startswith("emnist") or split in {"emnist-digits", "emnist-mnist"}:
+        return {number: str(number) for number in range(10)}
+    raise BadData(f"{mapping} is missing", _mapping_advice(path))
+
+
+def _mapping_advice(path: Path) -> str:
+    return f"Put the split's mapping file from the EMNIST archive beside {path.name}."
+
+
+def _decoded(content: bytes, name: str) -> NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+    if image is None:
+        raise BadData(f"{name} is not an image that can be read", "Remove the file or replace it.")
+    return image.astype(np.uint8, copy=False)
+
+
+def _checked(
+    path: Path, images: list[NDArray[np.uint8]], labels: list[str], writers: list[str]
+) -> LabelledImages:
+    """Refuse labels that are not one character, and empty images."""
+    for label in labels:
+        if len(label) != 1:
+            raise BadData(
+                f"{path} has the label {label!r}",
+                "Training takes images of single characters, labelled by one.",
+            )
+    if any(image.size == 0 for image in images):
+        raise BadData(f"{path} has an image without pixels", "Remove it.")
+    return LabelledImages(images, labels, writers)
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> BadData:
+    return BadData(f"{path} cannot be read as {what}: {error}", "Remove the file or fetch it again.")

@@ -1,0 +1,195 @@
+"""Finds the training sets in folders and turns them into labelled glyphs without duplicates.
+
+A *source* is where letters come from: the part of the file's name before the first `_`, `-` or `.`
+(`nist_az_uniform.npz` → nist), or the folder's name for a folder of images. Sets that were all cut
+from NIST Special Database 19 count as one source, because their writers are the same people.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import BadData
+from segmentation.glyph import GLYPH_SIZE, ink_of, normalise
+from training import formats
+from training.formats import LabelledImages
+
+FONTS = "fonts"
+"""The source of everything that is drawn from font files: written by nobody, so nothing is measured on it."""
+
+CANVAS_SIZE = 48
+"""Width and height of a canvas: finer than a glyph, so that a bent canvas still gives a sharp glyph."""
+
+_CANVAS_BORDER = 4
+_INK_LEVEL = 96
+_FROM_NIST_SD19 = frozenset({"nist", "mnist", "emnist"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Letters:
+    """Labelled glyphs of any number of sources."""
+
+    glyphs: NDArray[np.uint8]
+    """uint8, n×28×28: what the CNN sees when it reads."""
+
+    canvases: NDArray[np.uint8]
+    """uint8, n×48×48: the same ink, finer, to be bent and then normalised for training."""
+
+    labels: NDArray[np.str_]
+    """n strings of one character, as the file says (lower case stays lower case)."""
+
+    sources: NDArray[np.str_]
+    """n names of sources."""
+
+    writers: NDArray[np.str_]
+    """n names of writers, empty where unknown."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, choice: NDArray[np.bool_] | NDArray[np.intp]) -> Letters:
+        """Return those that a mask or an index array chooses."""
+        return Letters(*(getattr(self, field.name)[choice] for field in dataclasses.fields(self)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """One file (or folder of images) that holds labelled letters."""
+
+    path: Path
+    source: str
+    kind: str
+    read: Callable[[Path], LabelledImages]
+
+
+def find(folders: Sequence[Path]) -> tuple[list[Found], list[Path]]:
+    """List what can be trained on in the folders (not below them) and what is left aside.
+
+    Raises:
+        BadData: a folder is missing, or there is nothing to train on in all of them.
+    """
+    found: list[Found] = []
+    aside: list[Path] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise BadData(f"{folder} is not a folder", "Give --data the folder that holds the training sets.")
+        if formats.class_folders(folder):
+            found.append(Found(folder, folder.resolve().name, "class folders", formats.read_class_folders))
+        for path in sorted(folder.iterdir()):
+            one = _recognise(path)
+            if one is not None:
+                found.append(one)
+            elif path.is_file() and not path.name.endswith(("-labels-idx1-ubyte.gz", "-mapping.txt")):
+                aside.append(path)
+    if not found:
+        raise BadData(
+            f"no training set in {', '.join(map(str, folders))}",
+            "Expected are .npz, .zip with labels.csv, EMNIST's …-images-idx3-ubyte.gz, Kaggle's A–Z csv, or "
+            "one sub-folder of images a class. docs/training.md describes each.",
+        )
+    return found, aside
+
+
+def load(found: Iterable[Found], report: Callable[[str], None] = lambda line: None) -> Letters:
+    """Read, normalise and join what `find` found, without duplicates.
+
+    Of glyphs that are equal to the last pixel the first stays; where their labels differ, none does.
+
+    Args:
+        found: the files.
+        report: is called with a line on each file, and one on duplicates.
+    """
+    parts = []
+    for one in found:
+        part = _letters(one.read(one.path), one.source)
+        report(f"{one.path.name}: {len(part)} glyphs ({one.kind}, source {one.source})")
+        parts.append(part)
+    joined = Letters(
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])
+            for field in dataclasses.fields(Letters)
+        )
+    )
+    unique = joined[_first_of_each(joined)]
+    if len(unique) < len(joined):
+        report(f"{len(joined) - len(unique)} duplicate or empty glyphs left out")
+    return unique
+
+
+def canvas_of(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Scale one character's ink into a canvas: as `normalise` does, but finer and without the stretch.
+
+    Args:
+        ink: uint8, h×w, 255 for ink.
+
+    Returns:
+        uint8, 48×48, the ink's bounding box centred, 4 empty pixels around the longer axis.
+    """
+    canvas = np.zeros((CANVAS_SIZE, CANVAS_SIZE), np.uint8)
+    strong = ink >= _INK_LEVEL
+    rows, columns = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))
+    if rows.size == 0:
+        return canvas
+    crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    height, width = crop.shape
+    scale = (CANVAS_SIZE - 2 * _CANVAS_BORDER) / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    top, left = (CANVAS_SIZE - size[1]) // 2, (CANVAS_SIZE - size[0]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = small
+    return canvas
+
+
+def _recognise(path: Path) -> Found | None:
+    name = path.name.lower()
+    source = re.split(r"[_.\-]", name)[0]
+    source = "nist" if source in _FROM_NIST_SD19 else source
+    if name.endswith(".npz"):
+        return Found(path, source, "NumPy archive", formats.read_npz)
+    if name.endswith(".zip"):
+        return Found(path, source, "zip with labels.csv", formats.read_zip)
+    if name.endswith("-images-idx3-ubyte.gz"):
+        return Found(path, source, "IDX pair", formats.read_idx)
+    if path.suffix.lower() in formats.FONT_SUFFIXES:
+        return Found(path, FONTS, "font", formats.read_font)
+    if name.endswith(".csv") and path.is_file() and formats.looks_like_kaggle_csv(path):
+        return Found(path, "nist", "Kaggle CSV", formats.read_kaggle_csv)
+    return None
+
+
+def _letters(content: LabelledImages, source: str) -> Letters:
+    count = len(content.labels)
+    glyphs = np.zeros((count, GLYPH_SIZE, GLYPH_SIZE), np.uint8)
+    canvases = np.zeros((count, CANVAS_SIZE, CANVAS_SIZE), np.uint8)
+    for index, image in enumerate(content.images):
+        ink = ink_of(image)
+        glyphs[index], canvases[index] = normalise(ink), canvas_of(ink)
+    return Letters(
+        glyphs,
+        canvases,
+        np.array(content.labels, dtype="<U1"),
+        np.full(count, source, dtype="<U64"),
+        np.array(content.writers, dtype="<U64"),
+    )
+
+
+def _first_of_each(letters: Letters) -> NDArray[np.intp]:
+    """Index the first of each glyph, leaving out empty glyphs and glyphs with contradicting labels."""
+    first: dict[bytes, int] = {}
+    contradicting: set[bytes] = set()
+    for index, glyph in enumerate(letters.glyphs):
+        key = glyph.tobytes()
+        earlier = first.setdefault(key, index)
+        if letters.labels[earlier].upper() != letters.labels[index].upper():
+            contradicting.add(key)
+    empty = bytes(GLYPH_SIZE * GLYPH_SIZE)
+    return np.array(
+        [index for key, index in first.items() if key not in contradicting and key != empty], dtype=np.intp
+    )

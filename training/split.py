@@ -1,0 +1,86 @@
+"""Divides letters into training, validation and test so that no writer or source is on two sides."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import BadData
+from training.settings import LABELS, TrainingSettings
+from training.sources import Letters
+
+_WRITERS_SOURCE = "chars74k"
+"""The one source whose files say who wrote each letter."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Split:
+    """The three parts."""
+
+    train: Letters
+    validation: Letters
+    test: Letters
+
+
+def split(letters: Letters, settings: TrainingSettings) -> Split:
+    """Hold out writers of Chars74K, or whole sources where the settings name them.
+
+    Args:
+        letters: everything that was found.
+        settings: names the writers and sources.
+
+    Raises:
+        BadData: a named source is not there, or nothing is left to train or to validate on.
+    """
+    usable = letters[usable_labels(letters, settings)]
+    test = _held_out(usable, settings.test_on, settings.test_writers)
+    validation = _held_out(usable, settings.validate_on, settings.validation_writers) & ~test
+    parts = Split(usable[~test & ~validation], exact(usable[validation]), exact(usable[test]))
+    if not len(parts.train):
+        raise BadData("no glyphs are left to train on", "Add training sets that hold A–Z or 0–9 to --data.")
+    if not len(parts.validation):
+        raise BadData(
+            "no glyphs to validate on: the validation writers of Chars74K are not in the data",
+            "Name one of your sources, written by other people than the rest, with --validate-on.",
+        )
+    return parts
+
+
+def without_test(letters: Letters, settings: TrainingSettings) -> Letters:
+    """Return all letters but the test part, whatever their labels."""
+    return letters[~_held_out(letters, settings.test_on, settings.test_writers)]
+
+
+def _held_out(letters: Letters, source: str, writers: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Mark the letters of a source, or, where none is named, of writers of Chars74K."""
+    if not source:
+        return np.asarray((letters.sources == _WRITERS_SOURCE) & np.isin(letters.writers, writers))
+    if source not in letters.sources:
+        raise BadData(
+            f"the source {source!r} is not in the data",
+            f"The sources found are: {', '.join(sorted(set(letters.sources.tolist())))}.",
+        )
+    return np.asarray(letters.sources == source)
+
+
+def usable_labels(letters: Letters, settings: TrainingSettings) -> NDArray[np.bool_]:
+    """Mark A–Z, 0–9 and the lower-case letters that stand in for capitals."""
+    return np.asarray(np.isin(letters.labels, [*LABELS, *settings.lower_case_as_capitals]))
+
+
+def exact(letters: Letters) -> Letters:
+    """Keep A–Z and 0–9: lower-case letters may help to train but measure nothing."""
+    return letters[np.isin(letters.labels, LABELS)]
+
+
+def capitals(letters: Letters) -> Letters:
+    """Keep A–Z."""
+    return letters[np.isin(letters.labels, LABELS[:26])]
+
+
+def classes_of(letters: Letters) -> NDArray[np.int64]:
+    """Return the index of each letter's class in LABELS: int64, n."""
+    index = {label: number for number, label in enumerate(LABELS)}
+    return np.array([index[label.upper()] for label in letters.labels.tolist()], dtype=np.int64)
