@@ -24,10 +24,12 @@ LEAST_DRIFT = 0.3
 LEAST_LETTERS = 4
 """So few letters line up by chance at any angle; the page is then taken as upright."""
 
+USUAL = 6.0
+"""Standard deviation in degrees of what is expected: few letters leave a choice, then take the smaller."""
+
 _STEP = 0.1
 _FINE_STEP = 0.02
 _SPREAD = 0.1
-_PRIOR_DEGREES = 6.0
 
 
 def find_skew(pieces: Sequence[Piece], sizes: Sizes) -> float:
@@ -52,16 +54,14 @@ def find_skew(pieces: Sequence[Piece], sizes: Sizes) -> float:
     tops = np.array([piece.top for piece in letters], np.float64)
     bin_size = _SPREAD * sizes.letter
 
-    def score(degrees: float) -> float:
-        sharpness = _sharpness(middles, bottoms, degrees, bin_size) + _sharpness(
-            middles, tops, degrees, bin_size
-        )
-        return sharpness * float(np.exp(-((degrees / _PRIOR_DEGREES) ** 2) / 2))
+    def sharpness(degrees: float) -> float:
+        return _sharpness(middles, bottoms, degrees, bin_size) + _sharpness(middles, tops, degrees, bin_size)
 
     coarse = np.arange(-round(WIDEST / _STEP), round(WIDEST / _STEP) + 1) * _STEP
-    best = float(coarse[int(np.argmax([score(angle) for angle in coarse]))])
+    likely = np.exp(-((coarse / USUAL) ** 2) / 2)
+    best = float(coarse[int(np.argmax(likely * [sharpness(angle) for angle in coarse]))])
     fine = best + np.arange(-10, 11) * _FINE_STEP
-    scores = np.array([score(angle) for angle in fine])
+    scores = np.array([sharpness(angle) for angle in fine])
     weights = np.clip(scores - 0.98 * scores.max(), 0, None)
     return float(np.clip((fine * weights).sum() / weights.sum(), -WIDEST, WIDEST))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmentation.binarise import find_ink, paper_of
@@ -93,6 +93,7 @@ def test_join_takes_the_box_around_all():
     assert (joined.left, joined.top, joined.right, joined.bottom) == (3, 1, 22, 31)
 
 
+@settings(deadline=None)
 @given(degrees=st.floats(-9, 9), seed=st.integers(0, 99))
 def test_the_angle_of_turned_lines_is_found(degrees, seed):
     random = np.random.default_rng(seed)
@@ -110,6 +111,7 @@ def test_few_letters_have_no_angle():
     assert find_skew([piece(0, 0), piece(30, 6), piece(60, 11)], SIZES) == 0
 
 
+@settings(deadline=None)
 @given(degrees=st.floats(-10, 10), x=st.integers(20, 179), y=st.integers(20, 99))
 def test_turning_leads_back_to_the_same_place(degrees, x, y):
     ink = np.zeros((120, 200), np.uint8)
@@ -127,6 +129,7 @@ def test_a_tiny_angle_is_left_alone():
     assert (back == np.eye(2, 3)).all()
 
 
+@settings(deadline=None)
 @given(
     counts=st.lists(st.integers(1, 12), min_size=1, max_size=6),
     sag=st.floats(-0.6, 0.6),
@@ -145,6 +148,7 @@ def test_lines_come_from_top_to_bottom_and_left_to_right(counts, sag, order):
     ]
 
 
+@settings(deadline=None)
 @given(
     words=st.lists(st.integers(1, 7), min_size=2, max_size=8),
     inner=st.integers(1, 10),
@@ -160,7 +164,8 @@ def test_words_are_split_at_the_wide_gaps(words, inner, extra):
     gap = word_gap([line])
     found = [len(word) for word in split_words(line, gap)]
     assert sum(found) == sum(words)
-    if max(words) > 1 and 0.3 * 20 <= (inner + wide) / 2 <= 1.6 * 20:
+    most_are_within_words = sum(words) - len(words) > len(words) - 1
+    if most_are_within_words and 0.3 * 20 <= (inner + wide) / 2 <= 1.6 * 20:
         assert found == words
 
 
