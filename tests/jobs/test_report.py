@@ -1,0 +1,258 @@
+"""summary.html: right numbers, everything escaped, and nothing needed but itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from jobs.collect import collect
+from jobs.errors import ErrorCode
+from jobs.job import Job, ManifestEntry
+from jobs.readings import PageReading, Status
+from jobs.report import ADVICE, visible
+
+JobOf = Callable[..., Job]
+ReadingOf = Callable[..., PageReading]
+
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Reads a page, complains of what is not closed, and keeps what tests ask for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self._open or self._open[-1] != "style":
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def entries(job: Job) -> list[ManifestEntry]:
+    return [entry for entry, _ in job.manifest()]
+
+
+def report(job: Job) -> Page:
+    collect(job)
+    return Page((job.path / "summary.html").read_text(encoding="utf-8"))
+
+
+def words(page: Page) -> str:
+    return re.sub(r"\s+", " ", page.text)
+
+
+@pytest.fixture
+def read_job(job_of: JobOf, reading_of: ReadingOf) -> Callable[..., Job]:
+    """Make a job whose scans all read AB CD, not surely."""
+
+    def make(*names: str) -> Job:
+        job = job_of(*names)
+        for entry in entries(job):
+            job.write_result(reading_of(entry, "AB CD", sure=0.61))
+        return job
+
+    return make
+
+
+def test_numbers_and_failures(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png", "b.png", "c.png", "d.png")
+    a, b, c, _ = entries(job)
+    job.write_result(reading_of(a, "AB CD", sure=0.61))
+    job.write_result(reading_of(b))
+    job.write_result(PageReading(c.id, c.scan, 1, Status.FAILED, ErrorCode.PASSWORD, "locked: unlock it"))
+    text = words(report(job))
+    for expected in (
+        "4 pages in 4 files",
+        "1 read",
+        "1 empty",
+        "1 failed",
+        "4 letters in 1 line",
+        "100.0% of the letters flagged (4)",
+        "1 page has no result yet",
+        "61.0%",
+        "locked: unlock it",
+        *ADVICE[ErrorCode.PASSWORD],
+    ):
+        assert expected in text, expected
+
+
+def test_nothing_read_and_nothing_failed(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png")
+    text = words(report(job))
+    assert "No letter was read yet." in text
+    assert "no page failed" in text
+    job.write_result(reading_of(entries(job)[0]))
+    assert "No letter was read." in words(report(job))
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_every_failure_has_advice(job_of: JobOf, code: ErrorCode) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    job.write_result(PageReading(entry.id, entry.scan, 1, Status.QUARANTINED, code, "so it was"))
+    text = words(report(job))
+    for expected in (code.value, *ADVICE[code], "so it was", "after repeated attempts"):
+        assert expected in text
+
+
+HOSTILE = [
+    "<script>alert(1)<&script>.png",
+    "\"><img src=x onerror='alert(1)'>.png",
+    "{{ 7*7 }}{% raw %}.png",
+    "new\nline.png",
+    "\u202egnp.exe.png",
+    "&lt;b&gt;.png",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_and_errors_are_escaped(job_of: JobOf, read_job: Callable[..., Job], name: str) -> None:
+    plain = report(read_job("a.png", "b.png"))
+    job = job_of(name)
+    for entry in entries(job):
+        if entry.scan == name:
+            reading = PageReading(entry.id, name, 1, Status.FAILED, ErrorCode.TRUNCATED, f"{name} <b>")
+            job.write_result(reading)
+    page = report(job)
+    assert visible(name) in page.text
+    assert f"{visible(name)} <b>" in page.text
+    of_failures = {"h3", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+    assert {tag for tag, _ in page.tags} <= {tag for tag, _ in plain.tags} | of_failures
+    assert not [attributes for _, attributes in page.tags if any(key.startswith("on") for key in attributes)]
+
+
+def test_hostile_names_of_letters_are_escaped(read_job: Callable[..., Job]) -> None:
+    page = report(read_job(*HOSTILE))
+    for name in HOSTILE:
+        assert visible(name) in page.text
+    assert not page.all("script")
+    assert all(str(image["src"]).startswith("data:image/png;base64,") for image in page.all("img"))
+
+
+def test_needs_nothing_but_itself(read_job: Callable[..., Job]) -> None:
+    job = read_job("a.png")
+    page = report(job)
+    content = (job.path / "summary.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", content)
+    assert not page.all("script")
+    assert not page.all("link")
+    assert "default-src 'none'" in str(page.all("meta"))
+    links = [str(anchor["href"]) for anchor in page.all("a")]
+    assert links == ["letters.csv", "lines.csv", "pages.csv", "text/", "summary.json"]
+    assert all((job.path / link).exists() for link in links)
+
+
+def test_for_readers_of_every_kind(job_of: JobOf, read_job: Callable[..., Job]) -> None:
+    read_job("a.png")
+    job = job_of("b.png")
+    failed = entries(job)[1]
+    job.write_result(PageReading(failed.id, failed.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+    page = report(job)
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("h1")) == len(page.all("main")) == len(page.all("title")) - _charts(page) == 1
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
+    assert all(image["alt"] for image in page.all("img"))
+    assert all(header["scope"] for header in page.all("th"))
+    assert len(page.all("table")) == len(page.all("caption")) == 2
+    assert all(chart["role"] == "img" and chart["aria-label"] for chart in page.all("svg"))
+    assert "@media print" in (job.path / "summary.html").read_text(encoding="utf-8")
+
+
+def _charts(page: Page) -> int:
+    """Return how many bars have a title of their own."""
+    return len(page.all("rect"))
+
+
+def test_pictures_show_the_letter(read_job: Callable[..., Job]) -> None:
+    page = report(read_job("a.png"))
+    assert len(page.all("img")) == 4
+    for image in page.all("img"):
+        picture = Image.open(io.BytesIO(base64.b64decode(str(image["src"]).split(",")[1])))
+        assert picture.mode == "L"
+        assert picture.size == (4 + 17 + 4, 4 + 11 + 4)  # The margin is cut at the page's edge.
+        assert picture.getpixel((12, 9)) < 10
+        assert picture.getpixel((24, 18)) > 245
+
+
+@pytest.mark.parametrize(
+    ("do", "told"),
+    [
+        (lambda path: path.unlink(), "No picture: the scan is no longer there"),
+        (lambda path: path.write_bytes(b"other"), "No picture: the scan has changed"),
+    ],
+)
+def test_a_scan_that_is_gone_or_changed_is_said_so(
+    read_job: Callable[..., Job], scans: Path, do: Callable[[Path], object], told: str
+) -> None:
+    job = read_job("a.png", "b.png")
+    do(scans / "a.png")
+    page = report(job)
+    assert words(page).count(told) == 4
+    assert len(page.all("img")) == 4
+
+
+def test_a_box_outside_of_the_scan(job_of: JobOf, reading_of: ReadingOf, picture: Image.Image) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    reading = reading_of(entry, "A", sure=0.5).to_json()
+    reading["lines"][0]["letters"][0][0] = [5000, 5000, 10, 10]
+    job.write_result(PageReading.from_json(reading))
+    assert "outside of the scan" in words(report(job))
+
+
+def test_charts_count_what_was_read(read_job: Callable[..., Job]) -> None:
+    job = read_job("a.png", "b.png")
+    collect(job)
+    content = (job.path / "summary.html").read_text(encoding="utf-8")
+    assert "<title>60–65: 8</title>" in content
+    for letter, count in {"A": 2, "D": 2, "Z": 0}.items():
+        assert f"<title>{letter}: {count}</title>" in content
+    heights = [float(height) for height in re.findall(r'<rect [^>]*height="([\d.]+)"', content)]
+    assert max(heights) == 120
+    assert len(heights) == 20 + 26
+
+
+def test_visible() -> None:
+    assert visible("Größe 表 'x'.png") == "Größe 表 'x'.png"
+    assert visible("a\nb\x00\u202e\u200b") == "a\\nb\\x00\\u202e\\u200b"
+
+
+def test_collecting_loads_no_heavy_library() -> None:
+    code = """
+import sys
+import jobs.collect, jobs.score
+heavy = {"pandas", "matplotlib", "PIL", "jinja2", "pypdfium2", "rapidfuzz"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
