@@ -335,6 +335,18 @@ def test_a_failure_leaves_the_old_files(contract_job: Job, monkeypatch: pytest.M
     assert not list(contract_job.path.glob(".writing-*"))
 
 
+def test_a_job_folder_that_takes_nothing(open_folder: Path, as_nobody: Callable[..., str]) -> None:
+    code = """
+somebodys = job.Job(Path(sys.argv[1]), settings.Settings(), "", "", "", "", "", "")
+try:
+    with somebodys.lock():
+        pass
+except errors.ResultsNotWritable as error:
+    sys.stdout.write(error.what)
+"""
+    assert as_nobody(code, open_folder) == f"cannot write in the job folder {open_folder}: Permission denied"
+
+
 def test_only_some_failures_are_named_one_by_one(job_of: JobOf) -> None:
     job = job_of("a.png")
     _fill(job, MAX_FAILURES + 50)
