@@ -111,7 +111,10 @@ def count_pages(path: Path) -> int:
     """
     if path.suffix.lower() in PDF_SUFFIXES:
         with _open_pdf(path) as document:
-            return len(document)
+            pages = len(document)
+        if pages > path.stat().st_size:
+            raise ScanError(ErrorCode.NOT_AN_IMAGE, f"the PDF claims {pages} pages, more than it has bytes")
+        return pages
     with _open_image(path) as image, _decoding():
         return int(getattr(image, "n_frames", 1))
 

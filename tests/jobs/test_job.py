@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -278,6 +279,7 @@ readings = st.builds(
 )
 
 
+@hypothesis_settings(deadline=None)  # The machine may be busy.
 @given(readings)
 def test_readings_survive_json(reading: PageReading) -> None:
     assert PageReading.from_json(json.loads(json.dumps(reading.to_json()))) == reading

@@ -55,6 +55,14 @@ def test_an_endless_chain_of_pages(scans: Path) -> None:
         assert counter.count(scans / "endless.tif") == 1
 
 
+def test_a_pdf_that_claims_a_million_pages_is_one_page(scans: Path) -> None:
+    honest = several(scans / "honest.pdf", 2).read_bytes()
+    (scans / "boasts.pdf").write_bytes(honest.replace(b"/Count 2", b"/Count 999999"))
+    with PageCounter() as counter:
+        assert counter.count(scans / "boasts.pdf") == 1
+        assert counter.count(scans / "honest.pdf") == 2
+
+
 def test_a_file_that_hangs_is_one_page(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_count, "_SECONDS_A_FILE", 1)
     os.mkfifo(scans / "hangs.tif")  # Opening it waits for a writer that never comes.
