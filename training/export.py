@@ -34,7 +34,7 @@ def write_onnx(model: Any, path: Path) -> None:
         signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=INPUT_NAME)]
         function = tf.function(lambda glyphs: model(glyphs, training=False), input_signature=signature)
         converted, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
-    _rename_output(converted.graph, OUTPUT_NAME)
+    _name_by_order(converted.graph)
     converted.graph.name = model.name
     onnx.checker.check_model(converted)
     partial = path.with_suffix(".partial")
@@ -69,10 +69,26 @@ def check_agreement(path: Path, glyphs: NDArray[np.uint8], logits: NDArray[np.fl
     return difference
 
 
-def _rename_output(graph: Any, name: str) -> None:
-    """Give the only output of an ONNX graph a name."""
-    old = graph.output[0].name
-    for node in graph.node:
-        node.output[:] = [name if output == old else output for output in node.output]
-        node.input[:] = [name if source == old else source for source in node.input]
-    graph.output[0].name = name
+def _name_by_order(graph: Any) -> None:
+    """Name nodes and values by their order, so that the same weights always give the same bytes.
+
+    The converter's names count how many models the process has built.
+    """
+    names = {INPUT_NAME: INPUT_NAME, graph.output[0].name: OUTPUT_NAME}
+    for number, node in enumerate(graph.node):
+        node.name = f"{number:02}_{node.op_type}"
+        node.input[:] = [
+            names.setdefault(name, f"{node.name}_in{place}") for place, name in enumerate(node.input)
+        ]
+        node.output[:] = [names.setdefault(name, node.name) for name in node.output]
+    graph.output[0].name = OUTPUT_NAME
+    used = {names[weights.name]: weights for weights in graph.initializer}
+    for name, weights in used.items():
+        weights.name = name
+    in_order = [used[name] for name in sorted(used)]
+    del graph.initializer[:]
+    graph.initializer.extend(in_order)
+    graph.doc_string = ""
+    del graph.value_info[:]
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"

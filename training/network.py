@@ -40,7 +40,7 @@ def build(classes: int) -> Any:
             x = layers.MaxPooling2D()(x)
         x = layers.BatchNormalization(momentum=0.95)(x)
         x = layers.ReLU()(x)
-    x = layers.Dropout(_DROPOUT)(layers.Flatten()(x))
+    x = layers.Dropout(_DROPOUT)(layers.Reshape((math.prod(x.shape[1:]),))(x))
     x = layers.Dense(_HIDDEN, use_bias=False, kernel_initializer="he_normal")(x)
     x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
     x = layers.Dropout(_DROPOUT)(x)
