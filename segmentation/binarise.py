@@ -31,7 +31,7 @@ CONTRAST_PERCENTILE = 90.0
 LIGHT_MAJORITY = 2.0
 """Ink is light where what is lighter than the paper outweighs so many times what is darker."""
 
-SOFT_LOW, SOFT_HIGH = 0.1, 0.7
+SOFT_LOW, SOFT_HIGH = 0.05, 0.65
 """Shares of the local contrast that become 0 and 255; half-way between lies the edge of a stroke.
 
 The strongest pixel nearby is darker than the pen's usual line, so the edge is at less than half of it.

@@ -35,6 +35,9 @@ LEAST_GAP, WIDEST_GAP = 0.3, 1.6
 GAP_RATIO = 1.8
 """Gaps between words are at least so many times as wide as those within, or the page has only one kind."""
 
+DOUBT = 2.0
+"""With n gaps the ratio must be 1 + 2/n times as clear: of a few gaps one is always the widest."""
+
 LINE_RATIO = 1.5
 """A gap between words is wider than so many of its line's median gaps: some lines are letter-spaced."""
 
@@ -198,7 +201,8 @@ def word_gap(lines: Sequence[Sequence[Piece]]) -> float:
     between = counts * (gaps.size - counts) * (high - low) ** 2
     split = int(np.argmax(between))
     threshold = float(gaps[split] + gaps[split + 1]) / 2
-    is_clear = high[split] >= GAP_RATIO * low[split] and LEAST_GAP <= threshold <= WIDEST_GAP
+    ratio = GAP_RATIO * (1 + DOUBT / gaps.size)
+    is_clear = high[split] >= ratio * low[split] and LEAST_GAP <= threshold <= WIDEST_GAP
     return threshold if is_clear else fallback
 
 

@@ -37,7 +37,7 @@ STROKE_REACH = 3.0
 STROKE_BLUR = 0.2
 """Blur in strokes that evens out pencil and grain; it leaves the edge of a stroke where it is."""
 
-WORKING_LETTER = 48.0
+WORKING_LETTER = 64.0
 """Pixels to which higher letters are scaled down before the work: the CNN sees 22, and grain averages out."""
 
 ROUNDING = 0.01
@@ -78,7 +78,7 @@ def segment(page: NDArray[np.uint8], layout: Layout = "auto") -> Segmentation:
     pieces = join_strokes(drop_furniture(pieces, sizes, at_edge), sizes)
     bodies = [piece for piece in pieces if is_body(piece, sizes)]
     marks = [piece for piece in pieces if not is_body(piece, sizes)]
-    has_one = layout == "line" or (layout == "auto" and ink.mask.shape[0] < ONE_LINE * sizes.letter)
+    has_one = layout == "line" or (layout == "auto" and page.shape[0] < ONE_LINE * seen.letter)
     lines = one_line(bodies) if has_one else find_lines(bodies, sizes.letter)
     lines = attach_marks(lines, marks, sizes)
     gap = word_gap(lines)

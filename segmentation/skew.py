@@ -18,7 +18,7 @@ from segmentation.components import Piece, Sizes
 WIDEST = 10.0
 """Degrees to either side that are tried: no sheet is laid down more askew by accident."""
 
-LEAST_DRIFT = 0.3
+LEAST_DRIFT = 0.6
 """Letter heights by which a line may fall across the page before turning is worth its blur."""
 
 LEAST_LETTERS = 4
@@ -87,7 +87,7 @@ def turn(
     Args:
         ink: uint8, h×w.
         degrees: the skew to take out, as `find_skew` gives it.
-        letter: height of a letter in pixels; where the page's width falls by less than 0.3 of it, nothing
+        letter: height of a letter in pixels; where the page's width falls by less than 0.6 of it, nothing
             is turned.
 
     Returns:

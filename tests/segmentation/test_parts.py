@@ -174,5 +174,10 @@ def test_evenly_spaced_letters_are_one_word():
     assert len(split_words(line, word_gap([line]))) == 1
 
 
+def test_a_word_of_few_uneven_gaps_is_one_word():
+    line = [piece(left, 0) for left in (0, 24, 46, 66, 84)]
+    assert len(split_words(line, word_gap([line]))) == 1
+
+
 def test_one_letter_has_one_word():
     assert split_words([piece(0, 0)], word_gap([[piece(0, 0)]])) == [[piece(0, 0)]]
