@@ -75,9 +75,16 @@ Partners = Callable[[Sequence[Piece], NDArray[np.float64], Piece, Sizes], list[i
 """A rule: of some pieces, given with their boxes n×4 (left, top, right, bottom), which go with one more."""
 
 _SOLID = 2.4
+"""Longer side of a body in its own strokes: a blob has two; half an i, scanned coarsely, barely more."""
+
 _EMPTIEST = 0.04
+"""Share of the box that is ink in something larger than two letters: less is a frame."""
+
 _RULE_LENGTH = 4.0
+"""Letter heights: a slim piece longer than this is a rule, not a T's bar or an underlined I."""
+
 _RULE_ASPECT = 6.0
+"""Longer side in shorter sides from which a long piece is slim; letters that run together are not."""
 
 
 def drop_furniture(pieces: Sequence[Piece], sizes: Sizes, at_edge: NDArray[np.bool_]) -> list[Piece]:

@@ -23,9 +23,16 @@ _NEXT, _CHILD, _PARENT = 0, 2, 3
 """Columns of OpenCV's contour hierarchy."""
 
 _LEAST_PIECE = 2
+"""Pixels: a piece no larger than this either way is noise at any resolution that can be read."""
+
 _EMPTIEST = 0.05
+"""Share of the box that is ink: a frame leaves less, the thinnest pen leaves about a tenth."""
+
 _SOLID = 2.6
+"""Longer side in strokes, as `Piece.stroke` measures them: a disc or a square has two, a letter four."""
+
 _LONGEST_RULE = 15.0
+"""Longer side in shorter sides: a slim I reaches about twelve, a rule hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
