@@ -32,9 +32,9 @@ ADVICE: dict[ErrorCode, tuple[str, str]] = {
         "The image is cut off or damaged inside.",
         "Copy the file again from where it came from, or scan the page again.",
     ),
-    ErrorCode.MISLABELLED: (
-        "The file holds several pages under the suffix of a single image.",
-        "Rename it to .tif or .pdf.",
+    ErrorCode.PAGES_LEFT_OUT: (
+        "The file has more pages than could be counted: it has the suffix of a single image, or is damaged.",
+        "Rename it to .tif or .pdf, or save it anew.",
     ),
     ErrorCode.PASSWORD: ("The PDF asks for a password.", "Save a copy without a password."),
     ErrorCode.NO_SUCH_PAGE: (

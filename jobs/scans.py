@@ -119,7 +119,7 @@ def count_pages(path: Path) -> int:
         return int(getattr(image, "n_frames", 1))
 
 
-def read_page(path: Path, page: int, dpi: int, limits: Limits) -> NDArray[np.uint8]:
+def read_page(path: Path, page: int, dpi: int, limits: Limits, pages: int | None = None) -> NDArray[np.uint8]:
     """Decode one page to grey.
 
     Args:
@@ -127,6 +127,8 @@ def read_page(path: Path, page: int, dpi: int, limits: Limits) -> NDArray[np.uin
         page: page number from 1; 1 for files of a single image.
         dpi: dots per inch at which a PDF page is rendered.
         limits: pixels and bytes that are refused.
+        pages: how many pages the caller reads of this file; more in the file is an error, so that none is
+            left out in silence. None where only this page is wanted.
 
     Returns:
         uint8, h×w, 0 black to 255 white, as a viewer shows the page (EXIF rotation applied, transparency
@@ -148,8 +150,8 @@ def read_page(path: Path, page: int, dpi: int, limits: Limits) -> NDArray[np.uin
         with path.open("rb") as file:
             is_pdf = b"%PDF-" in file.read(1024)
         if is_pdf:
-            return _render(path, page, dpi, limits)
-        return _decode(path, page, limits)
+            return _render(path, page, dpi, limits, pages)
+        return _decode(path, page, limits, pages)
     except FileNotFoundError as error:
         raise ScanError(
             ErrorCode.SCAN_GONE, "the file is no longer there: put it back and run again"
@@ -165,16 +167,12 @@ def read_page(path: Path, page: int, dpi: int, limits: Limits) -> NDArray[np.uin
         ) from error
 
 
-def _decode(path: Path, page: int, limits: Limits) -> NDArray[np.uint8]:
+def _decode(path: Path, page: int, limits: Limits, pages: int | None) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
     with _open_image(path) as image, _decoding():
-        frames = int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
-        if frames > 1 and path.suffix.lower() not in TIFF_SUFFIXES:
-            raise ScanError(
-                ErrorCode.MISLABELLED,
-                f"this is a TIFF of {frames} pages under another suffix: rename it to .tif and run again",
-            )
+        if image.format == "TIFF":
+            _check_count(int(getattr(image, "n_frames", 1)), pages)
         if page > 1:
             try:
                 image.seek(page - 1)
@@ -205,6 +203,15 @@ def _decoding() -> Iterator[None]:
             ErrorCode.TRUNCATED,
             f"the image is cut off or damaged ({_plain(error)}): copy or scan it again",
         ) from error
+
+
+def _check_count(found: int, expected: int | None) -> None:
+    if expected is not None and found > expected:
+        raise ScanError(
+            ErrorCode.PAGES_LEFT_OUT,
+            f"the file has {found} pages, of which {expected} could be counted: give it its right suffix "
+            "(.tif, .pdf), or save it anew, and run again",
+        )
 
 
 def _no_such_page(page: int) -> ScanError:
@@ -249,18 +256,11 @@ def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(numbers).astype(np.uint8)
 
 
-def _render(path: Path, page: int, dpi: int, limits: Limits) -> NDArray[np.uint8]:
+def _render(path: Path, page: int, dpi: int, limits: Limits, pages: int | None) -> NDArray[np.uint8]:
     import pypdfium2
 
-    if path.suffix.lower() not in PDF_SUFFIXES:
-        with _open_pdf(path) as document:
-            if len(document) > 1:
-                raise ScanError(
-                    ErrorCode.MISLABELLED,
-                    f"this is a PDF of {len(document)} pages under another suffix: "
-                    "rename it to .pdf and run again",
-                )
     with _open_pdf(path) as document:
+        _check_count(len(document), pages)
         if page > len(document):
             raise _no_such_page(page)
         try:

@@ -12,7 +12,7 @@ from jobs.errors import ModelProblem
 from jobs.models import Model
 from segmentation.glyph import GLYPH_VERSION
 
-BATCH = 128
+BATCH = 64
 """Glyphs a call of the network. Memory grows with the batch and speed does not: see
 docs/decisions/0004-reading-on-one-thread.md for what was measured."""
 

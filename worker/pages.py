@@ -144,7 +144,7 @@ class PageService:
         path = self._roots.scans / _inside(job.scans_below) / _inside(entry.scan)
         _check_unchanged(path, entry)
         settings = job.settings
-        pixels = read_page(path, entry.page, settings.dpi, settings.limits)
+        pixels = read_page(path, entry.page, settings.dpi, settings.limits, entry.pages)
         lines, skew = read_lines(pixels, settings, _classifier(job))
         return PageReading(
             page_id=entry.id,

@@ -1,4 +1,4 @@
-"""Speed and memory of the CNN by batch size, each size in a process of its own, sizes in turn, several rounds.
+"""Speed and memory of the CNN by batch size: each size in a process of its own, in turn, several rounds.
 
 Run it with `make bench`. Prints a Markdown table: glyphs a second (median), as a ratio to batch 128 in the
 same round, and the process's peak resident memory.

@@ -29,9 +29,9 @@ def read(path: Path, page: int = 1, dpi: int = 72, limits: Limits = LIMITS) -> n
     return pixels
 
 
-def refused(path: Path, page: int = 1, limits: Limits = LIMITS) -> ScanError:
+def refused(path: Path, page: int = 1, limits: Limits = LIMITS, pages: int | None = None) -> ScanError:
     with pytest.raises(ScanError) as caught:
-        read_page(path, page, 72, limits)
+        read_page(path, page, 72, limits, pages)
     assert caught.value.message
     return caught.value
 
@@ -227,9 +227,9 @@ def test_several_pages_under_another_suffix(
 ) -> None:
     path = scans / f"sheets.{suffix}"
     picture.save(path, kind, save_all=True, append_images=[picture])
-    problem = refused(path)
-    assert problem.code is ErrorCode.MISLABELLED
-    assert f"rename it to .{kind[:3].lower()}" in problem.message
+    problem = refused(path, pages=1)
+    assert problem.code is ErrorCode.PAGES_LEFT_OUT
+    assert "the file has 2 pages, of which 1 could be counted" in problem.message
 
 
 def test_password(scans: Path, picture: Image.Image) -> None:

@@ -1,0 +1,37 @@
+"""docs/commands/ holds the help of every command, word for word; run this file to write it anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from jobs import cli
+
+FOLDER = Path(__file__).parents[2] / "docs" / "commands"
+
+
+def page(name: str) -> str:
+    """Return the page of a command."""
+    command = cli.lettermill.get_command(click.Context(cli.lettermill), name)
+    assert command is not None
+    context = click.Context(
+        command, info_name=f"lettermill {name}", terminal_width=100, max_content_width=100
+    )
+    return f"# lettermill {name}\n\n```\n{command.get_help(context)}\n```\n"
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_page_is_what_the_command_says(name: str) -> None:
+    assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == page(name)
+
+
+def test_there_are_no_pages_of_commands_that_are_gone() -> None:
+    assert {path.stem for path in FOLDER.glob("*.md")} == set(cli.COMMANDS)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for command in cli.COMMANDS:
+        (FOLDER / f"{command}.md").write_text(page(command), encoding="utf-8")
