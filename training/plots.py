@@ -67,5 +67,8 @@ def draw_confusion(answers: NDArray[np.int64], classes: NDArray[np.int64], path:
         title="Confusions",
     )
     for row, column in np.argwhere((counts > 0) & ~np.eye(len(LABELS), dtype=bool)):
-        axes.text(column, row, f"{counts[row, column]:.0f}", ha="center", va="center", fontsize=7)
+        colour = "white" if shares[row, column] > 0.3 else "black"
+        axes.text(
+            column, row, f"{counts[row, column]:.0f}", ha="center", va="center", fontsize=7, color=colour
+        )
     figure.savefig(path)

@@ -1,0 +1,46 @@
+"""The model that comes with Lettermill: its card is true, and it reads letters that it was not trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from jobs.models import MODEL_FILE, installed_model_folder, load_model
+from jobs.settings import LETTERS
+from segmentation.glyph import GLYPH_VERSION
+from training import sources
+from training.export import onnx_logits
+from training.measure import measure
+from training.settings import LABELS, TrainingSettings
+from training.split import classes_of, split
+
+LEAST_ACCURACY = 0.97
+"""On the capitals of ten writers that chose nothing; the card has the measured figure."""
+
+
+def test_the_card_describes_the_file() -> None:
+    card = load_model(installed_model_folder()).card
+    path = installed_model_folder() / MODEL_FILE
+    assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert card["labels"] == list(LABELS)
+    assert card["glyph_version"] == GLYPH_VERSION
+    assert path.stat().st_size < 2_000_000 and card["multiply_adds"] < 8_000_000
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert [i.name for i in session.get_inputs()] == [card["input"]["name"]]
+    assert [o.name for o in session.get_outputs()] == [card["output"]["name"]]
+
+
+def test_it_reads_writers_that_it_was_not_trained_on(data: Path) -> None:
+    card = load_model(installed_model_folder()).card
+    found, _ = sources.find([data / "letters"])
+    letters = sources.load(one for one in found if one.source == "chars74k")
+    test = split(letters, TrainingSettings()).test
+    assert sorted(set(test.writers.tolist())) == sorted(card["settings"]["test_writers"])
+    test = test[np.isin(test.labels, list(LETTERS))]
+    logits = onnx_logits(installed_model_folder() / MODEL_FILE, test.glyphs)
+    measured = measure(logits, classes_of(test), card["temperature"], LETTERS)
+    assert measured.count == 260
+    assert measured.accuracy >= LEAST_ACCURACY
