@@ -53,6 +53,10 @@ def train(
     from training.batches import batches, steps_per_epoch
 
     keras.utils.set_random_seed(settings.seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()  # costs nothing measurable on processors
     model = network.build(len(LABELS))
     steps = settings.epochs * steps_per_epoch(settings)
     warm_up = max(1, steps // 20)
