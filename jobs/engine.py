@@ -65,7 +65,8 @@ class LocalEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        # Where all went well nothing is being read, and a worker's own way out takes seconds.
+        self.stop(let_pages_finish=error is not None)
 
     def revive(self) -> bool:
         """Start again what has died.
@@ -107,9 +108,13 @@ class LocalEngine:
         except FileNotFoundError:
             return ""
 
-    def stop(self) -> None:
-        """Stop the worker and the server and remove their folder; may be called more than once."""
-        if self._worker is not None and self._worker.poll() is None:
+    def stop(self, let_pages_finish: bool = False) -> None:
+        """Stop the worker and the server and remove their folder; may be called more than once.
+
+        Args:
+            let_pages_finish: give the pages at work some seconds, so that they need not be read again.
+        """
+        if let_pages_finish and self._worker is not None and self._worker.poll() is None:
             self._worker.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._worker.wait(_STOP_SECONDS)

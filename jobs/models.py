@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.resources
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,12 @@ class Model:
 
 def installed_model_folder() -> Path:
     """Return the folder of the model that comes with Lettermill, found by name: nothing of it is imported."""
-    return Path(str(importlib.resources.files("worker"))) / "model"
+    spec = importlib.util.find_spec("worker")
+    if spec is None or spec.origin is None:
+        raise ModelProblem(
+            "the room `worker`, which has the model, is not installed", "Install Lettermill anew."
+        )
+    return Path(spec.origin).parent / "model"
 
 
 def load_model(folder: Path) -> Model:
