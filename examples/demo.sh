@@ -1,10 +1,11 @@
 #!/bin/sh
 # The main job on the example scans: read a folder, look at what came out, compare it with the truth.
 # Run it through `make demo`. One of the scans is broken on purpose, so `lettermill run` must end with 1.
-set -u
+set -eu
+unset LETTERMILL_BROKER LETTERMILL_SCANS LETTERMILL_RESULTS
 
-lettermill run examples/scans --out demo-results
-status=$?
+status=0
+lettermill run examples/scans --out demo-results || status=$?
 if [ "$status" -ne 1 ]; then
     echo "lettermill run ended with $status; 1 was expected (one page fails, the rest is read)" >&2
     exit 1

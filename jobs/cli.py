@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import click
 
-from jobs.errors import LettermillError
+from jobs.errors import LettermillError, Unforeseen
 
 INTERRUPTED = 130
 
@@ -92,8 +93,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_status)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Stopped. Give the same command again to go on where it stopped.", err=True)
+        click.echo("Stopped.", err=True)
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        traceback.print_exc()
+        unforeseen = Unforeseen(
+            f"Lettermill itself failed: {type(error).__name__}: {error}",
+            "Please report it with the lines above. Results on disk are whole; the same command goes on.",
+        )
+        click.echo(f"Error: {unforeseen}", err=True)
+        sys.exit(unforeseen.exit_status)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from jobs.job import Job, Roots, Submission, find_job_folders
 from jobs.job import submit as make_job
 from jobs.machine import usable_cores
 from jobs.models import installed_model_folder, load_model
-from jobs.settings import Alphabet, Layout, Limits, Settings
+from jobs.settings import MAX_PAGE_SECONDS, Alphabet, Layout, Limits, Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -109,7 +109,7 @@ def _reading_options(command: _Command) -> _Command:
         ),
         click.option(
             "--page-seconds",
-            type=click.IntRange(1, 1500),
+            type=click.IntRange(1, MAX_PAGE_SECONDS),
             default=int(limits.page_seconds),
             show_default=True,
             help="A page that takes longer is given up.",
@@ -145,7 +145,7 @@ def run(
     """
     from jobs.dispatch import follow, queue_pages, read_here
 
-    submission, roots = _submit(folder, out, scans, results, reading)
+    submission, roots = _submit(folder, out, scans, results, reading, shared=broker is not None)
     _announce(submission)
     if submission.to_read and broker:
         queue_pages(submission.job, roots, broker)
@@ -183,7 +183,7 @@ def submit(
     from jobs.queue import check_broker
 
     check_broker(broker)
-    submission, roots = _submit(folder, out, scans, results, reading, token)
+    submission, roots = _submit(folder, out, scans, results, reading, token, shared=True)
     _announce(submission)
     if submission.to_read:
         queue_pages(submission.job, roots, broker)
@@ -265,11 +265,11 @@ def status(path: Path, as_json: bool) -> None:
 @click.command()
 @_JOB
 @click.option("--timeout", type=click.FloatRange(min=0), help="Give up waiting after so many seconds.")
-def wait(path: Path, timeout: float | None) -> None:
+def wait(path: Path, timeout: float | None) -> int:
     """Wait until a job is done."""
     from jobs.dispatch import follow
 
-    follow(Job.open(path), timeout)
+    return 1 if follow(Job.open(path), timeout) else 0
 
 
 @click.command()
@@ -303,12 +303,13 @@ def resume(
     from jobs.dispatch import local_roots, queue_pages, read_here
 
     job = Job.open(path)
+    own = local_roots(job)
+    roots = Roots(scans or own.scans, results or own.results)
     with job.lock():
+        job = job.placed(roots, shared=broker is not None)
         forgotten = job.forget_results(failures=failed)
     if forgotten:
         click.echo(f"{forgotten} pages will be read again", err=True)
-    own = local_roots(job)
-    roots = Roots(scans or own.scans, results or own.results)
     if broker:
         queue_pages(job, roots, broker)
         return None
@@ -354,6 +355,8 @@ def _submit(
     results: Path | None,
     reading: dict[str, Any],
     token: str = "",
+    *,
+    shared: bool,
 ) -> tuple[Submission, Roots]:
     settings = Settings(
         alphabet=cast(Alphabet, reading["alphabet"]),
@@ -363,7 +366,7 @@ def _submit(
     )
     model = load_model(reading["model_folder"] or installed_model_folder())
     roots = Roots(scans or folder, results or out)
-    return make_job(folder, out, settings, model, roots, token), roots
+    return make_job(folder, out, settings, model, roots, token, shared), roots
 
 
 def _announce(submission: Submission) -> None:

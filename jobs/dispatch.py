@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+import click
+
 from jobs.engine import LocalEngine
-from jobs.errors import TimedOut
+from jobs.errors import EngineFailed, TimedOut
 from jobs.feed import Feed
 from jobs.follow import Watched, display
 from jobs.job import Job, Roots
 from jobs.queue import UNREACHABLE, check_broker, make_app, unreachable
+
+_MOST_RESTARTS = 3
+"""So often lost pages are queued again with no page finished in between."""
 
 _QUIET_SECONDS = 3
 """After this long without a finished page, `run` looks whether messages were lost."""
@@ -59,27 +64,65 @@ def read_here(job: Job, roots: Roots, workers: int) -> None:
         EngineFailed: the worker does not stay up.
         KeyboardInterrupt: Ctrl-C or SIGTERM; everything is stopped.
     """
-    with _sigterm_interrupts(), LocalEngine(roots, workers) as engine, display() as shown:
-        feed = queue_pages(job, roots, engine.broker)
-        watched = Watched(job)
-        finished, last_progress = -1, time.monotonic()
-        for tally in watched.ticks():
-            shown.show(tally, watched.failed)
-            if tally.complete:
-                return
-            if tally.finished > finished:
-                finished, last_progress = tally.finished, time.monotonic()
-                engine.made_progress()
-            if engine.revive() or (time.monotonic() - last_progress > _QUIET_SECONDS and feed.is_stalled()):
-                feed.restart()
+    with _stop_signals_interrupt(), LocalEngine(roots, workers) as engine, display() as shown:
+        try:
+            feed = queue_pages(job, roots, engine.broker)
+            watched = Watched(job)
+            care = _Care(job, engine, feed)
+            for tally in watched.ticks():
+                shown.show(tally, watched.failed)
+                if not tally.complete:
+                    care.look(tally.finished)
+        except KeyboardInterrupt:
+            click.echo("The same command goes on where it stopped.", err=True)
+            raise
 
 
-def follow(job: Job, timeout: float | None = None) -> None:
+class _Care:
+    """Keeps a job on this machine going: starts again what died, queues again what was lost."""
+
+    def __init__(self, job: Job, engine: LocalEngine, feed: Feed) -> None:
+        self._job, self._engine, self._feed = job, engine, feed
+        self._finished, self._last_progress, self._restarts = -1, time.monotonic(), 0
+
+    def look(self, finished: int) -> None:
+        """Look once.
+
+        Args:
+            finished: pages with a result.
+
+        Raises:
+            EngineFailed: the worker does not stay up, or loses the same pages again and again.
+            ResultsNotWritable: the job folder takes no results.
+        """
+        if finished > self._finished:
+            self._finished, self._last_progress, self._restarts = finished, time.monotonic(), 0
+            self._engine.made_progress()
+        try:
+            if self._engine.revive():
+                self._feed.restart()
+            elif time.monotonic() - self._last_progress > _QUIET_SECONDS and self._feed.restart_if_stalled():
+                self._last_progress = time.monotonic()
+                self._restarts += 1
+        except UNREACHABLE:
+            return  # The server has just died: the next look finds that and starts it again.
+        if self._restarts >= _MOST_RESTARTS:
+            self._job.check_writable()
+            raise EngineFailed(
+                f"the worker drops pages without a result. Its last words:\n{self._engine.last_words()}",
+                "Mend what they name, then give the same command again.",
+            )
+
+
+def follow(job: Job, timeout: float | None = None) -> int:
     """Show a job's progress until every page has a result; others read it.
 
     Args:
         job: the job.
         timeout: seconds to wait at most; None for ever.
+
+    Returns:
+        How many pages failed.
 
     Raises:
         TimedOut: the time is up.
@@ -94,6 +137,7 @@ def follow(job: Job, timeout: float | None = None) -> None:
                     f"{tally.finished} of {tally.pages} pages were done when the time was up",
                     f"The job goes on; look again with: lettermill wait '{job.path}'",
                 )
+    return watched.failed
 
 
 def local_roots(job: Job) -> Roots:
@@ -105,12 +149,15 @@ def local_roots(job: Job) -> Roots:
 
 
 @contextlib.contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
+def _stop_signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM, and the SIGHUP of a terminal that is closed, stop everything as Ctrl-C does."""
+
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

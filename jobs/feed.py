@@ -15,6 +15,7 @@ A job has four keys, `lettermill:TOKEN:…`:
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,10 +23,14 @@ from pathlib import Path
 
 import redis
 from celery import Celery
-from redis.exceptions import LockNotOwnedError
+from redis.exceptions import LockError, LockNotOwnedError
 
+from jobs.errors import LettermillError
+from jobs.files import shown
 from jobs.job import Job, ManifestEntry, find_job_folders
 from jobs.queue import QUEUE, READ_TASK
+
+logger = logging.getLogger("lettermill")
 
 WINDOW = 256
 """Pages of a job that may be in flight: enough for a few dozen workers, small in Redis, and short enough
@@ -40,7 +45,8 @@ BATCH_BYTES = 256_000
 _HELD = "unacked"
 """Kombu's hash of messages that were delivered and not acknowledged."""
 
-_LOCK_SECONDS = 20
+_LOCK_SECONDS = 10
+_WAIT_SECONDS = 15
 _GRACE_SECONDS = 15
 
 
@@ -86,9 +92,32 @@ class Feed:
             As `top_up`.
         """
         with self._lock() as held:
-            if held:
-                self._begin_epoch()
-                self._top_up()
+            if not held:
+                raise LockError(f"the queue of job {self._job.path.name} was busy for {_WAIT_SECONDS} s")
+            self._begin_epoch()
+            self._top_up()
+
+    def restart_if_stalled(self) -> bool:
+        """Do as `restart` does if the job's messages are lost.
+
+        They are when Redis knows nothing of the job, or when no message waits and either no worker holds
+        one or nothing has happened to the job for longer than a page may take (its worker is gone, and
+        with it the message it held).
+
+        Returns:
+            Whether it was started again.
+
+        Raises:
+            As `top_up`.
+        """
+        if not self._is_stalled():
+            return False
+        with self._lock() as held:
+            if not held or not self._is_stalled():
+                return False  # Somebody else has just seen to it.
+            self._begin_epoch()
+            self._top_up()
+        return True
 
     def is_current(self, epoch: str) -> bool:
         """Say whether a message of this epoch is to be worked on, and note that the job is alive."""
@@ -106,12 +135,9 @@ class Feed:
         for entry in entries:
             self._publish([entry], epoch)
 
-    def is_stalled(self) -> bool:
-        """Say whether the job's messages are lost.
-
-        They are when none waits and either no worker holds one, or nothing has happened to the job for
-        longer than a page may take (its worker is gone, and with it the message it held).
-        """
+    def _is_stalled(self) -> bool:
+        if not self._redis.exists(self._epoch):
+            return True
         if self._redis.llen(QUEUE):
             return False
         return not self._redis.hlen(_HELD) or not self._redis.exists(self._alive)
@@ -134,9 +160,10 @@ class Feed:
     def _queue_next(self, room: int) -> int:
         cursor = int(self._redis.get(self._cursor) or 0)
         entries: list[ManifestEntry] = []
+        finished = self._job.result_ids() if cursor == 0 else frozenset()  # One look instead of many.
         for entry, offset in self._job.manifest(cursor):
             cursor = offset
-            if not self._job.has_result(entry.id):
+            if entry.id not in finished and not self._job.has_result(entry.id):
                 entries.append(entry)
                 if len(entries) == room:
                     break
@@ -154,7 +181,7 @@ class Feed:
     def _publish(self, entries: Sequence[ManifestEntry], epoch: str) -> None:
         self._app.send_task(
             READ_TASK,
-            args=(self._below, epoch, [entry.to_json() for entry in entries]),
+            args=(self._below, self._job.scans_below, epoch, [entry.to_json() for entry in entries]),
             queue=QUEUE,
             time_limit=math.ceil(self._job.settings.limits.page_seconds),
         )
@@ -171,7 +198,7 @@ class Feed:
     def _lock(self) -> Iterator[bool]:
         # Waiting matters: the last page to finish must not pass by because the one before it looks.
         lock = self._redis.lock(
-            self._lock_name, timeout=_LOCK_SECONDS, sleep=0.02, blocking_timeout=_LOCK_SECONDS
+            self._lock_name, timeout=_LOCK_SECONDS, sleep=0.02, blocking_timeout=_WAIT_SECONDS
         )
         held = lock.acquire()
         try:
@@ -232,19 +259,25 @@ class Sweep:
         """
         restarted = []
         for folder in find_job_folders(self._results):
-            manifest = folder / "manifest.jsonl"
-            if not manifest.exists():
-                continue  # A submit is still at work on it.
-            version = manifest.stat().st_mtime_ns
-            if self._complete.get(folder) == version:
-                continue
-            job = Job.open(folder)
-            if job.tally().complete:
-                self._complete[folder] = version
-                continue
-            below = folder.relative_to(self._results).as_posix()
-            feed = Feed(job, below, self._app, self._redis)
-            if feed.is_stalled():
-                feed.restart()
-                restarted.append(folder)
+            try:
+                if self._restart_if_stalled(folder):
+                    restarted.append(folder)
+            except (LettermillError, OSError) as error:
+                logger.warning("cannot look after job %s: %s", shown(folder), error)
         return restarted
+
+    def _restart_if_stalled(self, folder: Path) -> bool:
+        manifest = folder / "manifest.jsonl"
+        if not manifest.exists():
+            return False  # A submit is still at work on it.
+        version = manifest.stat().st_mtime_ns
+        if self._complete.get(folder) == version:
+            return False
+        job = Job.open(folder)
+        if not job.shared:
+            return False  # `lettermill run` looks after its own; the scans may lie elsewhere.
+        if job.tally().complete:
+            self._complete[folder] = version
+            return False
+        below = folder.relative_to(self._results).as_posix()
+        return Feed(job, below, self._app, self._redis).restart_if_stalled()

@@ -22,6 +22,7 @@ import importlib.metadata
 import json
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,13 @@ MAX_ATTEMPTS = 3
 """A page that was begun this often without a result is quarantined."""
 
 _ID_LENGTH = 24
+_ID = re.compile(f"[0-9a-f]{{{_ID_LENGTH}}}")
+
+_PROBE_BYTES = 65536
+"""About the size of a full page's reading."""
+
+_ABANDONED_SECONDS = 3600
+"""A temporary file this old belongs to a process that died."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,6 +77,15 @@ class ManifestEntry:
     bytes: int
     mtime_ns: int
     pages: int
+
+    def __post_init__(self) -> None:
+        """Check the id, for it becomes a file name.
+
+        Raises:
+            ValueError: it is no id.
+        """
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"{self.id!r} is not the id of a page")
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as plain values."""
@@ -102,14 +119,12 @@ class Submission:
         pages: pages in the manifest.
         to_read: pages without a result.
         other_files: files below the scan root that are no scans.
-        reopened: whether the job folder was there before.
     """
 
     job: Job
     pages: int
     to_read: int
     other_files: int
-    reopened: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +137,7 @@ class Job:
         model_fingerprint: which model reads them.
         scan_root: the folder of the scans as the submitting machine named it.
         scans_below: the same, relative to the workers' scan root, with `/`.
+        shared: whether workers elsewhere read it; if not, only `lettermill run` on this machine does.
         token: a random word that tells this job from another of the same name, for keys in Redis.
         created: ISO time in UTC.
         version: the version of Lettermill that made the job.
@@ -132,6 +148,7 @@ class Job:
     model_fingerprint: str
     scan_root: str
     scans_below: str
+    shared: bool
     token: str
     created: str
     version: str
@@ -151,6 +168,7 @@ class Job:
                 model_fingerprint=values["model_fingerprint"],
                 scan_root=values["scan_root"],
                 scans_below=values["scans_below"],
+                shared=values["shared"],
                 token=values["token"],
                 created=values["created"],
                 version=values["version"],
@@ -248,11 +266,21 @@ class Job:
         return Tally(pages, finished)
 
     def result_ids(self) -> set[str]:
-        """Return the ids of all pages with a result, from the names in pages/."""
+        """Return the ids of all pages with a result, from the names in pages/.
+
+        Raises:
+            NotAJob: the folder cannot be listed.
+        """
         names = set()
-        with contextlib.suppress(FileNotFoundError), os.scandir(self.path / "pages") as folders:
-            for folder in folders:
-                names |= {name.removesuffix(".json") for name in os.listdir(folder.path)}  # noqa: PTH208
+        try:
+            with contextlib.suppress(FileNotFoundError), os.scandir(self.path / "pages") as folders:
+                for folder in folders:
+                    names |= {name.removesuffix(".json") for name in os.listdir(folder.path)}  # noqa: PTH208
+        except OSError as error:
+            raise NotAJob(
+                f"cannot list the results in {shown(self.path / 'pages')}: {error.strerror}",
+                "Correct the folder's permissions, or check the disk.",
+            ) from error
         return names
 
     # --- attempts -------------------------------------------------------------------------------
@@ -273,6 +301,14 @@ class Job:
         """
         self._note(page_id, "begun")
         return self.attempts(page_id)
+
+    def take_back_attempt(self, page_id: str) -> None:
+        """Forget the attempt that was just begun: it came to nothing for a reason that is not the page's."""
+        path = self._attempts_path(page_id)
+        lines = self._attempt_lines(page_id)
+        if "begun" in lines:
+            del lines[len(lines) - 1 - lines[::-1].index("begun")]
+            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
     def note_loss(self, page_id: str, cause: str) -> None:
         """Record why the last attempt came to nothing."""
@@ -325,6 +361,9 @@ class Job:
     def forget_results(self, *, failures: bool = False, codes: frozenset[ErrorCode] = frozenset()) -> int:
         """Delete results, so that their pages are read again: damaged files always, others as asked.
 
+        Attempts on record are forgotten too, for a person who asks again makes a fresh start, and so are
+        temporary files of processes that died.
+
         Args:
             failures: pages that failed or are quarantined.
             codes: pages that failed with these error codes.
@@ -343,10 +382,48 @@ class Job:
             except NotAJob:
                 again = True
             if again:
-                self._attempts_path(page_id).unlink(missing_ok=True)
                 self.result_path(page_id).unlink(missing_ok=True)
                 forgotten += 1
+        for log in (self.path / "attempts").glob("*/*.log"):
+            log.unlink(missing_ok=True)
+        for temporary in (self.path / "pages").glob("*/.writing-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - temporary.stat().st_mtime > _ABANDONED_SECONDS:
+                    temporary.unlink()
+        if forgotten and self.manifest_path.exists():
+            os.utime(self.manifest_path)  # Tells the workers' sweeps that the job is not complete any more.
         return forgotten
+
+    def placed(self, roots: Roots, shared: bool) -> Self:
+        """Return the job as workers with these roots see it, and write it down.
+
+        Args:
+            roots: what the workers see.
+            shared: whether workers elsewhere read it.
+
+        Raises:
+            UsageProblem: the scans lie outside of the scan root.
+            ResultsNotWritable: the job folder does not take job.json.
+        """
+        below = roots.below(roots.scans, Path(self.scan_root), "--scans")
+        job = dataclasses.replace(self, scans_below=below, shared=shared)
+        values = {
+            field.name: getattr(job, field.name) for field in dataclasses.fields(job) if field.name != "path"
+        }
+        with written_whole(job.path / "job.json") as file:
+            json.dump({**values, "settings": job.settings.to_json()}, file, indent=1)
+        return job
+
+    def check_writable(self) -> None:
+        """Check that the job folder takes files.
+
+        Raises:
+            ResultsNotWritable: it does not.
+        """
+        probe = self.path / ".probe"
+        with written_whole(probe) as file:
+            file.write("x" * _PROBE_BYTES)
+        probe.unlink()
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -397,7 +474,13 @@ class Roots:
 
 
 def submit(
-    folder: Path, out: Path, settings: Settings, model: Model, roots: Roots, client_token: str = ""
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    model: Model,
+    roots: Roots,
+    client_token: str = "",
+    shared: bool = False,
 ) -> Submission:
     """Make the job of a folder of scans, or reopen it, and write its manifest.
 
@@ -412,11 +495,13 @@ def submit(
         model: with what to read.
         roots: what the workers see.
         client_token: a name of the caller's own that decides the job instead of the folder.
+        shared: whether workers elsewhere read it.
 
     Raises:
         UsageProblem: the folder cannot be listed, or one of the two lies outside of its root, or OUT lies
             in the scan folder.
         NoScans: there is nothing to read.
+        ModelProblem: the model is damaged, or does not know the alphabet.
         ResultsNotWritable: the result folder does not take the job.
     """
     folder, out = folder.resolve(), out.resolve()
@@ -425,8 +510,9 @@ def submit(
             f"the result folder {shown(out)} lies in the scan folder {shown(folder)}",
             "Give --out a folder beside it: results would be taken for scans.",
         )
-    below = roots.below(roots.scans, folder, "--scans")
+    roots.below(roots.scans, folder, "--scans")
     roots.below(roots.results, out, "--results")
+    model.check_knows(settings.characters)
     scans, other_files = find_scans(folder)
 
     identity = client_token or os.fsencode(folder).decode("utf-8", "backslashreplace")
@@ -436,14 +522,12 @@ def submit(
     try:
         reopened = (path / "job.json").exists()
         if reopened:
-            job = dataclasses.replace(
-                Job.open(path), settings=settings, scan_root=str(folder), scans_below=below
-            )
+            job = dataclasses.replace(Job.open(path), settings=settings, scan_root=str(folder))
             job.model.network  # noqa: B018 - the copy must be whole before pages are queued
         else:
-            job = _new_job(path, settings, model, folder, below)
+            job = _new_job(path, settings, model, folder)
         with job.lock():
-            _write_job(job)
+            job = job.placed(roots, shared)
             if reopened and job.manifest_path.exists():
                 job.forget_results(codes=MENDABLE_WITHOUT_A_NEW_FILE)
             pages = _write_manifest(job, folder, scans)
@@ -453,10 +537,10 @@ def submit(
             f"cannot make the job folder {shown(path)}: {error.strerror}",
             "Give --out a folder that you may write to.",
         ) from error
-    return Submission(job, pages, tally.pages - tally.finished, other_files, reopened)
+    return Submission(job, pages, tally.pages - tally.finished, other_files)
 
 
-def _new_job(path: Path, settings: Settings, model: Model, folder: Path, below: str) -> Job:
+def _new_job(path: Path, settings: Settings, model: Model, folder: Path) -> Job:
     copy = path / "model"
     copy.mkdir(parents=True, exist_ok=True)
     for name, content in (
@@ -467,15 +551,17 @@ def _new_job(path: Path, settings: Settings, model: Model, folder: Path, below: 
         temporary.write_bytes(content)
         temporary.replace(copy / name)
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return Job(path, settings, model.fingerprint, str(folder), below, uuid.uuid4().hex[:12], now, VERSION)
-
-
-def _write_job(job: Job) -> None:
-    values = {
-        field.name: getattr(job, field.name) for field in dataclasses.fields(job) if field.name != "path"
-    }
-    with written_whole(job.path / "job.json") as file:
-        json.dump({**values, "settings": job.settings.to_json()}, file, indent=1)
+    return Job(
+        path=path,
+        settings=settings,
+        model_fingerprint=model.fingerprint,
+        scan_root=str(folder),
+        scans_below="",
+        shared=False,
+        token=uuid.uuid4().hex[:12],
+        created=now,
+        version=VERSION,
+    )
 
 
 def _write_manifest(job: Job, folder: Path, scans: list[str]) -> int:
@@ -486,14 +572,15 @@ def _write_manifest(job: Job, folder: Path, scans: list[str]) -> int:
             path = folder / scan
             try:
                 status = path.stat()
+                size, mtime_ns = status.st_size, status.st_mtime_ns
             except FileNotFoundError:
                 continue  # It went away while the folder was listed; nothing of it was promised.
+            except OSError:
+                size = mtime_ns = 0  # The worker that opens it records why it cannot be read.
             pages = counter.count(path) if path.suffix.lower() in DOCUMENT_SUFFIXES else 1
             for page in range(1, pages + 1):
-                digest = _digest(scan, status.st_size, status.st_mtime_ns, page, *identity)
-                entry = ManifestEntry(
-                    digest[:_ID_LENGTH], scan, page, status.st_size, status.st_mtime_ns, pages
-                )
+                digest = _digest(scan, size, mtime_ns, page, *identity)
+                entry = ManifestEntry(digest[:_ID_LENGTH], scan, page, size, mtime_ns, pages)
                 file.write(json.dumps(entry.to_json(), separators=(",", ":")) + "\n")
                 lines += 1
     return lines

@@ -41,6 +41,19 @@ class Model:
         identity = {key: self.card[key] for key in sorted(_REQUIRED)}
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
+    def check_knows(self, characters: str) -> None:
+        """Check that the model can answer each of some characters.
+
+        Raises:
+            ModelProblem: it cannot.
+        """
+        missing = sorted(set(characters) - set(self.card["labels"]))
+        if missing:
+            raise ModelProblem(
+                f"the model does not know {' '.join(missing)}",
+                "Choose another --alphabet, or train a model with these characters.",
+            )
+
     @property
     def network(self) -> bytes:
         """The ONNX file's bytes.

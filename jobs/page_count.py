@@ -57,7 +57,7 @@ class PageCounter:
         if not answer.strip():
             self._end()
             return 1
-        return max(1, int(answer))
+        return max(1, int(answer)) if answer.strip().isdigit() else 1
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._child = subprocess.Popen(

@@ -7,23 +7,22 @@ docs/decisions/0003-celery-settings.md.
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from jobs.errors import BrokerUnreachable
+from jobs.settings import MAX_PAGE_SECONDS
 
 READ_TASK = "lettermill.read_pages"
 QUEUE = "lettermill.pages"
 
-MAX_PAGE_SECONDS = 1500
-"""The longest time limit of a page. Twice it (one page running, one reserved) stays below the visibility
-timeout, so that a slow page is never delivered a second time while the first is still read."""
-
-_VISIBILITY_TIMEOUT = 3600
+_VISIBILITY_TIMEOUT = 2 * MAX_PAGE_SECONDS + 600
+_SCHEMES = ("redis://", "rediss://", "redis+socket://")
+_ADDRESS = "Give it as redis://HOST:6379/0, or redis://USER:PASSWORD@HOST:6379/0."
 _CONNECT_SECONDS = 5
 _SOCKET_SECONDS = 30
 
@@ -40,7 +39,7 @@ def make_app(broker: str) -> Celery:
     app = Celery("lettermill", broker=broker, set_as_current=False)
     over_tcp = not broker.startswith("redis+socket:")
     transport: dict[str, Any] = {
-        # Above twice the longest page limit, see MAX_PAGE_SECONDS.
+        # Above twice the longest page limit, see MAX_PAGE_SECONDS: an hour.
         "visibility_timeout": _VISIBILITY_TIMEOUT,
         # With the defaults (10 × 10) a dead worker's message came back 90 s after its timeout; 1 × 1: 13 s.
         "unacked_restore_interval": 1,
@@ -48,14 +47,14 @@ def make_app(broker: str) -> Celery:
         # Without time limits of its own a publish to a silent Redis hangs for ever.
         "socket_timeout": _SOCKET_SECONDS,
         "socket_connect_timeout": _CONNECT_SECONDS,
+        # Finds a connection that a firewall dropped in silence.
         "health_check_interval": 25,
     }
     if over_tcp:
         transport["socket_keepalive"] = True  # A Unix socket refuses the option with a TypeError.
     app.conf.update(
         broker_transport_options=transport,
-        # The timeout stands in three places; the shortest wins.
-        result_backend_transport_options={"visibility_timeout": _VISIBILITY_TIMEOUT},
+        # It stands in three places and the shortest wins; there is no result backend, so this is the other.
         visibility_timeout=_VISIBILITY_TIMEOUT,
         # A worker waits for its broker however long that is away: an operator restarts Redis, not workers.
         broker_connection_max_retries=None,
@@ -74,16 +73,20 @@ def make_app(broker: str) -> Celery:
         # Results are files in the job folder; nothing is left in Redis.
         task_ignore_result=True,
         result_backend=None,
+        # One queue by name: a message for another one is a mistake, not a new queue.
         task_default_queue=QUEUE,
         task_create_missing_queues=False,
         # JSON only: a pickle from the queue would be code.
         task_serializer="json",
         accept_content=["json"],
+        # About five seconds of trying; then submit says that Redis does not take the job.
         task_publish_retry_policy={"max_retries": 5, "interval_start": 0, "interval_step": 0.5},
         # A child that grew beyond this is replaced after its page (KiB); a large A0 scan fits.
         worker_max_memory_per_child=2_000_000,
+        # The worker's log is set up by `lettermill worker`.
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
+        # Nobody listens to events; progress is read from the job folder.
         worker_send_task_events=False,
         # Nobody listens to remote control; without it nothing can reach into a worker through the broker.
         worker_enable_remote_control=False,
@@ -101,6 +104,11 @@ def connect(broker: str) -> redis.Redis:
     Raises:
         BrokerUnreachable: the address cannot be understood.
     """
+    if not broker.startswith(_SCHEMES):
+        raise BrokerUnreachable(
+            f"the broker's address begins with none of {', '.join(_SCHEMES)}: {without_password(broker)}",
+            _ADDRESS,
+        )
     try:
         if broker.startswith("redis+socket:"):
             return redis.Redis.from_url(
@@ -116,7 +124,7 @@ def connect(broker: str) -> redis.Redis:
     except ValueError as error:
         raise BrokerUnreachable(
             f"cannot understand the broker's address {without_password(broker)}: {error}",
-            "Give it as redis://HOST:6379/0, or redis://USER:PASSWORD@HOST:6379/0.",
+            _ADDRESS,
         ) from error
 
 
@@ -145,8 +153,4 @@ def unreachable(broker: str, error: BaseException) -> BrokerUnreachable:
 
 def without_password(broker: str) -> str:
     """Return a broker's address fit for messages and logs."""
-    parts = urlsplit(broker)
-    if parts.password is None:
-        return broker
-    user = parts.username or ""
-    return broker.replace(f"{user}:{parts.password}@", f"{user}:…@", 1)
+    return re.sub(r"(?<=:)[^:@/]*(?=@)", "…", broker, count=1)

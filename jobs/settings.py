@@ -12,6 +12,10 @@ from jobs.errors import NotAJob
 Alphabet = Literal["letters", "digits", "alnum"]
 Layout = Literal["auto", "page", "line"]
 
+MAX_PAGE_SECONDS = 1500
+"""The longest time limit of a page. Twice it (one page at work, one reserved) stays below the queue's
+visibility timeout, so that a slow page is never delivered again while it is still read."""
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
 ALPHABETS: dict[Alphabet, str] = {"letters": LETTERS, "digits": DIGITS, "alnum": LETTERS + DIGITS}

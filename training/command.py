@@ -39,8 +39,20 @@ _data = click.option(
     metavar="MODEL_DIR",
     help="Takes handprint.onnx, its card handprint.json, curves, history and the Keras model.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=_DEFAULTS.epochs, show_default=True)
-@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    default=_DEFAULTS.epochs,
+    show_default=True,
+    help="Fixed in advance: the last one is kept.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=_DEFAULTS.seed,
+    show_default=True,
+    help="Decides the first weights, the order of glyphs and how they are bent.",
+)
 @click.option(
     "--glyphs-per-epoch",
     type=click.IntRange(1),
@@ -126,7 +138,11 @@ def train(
     help="A folder that `lettermill train` wrote; by default the model that comes with Lettermill.",
 )
 @click.option(
-    "--alphabet", type=click.Choice(["letters", "digits", "alnum"]), default="letters", show_default=True
+    "--alphabet",
+    type=click.Choice(["letters", "digits", "alnum"]),
+    default="letters",
+    show_default=True,
+    help="Which letters are measured, and what may be answered.",
 )
 def evaluate(folders: tuple[Path, ...], model: Path | None, alphabet: Alphabet) -> None:
     """Measure a model on labelled letters: accuracy, loss and calibration for each source.

@@ -67,7 +67,7 @@ def train(
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing),
+        loss=network.loss(settings.label_smoothing),
         metrics=["accuracy"],
         jit_compile=False,  # twice as fast on CPUs without XLA
     )
@@ -80,7 +80,10 @@ def train(
         shuffle=False,  # the generator has drawn them at random
         callbacks=[watch],
     )
-    return model, watch.rows
+    # Without optimizer and loss, so that model.keras opens wherever Keras is.
+    plain = network.build(len(LABELS))
+    plain.set_weights(model.get_weights())
+    return plain, watch.rows
 
 
 def logits_of(model: Any, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:

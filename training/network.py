@@ -10,7 +10,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from jobs.settings import LETTERS
 from segmentation.glyph import GLYPH_SIZE
+from training.settings import LABELS
 
 INPUT_NAME = "glyphs"
 OUTPUT_NAME = "logits"
@@ -18,6 +22,9 @@ OUTPUT_NAME = "logits"
 _WIDTHS = (16, 32, 32, 64, 96)
 _HIDDEN = 160
 _DROPOUT = 0.2
+
+_NEVER = 1e4
+"""Taken from the logit of a class that is not allowed: its probability is 0, and 0 times it stays finite."""
 
 
 def build(classes: int) -> Any:
@@ -45,6 +52,40 @@ def build(classes: int) -> Any:
     x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
     x = layers.Dropout(_DROPOUT)(x)
     return keras.Model(glyphs, layers.Dense(classes, name=OUTPUT_NAME)(x), name="handprint")
+
+
+def loss(label_smoothing: float) -> Any:
+    """Return the loss: half over all classes, half over those of the letter's own kind.
+
+    A job's alphabet masks the classes. Of a letter that might be a digit too (O and 0, S and 5, G and 6)
+    the loss over all classes asks only that the two share the probability; what the letter is among
+    letters, which is what most jobs ask, is left to chance. So half of the loss is what a job of letters
+    would measure on a letter, and a job of digits on a digit.
+
+    Args:
+        label_smoothing: the share of the target that goes to all allowed classes alike.
+
+    Returns:
+        A Keras loss for one-hot targets (float32, n×36) and logits (float32, n×36).
+    """
+    import keras
+
+    ops = keras.ops
+    is_letter = np.array([[label in LETTERS for label in LABELS]], dtype=np.float32)
+
+    def cross_entropy(targets: Any, logits: Any, allowed: Any) -> Any:
+        smoothed = (1 - label_smoothing) * targets + label_smoothing * allowed / ops.sum(
+            allowed, axis=-1, keepdims=True
+        )
+        return -ops.sum(smoothed * ops.log_softmax(logits + (allowed - 1) * _NEVER, axis=-1), axis=-1)
+
+    def masked_cross_entropy(targets: Any, logits: Any) -> Any:
+        own = ops.sum(targets * is_letter, axis=-1, keepdims=True)
+        kind = own * is_letter + (1 - own) * (1 - is_letter)
+        everything = ops.ones_like(targets)
+        return (cross_entropy(targets, logits, everything) + cross_entropy(targets, logits, kind)) / 2
+
+    return masked_cross_entropy
 
 
 def multiply_adds(model: Any) -> int:

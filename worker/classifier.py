@@ -43,12 +43,7 @@ class Classifier:
                 f"this Lettermill makes version {GLYPH_VERSION}",
                 "Train it again with this version: lettermill train.",
             )
-        missing = sorted(set(characters) - set(labels))
-        if missing:
-            raise ModelProblem(
-                f"the model does not know {' '.join(missing)}",
-                "Choose another --alphabet, or train a model with these characters.",
-            )
+        model.check_knows(characters)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3

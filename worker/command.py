@@ -39,7 +39,13 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     default=None,
     help="Pages read at once (processes).  [default: the machine's cores]",
 )
-def worker(broker: str, scans: Path, results: Path, concurrency: int | None) -> None:
+@click.option(
+    "--sweep/--no-sweep",
+    default=True,
+    show_default=True,
+    help="Every minute, queue the pages of submitted jobs that stand still again; `run` looks after its own.",
+)
+def worker(broker: str, scans: Path, results: Path, concurrency: int | None, sweep: bool) -> None:
     """Read pages from the queue until stopped.
 
     SIGTERM lets the pages at work finish and leaves the rest in the queue.
@@ -48,4 +54,4 @@ def worker(broker: str, scans: Path, results: Path, concurrency: int | None) -> 
         os.environ.setdefault(variable, "1")
     from worker.service import serve
 
-    serve(broker, scans.resolve(), results.resolve(), concurrency)
+    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep)

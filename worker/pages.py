@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import logging
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import cv2
 from celery import Celery
 
-from jobs.errors import ErrorCode, NotAJob, ScanError
+from jobs.errors import ErrorCode, LettermillError, ScanError
 from jobs.feed import Feed
 from jobs.job import MAX_ATTEMPTS, Job, ManifestEntry, Roots
 from jobs.queue import UNREACHABLE, connect
@@ -45,50 +46,66 @@ class PageService:
         self._roots = roots
         self._redis = connect(broker)
 
-    def read(self, below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
+    def read(self, below: str, scans_below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
         """Work on a message: read its pages, then see to it that the queue has the next ones.
 
         Args:
             below: the job folder's path below the result root.
+            scans_below: the path of the job's scans below the scan root.
             epoch: the word that tells messages that are out of date.
             pages: manifest entries.
 
         Raises:
             NotAJob, ModelProblem: the job cannot be worked on; the message is dropped and the error logged.
             ResultsNotWritable: the result folder takes nothing; the pages are queued again later.
+            ValueError: the message holds something that is no page.
         """
         job, feed = self._job(below)
+        scans = self._roots.scans / _inside(scans_below)
+        entries = [ManifestEntry(**page) for page in pages]
         with _redis_may_be_away("asking whether a message is current"):
             if not feed.is_current(epoch):
                 return
-        entries = [ManifestEntry(**page) for page in pages]
         for entry in entries:
-            if not job.has_result(entry.id):
-                job.write_result(self._read_page(job, entry))
+            if job.has_result(entry.id):
+                continue
+            try:
+                job.write_result(_read_page(job, scans, entry))
+            except LettermillError:
+                job.take_back_attempt(entry.id)  # The disk or the model is at fault, not the page.
+                raise
         self._finish(feed, entries)
 
-    def split_lost(self, below: str, epoch: str, pages: list[dict[str, Any]], cause: str) -> None:
+    def split_lost(
+        self, below: str, scans_below: str, epoch: str, pages: list[dict[str, Any]], cause: str
+    ) -> None:
         """Deal with a message whose process died: queue its unfinished pages again, each alone.
 
         The page that was open has an attempt on record, so the one that kills its worker every time is
         quarantined by the worker that finds three of them.
         """
         job, feed = self._job(below)
-        unfinished = [ManifestEntry(**page) for page in pages if not job.has_result(page["id"])]
+        entries = [ManifestEntry(**page) for page in pages]
+        finished = [entry for entry in entries if job.has_result(entry.id)]
+        unfinished = [entry for entry in entries if entry not in finished]
         for entry in unfinished:
             if job.attempts(entry.id):
                 job.note_loss(entry.id, cause)
         with _redis_may_be_away("queueing the pages of a lost worker again"):
             feed.queue_singly(unfinished, epoch)
+        if finished:
+            self._finish(feed, finished)
 
-    def time_out(self, below: str, epoch: str, pages: list[dict[str, Any]], seconds: float) -> None:
+    def time_out(
+        self, below: str, scans_below: str, epoch: str, pages: list[dict[str, Any]], seconds: float
+    ) -> None:
         """Deal with a message that hit the hard time limit.
 
         The unfinished pages of a batch are queued again, each alone; a page that was alone is the guilty
         one and fails with TIMEOUT.
         """
         if len(pages) > 1:
-            self.split_lost(below, epoch, pages, f"time limit of {seconds:g} s reached")
+            self.split_lost(below, scans_below, epoch, pages, f"time limit of {seconds:g} s reached")
             return
         job, feed = self._job(below)
         entry = ManifestEntry(**pages[0])
@@ -117,43 +134,47 @@ class PageService:
         job = _opened(path, _version(path))
         return job, Feed(job, below, self._app, self._redis)
 
-    def _read_page(self, job: Job, entry: ManifestEntry) -> PageReading:
-        failed = functools.partial(
-            PageReading, page_id=entry.id, scan=entry.scan, page=entry.page, status=Status.FAILED
-        )
-        attempt = job.begin_attempt(entry.id)
-        if attempt > MAX_ATTEMPTS:
-            cause = job.last_loss(entry.id) or "the worker's machine or main process ended"
-            return dataclasses.replace(
-                failed(error_code=ErrorCode.WORKER_LOST),
-                status=Status.QUARANTINED,
-                error=f"the page ended its worker {MAX_ATTEMPTS} times; last cause: {cause}. "
-                "Look at the scan; `lettermill resume JOB --failed` tries it again",
-                attempts=MAX_ATTEMPTS,
-            )
-        begun = time.monotonic()
-        try:
-            reading = self._letters(job, entry)
-        except ScanError as error:
-            reading = failed(error_code=error.code, error=error.message)
-        except Exception as error:
-            reading = _failure(failed, error, job, entry)
-        return dataclasses.replace(reading, seconds=round(time.monotonic() - begun, 3), attempts=attempt)
 
-    def _letters(self, job: Job, entry: ManifestEntry) -> PageReading:
-        path = self._roots.scans / _inside(job.scans_below) / _inside(entry.scan)
-        _check_unchanged(path, entry)
-        settings = job.settings
-        pixels = read_page(path, entry.page, settings.dpi, settings.limits, entry.pages)
-        lines, skew = read_lines(pixels, settings, _classifier(job))
-        return PageReading(
-            page_id=entry.id,
-            scan=entry.scan,
-            page=entry.page,
-            status=Status.DONE if lines else Status.EMPTY,
-            lines=lines,
-            skew_degrees=round(skew, 3),
+def _read_page(job: Job, scans: Path, entry: ManifestEntry) -> PageReading:
+    failed = functools.partial(
+        PageReading, page_id=entry.id, scan=entry.scan, page=entry.page, status=Status.FAILED
+    )
+    attempt = job.begin_attempt(entry.id)
+    if attempt > MAX_ATTEMPTS:
+        cause = job.last_loss(entry.id) or "the worker's machine or main process ended"
+        return dataclasses.replace(
+            failed(error_code=ErrorCode.WORKER_LOST),
+            status=Status.QUARANTINED,
+            error=f"the page ended its worker {MAX_ATTEMPTS} times; last cause: {cause}. "
+            "Look at the scan; `lettermill resume JOB --failed` tries it again",
+            attempts=MAX_ATTEMPTS,
         )
+    begun = time.monotonic()
+    try:
+        reading = _letters(job, scans, entry)
+    except ScanError as error:
+        reading = failed(error_code=error.code, error=error.message)
+    except LettermillError:
+        raise
+    except Exception as error:
+        reading = _failure(failed, error, job, entry)
+    return dataclasses.replace(reading, seconds=round(time.monotonic() - begun, 3), attempts=attempt)
+
+
+def _letters(job: Job, scans: Path, entry: ManifestEntry) -> PageReading:
+    path = scans / _inside(entry.scan)
+    _check_unchanged(path, entry)
+    settings = job.settings
+    pixels = read_page(path, entry.page, settings.dpi, settings.limits, entry.pages)
+    lines, skew = read_lines(pixels, settings, _classifier(job))
+    return PageReading(
+        page_id=entry.id,
+        scan=entry.scan,
+        page=entry.page,
+        status=Status.DONE if lines else Status.EMPTY,
+        lines=lines,
+        skew_degrees=round(skew, 3),
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -187,9 +208,11 @@ def _check_unchanged(path: Path, entry: ManifestEntry) -> None:
             ErrorCode.SCAN_GONE,
             "the file was there when the job was made and is gone: put it back and run again",
         ) from error
-    except PermissionError as error:
+    except OSError as error:
         raise ScanError(
-            ErrorCode.NOT_READABLE, "the file may not be read: correct its permissions and run again"
+            ErrorCode.NOT_READABLE,
+            f"the file cannot be read ({error.strerror}): correct its permissions or check the disk, "
+            "and run again",
         ) from error
     if (status.st_size, status.st_mtime_ns) != (entry.bytes, entry.mtime_ns):
         raise ScanError(
@@ -206,10 +229,12 @@ def _failure(
             error_code=ErrorCode.OUT_OF_MEMORY,
             error="the page needs more memory than there is: use fewer --workers, or a smaller scan",
         )
+    place = traceback.extract_tb(error.__traceback__)[-1]
     logger.exception("%s, page %d of job %s: reading failed", entry.scan, entry.page, job.path.name)
     return failed(
         error_code=ErrorCode.INTERNAL,
-        error=f"Lettermill itself failed ({type(error).__name__}: {str(error)[:200]}): please report it",
+        error=f"Lettermill itself failed at {place.filename}:{place.lineno} "
+        f"({type(error).__name__}: {str(error)[:200]}): please report it",
     )
 
 
@@ -217,11 +242,11 @@ def _inside(path: str) -> PurePosixPath:
     """Return a path of a message, which may not lead out of its root.
 
     Raises:
-        NotAJob: it would.
+        ValueError: it would.
     """
     below = PurePosixPath(path)
     if below.is_absolute() or ".." in below.parts:
-        raise NotAJob(f"a message names {path!r}, which lies outside of the worker's roots")
+        raise ValueError(f"a message names {path!r}, which lies outside of the worker's roots")
     return below
 
 

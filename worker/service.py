@@ -24,7 +24,7 @@ logger = logging.getLogger("lettermill")
 _SWEEP_SECONDS = 60
 
 
-def serve(broker: str, scans: Path, results: Path, concurrency: int | None) -> None:
+def serve(broker: str, scans: Path, results: Path, concurrency: int | None, sweep: bool) -> None:
     """Run a worker until it is told to stop; ends the process with the worker's exit status.
 
     Args:
@@ -32,6 +32,7 @@ def serve(broker: str, scans: Path, results: Path, concurrency: int | None) -> N
         scans: the scan root.
         results: the result root.
         concurrency: pages read at once; None for the number of cores this process may use.
+        sweep: whether to look after submitted jobs that stand still.
 
     Raises:
         BrokerUnreachable: no Redis answers at the start.
@@ -42,7 +43,8 @@ def serve(broker: str, scans: Path, results: Path, concurrency: int | None) -> N
     app = make_app(broker)
     roots = Roots(scans, results)
     register_tasks(app, PageService(app, broker, roots))
-    app.steps["consumer"].add(_sweep_step(Sweep(results, app, client)))
+    if sweep:
+        app.steps["consumer"].add(_sweep_step(Sweep(results, app, client)))
     signals.worker_process_init.connect(_prepare_child)
     processes = concurrency or usable_cores()
     logger.info(

@@ -41,7 +41,7 @@ class PageRequest(Request):
         task: Any = self.task
         try:
             getattr(task.service, what)(*self.args, detail)
-        except (LettermillError, OSError):
+        except (LettermillError, OSError, ValueError):
             # The main process must live; the job's sweep finds the pages without a result.
             logger.exception("the pages of a lost message could not be dealt with")
 
@@ -61,9 +61,9 @@ def register_tasks(app: Celery, service: PageService) -> None:
         service: does the work.
     """
 
-    def read_pages(below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
+    def read_pages(below: str, scans_below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
         """Read the pages of one message."""
-        service.read(below, epoch, pages)
+        service.read(below, scans_below, epoch, pages)
 
     base = type("ReadPages", (PageTask,), {"service": service})
     app.task(name=READ_TASK, base=base)(read_pages)

@@ -28,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     network = b"not a network"
     (folder / "handprint.onnx").write_bytes(network)
     card = {
-        "labels": "AB",
+        "labels": "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
         "glyph_version": 1,
         "temperature": 1.0,
         "sha256": hashlib.sha256(network).hexdigest(),

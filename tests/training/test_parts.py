@@ -114,3 +114,27 @@ def test_the_command_does_not_import_tensorflow_by_being_named() -> None:
         "import sys, training.command; sys.exit(bool({'tensorflow', 'keras', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_loss_is_half_over_all_classes_and_half_over_the_letters_own_kind() -> None:
+    from training import network
+
+    logits = np.random.default_rng(5).normal(0, 2, (2, 36)).astype(np.float32)
+    targets = np.eye(36, dtype=np.float32)[[14, 26]]  # O and 0
+    got = np.asarray(network.loss(0.0)(targets, logits))
+
+    def cross_entropy(row: np.ndarray, place: int) -> float:
+        return float(np.log(np.exp(row).sum()) - row[place])
+
+    assert got[0] == pytest.approx(
+        (cross_entropy(logits[0], 14) + cross_entropy(logits[0, :26], 14)) / 2, rel=1e-4
+    )
+    assert got[1] == pytest.approx(
+        (cross_entropy(logits[1], 26) + cross_entropy(logits[1, 26:], 0)) / 2, rel=1e-4
+    )
+    # Which of O and 0 is surer changes nothing about the half that a job of letters sees.
+    surer = logits.copy()
+    surer[:, 26] += 3
+    again = np.asarray(network.loss(0.0)(targets[:1], surer[:1]))
+    half = cross_entropy(logits[0, :26], 14)
+    assert 2 * again[0] - cross_entropy(surer[0], 14) == pytest.approx(half, rel=1e-3)

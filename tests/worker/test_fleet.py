@@ -11,7 +11,6 @@ import pytest
 import redis
 from support import Command, Starter, descendants, wait_for
 
-from jobs.errors import NotAJob
 from jobs.feed import Feed, batches
 from jobs.job import Job, ManifestEntry, Roots
 from jobs.models import installed_model_folder, load_model
@@ -40,7 +39,7 @@ def test_a_job_through_a_broker_leaves_nothing_in_redis(
     assert len((job / "pages.csv").read_text().splitlines()) == 1
 
     start("worker", "--broker", broker, *roots, "--concurrency", "2")
-    lettermill("wait", job, "--timeout", "100")
+    lettermill("wait", job, "--timeout", "100", status=1)
     done = lettermill("collect", job, status=1)
     assert "13  (12 DONE, 1 FAILED)" in done.stdout
     wait_for(lambda: not client.keys("lettermill:*") and not client.exists("unacked"), 10, "an empty Redis")
@@ -116,13 +115,20 @@ def entries(job: Job) -> list[ManifestEntry]:
 
 @pytest.mark.parametrize("below", ["../elsewhere", "/etc", "a/../../b"])
 def test_a_message_cannot_lead_out_of_the_roots(service: PageService, job: Job, below: str) -> None:
-    with pytest.raises(NotAJob, match="outside"):
-        service.read(below, "", [])
+    with pytest.raises(ValueError, match="outside"):
+        service.read(below, ".", "", [])
+
+
+@pytest.mark.parametrize("page_id", ["../../../../escaped", "A" * 24, ""])
+def test_a_page_id_cannot_lead_out_of_the_job(service: PageService, job: Job, page_id: str) -> None:
+    entry = {**entries(job)[1].to_json(), "id": page_id}
+    with pytest.raises(ValueError, match="is not the id of a page"):
+        service.read(job.path.name, ".", "", [entry])
 
 
 def test_a_scan_path_cannot_lead_out_of_the_roots(service: PageService, job: Job, tmp_path: Path) -> None:
     entry = {**entries(job)[0].to_json(), "scan": "../../etc/passwd"}
-    service.read(job.path.name, "", [entry])
+    service.read(job.path.name, ".", "", [entry])
     reading = job.read_result(entry["id"])
     assert reading is not None
     assert reading.error_code == "INTERNAL"
@@ -136,7 +142,7 @@ def test_a_scan_that_was_changed_or_removed_after_submit_is_said_so(
     draw_page(thirteen_scans / first.scan, ["OTHER"])
     os.utime(thirteen_scans / second.scan, ns=(0, 0))
     (thirteen_scans / third.scan).unlink()
-    service.read(job.path.name, "", [entry.to_json() for entry in (first, second, third)])
+    service.read(job.path.name, ".", "", [entry.to_json() for entry in (first, second, third)])
     codes = [job.read_result(entry.id).error_code for entry in (first, second, third)]  # type: ignore[union-attr]
     assert codes == ["SCAN_CHANGED", "SCAN_CHANGED", "SCAN_GONE"]
 
@@ -148,15 +154,15 @@ def test_messages_of_an_older_epoch_are_dropped(
     feed.restart()
     (message,) = {json.loads(item)["headers"]["argsrepr"] for item in client.lrange(QUEUE, 0, 0)}
     page = entries(job)[1]
-    service.read(job.path.name, "an older word", [page.to_json()])
+    service.read(job.path.name, ".", "an older word", [page.to_json()])
     assert not job.has_result(page.id)
-    old = message.split("'")[3]
+    old = message.split("'")[5]
     feed.restart()
-    service.read(job.path.name, old, [page.to_json()])
+    service.read(job.path.name, ".", old, [page.to_json()])
     assert not job.has_result(page.id)
     current = client.get(f"lettermill:{job.token}:epoch")
     assert isinstance(current, bytes)
-    service.read(job.path.name, current.decode(), [page.to_json()])
+    service.read(job.path.name, ".", current.decode(), [page.to_json()])
     assert job.has_result(page.id)
 
 
@@ -179,7 +185,7 @@ def test_pages_are_queued_in_windows(broker: str, client: redis.Redis, tmp_path:
 
 def test_batches_hold_every_page_once_in_order() -> None:
     def page(number: int, size: int) -> ManifestEntry:
-        return ManifestEntry(str(number), "a", 1, size, 0, 1)
+        return ManifestEntry(f"{number:024x}", "a", 1, size, 0, 1)
 
     pages = [page(number, 10_000 if number % 3 else 900_000) for number in range(100)]
     groups = list(batches(pages))
