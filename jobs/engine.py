@@ -92,11 +92,13 @@ class LocalEngine:
                 "Give the same command again to go on; with --workers 1 it needs less memory.",
             )
         self._restarts_in_a_row += 1
+        # A worker that lost its server twice in short order was seen connected and taking no more messages
+        # (Celery 5.7), so a new server gets a new worker.
+        self._kill_workers()
         if server_died:
             self._stop_server()
             self._start_server()
-        if worker_died:
-            self._start_worker()
+        self._start_worker()
         return True
 
     def made_progress(self) -> None:
@@ -128,13 +130,17 @@ class LocalEngine:
                 self._take_away()
 
     def _take_away(self) -> None:
+        self._kill_workers()
+        self._stop_server()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _kill_workers(self) -> None:
         for group in self._groups:  # Children of a worker that was killed, too.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
+        self._groups.clear()
         if self._worker is not None:
             self._worker.wait()
-        self._stop_server()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _stop_server(self) -> None:
         if self._server is not None:
