@@ -143,7 +143,7 @@ def test_json_for_programs(lettermill: Command, thirteen_scans: Path, tmp_path: 
     assert (state["pages"], state["finished"], state["failed"], state["complete"]) == (13, 13, 1, True)
     (listed,) = json.loads(lettermill("jobs", "--out", "out", "--json").stdout)
     assert listed["finished"] == 13
-    assert lettermill("wait", job).returncode == 0
+    assert lettermill("wait", job, status=1).returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_json_for_programs(lettermill: Command, thirteen_scans: Path, tmp_path: 
             5,
             "does not take the job",
         ),
-        (["submit", "scans", "--out", "out", "--broker", "ftp://x"], 5, "cannot understand"),
+        (["submit", "scans", "--out", "out", "--broker", "ftp://x"], 5, "begins with none of"),
         (["submit", "scans", "--out", "out"], 2, "--broker"),
         (
             ["worker", "--broker", NOBODY, "--scans", "scans", "--results", "empty"],

@@ -16,9 +16,8 @@ def page(name: str) -> str:
     """Return the page of a command."""
     command = cli.lettermill.get_command(click.Context(cli.lettermill), name)
     assert command is not None
-    context = click.Context(
-        command, info_name=f"lettermill {name}", terminal_width=100, max_content_width=100
-    )
+    group = click.Context(cli.lettermill, info_name="lettermill", **cli.lettermill.context_settings)
+    context = click.Context(command, parent=group, info_name=name, terminal_width=100, max_content_width=100)
     return f"# lettermill {name}\n\n```\n{command.get_help(context)}\n```\n"
 
 
