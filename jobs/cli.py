@@ -43,7 +43,7 @@ COMMANDS = {
         "Train the CNN on labelled letters and write it as a model for `--model`.",
     ),
     "evaluate": _Place(
-        "training.command",
+        "training.evaluation",
         "evaluate",
         "Measure a model on labelled letters: accuracy, loss and calibration for each source.",
     ),

@@ -1,37 +1,22 @@
-"""The commands `lettermill train` and `lettermill evaluate`; what is heavy is imported when one runs."""
+"""The command `lettermill train`; what is heavy is imported when it runs."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from jobs.errors import MissingExtra
+from training.data_folders import data_option, load
 from training.settings import TrainingSettings
-
-if TYPE_CHECKING:
-    from jobs.settings import Alphabet
-    from training.sources import Letters
 
 _DEFAULTS = TrainingSettings()
 
-_data = click.option(
-    "--data",
-    "folders",
-    required=True,
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Training sets: npz, zip with labels.csv, EMNIST's IDX files, Kaggle's A–Z csv, or one sub-folder "
-    "of images a class. Give it again for more folders.",
-)
-
 
 @click.command()
-@_data
+@data_option
 @click.option(
     "--out",
     required=True,
@@ -112,7 +97,7 @@ def train(
         test_on=test_on,
     )
     figures = loo.read(left_out) if left_out else None
-    letters = _load(folders)
+    letters = load(folders)
     if leave_one_out:
         results = []
         for result in loo.leave_one_out(letters, settings, click.echo):
@@ -127,45 +112,6 @@ def train(
         part = card["figures"][name]
         click.echo(f"{name}: {part['all_classes'] if part else 'no letters held out'}")
     click.echo(f"{out}: {card['bytes']:,} bytes, {card['multiply_adds']:,} multiply-adds a glyph")
-
-
-@click.command()
-@_data
-@click.option(
-    "--model",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="MODEL_DIR",
-    help="A folder that `lettermill train` wrote; by default the model that comes with Lettermill.",
-)
-@click.option(
-    "--alphabet",
-    type=click.Choice(["letters", "digits", "alnum"]),
-    default="letters",
-    show_default=True,
-    help="Which letters are measured, and what may be answered.",
-)
-def evaluate(folders: tuple[Path, ...], model: Path | None, alphabet: Alphabet) -> None:
-    """Measure a model on labelled letters: accuracy, loss and calibration for each source.
-
-    The figures say something about letters only that the model was not trained on.
-    """
-    from jobs.models import installed_model_folder, load_model
-    from training import evaluation
-
-    chosen = load_model(model or installed_model_folder())
-    for line in evaluation.evaluate(chosen, _load(folders), alphabet):
-        click.echo(line)
-
-
-def _load(folders: tuple[Path, ...]) -> Letters:
-    """Read all training sets and say what was found."""
-    from training import sources
-
-    found, aside = sources.find(folders)
-    letters = sources.load(found, click.echo)
-    for path in aside:
-        click.echo(f"{path.name}: left aside, not a format that training reads")
-    return letters
 
 
 def _require_extra() -> None:

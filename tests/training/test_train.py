@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.errors import BadData
-from training.command import evaluate, train
+from training.command import train
+from training.evaluation import evaluate
 from training.export import onnx_logits
 from training.settings import LABELS
 
