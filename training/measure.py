@@ -1,15 +1,35 @@
-"""Measures outputs against truth: loss, accuracy, calibration, and the temperature that mends it."""
+"""Measures answers against truth: loss, accuracy, calibration, what can be accepted, and what changed.
+
+Everything here is a pure function of arrays. A model's classes are the `labels` of its card, in the order of
+its outputs; a label longer than one character ("not a letter") is an output that is never answered.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.settings import LABELS
 
+Mask = NDArray[np.bool_]
+
+TARGETS = (0.99, 0.995, 0.999)
+"""How many of the accepted letters must be right."""
+
+DOUBTFUL_BELOW = 0.99
+"""Letters below this confidence are doubtful: their calibration is measured apart, for the sure ones
+are so many that they hide it."""
+
 _BINS = 15
+_RESAMPLES = 400
+_CURVE_POINTS = 400
+_Z = 1.959964  # of a normal distribution's middle 95 %
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,69 +45,407 @@ class Measured:
     """Expected calibration error: Σ share · |accuracy − confidence| over 15 bins (Guo et al. 2017)."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Coverage:
+    """The most letters that can be accepted unseen, surest first, so that enough of them are right."""
+
+    target: float
+    """The share of the accepted letters that must be right."""
+
+    share: Interval
+    """Accepted letters among all."""
+
+    threshold: Interval
+    """The confidence from which a letter is accepted; above 1 where none may be."""
+
+    accepted: int
+    wrong: int
+    """Wrong ones among the accepted."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figures:
+    """The headline figures of some letters."""
+
+    count: int
+    wrong: int
+    accuracy: Interval
+    loss: Interval
+    calibration_error: float
+    doubtful: int
+    """Letters below a confidence of 0.99."""
+
+    doubtful_calibration_error: float | None
+    """The calibration error within these; None where there are none."""
+
+    coverage: tuple[Coverage, ...]
+    """One a target."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """How one class is read; None where the denominator is 0."""
+
+    label: str
+    count: int
+    right: int
+    answered: int
+    """How often it was answered, rightly or not."""
+
+    @property
+    def precision(self) -> float | None:
+        """Share of right ones among its answers."""
+        return self.right / self.answered if self.answered else None
+
+    @property
+    def recall(self) -> float | None:
+        """Share of its letters that are read as it."""
+        return self.right / self.count if self.count else None
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall."""
+        both = self.count + self.answered
+        return 2 * self.right / both if both else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bin:
+    """Letters whose confidence lies between two values."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    """Their mean; None where the bin is empty."""
+
+    right: int
+
+    @property
+    def accuracy(self) -> Interval | None:
+        """Share of right ones; None where the bin is empty."""
+        return share(self.right, self.count) if self.count else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Labelled glyphs and what a model answered to them."""
+
+    labels: tuple[str, ...]
+    """The model's classes."""
+
+    probabilities: NDArray[np.float64]
+    """float64, n×k, calibrated; 0 for what may not be answered."""
+
+    classes: NDArray[np.int64]
+    """int64, n: the truth as indexes into `labels`."""
+
+    glyphs: NDArray[np.uint8]
+    """uint8, n×28×28."""
+
+    sources: NDArray[np.str_]
+    """n names."""
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __getitem__(self, choice: Mask | NDArray[np.intp]) -> Answers:
+        """Return those that a mask or an index array chooses."""
+        return Answers(
+            self.labels,
+            self.probabilities[choice],
+            self.classes[choice],
+            self.glyphs[choice],
+            self.sources[choice],
+        )
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """The likeliest class of each: int64, n."""
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """Its probability: float64, n."""
+        return np.asarray(self.probabilities.max(axis=1))
+
+    @property
+    def right(self) -> Mask:
+        """Whether it is the truth: bool, n."""
+        return np.asarray(self.answers == self.classes)
+
+    def ranking(self, index: int, choices: int = 3) -> list[tuple[str, float]]:
+        """Return the likeliest labels of one letter with their probabilities, best first."""
+        row = self.probabilities[index]
+        return [(self.labels[best], float(row[best])) for best in np.argsort(-row, kind="stable")[:choices]]
+
+
 def measure(
-    logits: NDArray[np.float32], classes: NDArray[np.int64], temperature: float = 1.0, alphabet: str = ""
+    logits: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    temperature: float = 1.0,
+    alphabet: str = "",
+    labels: Sequence[str] = LABELS,
 ) -> Measured:
     """Measure outputs, masked by an alphabet as the reader masks them.
 
     Args:
-        logits: float32, n×36.
-        classes: int64, n: the truth as indexes into LABELS.
+        logits: float32, n×k.
+        classes: int64, n: the truth as indexes into the labels.
         temperature: the outputs are divided by it.
         alphabet: the characters that may be answered; empty for all.
+        labels: the model's classes, k.
     """
-    probabilities = masked_softmax(logits, temperature, alphabet)
-    truth = probabilities[np.arange(len(classes)), classes]
-    confidence, answers = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    right = answers == classes
+    probabilities = masked_softmax(logits, temperature, alphabet, labels)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == classes
     return Measured(
         len(classes),
         float(right.mean()),
-        float(-np.log(np.maximum(truth, 1e-12)).mean()),
+        float(_losses(probabilities, classes).mean()),
         calibration_error(confidence, right),
     )
 
 
 def masked_softmax(
-    logits: NDArray[np.float32], temperature: float, alphabet: str = ""
+    logits: NDArray[np.float32],
+    temperature: float,
+    alphabet: str = "",
+    labels: Sequence[str] = LABELS,
 ) -> NDArray[np.float64]:
-    """Turn outputs into probabilities over an alphabet: float64, n×36, 0 outside of it."""
-    scaled = logits.astype(np.float64) / temperature
-    if alphabet:
-        scaled[:, [label not in alphabet for label in LABELS]] = -np.inf
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    """Turn outputs into probabilities over an alphabet: float64, n×k, 0 outside of it.
+
+    An empty alphabet stands for every label of one character.
+    """
+    allowed = np.array([len(label) == 1 and (not alphabet or label in alphabet) for label in labels])
+    return _softmax(logits, temperature, allowed)
 
 
-def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+def softmax_within_kind(
+    logits: NDArray[np.float32], classes: NDArray[np.int64], temperature: float, labels: Sequence[str]
+) -> NDArray[np.float64]:
+    """Turn outputs into probabilities, a letter's over the letters and a digit's over the digits.
+
+    That is how jobs read, which know what stands in a field. Where the classes tell upper from lower case
+    (EMNIST's balanced and byclass splits) figures are published over all classes, and so are these.
+
+    Args:
+        logits: float32, n×k.
+        classes: int64, n: the truth.
+        temperature: the outputs are divided by it.
+        labels: the model's classes, k.
+
+    Returns:
+        float64, n×k.
+    """
+    if any(len(label) == 1 and label.islower() for label in labels):
+        return masked_softmax(logits, temperature, "", labels)
+    single = np.array([len(label) == 1 for label in labels])
+    digit = np.array([label.isdigit() for label in labels])
+    return _softmax(logits, temperature, single & (digit == digit[classes][:, None]))
+
+
+def figures(answers: Answers) -> Figures:
+    """Measure the headline figures of one letter or more.
+
+    Accuracy has Wilson's interval; loss, coverage and threshold have the middle 95 % of 400 resamples of
+    the letters (Efron 1979), drawn with a fixed seed. Both take letters as independent, which letters of
+    one writer are not: true intervals are wider.
+    """
+    confidence, right = answers.confidence, answers.right
+    losses = _losses(answers.probabilities, answers.classes)
+    doubtful = confidence < DOUBTFUL_BELOW
+    loss, coverage = _resampled(losses, confidence, right)
+    return Figures(
+        count=len(answers),
+        wrong=int((~right).sum()),
+        accuracy=share(int(right.sum()), len(answers)),
+        loss=loss,
+        calibration_error=calibration_error(confidence, right),
+        doubtful=int(doubtful.sum()),
+        doubtful_calibration_error=(
+            calibration_error(confidence[doubtful], right[doubtful]) if doubtful.any() else None
+        ),
+        coverage=coverage,
+    )
+
+
+def share(part: int, whole: int) -> Interval:
+    """Return a share with its 95 % interval (Wilson 1927), which holds for few letters and near 0 and 1."""
+    if not whole:
+        return Interval(0.0, 0.0, 1.0)
+    value, spread = part / whole, _Z**2 / whole
+    middle = (value + spread / 2) / (1 + spread)
+    half = _Z * math.sqrt(value * (1 - value) / whole + spread / whole / 4) / (1 + spread)
+    return Interval(value, max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half)))
+
+
+def calibration_error(confidence: NDArray[np.float64], right: Mask) -> float:
     """Return the expected calibration error over 15 equal bins (Guo et al. 2017, arXiv:1706.04599)."""
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    total = 0.0
-    for number in range(_BINS):
-        inside = bins == number
-        if inside.any():
-            total += float(inside.mean()) * abs(
-                float(right[inside].mean()) - float(confidence[inside].mean())
+    return sum(
+        bin_.count / len(right) * abs(bin_.right / bin_.count - (bin_.confidence or 0.0))
+        for bin_ in reliability(confidence, right)
+        if bin_.count
+    )
+
+
+def reliability(
+    confidence: NDArray[np.float64], right: Mask, low: float = 0.0, bins: int = _BINS
+) -> list[Bin]:
+    """Count letters in equal bins of confidence from `low` to 1."""
+    places = np.minimum(((confidence - low) / (1 - low) * bins).astype(int), bins - 1)
+    width = (1 - low) / bins
+    rows = []
+    for number in range(bins):
+        inside = (places == number) & (confidence >= low)
+        rows.append(
+            Bin(
+                low + number * width,
+                low + (number + 1) * width,
+                int(inside.sum()),
+                float(confidence[inside].mean()) if inside.any() else None,
+                int(right[inside].sum()),
             )
-    return total
+        )
+    return rows
+
+
+def coverage(confidence: NDArray[np.float64], right: Mask, target: float) -> tuple[int, int, float]:
+    """Accept as many letters as possible, surest first, so that the target share of them is right.
+
+    Letters of equal confidence are accepted together.
+
+    Returns:
+        How many are accepted, how many of these are wrong, and the least confidence accepted (above 1,
+        by the smallest step, where none may be).
+    """
+    order, ends = _by_confidence(confidence)
+    rights = np.cumsum(right[order])
+    good = np.flatnonzero(ends & _enough(rights, np.arange(1, len(order) + 1), target))
+    if not good.size:
+        return 0, 0, _NONE_ACCEPTED
+    last = int(good[-1])
+    return last + 1, last + 1 - int(rights[last]), float(confidence[order[last]])
+
+
+def accept_curve(confidence: NDArray[np.float64], right: Mask) -> NDArray[np.float64]:
+    """Return how the accepted letters' error rate grows with their share.
+
+    Returns:
+        float64, m×3 with m ≤ 400: threshold, share accepted, share of wrong ones among the accepted.
+    """
+    order, ends = _by_confidence(confidence)
+    places = np.flatnonzero(ends)
+    if len(places) > _CURVE_POINTS:
+        places = places[np.unique(np.linspace(0, len(places) - 1, _CURVE_POINTS).round().astype(int))]
+    wrongs = np.cumsum(~right[order])[places]
+    return np.stack([confidence[order[places]], (places + 1) / len(order), wrongs / (places + 1)], axis=1)
+
+
+def confusion_counts(answers: Answers) -> NDArray[np.int64]:
+    """Count how often each class (row) was answered as each (column): int64, k×k."""
+    counts = np.zeros((len(answers.labels), len(answers.labels)), np.int64)
+    np.add.at(counts, (answers.classes, answers.answers), 1)
+    return counts
+
+
+def per_class(answers: Answers) -> list[ClassFigures]:
+    """Return the figures of each class that occurs as truth or answer, worst F1 first."""
+    counts = confusion_counts(answers)
+    rows = [
+        ClassFigures(label, int(counts[place].sum()), int(counts[place, place]), int(counts[:, place].sum()))
+        for place, label in enumerate(answers.labels)
+    ]
+    return sorted((row for row in rows if row.count or row.answered), key=lambda row: row.f1 or 0.0)
+
+
+def confusions(answers: Answers) -> list[tuple[str, str, int]]:
+    """Return what is read as what, and how often; most frequent first."""
+    wrong = np.flatnonzero(~answers.right)
+    pairs = Counter(zip(answers.classes[wrong].tolist(), answers.answers[wrong].tolist(), strict=True))
+    return [(answers.labels[is_], answers.labels[read], count) for (is_, read), count in pairs.most_common()]
+
+
+def worst_errors(answers: Answers) -> NDArray[np.intp]:
+    """Index the wrong answers, most confident first."""
+    wrong = np.flatnonzero(~answers.right)
+    return np.asarray(wrong[np.argsort(-answers.confidence[wrong], kind="stable")])
+
+
+def mcnemar(mended: int, spoilt: int) -> float:
+    """Return how likely so unequal a change is by chance: McNemar's test (1947) in its exact form.
+
+    Where two models differ, each is as likely to be the right one if they are equally good, so that the
+    smaller count is binomial with one half. Two-sided.
+
+    Args:
+        mended: letters that only the new model reads right.
+        spoilt: letters that only the old model reads right.
+    """
+    count, less = mended + spoilt, min(mended, spoilt)
+    logs = [
+        math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) - count * math.log(2)
+        for k in range(less + 1)
+    ]
+    return min(1.0, 2 * math.fsum(map(math.exp, logs)))
+
+
+def rejection(
+    letters: NDArray[np.float64], others: NDArray[np.float64], lost: float
+) -> tuple[float, NDArray[np.bool_]]:
+    """Reject what looks least like a letter, at the price of a share of the letters.
+
+    Args:
+        letters: float64, n: how much each letter looks like none; larger is less of a letter.
+        others: float64, m: the same of what is no letter.
+        lost: the largest share of letters that may be rejected.
+
+    Returns:
+        The score above which something is rejected, and which of the others are.
+    """
+    falling = np.sort(letters)[::-1]
+    threshold = float(falling[min(int(lost * len(falling) + 1e-9), len(falling) - 1)])
+    return threshold, np.asarray(others > threshold)
+
+
+def area_under_curve(letters: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Return how often something that is no letter has a higher score than a letter has (ties half).
+
+    The area under the ROC curve, by ranks (Mann and Whitney 1947). Arguments as for `rejection`.
+    """
+    rising = np.sort(letters)
+    below, not_above = np.searchsorted(rising, others), np.searchsorted(rising, others, side="right")
+    return float((below + not_above).mean() / 2 / len(letters))
 
 
 def fitted_temperature(
-    logits: NDArray[np.float32], classes: NDArray[np.int64], weights: NDArray[np.float64], alphabet: str = ""
+    logits: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    alphabet: str = "",
+    labels: Sequence[str] = LABELS,
 ) -> float:
     """Find the temperature with the least weighted cross-entropy (Guo et al. 2017), by golden-section search.
 
     Args:
-        logits: float32, n×36, for letters that the CNN was not trained on.
+        logits: float32, n×k, for letters that the CNN was not trained on.
         classes: int64, n.
         weights: float64, n: what each letter counts.
         alphabet: the characters that may be answered; empty for all.
+        labels: the model's classes, k.
     """
 
     def loss(log_temperature: float) -> float:
-        probabilities = masked_softmax(logits, float(np.exp(log_temperature)), alphabet)
-        truth = np.maximum(probabilities[np.arange(len(classes)), classes], 1e-12)
-        return float(-(weights * np.log(truth)).sum() / weights.sum())
+        probabilities = masked_softmax(logits, float(np.exp(log_temperature)), alphabet, labels)
+        return float((weights * _losses(probabilities, classes)).sum() / weights.sum())
 
     low, high = np.log(0.2), np.log(5.0)
     ratio = (np.sqrt(5) - 1) / 2
@@ -98,3 +456,68 @@ def fitted_temperature(
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+_NONE_ACCEPTED = math.nextafter(1.0, 2.0)
+
+
+def _softmax(logits: NDArray[np.float32], temperature: float, allowed: Mask) -> NDArray[np.float64]:
+    scaled = np.where(allowed, logits.astype(np.float64) / temperature, -np.inf)
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _losses(probabilities: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each letter's cross-entropy in nats, 27.6 at most."""
+    truth = probabilities[np.arange(len(classes)), classes]
+    return np.asarray(-np.log(np.maximum(truth, 1e-12)))
+
+
+def _by_confidence(confidence: NDArray[np.float64]) -> tuple[NDArray[np.intp], Mask]:
+    """Return the order of falling confidence, and where the next one is less sure."""
+    order = np.argsort(-confidence, kind="stable")
+    falling = confidence[order]
+    return order, np.append(falling[1:] < falling[:-1], True)
+
+
+def _enough(rights: NDArray[Any], counts: NDArray[Any], target: float) -> Mask:
+    return np.asarray((counts > 0) & (rights >= target * counts - 1e-9))
+
+
+def _resampled(
+    losses: NDArray[np.float64], confidence: NDArray[np.float64], right: Mask
+) -> tuple[Interval, tuple[Coverage, ...]]:
+    """Return loss and coverage with the middle 95 % of what resamples of the letters give."""
+    order, ends = _by_confidence(confidence)
+    losses, falling, rights = losses[order], confidence[order], right[order]
+    rng = np.random.default_rng(0)
+    count = len(order)
+    drawn_losses = np.empty(_RESAMPLES)
+    drawn = np.empty((_RESAMPLES, len(TARGETS), 2))
+    for number in range(_RESAMPLES):
+        times = np.bincount(rng.integers(0, count, count), minlength=count)
+        drawn_losses[number] = times @ losses / count
+        accepted, accepted_right = np.cumsum(times), np.cumsum(times * rights)
+        for place, target in enumerate(TARGETS):
+            good = np.flatnonzero(ends & _enough(accepted_right, accepted, target))
+            drawn[number, place] = (
+                (accepted[good[-1]] / count, falling[good[-1]]) if good.size else (0.0, _NONE_ACCEPTED)
+            )
+    coverages = []
+    for place, target in enumerate(TARGETS):
+        accepted_count, wrong, threshold = coverage(confidence, right, target)
+        coverages.append(
+            Coverage(
+                target,
+                _middle(accepted_count / count, drawn[:, place, 0]),
+                _middle(threshold, drawn[:, place, 1]),
+                accepted_count,
+                wrong,
+            )
+        )
+    return _middle(float(losses.mean()), drawn_losses), tuple(coverages)
+
+
+def _middle(value: float, drawn: NDArray[np.float64]) -> Interval:
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Interval(value, min(value, float(low)), max(value, float(high)))
