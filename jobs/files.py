@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import TextIO
 
 from jobs.errors import ResultsNotWritable
 
@@ -16,7 +16,7 @@ _FULL_OR_FORBIDDEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, err
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[IO[str]]:
+def written_whole(path: Path) -> Iterator[TextIO]:
     """Open a text file that appears under its name only when it is complete.
 
     The text goes to a temporary file in the same folder, is flushed to the disk, and takes the name by
@@ -27,7 +27,8 @@ def written_whole(path: Path) -> Iterator[IO[str]]:
 
     Yields:
         The open file, UTF-8, without newline translation (CSV writers bring their own). Lone surrogates
-        (bytes of file names that are not UTF-8) are written as the bytes they stand for.
+        (bytes of file names that are not UTF-8) are written as the bytes they stand for. What is no text
+        goes to its `buffer`.
 
     Raises:
         ResultsNotWritable: the disk is full, read-only or forbidden.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +17,19 @@ from training.split import classes_of
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
+_AHEAD = 4
+"""Batches that are drawn before they are asked for: one would do, more even out the slow ones."""
+
 
 def drawing_weights(letters: Letters, settings: TrainingSettings) -> NDArray[np.float64]:
     """Return how likely each letter is drawn: float64, n, with the sum 1.
 
     Every letter's class is as likely as any other, a digit's less; within a class a source's share is
-    its count to the power `source_balance`.
+    its count to the power `source_balance`. Of a published split all letters are as likely as each other:
+    how frequent its classes are is part of it.
     """
+    if settings.split:
+        return np.full(len(letters), 1 / len(letters))
     classes = classes_of(letters)
     weights = np.zeros(len(letters))
     for number, label in enumerate(LABELS):
@@ -39,21 +48,42 @@ def steps_per_epoch(settings: TrainingSettings) -> int:
     return max(1, settings.glyphs_per_epoch // settings.batch)
 
 
-def batches(letters: Letters, settings: TrainingSettings) -> Iterator[Batch]:
-    """Draw batch after batch without end; the seed alone decides which.
+def batches(
+    letters: Letters, settings: TrainingSettings, labels: Sequence[str] = LABELS, first_epoch: int = 1
+) -> Iterator[Batch]:
+    """Draw batch after batch without end.
 
-    A plain generator, because its order cannot depend on how far a background thread has read ahead.
+    The seed and the epoch's number alone decide an epoch's batches, so that a training that goes on at
+    some epoch sees what it would have seen.
 
     Args:
         letters: the training part.
         settings: size and seed of the batches, and how far glyphs are bent.
+        labels: the classes, in the order of the outputs.
+        first_epoch: where to begin, counted from 1.
 
     Yields:
-        Glyphs (uint8, batch×28×28) and one-hot targets (float32, batch×36).
+        Glyphs (uint8, batch×28×28) and one-hot targets (float32, batch×classes).
     """
-    rng = np.random.default_rng(settings.seed)
     weights = drawing_weights(letters, settings)
-    targets = np.eye(len(LABELS), dtype=np.float32)[classes_of(letters)]
-    while True:
+    classes, targets = classes_of(letters, labels), np.eye(len(labels), dtype=np.float32)
+    for epoch in itertools.count(first_epoch):
+        rng = np.random.default_rng((settings.seed, epoch))
         for chosen in rng.choice(len(letters), (steps_per_epoch(settings), settings.batch), p=weights):
-            yield augmented(letters.canvases[chosen], rng, settings.augmentation), targets[chosen]
+            yield augmented(letters.canvases[chosen], rng, settings.augmentation), targets[classes[chosen]]
+
+
+def drawn_ahead(drawn: Iterator[Batch]) -> Generator[Batch, None, None]:
+    """Draw a few batches ahead in one background thread: bending takes as long as a training step.
+
+    The order stays the same, errors come out where the batch would have, and the thread ends when the
+    iterator is closed.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+        coming = deque(thread.submit(next, drawn, None) for _ in range(_AHEAD))
+        try:
+            while (batch := coming.popleft().result()) is not None:
+                coming.append(thread.submit(next, drawn, None))
+                yield batch
+        finally:
+            thread.shutdown(cancel_futures=True)

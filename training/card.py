@@ -13,7 +13,7 @@ import numpy as np
 
 from segmentation.glyph import GLYPH_VERSION
 from training.network import INPUT_NAME, OUTPUT_NAME
-from training.settings import LABELS, TrainingSettings
+from training.settings import TrainingSettings
 from training.sources import Letters
 
 _LIBRARIES = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy", "opencv-python-headless")
@@ -21,8 +21,11 @@ _LIBRARIES = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy", 
 
 def card(
     onnx: Path,
+    keras: Path,
+    labels: tuple[str, ...],
     settings: TrainingSettings,
     train: Letters,
+    epochs: dict[str, int],
     size: dict[str, int],
     temperature: float,
     figures: dict[str, Any],
@@ -31,23 +34,28 @@ def card(
 
     Args:
         onnx: the model file, already in place.
+        keras: the same model for Keras, already in place.
+        labels: the classes, in the order of the outputs.
         settings: what `lettermill train` needs to make the model again.
         train: the training part, for its counts.
+        epochs: how many were trained and which one was kept.
         size: parameters and multiply-adds.
         temperature: the reader divides the outputs by it.
         figures: what was measured on data that was not trained on.
     """
     return {
-        "labels": list(LABELS),
+        "labels": list(labels),
         "glyph_version": GLYPH_VERSION,
         "temperature": round(temperature, 4),
         "input": {"name": INPUT_NAME, "dtype": "uint8", "shape": ["n", 28, 28]},
-        "output": {"name": OUTPUT_NAME, "dtype": "float32", "shape": ["n", len(LABELS)]},
+        "output": {"name": OUTPUT_NAME, "dtype": "float32", "shape": ["n", len(labels)]},
         "sha256": hashlib.sha256(onnx.read_bytes()).hexdigest(),
         "bytes": onnx.stat().st_size,
+        "keras_sha256": hashlib.sha256(keras.read_bytes()).hexdigest(),
         **size,
         "trained_on": source_counts(train),
         "figures": figures,
+        "epochs": epochs,
         "settings": settings.to_json(),
         "versions": {
             "python": platform.python_version(),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from jobs.errors import MissingExtra
-from training.data_folders import data_option, load
-from training.settings import TrainingSettings
+from jobs.errors import MissingExtra, UsageProblem
+from training.data_folders import data_option
+from training.settings import SPLITS, TrainingSettings
+
+if TYPE_CHECKING:
+    from training.sources import Letters
 
 _DEFAULTS = TrainingSettings()
 
@@ -29,14 +33,21 @@ _DEFAULTS = TrainingSettings()
     type=click.IntRange(1),
     default=_DEFAULTS.epochs,
     show_default=True,
-    help="Fixed in advance: the last one is kept.",
+    help="At most; the one with the lowest validation loss is kept.",
 )
 @click.option(
     "--seed",
-    type=int,
+    type=click.IntRange(0, 2**32 - 1),
     default=_DEFAULTS.seed,
     show_default=True,
     help="Decides the first weights, the order of glyphs and how they are bent.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(1),
+    default=_DEFAULTS.patience,
+    show_default=True,
+    help="End after this many epochs without a lower validation loss.",
 )
 @click.option(
     "--glyphs-per-epoch",
@@ -44,6 +55,13 @@ _DEFAULTS = TrainingSettings()
     default=_DEFAULTS.glyphs_per_epoch,
     show_default=True,
     help="An epoch draws this many glyphs, however many there are.",
+)
+@click.option(
+    "--split",
+    "split_name",
+    type=click.Choice(SPLITS),
+    help="Train on this split of EMNIST as published: its classes, its test file. Nothing else is read. "
+    "Taken by itself where the data hold one split alone.",
 )
 @click.option(
     "--validate-on",
@@ -68,50 +86,79 @@ _DEFAULTS = TrainingSettings()
     metavar="FILE",
     help="leave_one_out.json of the same settings: its temperature and table go into the card.",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on after the last whole epoch of a training that was stopped or killed.",
+)
 def train(
     folders: tuple[Path, ...],
     out: Path,
     epochs: int,
     seed: int,
+    patience: int,
     glyphs_per_epoch: int,
+    split_name: str | None,
     validate_on: str,
     test_on: str,
     leave_one_out: bool,
     left_out: Path | None,
+    resume: bool,
 ) -> None:
     """Train the CNN on labelled letters and write it as a model for `--model`.
 
     Each epoch reports loss and accuracy on training and validation data; the test data is measured once,
-    at the end.
+    at the end. Ctrl-C ends the training and writes the best epoch so far; a second one writes nothing.
     """
     _require_extra()
     from training import leave_one_out as loo
-    from training import recipe
+    from training import published, recipe, sources
+    from training.split import part_of, split
 
     settings = dataclasses.replace(
         _DEFAULTS,
         epochs=epochs,
         seed=seed,
+        patience=patience,
         glyphs_per_epoch=glyphs_per_epoch,
         validate_on=validate_on,
         test_on=test_on,
     )
     figures = loo.read(left_out) if left_out else None
-    letters = load(folders)
-    if leave_one_out:
-        results = []
-        for result in loo.leave_one_out(letters, settings, click.echo):
-            results.append(result)
-            summary = loo.summary(results, settings)
-            loo.write(summary, out)  # after each source, because a source takes minutes
-        click.echo(loo.table(summary))
-        click.echo(f"temperature {summary['temperature']}, written to {out / loo.RESULT_FILE}")
-        return
-    card = recipe.train_model(letters, settings, out, click.echo, figures)
+    found, aside = sources.find(folders)
+    published.report_aside(aside, click.echo)
+    settings = dataclasses.replace(settings, split=published.chosen_split(found, split_name or ""))
+    if settings.split:
+        if leave_one_out or left_out or validate_on or test_on:
+            raise UsageProblem(
+                "a split of EMNIST comes with its own test letters",
+                "Leave out --validate-on, --test-on, --leave-one-out and --left-out.",
+            )
+        parts = published.read_split(found, settings.split, click.echo)
+    else:
+        letters = sources.load(found, click.echo, lambda letters: part_of(letters, settings))
+        if leave_one_out:
+            _leave_one_out(letters, settings, out, resume)
+            return
+        parts = split(letters, settings, click.echo)
+    card = recipe.train_model(parts, settings, out, click.echo, figures, resume)
     for name in ("validation", "test"):
         part = card["figures"][name]
         click.echo(f"{name}: {part['all_classes'] if part else 'no letters held out'}")
     click.echo(f"{out}: {card['bytes']:,} bytes, {card['multiply_adds']:,} multiply-adds a glyph")
+
+
+def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resume: bool) -> None:
+    """Train once for each source without it, and write the figures."""
+    from training import leave_one_out as loo
+
+    results = []
+    for result in loo.leave_one_out(letters, settings, out, click.echo, resume):
+        results.append(result)
+        summary = loo.summary(results, settings)
+        loo.write(summary, out)  # after each source, because a source takes minutes
+    click.echo(loo.table(summary))
+    click.echo(f"temperature {summary['temperature']}, written to {out / loo.RESULT_FILE}")
 
 
 def _require_extra() -> None:

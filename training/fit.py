@@ -1,17 +1,24 @@
-"""Trains the CNN and reports each epoch's loss and accuracy."""
+"""Trains the CNN, watches validation, keeps the best epoch, and goes on where a training was cut off."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.errors import ModelProblem, UsageProblem
+from jobs.files import shown
+from training import checkpoint
+from training.checkpoint import CHECKPOINT_FILE, Checkpoint, Identity
 from training.settings import LABELS, TrainingSettings
 from training.sources import Letters
 from training.split import classes_of
@@ -33,31 +40,129 @@ class Epoch:
     seconds: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training ended with."""
+
+    model: Any
+    """The Keras model with the weights of the kept epoch."""
+
+    history: list[Epoch]
+    kept: int
+    """The number of the kept epoch: that of the lowest validation loss, or the last where none validates."""
+
+    stopped: bool
+    """Whether Ctrl-C ended it."""
+
+
 def train(
-    letters: Letters, validation: Letters | None, settings: TrainingSettings, report: Report
-) -> tuple[Any, list[Epoch]]:
-    """Train the CNN from random weights for the settings' number of epochs.
+    letters: Letters,
+    validation: Letters | None,
+    settings: TrainingSettings,
+    report: Report,
+    *,
+    labels: tuple[str, ...] = LABELS,
+    folder: Path | None = None,
+    resume: bool = False,
+) -> Trained:
+    """Train the CNN from random weights, or from a checkpoint.
+
+    The training ends after the settings' epochs, when the validation loss has not fallen for `patience`
+    epochs, or, with Ctrl-C, after the running batch.
 
     Args:
         letters: the training part.
-        validation: is measured after each epoch and decides nothing; None measures nothing.
+        validation: is measured after each epoch and chooses the one that is kept; None keeps the last.
         settings: what decides which model comes out.
         report: is called with one line an epoch.
+        labels: the classes, in the order of the outputs.
+        folder: takes a checkpoint after each epoch; None keeps none.
+        resume: goes on from the folder's checkpoint if there is one.
 
-    Returns:
-        The Keras model after the last epoch, and a row an epoch.
+    Raises:
+        UsageProblem: the folder has a checkpoint and `resume` is not asked for, or it is of other settings.
+        BadData: the checkpoint is of other letters.
+        ModelProblem: the checkpoint is damaged.
+        KeyboardInterrupt: Ctrl-C before the first epoch had ended.
     """
+    from training import network
+    from training.batches import batches, drawn_ahead, steps_per_epoch
+    from training.progress import bar
+
+    file = folder / CHECKPOINT_FILE if folder else None
+    identity = Identity.of(settings, labels, letters, validation)
+    before = _begun(file, identity, resume, report)
+    model = _compiled(settings, labels)
+    history: list[Epoch] = []
+    if before is not None and file is not None:
+        history = [Epoch(**row) for row in before.history]
+        _set_state(model, before.state, file)
+        report(f"going on after epoch {len(history)} of {settings.epochs}")
+    best = before.best if before is not None else []
+    steps = steps_per_epoch(settings)
+    glyphs = steps * settings.batch
+    drawn = drawn_ahead(batches(letters, settings, labels, len(history) + 1))
+    with (
+        contextlib.closing(drawn),
+        _ctrl_c() as stopped,
+        bar(glyphs * settings.epochs, glyphs * len(history), settings.epochs) as advance,
+    ):
+        while not stopped() and not _ended(history, settings):
+            started = time.monotonic()
+            logs: dict[str, float] = {}
+            model.reset_metrics()
+            for batch in itertools.islice(drawn, steps):
+                logs = model.train_on_batch(*batch, return_dict=True)
+                advance(len(history) + 1, settings.batch, logs["loss"], logs["accuracy"])
+                if stopped():
+                    break
+            if stopped():  # What the running epoch has learnt since the last checkpoint is given up.
+                break
+            loss, accuracy = _validated(model, validation, labels)
+            seconds = time.monotonic() - started
+            history.append(Epoch(len(history) + 1, logs["loss"], logs["accuracy"], loss, accuracy, seconds))
+            report(_line(history[-1], settings))
+            if kept_epoch(history) == len(history):
+                best = model.get_weights()
+            if file is not None:
+                rows = [dataclasses.asdict(row) for row in history]
+                checkpoint.write(Checkpoint(identity, rows, _state(model), best), file)
+        was_stopped = stopped() and not _ended(history, settings)
+    if not history:
+        report("Stopped before the first epoch had ended: nothing was written.")
+        raise KeyboardInterrupt
+    if not was_stopped and len(history) < settings.epochs:
+        report(f"validation has not become better for {settings.patience} epochs: the training ends")
+    # Without optimizer and loss, so that model.keras opens wherever Keras is.
+    plain = network.build(len(labels))
+    plain.set_weights(best)
+    return Trained(plain, history, kept_epoch(history), was_stopped)
+
+
+def kept_epoch(history: list[Epoch]) -> int:
+    """Return the number of the epoch with the lowest validation loss; the last where none was measured."""
+    losses = np.array([row.validation_loss for row in history])
+    return len(history) if np.isnan(losses).all() else int(np.nanargmin(losses)) + 1
+
+
+def logits_of(model: Any, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the outputs for glyphs: uint8 n×28×28 → float32 n×classes."""
+    return np.asarray(model.predict(glyphs, batch_size=512, verbose=0), dtype=np.float32)
+
+
+def _compiled(settings: TrainingSettings, labels: tuple[str, ...]) -> Any:
+    """Build the network with its first weights and what trains it."""
     import keras
 
     from training import network
-    from training.batches import batches, steps_per_epoch
+    from training.batches import steps_per_epoch
 
     keras.utils.set_random_seed(settings.seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()  # costs nothing measurable on processors
-    model = network.build(len(LABELS))
+    model = network.build(len(labels))
     steps = settings.epochs * steps_per_epoch(settings)
     warm_up = max(1, steps // 20)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -67,60 +172,91 @@ def train(
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
         optimizer=optimizer,
-        loss=network.loss(settings.label_smoothing),
+        loss=network.loss(labels, settings.label_smoothing),
         metrics=["accuracy"],
         jit_compile=False,  # twice as fast on CPUs without XLA
     )
-    watch = _history_of(keras, validation, settings, report)
-    model.fit(
-        batches(letters, settings),
-        epochs=settings.epochs,
-        steps_per_epoch=steps_per_epoch(settings),
-        verbose=0,
-        shuffle=False,  # the generator has drawn them at random
-        callbacks=[watch],
-    )
-    # Without optimizer and loss, so that model.keras opens wherever Keras is.
-    plain = network.build(len(LABELS))
-    plain.set_weights(model.get_weights())
-    return plain, watch.rows
+    optimizer.build(model.trainable_variables)
+    return model
 
 
-def logits_of(model: Any, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the outputs for glyphs: uint8 n×28×28 → float32 n×36."""
-    return np.asarray(model.predict(glyphs, batch_size=512, verbose=0), dtype=np.float32)
+def _begun(file: Path | None, identity: Identity, resume: bool, report: Report) -> Checkpoint | None:
+    """Return the checkpoint to go on from; None begins with the first epoch."""
+    if file is None or not file.exists():
+        if resume and file is not None:
+            report(f"no checkpoint in {shown(file.parent)}: beginning with the first epoch")
+        return None
+    if not resume:
+        raise UsageProblem(
+            f"{shown(file)} is of a training that has not ended",
+            "Go on with it with --resume, choose another --out, or delete that file to begin anew.",
+        )
+    found = checkpoint.read(file)
+    identity.check(found.identity, file)
+    return found
 
 
-def _history_of(keras: Any, validation: Letters | None, settings: TrainingSettings, report: Report) -> Any:
-    """Return the callback that collects and reports epochs."""
+def _variables(model: Any) -> list[Any]:
+    """List what changes in training: weights, the seeds of the dropout, the optimizer's moments."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _state(model: Any) -> list[NDArray[Any]]:
+    return [variable.numpy() for variable in _variables(model)]
+
+
+def _set_state(model: Any, state: list[NDArray[Any]], file: Path) -> None:
+    variables = _variables(model)
+    if [array.shape for array in state] != [tuple(variable.shape) for variable in variables]:
+        raise ModelProblem(
+            f"{shown(file)} is of another network",
+            "Delete it and train from the beginning.",
+        )
+    for variable, array in zip(variables, state, strict=True):
+        variable.assign(array)
+
+
+def _ended(history: list[Epoch], settings: TrainingSettings) -> bool:
+    """Tell whether all epochs are done, or too many have brought nothing."""
+    done = len(history)
+    return done >= settings.epochs or bool(history and done - kept_epoch(history) >= settings.patience)
+
+
+def _validated(model: Any, validation: Letters | None, labels: tuple[str, ...]) -> tuple[float, float]:
     from training.measure import measure
 
-    class History(keras.callbacks.Callback):  # type: ignore[misc]
-        """Collects one row an epoch."""
+    if validation is None:
+        return float("nan"), float("nan")
+    measured = measure(logits_of(model, validation.glyphs), classes_of(validation, labels))
+    return measured.loss, measured.accuracy
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.rows: list[Epoch] = []
-            self._started = 0.0
 
-        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            self._started = time.monotonic()
+def _line(row: Epoch, settings: TrainingSettings) -> str:
+    line = f"epoch {row.epoch}/{settings.epochs}  loss {row.loss:.4f}  accuracy {row.accuracy:.4f}"
+    if not np.isnan(row.validation_loss):
+        line += f"  validation loss {row.validation_loss:.4f}  accuracy {row.validation_accuracy:.4f}"
+    return f"{line}  {row.seconds:.0f} s"
 
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            logs = logs or {}
-            loss = accuracy = float("nan")
-            if validation is not None:
-                measured = measure(logits_of(self.model, validation.glyphs), classes_of(validation))
-                loss, accuracy = measured.loss, measured.accuracy
-            seconds = time.monotonic() - self._started
-            row = Epoch(epoch + 1, logs["loss"], logs["accuracy"], loss, accuracy, seconds)
-            self.rows.append(row)
-            line = f"epoch {row.epoch}/{settings.epochs}  loss {row.loss:.4f}  accuracy {row.accuracy:.4f}"
-            if validation is not None:
-                line += f"  validation loss {loss:.4f}  accuracy {accuracy:.4f}"
-            report(f"{line}  {seconds:.0f} s")
 
-    return History()
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C only be noted; the second one interrupts as usual.
+
+    Yields:
+        A function that tells whether there was one.
+    """
+    noted = False
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal noted
+        noted = True
+        signal.signal(signal.SIGINT, usual)
+
+    usual = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: noted
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def write_history(rows: list[Epoch], path: Path) -> None:

@@ -37,6 +37,8 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff", ".woff2"})
 
 _KAGGLE_COLUMNS = 785
+_LEAST_PIXEL_COLUMNS = 100
+_NAMED = 5
 _FONT_PIXELS = 96
 _IDX_UBYTE = 0x08
 _CHARS74K_WRITER = re.compile(r"\.(\d{3})\.png$")
@@ -55,6 +57,9 @@ class LabelledImages:
     writers: list[str]
     """Who wrote each one; empty where the file does not say."""
 
+    remarks: tuple[str, ...] = ()
+    """What was left out, in words."""
+
 
 def read_npz(path: Path) -> LabelledImages:
     """Read a NumPy archive with `x` (uint8, n×h×w) and `y` (n one-character strings)."""
@@ -68,11 +73,11 @@ def read_npz(path: Path) -> LabelledImages:
             x, y = archive["x"], archive["y"]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise _unreadable(path, "a NumPy archive", error) from error
-    if x.ndim != 3 or x.dtype != np.uint8 or len(x) != len(y):
-        raise BadData(
-            f"{path}: x is {x.dtype} of shape {x.shape} for {len(y)} labels",
-            "x must be uint8 of shape n×h×w with as many images as y has labels.",
-        )
+    if x.ndim != 3 or x.dtype != np.uint8 or y.shape != (len(x),):
+        what = f"{path}: x is {x.dtype} of shape {x.shape}, y of shape {y.shape}"
+        if np.issubdtype(x.dtype, np.floating) and not np.isfinite(x).all():
+            what += f", and {np.count_nonzero(~np.isfinite(x))} values of x are not numbers"
+        raise BadData(what, "x must be uint8 (0–255) of shape n×h×w, y must hold one label for each image.")
     return _checked(path, list(x), [str(label) for label in y], [""] * len(y))
 
 
@@ -105,8 +110,8 @@ def read_zip(path: Path) -> LabelledImages:
 def read_idx(path: Path) -> LabelledImages:
     """Read `…-images-idx3-ubyte.gz` and the labels file beside it.
 
-    EMNIST stores its images transposed, MNIST does not. The labels of EMNIST's letters split are
-    1–26; the other splits have a mapping file, `emnist-SPLIT-mapping.txt`: label, then code points.
+    EMNIST stores its images transposed, MNIST does not. What its label numbers mean says the split's
+    mapping file (`read_mapping`).
     """
     labels_path = path.with_name(path.name.replace("-images-idx3", "-labels-idx1"))
     if not labels_path.exists():
@@ -117,7 +122,7 @@ def read_idx(path: Path) -> LabelledImages:
             f"{path} has {len(pixels)} images and {labels_path.name} {len(numbers)} labels",
             "Download both files again: they do not belong together.",
         )
-    names = _idx_names(path)
+    names = read_mapping(path)
     unknown = sorted(set(numbers.tolist()) - set(names))
     if unknown:
         raise BadData(f"{labels_path}: no character is known for the labels {unknown}", _mapping_advice(path))
@@ -128,14 +133,44 @@ def read_idx(path: Path) -> LabelledImages:
     )
 
 
+def read_mapping(path: Path) -> dict[int, str]:
+    """Return the character of each label number of the split that an images file belongs to, in order.
+
+    EMNIST's splits have a mapping file, `emnist-SPLIT-mapping.txt`: label number, then one or more code
+    points, of which the first stands for the class. Letters are 1–26 and digits 0–9 without one.
+    """
+    split = re.sub(r"-(train|test)-images-idx3-ubyte\.gz$", "", path.name)
+    mapping = path.with_name(f"{split}-mapping.txt")
+    if mapping.exists():
+        try:
+            rows = [line.split() for line in mapping.read_text(encoding="ascii").splitlines() if line.strip()]
+            names = {int(row[0]): chr(int(row[1])) for row in rows}
+        except (ValueError, IndexError, OverflowError) as error:
+            raise _unreadable(mapping, "a mapping (label, then code point, a line)", error) from error
+        if len(set(names.values())) < len(rows):
+            raise BadData(
+                f"{mapping} names a label or a character twice", "Take the file of the EMNIST archive."
+            )
+        return dict(sorted(names.items()))
+    if split == "emnist-letters":
+        return dict(enumerate(LETTERS, start=1))
+    if not path.name.startswith("emnist") or split in {"emnist-digits", "emnist-mnist"}:
+        return {number: str(number) for number in range(10)}
+    raise BadData(f"{mapping} is missing", _mapping_advice(path))
+
+
 def read_kaggle_csv(path: Path) -> LabelledImages:
     """Read Kaggle's "A_Z Handwritten Data.csv": no header, label 0–25 first, then 28×28 pixels."""
     import pandas as pd
 
     try:
+        # Refuses what is no whole number from 0 to 255, empty cells too.
         table = pd.read_csv(path, header=None, dtype=np.uint8).to_numpy()
     except (OSError, ValueError, OverflowError) as error:
-        raise _unreadable(path, 'a CSV file like Kaggle\'s "A_Z Handwritten Data.csv"', error) from error
+        raise BadData(
+            f'{path} cannot be read as a CSV file like Kaggle\'s "A_Z Handwritten Data.csv": {error}',
+            "Expected are 785 whole numbers in every row and no header: a label 0–25 and 784 pixels 0–255.",
+        ) from error
     if table.shape[1] != _KAGGLE_COLUMNS or table[:, 0].max() >= len(LETTERS):
         raise BadData(
             f"{path} has {table.shape[1]} columns and labels up to {table[:, 0].max()}",
@@ -146,15 +181,45 @@ def read_kaggle_csv(path: Path) -> LabelledImages:
 
 
 def read_class_folders(folder: Path) -> LabelledImages:
-    """Read a folder of images, one sub-folder a class; a class is a name of one character."""
+    """Read a folder of images, one sub-folder a class; a class is a name of one character.
+
+    One's own crops are seldom all in order: empty classes, other files and images that cannot be decoded
+    are left out and named in the remarks.
+    """
     images: list[NDArray[np.uint8]] = []
     labels: list[str] = []
+    empty, others, broken = [], [], []
     for class_folder in class_folders(folder):
+        before = len(images)
         for path in sorted(class_folder.iterdir()):
-            if path.suffix.lower() in IMAGE_SUFFIXES:
+            name = f"{class_folder.name}/{path.name}"
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
+                others.append(name)
+                continue
+            try:
                 images.append(_decoded(path.read_bytes(), str(path)))
                 labels.append(class_folder.name)
-    return _checked(folder, images, labels, [""] * len(labels))
+            except (BadData, OSError):
+                broken.append(name)
+        if len(images) == before:
+            empty.append(class_folder.name)
+    remarks = [
+        f"{len(names)} {what}: {', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
+        for names, what in (
+            (broken, "images left out that cannot be decoded"),
+            (others, "files left aside that are no images"),
+        )
+        if names
+    ]
+    if empty:
+        remarks.append(f"classes without images: {' '.join(empty)}")
+    if not images:
+        raise BadData(
+            f"{folder} holds no images: {'; '.join(remarks)}",
+            "Put the images of each letter into the sub-folder of its name: A/0001.png …",
+        )
+    content = _checked(folder, images, labels, [""] * len(labels))
+    return dataclasses.replace(content, remarks=tuple(remarks))
 
 
 def read_font(path: Path) -> LabelledImages:
@@ -179,11 +244,10 @@ def class_folders(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if len(child.name) == 1 and child.is_dir())
 
 
-def looks_like_kaggle_csv(path: Path) -> bool:
-    """Tell whether the first line is 785 whole numbers."""
+def looks_like_pixels(path: Path) -> bool:
+    """Tell whether a CSV file's first line is as wide as only images are."""
     with path.open(encoding="utf-8", errors="replace") as lines:
-        cells = lines.readline().strip().split(",")
-    return len(cells) == _KAGGLE_COLUMNS and all(cell.isdigit() for cell in cells)
+        return lines.readline().count(",") >= _LEAST_PIXEL_COLUMNS
 
 
 def _idx_array(path: Path, dimensions: int) -> NDArray[np.uint8]:
@@ -197,23 +261,6 @@ def _idx_array(path: Path, dimensions: int) -> NDArray[np.uint8]:
         return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise _unreadable(path, "a gzip IDX file", error) from error
-
-
-def _idx_names(path: Path) -> dict[int, str]:
-    """Return the character of each label number of the split that the images file belongs to."""
-    split = re.sub(r"-(train|test)-images-idx3-ubyte\.gz$", "", path.name)
-    mapping = path.with_name(f"{split}-mapping.txt")
-    if split == "emnist-letters":
-        return dict(enumerate(LETTERS, start=1))
-    if mapping.exists():
-        try:
-            rows = [line.split() for line in mapping.read_text(encoding="ascii").splitlines() if line.strip()]
-            return {int(row[0]): chr(int(row[1])) for row in rows}
-        except (ValueError, IndexError) as error:
-            raise _unreadable(mapping, "a mapping (label, then code point, a line)", error) from error
-    if not path.name.startswith("emnist") or split in {"emnist-digits", "emnist-mnist"}:
-        return {number: str(number) for number in range(10)}
-    raise BadData(f"{mapping} is missing", _mapping_advice(path))
 
 
 def _mapping_advice(path: Path) -> str:

@@ -7,7 +7,11 @@ they look like letters from a source that the CNN has never seen.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import io
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,16 +19,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.errors import BadData
+from jobs.errors import BadData, ModelProblem
+from jobs.files import shown, written_whole
 from jobs.settings import LETTERS
 from training import fit
+from training.checkpoint import CHECKPOINT_FILE, Identity
 from training.measure import fitted_temperature, measure
-from training.settings import TrainingSettings
+from training.settings import LABELS, TrainingSettings
 from training.sources import FONTS, Letters
 from training.split import capitals, classes_of, usable_labels, without_test
 
 RESULT_FILE = "leave_one_out.json"
 TABLE_FILE = "leave_one_out.md"
+KERAS_FILE = "model.keras"
+OUTPUTS_FILE = "outputs.npz"
 
 _LEAST_CAPITALS = 26 * 5
 
@@ -52,23 +60,32 @@ def sources_with_capitals(letters: Letters) -> list[str]:
 
 
 def leave_one_out(
-    letters: Letters, settings: TrainingSettings, report: Callable[[str], None]
+    letters: Letters,
+    settings: TrainingSettings,
+    folder: Path,
+    report: Callable[[str], None],
+    resume: bool = False,
 ) -> Iterator[LeftOut]:
     """Train a model for each source on all the others and let it answer for the one left out.
 
-    The settings are the same for every source and nothing is chosen on it; the writers of the test part
-    take no part at all.
+    The settings are the same for every source and nothing is chosen on it, not even the epoch; the writers
+    of the test part take no part at all. Each source's folder, `without_SOURCE`, keeps the model and its
+    answers (`logits` and `classes` in outputs.npz).
 
     Args:
         letters: everything that was found.
         settings: as for the model to be judged.
+        folder: takes a folder for each source.
         report: is called with progress.
+        resume: takes the sources that are done from the folder, and goes on with the one that was cut off.
 
     Yields:
         One result a source, as soon as it is there.
 
     Raises:
-        BadData: fewer than two sources have capitals.
+        BadData: fewer than two sources have capitals, or the folder is of other letters.
+        UsageProblem: the folder is of other settings.
+        KeyboardInterrupt: Ctrl-C; the sources that are done stay.
     """
     letters = without_test(letters, settings)
     names = sources_with_capitals(letters)
@@ -81,10 +98,57 @@ def leave_one_out(
         others = letters[usable_labels(letters, settings) & (letters.sources != name)]
         own = capitals(letters[letters.sources == name])
         report(f"without {name}: {len(others)} glyphs to train on, {len(own)} capitals to measure")
-        model, _ = fit.train(others, None, settings, report)
-        result = LeftOut(name, fit.logits_of(model, own.glyphs), classes_of(own))
+        result = _left_out(name, others, own, settings, folder / f"without_{name}", report, resume)
         report(f"{name}: accuracy {measure(result.logits, result.classes, alphabet=LETTERS).accuracy:.4f}")
         yield result
+
+
+def _left_out(
+    name: str,
+    others: Letters,
+    own: Letters,
+    settings: TrainingSettings,
+    folder: Path,
+    report: Callable[[str], None],
+    resume: bool,
+) -> LeftOut:
+    """Train on the others and answer for a source's own letters, or read what was answered before."""
+    outputs = folder / OUTPUTS_FILE
+    identity = Identity.of(settings, LABELS, others, own)
+    if resume and outputs.exists() and not (folder / CHECKPOINT_FILE).exists():
+        report(f"{name}: done before")
+        return _read_outputs(name, outputs, identity)
+    trained = fit.train(others, None, settings, report, folder=folder, resume=resume)
+    if trained.stopped:
+        report("Stopped: the same command with --resume goes on; the sources that are done stay.")
+        raise KeyboardInterrupt
+    outputs.unlink(missing_ok=True)  # of an earlier model
+    trained.model.save(folder / KERAS_FILE)
+    result = LeftOut(name, fit.logits_of(trained.model, own.glyphs), classes_of(own))
+    about = {
+        "identity": dataclasses.asdict(identity),
+        "model_sha256": hashlib.sha256((folder / KERAS_FILE).read_bytes()).hexdigest(),
+    }
+    content = io.BytesIO()
+    np.savez(content, logits=result.logits, classes=result.classes, about=np.array(json.dumps(about)))
+    with written_whole(outputs) as file:
+        file.buffer.write(content.getbuffer())
+    (folder / CHECKPOINT_FILE).unlink()
+    return result
+
+
+def _read_outputs(name: str, path: Path, identity: Identity) -> LeftOut:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            result = LeftOut(name, archive["logits"], archive["classes"])
+            found = Identity(**json.loads(str(archive["about"]))["identity"])
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelProblem(
+            f"{shown(path)} is damaged: {error}",
+            f"Delete {shown(path.parent)}: it is made again.",
+        ) from error
+    identity.check(found, path)
+    return result
 
 
 def temperature_of(results: list[LeftOut]) -> float:
@@ -152,9 +216,10 @@ def table(figures: dict[str, Any]) -> str:
 
 def write(figures: dict[str, Any], folder: Path) -> None:
     """Write the figures as JSON and as a Markdown table."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULT_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    (folder / TABLE_FILE).write_text(table(figures), encoding="utf-8")
+    with written_whole(folder / RESULT_FILE) as file:
+        file.write(json.dumps(figures, indent=2) + "\n")
+    with written_whole(folder / TABLE_FILE) as file:
+        file.write(table(figures))
 
 
 def read(path: Path) -> dict[str, Any]:

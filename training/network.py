@@ -1,4 +1,4 @@
-"""The CNN: three stages of convolution and max-pooling, a fully connected layer, 36 outputs.
+"""The CNN: three stages of convolution and max-pooling, a fully connected layer, one output a class.
 
 LeCun's layout (1998) with 3×3 kernels in pairs (Simonyan and Zisserman 2015) and batch normalisation
 (Ioffe and Szegedy 2015), which the exported graph folds into the convolutions. Wide layers stand where
@@ -8,13 +8,12 @@ the image is small: that is where a multiply-add gives most.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from jobs.settings import LETTERS
 from segmentation.glyph import GLYPH_SIZE
-from training.settings import LABELS
 
 INPUT_NAME = "glyphs"
 OUTPUT_NAME = "logits"
@@ -54,24 +53,32 @@ def build(classes: int) -> Any:
     return keras.Model(glyphs, layers.Dense(classes, name=OUTPUT_NAME)(x), name="handprint")
 
 
-def loss(label_smoothing: float) -> Any:
+def kind(label: str) -> str:
+    """Return what kind of character a class is: a digit, a capital or a lower-case letter."""
+    return "digit" if label.isdigit() else "lower case" if label.islower() else "capital"
+
+
+def loss(labels: Sequence[str], label_smoothing: float) -> Any:
     """Return the loss: half over all classes, half over those of the letter's own kind.
 
     A job's alphabet masks the classes. Of a letter that might be a digit too (O and 0, S and 5, G and 6)
     the loss over all classes asks only that the two share the probability; what the letter is among
     letters, which is what most jobs ask, is left to chance. So half of the loss is what a job of letters
-    would measure on a letter, and a job of digits on a digit.
+    would measure on a letter, and a job of digits on a digit. Where all classes are of one kind, as in
+    EMNIST's letters, the two halves are the same.
 
     Args:
+        labels: the classes, in the order of the outputs.
         label_smoothing: the share of the target that goes to all allowed classes alike.
 
     Returns:
-        A Keras loss for one-hot targets (float32, n×36) and logits (float32, n×36).
+        A Keras loss for one-hot targets (float32, n×classes) and logits (float32, n×classes).
     """
     import keras
 
     ops = keras.ops
-    is_letter = np.array([[label in LETTERS for label in LABELS]], dtype=np.float32)
+    kinds = np.array([kind(label) for label in labels])
+    same_kind = (kinds[:, None] == kinds).astype(np.float32)
 
     def cross_entropy(targets: Any, logits: Any, allowed: Any) -> Any:
         smoothed = (1 - label_smoothing) * targets + label_smoothing * allowed / ops.sum(
@@ -80,10 +87,8 @@ def loss(label_smoothing: float) -> Any:
         return -ops.sum(smoothed * ops.log_softmax(logits + (allowed - 1) * _NEVER, axis=-1), axis=-1)
 
     def masked_cross_entropy(targets: Any, logits: Any) -> Any:
-        own = ops.sum(targets * is_letter, axis=-1, keepdims=True)
-        kind = own * is_letter + (1 - own) * (1 - is_letter)
-        everything = ops.ones_like(targets)
-        return (cross_entropy(targets, logits, everything) + cross_entropy(targets, logits, kind)) / 2
+        everything, own_kind = ops.ones_like(targets), ops.matmul(targets, same_kind)
+        return (cross_entropy(targets, logits, everything) + cross_entropy(targets, logits, own_kind)) / 2
 
     return masked_cross_entropy
 

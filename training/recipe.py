@@ -1,20 +1,24 @@
-"""One training run from letters to MODEL_DIR: split, train, measure, calibrate, export, write the card."""
+"""One training run from letters to MODEL_DIR: train, measure, calibrate, export, write the card."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jobs.errors import UsageProblem
+from jobs.files import shown
 from jobs.models import CARD_FILE, MODEL_FILE
 from jobs.settings import LETTERS
 from training import card, export, fit, network, plots
+from training.checkpoint import CHECKPOINT_FILE
 from training.measure import Measured, fitted_temperature, measure
-from training.settings import TrainingSettings
-from training.sources import Letters
-from training.split import Split, capitals, classes_of, split
+from training.settings import LABELS, TrainingSettings
+from training.split import Split, capitals, classes_of
 
 KERAS_FILE = "model.keras"
 CURVES_FILE = "curves.png"
@@ -23,57 +27,120 @@ CONFUSION_FILE = "confusion.png"
 
 
 def train_model(
-    letters: Letters,
+    parts: Split,
     settings: TrainingSettings,
     folder: Path,
     report: Callable[[str], None],
     left_out: dict[str, Any] | None = None,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Train, measure and write a model.
 
+    The files of a model that is already in the folder are replaced at the very end, when all new ones are
+    there and right.
+
     Args:
-        letters: everything that was found.
+        parts: what to train, validate and test on, and the classes.
         settings: what decides which model comes out.
         folder: MODEL_DIR; is made where it is missing.
         report: is called with progress.
         left_out: the figures of `leave_one_out.summary`: their temperature is used and their table goes
             into the card. Without them the temperature is fitted on the validation part.
+        resume: goes on with the training that was cut off in the folder.
 
     Returns:
         The card's values.
 
     Raises:
-        BadData: the data cannot be split.
-        ModelProblem: the exported model does not answer as the trained one.
+        ModelProblem: the exported model does not answer as the trained one, or the checkpoint is damaged.
+        UsageProblem, BadData: the folder's checkpoint is of another training, or it is finished.
+        KeyboardInterrupt: Ctrl-C ended the training. The best epoch so far has been written; nothing,
+            if it came before the end of the first.
     """
-    parts = split(letters, settings)
+    if resume and (folder / CARD_FILE).exists() and not (folder / CHECKPOINT_FILE).exists():
+        raise UsageProblem(
+            f"the training in {shown(folder)} has ended: there is nothing to resume",
+            "Leave out --resume to train anew; the model is replaced when the new one is ready.",
+        )
     report(f"train {len(parts.train)}, validation {len(parts.validation)}, test {len(parts.test)} glyphs")
-    model, history = fit.train(parts.train, parts.validation, settings, report)
-    folder.mkdir(parents=True, exist_ok=True)
+    trained = fit.train(
+        parts.train, parts.validation, settings, report, labels=parts.labels, folder=folder, resume=resume
+    )
+    if trained.stopped:
+        report(f"stopped: measuring and writing the best so far, epoch {trained.kept}")
+    with _replaced_at_the_end(folder) as new:
+        values = _write(trained, parts, settings, new, left_out)
+    if trained.stopped:
+        report(
+            f"{shown(folder)} holds epoch {trained.kept} of {settings.epochs}; "
+            "the same command with --resume goes on with the training"
+        )
+        raise KeyboardInterrupt
+    (folder / CHECKPOINT_FILE).unlink()
+    return values
+
+
+@contextlib.contextmanager
+def _replaced_at_the_end(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder whose files replace those of the same names once all are there."""
+    new = folder / ".new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        # The network and its card last and together: readers refuse one without the other.
+        for path in sorted(new.iterdir(), key=lambda path: path.name in {MODEL_FILE, CARD_FILE}):
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _write(
+    trained: fit.Trained,
+    parts: Split,
+    settings: TrainingSettings,
+    folder: Path,
+    left_out: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Measure a trained model and write all files of a MODEL_DIR."""
+    model = trained.model
     model.save(folder / KERAS_FILE)
     export.write_onnx(model, folder / MODEL_FILE)
     export.check_agreement(
         folder / MODEL_FILE, parts.validation.glyphs, fit.logits_of(model, parts.validation.glyphs)
     )
-    fit.write_history(history, folder / HISTORY_FILE)
-    plots.draw_curves(history, folder / CURVES_FILE)
+    fit.write_history(trained.history, folder / HISTORY_FILE)
+    plots.draw_curves(trained.history, folder / CURVES_FILE)
     temperature = left_out["temperature"] if left_out else _temperature_on_validation(model, parts)
     figures = _figures(model, parts, temperature, folder)
     if left_out:
         figures["leave_one_out"] = {key: value for key, value in left_out.items() if key != "settings"}
-    size = {"parameters": int(model.count_params()), "multiply_adds": network.multiply_adds(model)}
-    values = card.card(folder / MODEL_FILE, settings, parts.train, size, temperature, figures)
+    values = card.card(
+        folder / MODEL_FILE,
+        folder / KERAS_FILE,
+        parts.labels,
+        settings,
+        parts.train,
+        {"trained": len(trained.history), "kept": trained.kept},
+        {"parameters": int(model.count_params()), "multiply_adds": network.multiply_adds(model)},
+        temperature,
+        figures,
+    )
     card.write(values, folder / CARD_FILE)
     return values
 
 
 def _temperature_on_validation(model: Any, parts: Split) -> float:
-    letters = capitals(parts.validation)
-    alphabet = LETTERS
-    if not len(letters):
+    """Fit the temperature to capitals among A–Z, as most jobs read; of a published split to all classes."""
+    letters, alphabet = capitals(parts.validation), LETTERS
+    if parts.labels != LABELS or not len(letters):
         letters, alphabet = parts.validation, ""
     return fitted_temperature(
-        fit.logits_of(model, letters.glyphs), classes_of(letters), np.ones(len(letters)), alphabet
+        fit.logits_of(model, letters.glyphs),
+        classes_of(letters, parts.labels),
+        np.ones(len(letters)),
+        alphabet,
+        parts.labels,
     )
 
 
@@ -84,18 +151,20 @@ def _figures(model: Any, parts: Split, temperature: float, folder: Path) -> dict
         if not len(part):
             figures[name] = None
             continue
-        logits, classes = fit.logits_of(model, part.glyphs), classes_of(part)
-        upper = classes < len(LETTERS)
+        logits, classes = fit.logits_of(model, part.glyphs), classes_of(part, parts.labels)
+        upper = np.isin(part.labels, list(LETTERS))
         figures[name] = {
             "sources": sorted(set(part.sources.tolist())),
-            "all_classes": _rounded(measure(logits, classes, temperature)),
+            "all_classes": _rounded(measure(logits, classes, temperature, labels=parts.labels)),
             "capitals_among_letters": (
-                _rounded(measure(logits[upper], classes[upper], temperature, LETTERS))
-                if upper.any()
+                _rounded(measure(logits[upper], classes[upper], temperature, LETTERS, parts.labels))
+                if upper.any() and set(LETTERS) <= set(parts.labels)
                 else None
             ),
         }
-        plots.draw_confusion(logits.argmax(axis=1), classes, folder / CONFUSION_FILE)
+        counts = np.zeros((len(parts.labels), len(parts.labels)), np.int64)
+        np.add.at(counts, (classes, logits.argmax(axis=1)), 1)
+        plots.draw_confusion(counts, parts.labels, folder / CONFUSION_FILE)
     return figures
 
 

@@ -9,7 +9,12 @@ from typing import Any
 from jobs.settings import DIGITS, LETTERS
 
 LABELS = tuple(LETTERS + DIGITS)
-"""The classes of the CNN, in the order of its outputs: A–Z, then 0–9."""
+"""The classes of the CNN, in the order of its outputs: A–Z, then 0–9. A model of a published split has the
+split's classes instead; its card says which."""
+
+
+SPLITS = ("letters", "balanced", "byclass", "bymerge", "digits", "mnist")
+"""EMNIST's splits, by the names that its files have."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,7 +60,11 @@ class TrainingSettings:
     """Of the initial weights, of the order of glyphs and of every augmentation."""
 
     epochs: int = 28
-    """Fixed in advance: no epoch is chosen by its accuracy."""
+    """At most; the epoch with the lowest validation loss is kept."""
+
+    patience: int = 10
+    """After so many epochs without a lower validation loss the training ends. The learning rate falls to 0
+    with the last epoch, and most runs improve until then: this stops those that have long gone wrong."""
 
     glyphs_per_epoch: int = 24_000
     """An epoch is a draw of this many, so that its time does not depend on how much data there is."""
@@ -80,7 +89,7 @@ class TrainingSettings:
     """How often a digit's class is drawn against a letter's; letters are the task."""
 
     lower_case_as_capitals: str = "acefikmnopstuvwxyz"
-    """Lower-case labels whose shapes also train the capital."""
+    """Lower-case labels whose shapes also train the capital, where they have no class of their own."""
 
     validation_writers: tuple[str, ...] = ("005", "013", "021", "029", "037", "045")
     """Writers of Chars74K that watch the training."""
@@ -93,6 +102,9 @@ class TrainingSettings:
 
     test_on: str = ""
     """A whole source to test on instead of writers of Chars74K."""
+
+    split: str = ""
+    """EMNIST's published split that the run is about (`letters`, `balanced`, …); empty for any other data."""
 
     augmentation: Augmentation = Augmentation()
 

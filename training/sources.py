@@ -8,6 +8,7 @@ from NIST Special Database 19 count as one source, because their writers are the
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -54,6 +55,15 @@ class Letters:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def digest(self) -> str:
+        """Return a SHA-256 of everything that a training sees."""
+        digest = hashlib.sha256()
+        for array in (self.glyphs, self.canvases):
+            digest.update(np.ascontiguousarray(array).data)
+        for names in (self.labels, self.sources, self.writers):
+            digest.update("\n".join(names.tolist()).encode())
+        return digest.hexdigest()
+
     def __getitem__(self, choice: NDArray[np.bool_] | NDArray[np.intp]) -> Letters:
         """Return those that a mask or an index array chooses."""
         return Letters(*(getattr(self, field.name)[choice] for field in dataclasses.fields(self)))
@@ -80,13 +90,14 @@ def find(folders: Sequence[Path]) -> tuple[list[Found], list[Path]]:
     for folder in folders:
         if not folder.is_dir():
             raise BadData(f"{folder} is not a folder", "Give --data the folder that holds the training sets.")
-        if formats.class_folders(folder):
+        classes = formats.class_folders(folder)
+        if classes:
             found.append(Found(folder, folder.resolve().name, "class folders", formats.read_class_folders))
-        for path in sorted(folder.iterdir()):
+        for path in sorted(set(folder.iterdir()) - set(classes)):
             one = _recognise(path)
             if one is not None:
                 found.append(one)
-            elif path.is_file() and not path.name.endswith(("-labels-idx1-ubyte.gz", "-mapping.txt")):
+            elif not path.name.endswith(("-labels-idx1-ubyte.gz", "-mapping.txt")):
                 aside.append(path)
     if not found:
         raise BadData(
@@ -97,30 +108,45 @@ def find(folders: Sequence[Path]) -> tuple[list[Found], list[Path]]:
     return found, aside
 
 
-def load(found: Iterable[Found], report: Callable[[str], None] = lambda line: None) -> Letters:
+def load(
+    found: Iterable[Found],
+    report: Callable[[str], None] = lambda line: None,
+    part_of: Callable[[Letters], NDArray[np.int64]] | None = None,
+) -> Letters:
     """Read, normalise and join what `find` found, without duplicates.
 
-    Of glyphs that are equal to the last pixel the first stays; where their labels differ, none does.
+    Of glyphs that are equal to the last pixel one stays; where their labels differ, none does.
 
     Args:
         found: the files.
         report: is called with a line on each file, and one on duplicates.
+        part_of: numbers the part that each letter will belong to (int64, n), 0 for training; of equal
+            glyphs the one of the highest part stays, so that nothing that is measured on was trained on.
     """
-    parts = []
-    for one in found:
-        part = _letters(one.read(one.path), one.source)
-        report(f"{one.path.name}: {len(part)} glyphs ({one.kind}, source {one.source})")
-        parts.append(part)
+    parts = [read(one, report) for one in found]
     joined = Letters(
         *(
             np.concatenate([getattr(part, field.name) for part in parts])
             for field in dataclasses.fields(Letters)
         )
     )
-    unique = joined[_first_of_each(joined)]
-    if len(unique) < len(joined):
-        report(f"{len(joined) - len(unique)} duplicate or empty glyphs left out")
-    return unique
+    ranks = part_of(joined) if part_of else np.zeros(len(joined), np.int64)
+    chosen, across = _one_of_each(joined, ranks)
+    if len(chosen) < len(joined):
+        report(f"{len(joined) - len(chosen)} duplicate or empty glyphs left out")
+    if across:
+        report(f"  {across} of them because validation or test holds the same glyph")
+    return joined[chosen]
+
+
+def read(one: Found, report: Callable[[str], None] = lambda line: None) -> Letters:
+    """Read and normalise one file, duplicates and all, and say what it holds."""
+    content = one.read(one.path)
+    letters = _letters(content, one.source)
+    report(f"{one.path.name}: {len(letters)} glyphs ({one.kind}, source {one.source})")
+    for remark in content.remarks:
+        report(f"  {remark}")
+    return letters
 
 
 def canvas_of(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -159,7 +185,7 @@ def _recognise(path: Path) -> Found | None:
         return Found(path, source, "IDX pair", formats.read_idx)
     if path.suffix.lower() in formats.FONT_SUFFIXES:
         return Found(path, FONTS, "font", formats.read_font)
-    if name.endswith(".csv") and path.is_file() and formats.looks_like_kaggle_csv(path):
+    if name.endswith(".csv") and path.is_file() and formats.looks_like_pixels(path):
         return Found(path, "nist", "Kaggle CSV", formats.read_kaggle_csv)
     return None
 
@@ -175,21 +201,28 @@ def _letters(content: LabelledImages, source: str) -> Letters:
         glyphs,
         canvases,
         np.array(content.labels, dtype="<U1"),
-        np.full(count, source, dtype="<U64"),
-        np.array(content.writers, dtype="<U64"),
+        np.full(count, source),
+        np.array(content.writers, dtype=np.str_),
     )
 
 
-def _first_of_each(letters: Letters) -> NDArray[np.intp]:
-    """Index the first of each glyph, leaving out empty glyphs and glyphs with contradicting labels."""
-    first: dict[bytes, int] = {}
-    contradicting: set[bytes] = set()
+def _one_of_each(letters: Letters, ranks: NDArray[np.int64]) -> tuple[NDArray[np.intp], int]:
+    """Index one of each glyph, the first of the highest rank.
+
+    Empty glyphs and glyphs with contradicting labels are left out.
+
+    Returns:
+        The indexes in the order of the letters, and how many glyphs of rank 0 gave way to one of a
+        higher rank.
+    """
+    same: dict[bytes, list[int]] = {}
     for index, glyph in enumerate(letters.glyphs):
-        key = glyph.tobytes()
-        earlier = first.setdefault(key, index)
-        if letters.labels[earlier].upper() != letters.labels[index].upper():
-            contradicting.add(key)
-    empty = bytes(GLYPH_SIZE * GLYPH_SIZE)
-    return np.array(
-        [index for key, index in first.items() if key not in contradicting and key != empty], dtype=np.intp
-    )
+        same.setdefault(glyph.tobytes(), []).append(index)
+    same.pop(bytes(GLYPH_SIZE * GLYPH_SIZE), None)
+    chosen, across = [], 0
+    for places in same.values():
+        if len({letters.labels[place].upper() for place in places}) == 1:
+            best = max(places, key=lambda place: ranks[place])  # the first of these
+            chosen.append(best)
+            across += sum(ranks[place] == 0 for place in places) if ranks[best] else 0
+    return np.array(sorted(chosen), dtype=np.intp), int(across)

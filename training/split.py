@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,30 +15,42 @@ from training.sources import Letters
 _WRITERS_SOURCE = "chars74k"
 """The one source whose files say who wrote each letter."""
 
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Split:
-    """The three parts."""
+    """The three parts, and the classes that their labels stand for."""
 
     train: Letters
     validation: Letters
     test: Letters
+    labels: tuple[str, ...] = LABELS
 
 
-def split(letters: Letters, settings: TrainingSettings) -> Split:
+def split(
+    letters: Letters, settings: TrainingSettings, report: Callable[[str], None] = lambda line: None
+) -> Split:
     """Hold out writers of Chars74K, or whole sources where the settings name them.
 
     Args:
         letters: everything that was found.
         settings: names the writers and sources.
+        report: is called with what is left out, and with classes that have nothing to train on.
 
     Raises:
         BadData: a named source is not there, or nothing is left to train or to validate on.
     """
-    usable = letters[usable_labels(letters, settings)]
-    test = _held_out(usable, settings.test_on, settings.test_writers)
-    validation = _held_out(usable, settings.validate_on, settings.validation_writers) & ~test
-    parts = Split(usable[~test & ~validation], exact(usable[validation]), exact(usable[test]))
+    usable = usable_labels(letters, settings)
+    for source in np.unique(letters.sources[~usable]).tolist():
+        outside = letters.labels[~usable & (letters.sources == source)]
+        report(
+            f"{source}: {len(outside)} glyphs left out, their labels are no classes: "
+            f"{' '.join(np.unique(outside).tolist())}"
+        )
+    letters = letters[usable]
+    part = part_of(letters, settings)
+    parts = Split(letters[part == TRAIN], exact(letters[part == VALIDATION]), exact(letters[part == TEST]))
     if not len(parts.train):
         raise BadData("no glyphs are left to train on", "Add training sets that hold A–Z or 0–9 to --data.")
     if not len(parts.validation):
@@ -45,7 +58,18 @@ def split(letters: Letters, settings: TrainingSettings) -> Split:
             "no glyphs to validate on: the validation writers of Chars74K are not in the data",
             "Name one of your sources, written by other people than the rest, with --validate-on.",
         )
+    untrained = np.setdiff1d(np.arange(len(LABELS)), classes_of(parts.train))
+    if untrained.size:
+        report(f"nothing to train these classes on: {' '.join(LABELS[place] for place in untrained)}")
     return parts
+
+
+def part_of(letters: Letters, settings: TrainingSettings) -> NDArray[np.int64]:
+    """Return the part that each letter belongs to: int64, n: TRAIN, VALIDATION or TEST."""
+    part = np.full(len(letters), TRAIN)
+    part[_held_out(letters, settings.validate_on, settings.validation_writers)] = VALIDATION
+    part[_held_out(letters, settings.test_on, settings.test_writers)] = TEST
+    return part
 
 
 def without_test(letters: Letters, settings: TrainingSettings) -> Letters:
@@ -80,7 +104,13 @@ def capitals(letters: Letters) -> Letters:
     return letters[np.isin(letters.labels, LABELS[:26])]
 
 
-def classes_of(letters: Letters) -> NDArray[np.int64]:
-    """Return the index of each letter's class in LABELS: int64, n."""
-    index = {label: number for number, label in enumerate(LABELS)}
-    return np.array([index[label.upper()] for label in letters.labels.tolist()], dtype=np.int64)
+def classes_of(letters: Letters, labels: Sequence[str] = LABELS) -> NDArray[np.int64]:
+    """Return the index of each letter's class: int64, n.
+
+    A lower-case letter that is no class of its own counts as its capital.
+    """
+    index = {label: number for number, label in enumerate(labels)}
+    return np.array(
+        [index[label if label in index else label.upper()] for label in letters.labels.tolist()],
+        dtype=np.int64,
+    )

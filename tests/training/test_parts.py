@@ -121,7 +121,7 @@ def test_the_loss_is_half_over_all_classes_and_half_over_the_letters_own_kind() 
 
     logits = np.random.default_rng(5).normal(0, 2, (2, 36)).astype(np.float32)
     targets = np.eye(36, dtype=np.float32)[[14, 26]]  # O and 0
-    got = np.asarray(network.loss(0.0)(targets, logits))
+    got = np.asarray(network.loss(LABELS, 0.0)(targets, logits))
 
     def cross_entropy(row: np.ndarray, place: int) -> float:
         return float(np.log(np.exp(row).sum()) - row[place])
@@ -135,6 +135,6 @@ def test_the_loss_is_half_over_all_classes_and_half_over_the_letters_own_kind() 
     # Which of O and 0 is surer changes nothing about the half that a job of letters sees.
     surer = logits.copy()
     surer[:, 26] += 3
-    again = np.asarray(network.loss(0.0)(targets[:1], surer[:1]))
+    again = np.asarray(network.loss(LABELS, 0.0)(targets[:1], surer[:1]))
     half = cross_entropy(logits[0, :26], 14)
     assert 2 * again[0] - cross_entropy(surer[0], 14) == pytest.approx(half, rel=1e-3)
