@@ -227,7 +227,8 @@ def _validated(model: Any, validation: Letters | None, labels: tuple[str, ...]) 
 
     if validation is None:
         return float("nan"), float("nan")
-    measured = measure(logits_of(model, validation.glyphs), classes_of(validation, labels))
+    logits = logits_of(model, validation.glyphs)
+    measured = measure(logits, classes_of(validation, labels), labels=labels)
     return measured.loss, measured.accuracy
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from emnist import write_idx
 from numpy.typing import NDArray
 
 from jobs.errors import BadData
@@ -45,13 +45,6 @@ def glyph_of(image: Array) -> Array:
 def load(*folders: Path) -> sources.Letters:
     found, _ = sources.find(folders)
     return sources.load(found)
-
-
-def write_idx(folder: Path, name: str, images: Array, labels: list[int]) -> None:
-    head = struct.pack(">HBBIII", 0, 8, 3, *images.shape)
-    (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + images.tobytes()))
-    numbers = struct.pack(">HBBI", 0, 8, 1, len(labels)) + bytes(labels)
-    (folder / f"{name}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(numbers))
 
 
 def png(image: Array) -> bytes:
