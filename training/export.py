@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.errors import ModelProblem
+from training.fold import folded
 from training.network import INPUT_NAME, OUTPUT_NAME
 
 _OPSET = 17
@@ -17,7 +18,7 @@ _TOLERANCE = 1e-4
 
 
 def write_onnx(model: Any, path: Path) -> None:
-    """Convert a Keras model to ONNX with a free batch size.
+    """Convert a Keras model to ONNX with a free batch size, its normalisation folded into its weights.
 
     Args:
         model: uint8 n×28×28 in, float32 n×classes out.
@@ -32,7 +33,8 @@ def write_onnx(model: Any, path: Path) -> None:
         import tf2onnx
 
         signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name=INPUT_NAME)]
-        function = tf.function(lambda glyphs: model(glyphs, training=False), input_signature=signature)
+        plain = folded(model)
+        function = tf.function(lambda glyphs: plain(glyphs, training=False), input_signature=signature)
         converted, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=_OPSET)
     _name_by_order(converted.graph)
     converted.graph.name = model.name
