@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from training.data_folders import data_option, load
+from training.data_folders import data_option
 
 if TYPE_CHECKING:
     from jobs.models import Model
     from jobs.settings import Alphabet
+    from training.fit import Epoch
+    from training.measure import Answers
     from training.sources import Letters
+    from training.split import Split
 
-_CONFUSIONS = 10
+    Measured = Alphabet | Literal["all"]
+
+REPORT_FOLDER = "report"
+"""Where below MODEL_DIR a training leaves its report."""
 
 
 @click.command()
@@ -29,62 +34,181 @@ _CONFUSIONS = 10
 )
 @click.option(
     "--alphabet",
-    type=click.Choice(["letters", "digits", "alnum"]),
-    default="letters",
-    show_default=True,
-    help="Which letters are measured, and what may be answered.",
+    type=click.Choice(["letters", "digits", "alnum", "all"]),
+    help="Which letters are measured, and what may be answered; by default capitals, and all classes of a "
+    "model that was trained on others.",
 )
-def evaluate(folders: tuple[Path, ...], model: Path | None, alphabet: Alphabet) -> None:
+@click.option(
+    "--compare",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="MODEL_DIR",
+    help="Another model, to see what changed from it.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Takes a report: a page with plots and the worst errors as pictures, the numbers as JSON and CSV.",
+)
+def evaluate(
+    folders: tuple[Path, ...],
+    model: Path | None,
+    alphabet: Measured | None,
+    compare: Path | None,
+    out: Path | None,
+) -> None:
     """Measure a model on labelled letters: accuracy, loss and calibration for each source.
 
     The figures say something about letters only that the model was not trained on.
     """
-    from jobs.models import installed_model_folder, load_model
+    from jobs.models import MODEL_FILE, installed_model_folder, load_model
+    from training import published, report
+    from worker.classifier import Classifier
 
+    if out is not None:
+        report.check_folder(out)
     chosen = load_model(model or installed_model_folder())
-    for line in figures(chosen, load(folders), alphabet):
-        click.echo(line)
+    other = load_model(compare) if compare else None
+    characters = _characters(chosen, alphabet)
+    letters = _measurable(published.letters_to_measure(folders, chosen.card, click.echo), characters)
+    answers = answers_of(chosen, letters, characters)
+    click.echo(report.table_text(answers))
+    compared = (_name(other), answers_of(other, letters, characters)) if other else None
+    if compared:
+        click.echo(f"\nthe same letters with {compared[0]}:\n{report.table_text(compared[1])}")
+        click.echo(f"\n{report.change_text(answers, compared[1])}")
+    if out is not None:
+        report.write(
+            out,
+            answers,
+            title=f"Letters read by {_name(chosen)}",
+            about=f"{len(letters):,} labelled letters; what could be answered: {characters}. The figures say "
+            "something only about letters that the model was not trained on.",
+            data=report.Data("The letters", letters.glyphs, letters.labels, letters.sources),
+            network=chosen.folder / MODEL_FILE,
+            probabilities=Classifier(chosen, characters).probabilities,
+            compared=compared,
+        )
+        click.echo(f"\nreport      {out / report.PAGE_FILE}")
 
 
-def figures(model: Model, letters: Letters, alphabet: Alphabet) -> Iterator[str]:
-    """Yield a line of figures for each source, and the most frequent confusions.
+def _classes(model: Model) -> str:
+    """Return the characters that a model can answer."""
+    return "".join(label for label in model.card["labels"] if len(label) == 1)
 
-    Args:
-        model: network and card, checked against each other.
-        letters: what to measure on; labels outside the alphabet are left out.
-        alphabet: the characters that may be answered.
 
-    Raises:
-        BadData: no letter has a label of the alphabet.
-        ModelProblem: the model file is missing or damaged.
-    """
+def _tells_case(classes: str) -> bool:
+    return any(label.islower() for label in classes)
+
+
+def _characters(model: Model, alphabet: Measured | None) -> str:
+    """Return the characters that may be answered."""
+    from jobs.settings import ALPHABETS, LETTERS
+
+    classes = _classes(model)
+    if alphabet is None:
+        usual = set(LETTERS) <= set(classes) and not _tells_case(classes)
+        alphabet = "letters" if usual else "all"
+    return classes if alphabet == "all" else ALPHABETS[alphabet]
+
+
+def _measurable(letters: Letters, characters: str) -> Letters:
+    """Keep the letters that have a label among the characters."""
     import numpy as np
 
     from jobs.errors import BadData
-    from jobs.models import MODEL_FILE
-    from jobs.settings import ALPHABETS
-    from training.export import onnx_logits
-    from training.measure import masked_softmax, measure
-    from training.settings import LABELS
-    from training.split import classes_of
 
-    characters = ALPHABETS[alphabet]
-    letters = letters[np.isin(letters.labels, list(characters))]
-    if not len(letters):
-        raise BadData(f"no letters of the alphabet {alphabet!r} in the data", "Choose another --alphabet.")
-    _ = model.network  # refuses a file that its card does not describe
-    logits, classes = onnx_logits(model.folder / MODEL_FILE, letters.glyphs), classes_of(letters)
-    temperature = float(model.card["temperature"])
-    for source in np.unique(letters.sources).tolist():
-        own = letters.sources == source
-        measured = measure(logits[own], classes[own], temperature, characters)
-        yield (
-            f"{source}: {measured.count} glyphs  accuracy {measured.accuracy:.4f}  loss {measured.loss:.4f}  "
-            f"calibration error {measured.calibration_error:.4f}"
-        )
-    answers = masked_softmax(logits, temperature, characters).argmax(axis=1)
-    wrong = Counter(
-        (LABELS[is_], LABELS[read]) for is_, read in zip(classes, answers, strict=True) if is_ != read
+    kept = letters[np.isin(letters.labels, list(characters))]
+    if not len(kept):
+        raise BadData(f"the data hold none of {characters}", "Choose another --alphabet or --data.")
+    return kept
+
+
+def answers_of(model: Model, letters: Letters, characters: str) -> Answers:
+    """Read letters as a job of these characters reads them.
+
+    Args:
+        model: network and card, checked against each other.
+        letters: labelled with the characters.
+        characters: what may be answered.
+
+    Raises:
+        ModelProblem: the model file is missing or damaged, or does not know the characters.
+    """
+    import numpy as np
+
+    from training.measure import Answers
+    from worker.classifier import Classifier
+
+    probabilities = Classifier(model, characters).probabilities(letters.glyphs).astype(np.float64)
+    classes = np.array([characters.index(label) for label in letters.labels.tolist()], dtype=np.int64)
+    return Answers(tuple(characters), probabilities, classes, letters.glyphs, letters.sources)
+
+
+def answers_by_kind(model: Model, letters: Letters) -> Answers:
+    """Read letters as jobs do that know what stands in a field: letters among letters, digits among digits.
+
+    Where a model tells upper from lower case (EMNIST's balanced and byclass splits) figures are published
+    over all classes, and so are these.
+
+    Args:
+        model: network and card.
+        letters: labelled with the model's classes.
+    """
+    import numpy as np
+
+    classes = _classes(model)
+    answers = answers_of(model, letters, classes)
+    if _tells_case(classes):
+        return answers
+    for is_digit in (False, True):
+        kind = "".join(label for label in classes if label.isdigit() == is_digit)
+        own = np.isin(letters.labels, list(kind))
+        if own.any():
+            columns = [classes.index(label) for label in kind]
+            within = np.zeros((int(own.sum()), len(classes)))
+            within[:, columns] = answers_of(model, letters[own], kind).probabilities
+            answers.probabilities[own] = within
+    return answers
+
+
+def report_of_training(model_folder: Path, parts: Split, history: Sequence[Epoch]) -> None:
+    """Write MODEL_DIR/report.
+
+    It tells of the test letters in full (of the validation letters where no test is held out), and beside
+    them the figures of the validation letters, the epochs, and what was trained on.
+
+    Args:
+        model_folder: MODEL_DIR, the network and its card in place.
+        parts: the letters.
+        history: a row an epoch.
+    """
+    from jobs.models import MODEL_FILE, load_model
+    from training import report
+    from worker.classifier import Classifier
+
+    model = load_model(model_folder)
+    classes = _classes(model)
+    measured = {
+        name: answers_by_kind(model, part)
+        for name, part in (("test", parts.test), ("validation", parts.validation))
+        if len(part)
+    }
+    name, answers = next(iter(measured.items()))
+    report.write(
+        model_folder / REPORT_FOLDER,
+        answers,
+        title=f"Training of {_name(model)}",
+        about=f"The {len(answers):,} {name} letters, on which the CNN was not trained"
+        f"{', and which chose nothing' if name == 'test' else ''}. Classes: {classes}"
+        f"{'' if _tells_case(classes) else '; letters are read among letters, digits among digits'}.",
+        data=report.Data("What was trained on", parts.train.glyphs, parts.train.labels, parts.train.sources),
+        network=model_folder / MODEL_FILE,
+        probabilities=Classifier(model, classes).probabilities,
+        beside={other: part for other, part in measured.items() if other != name},
+        history=history,
     )
-    for (is_, read), count in wrong.most_common(_CONFUSIONS):
-        yield f"{is_} read as {read}: {count}"
+
+
+def _name(model: Model) -> str:
+    return f"{model.folder.resolve().name} ({model.card['sha256'][:8]})"

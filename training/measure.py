@@ -141,10 +141,10 @@ class Answers:
     """Labelled glyphs and what a model answered to them."""
 
     labels: tuple[str, ...]
-    """The model's classes."""
+    """What could be answered."""
 
     probabilities: NDArray[np.float64]
-    """float64, n×k, calibrated; 0 for what may not be answered."""
+    """float64, n×k, calibrated; 0 for what could not be answered to this letter."""
 
     classes: NDArray[np.int64]
     """int64, n: the truth as indexes into `labels`."""
@@ -225,32 +225,10 @@ def masked_softmax(
 
     An empty alphabet stands for every label of one character.
     """
-    allowed = np.array([len(label) == 1 and (not alphabet or label in alphabet) for label in labels])
-    return _softmax(logits, temperature, allowed)
-
-
-def softmax_within_kind(
-    logits: NDArray[np.float32], classes: NDArray[np.int64], temperature: float, labels: Sequence[str]
-) -> NDArray[np.float64]:
-    """Turn outputs into probabilities, a letter's over the letters and a digit's over the digits.
-
-    That is how jobs read, which know what stands in a field. Where the classes tell upper from lower case
-    (EMNIST's balanced and byclass splits) figures are published over all classes, and so are these.
-
-    Args:
-        logits: float32, n×k.
-        classes: int64, n: the truth.
-        temperature: the outputs are divided by it.
-        labels: the model's classes, k.
-
-    Returns:
-        float64, n×k.
-    """
-    if any(len(label) == 1 and label.islower() for label in labels):
-        return masked_softmax(logits, temperature, "", labels)
-    single = np.array([len(label) == 1 for label in labels])
-    digit = np.array([label.isdigit() for label in labels])
-    return _softmax(logits, temperature, single & (digit == digit[classes][:, None]))
+    allowed = [len(label) == 1 and (not alphabet or label in alphabet) for label in labels]
+    scaled = np.where(allowed, logits.astype(np.float64) / temperature, -np.inf)
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def figures(answers: Answers) -> Figures:
@@ -459,12 +437,6 @@ def fitted_temperature(
 
 
 _NONE_ACCEPTED = math.nextafter(1.0, 2.0)
-
-
-def _softmax(logits: NDArray[np.float32], temperature: float, allowed: Mask) -> NDArray[np.float64]:
-    scaled = np.where(allowed, logits.astype(np.float64) / temperature, -np.inf)
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _losses(probabilities: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
