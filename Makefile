@@ -37,8 +37,9 @@ format: .venv/ready-lint
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-bench: .venv/ready-lint
+bench: .venv/ready-test
 	$(BIN)/python tests/bench/batch_size.py
+	$(BIN)/python tests/bench/runtimes.py
 
 clean:
 	rm -rf .venv demo-results
