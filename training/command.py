@@ -26,7 +26,7 @@ _DEFAULTS = TrainingSettings()
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
     metavar="MODEL_DIR",
-    help="Takes handprint.onnx, its card handprint.json, curves, history and the Keras model.",
+    help="Takes handprint.onnx, its card handprint.json, a report, history and the Keras model.",
 )
 @click.option(
     "--epochs",

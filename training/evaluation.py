@@ -72,15 +72,19 @@ def evaluate(
     characters = _characters(chosen, alphabet)
     letters = _measurable(published.letters_to_measure(folders, chosen.card, click.echo), characters)
     answers = answers_of(chosen, letters, characters)
-    click.echo(report.table_text(answers))
-    compared = (_name(other), answers_of(other, letters, characters)) if other else None
-    if compared:
-        click.echo(f"\nthe same letters with {compared[0]}:\n{report.table_text(compared[1])}")
-        click.echo(f"\n{report.change_text(answers, compared[1])}")
+    measured = report.headline(answers)
+    click.echo(report.table_text(measured))
+    compared = None
+    if other:
+        others = answers_of(other, letters, characters)
+        compared = report.Other(_name(other), others, report.headline(others))
+        click.echo(f"\nthe same letters with {compared.name}:\n{report.table_text(compared.measured)}")
+        click.echo(f"\n{report.change_text(answers, others)}")
     if out is not None:
         report.write(
             out,
             answers,
+            measured,
             title=f"Letters read by {_name(chosen)}",
             about=f"{len(letters):,} labelled letters; what could be answered: {characters}. The figures say "
             "something only about letters that the model was not trained on.",
@@ -185,19 +189,19 @@ def report_of_training(model_folder: Path, parts: Split, history: Sequence[Epoch
     """
     from jobs.models import MODEL_FILE, load_model
     from training import report
+    from training.measure import figures
     from worker.classifier import Classifier
 
     model = load_model(model_folder)
     classes = _classes(model)
-    measured = {
-        name: answers_by_kind(model, part)
-        for name, part in (("test", parts.test), ("validation", parts.validation))
-        if len(part)
-    }
-    name, answers = next(iter(measured.items()))
+    answers, name, beside = answers_by_kind(model, parts.validation), "validation", {}
+    if len(parts.test):
+        beside = {"validation letters": figures(answers)}
+        answers, name = answers_by_kind(model, parts.test), "test"
     report.write(
         model_folder / REPORT_FOLDER,
         answers,
+        {**report.headline(answers), **beside},
         title=f"Training of {_name(model)}",
         about=f"The {len(answers):,} {name} letters, on which the CNN was not trained"
         f"{', and which chose nothing' if name == 'test' else ''}. Classes: {classes}"
@@ -205,7 +209,6 @@ def report_of_training(model_folder: Path, parts: Split, history: Sequence[Epoch
         data=report.Data("What was trained on", parts.train.glyphs, parts.train.labels, parts.train.sources),
         network=model_folder / MODEL_FILE,
         probabilities=Classifier(model, classes).probabilities,
-        beside={other: part for other, part in measured.items() if other != name},
         history=history,
     )
 

@@ -24,6 +24,9 @@ _DPI = 100
 _CELL = 30
 """Pixels from glyph to glyph on a sheet."""
 
+_TILE = 84
+"""Side of a glyph's picture in pixels: three times its own."""
+
 
 def draw_curves(rows: Sequence[Epoch], path: Path) -> None:
     """Draw loss and accuracy of training and validation over the epochs.
@@ -107,8 +110,9 @@ def draw_reliability(whole: Sequence[Bin], zoom: Sequence[Bin], path: Path) -> N
                 elinewidth=1,
                 label="measured, 95 % interval",
             )
-            lowest = min((accuracy.low for _, accuracy in filled), default=low)
-            axes.set(xlim=(low, 1), ylim=(min(low, lowest) - 0.02 * (1 - low), 1 + 0.02 * (1 - low)))
+            bottom = min([low, *(accuracy.low for _, accuracy in filled)])
+            margin = 0.03 * (1 - bottom)
+            axes.set(xlim=(low, 1), ylim=(bottom - margin, 1 + margin))
             axes.set(ylabel="share right")
             axes.grid(alpha=0.3)
             counts.bar(
@@ -133,10 +137,10 @@ def draw_accept(
     Args:
         curves: name to m×3 as `accept_curve` returns it; the first is drawn thick.
         targets: shares of right letters to mark.
-        letters: how many letters the first curve is of; rates below one wrong letter are not drawn.
+        letters: how many letters the first curve is of: no rate is between 0 and one of them.
         path: the PNG file to write.
     """
-    floor = 0.5 / letters
+    floor = min(0.5 / letters, (1 - max(targets)) / 2)
     with _figure(path, 8, 4.5) as figure:
         axes = figure.subplots()
         for number, (name, curve) in enumerate(curves.items()):
@@ -218,24 +222,18 @@ def draw_filters(kernels: NDArray[np.float32], glyph: NDArray[np.uint8], path: P
     """
     import cv2
 
-    across = min(8, len(kernels))
-    lines = -(-len(kernels) // across)
     ink = glyph.astype(np.float32) / 255
-    responses = [cv2.filter2D(ink, -1, kernel, borderType=cv2.BORDER_CONSTANT) for kernel in kernels]
-    most = max(float(np.abs(response).max()) for response in responses) or 1.0
-    with _figure(path, 1.15 * (across + 1), 2.3 * lines) as figure:
-        grid = figure.subplots(2 * lines, across + 1, squeeze=False)
-        for axes in grid.ravel():
-            axes.axis("off")
-        grid[0, 0].imshow(255 - glyph, cmap="gray", vmin=0, vmax=255)
-        grid[0, 0].set_title("glyph", fontsize=8)
-        for number, (kernel, response) in enumerate(zip(kernels, responses, strict=True)):
-            line, column = divmod(number, across)
-            top, below = grid[2 * line, column + 1], grid[2 * line + 1, column + 1]
-            span = float(np.abs(kernel).max()) or 1.0
-            top.imshow(kernel, cmap="RdBu_r", vmin=-span, vmax=span)
-            top.set_title(str(number + 1), fontsize=8)
-            below.imshow(response, cmap="RdBu_r", vmin=-most, vmax=most)
+    responses = [
+        np.asarray(cv2.filter2D(ink, -1, kernel, borderType=cv2.BORDER_CONSTANT), dtype=np.float32)
+        for kernel in kernels
+    ]
+    most = max(float(np.abs(response).max()) for response in responses)
+    paper = np.ones((_TILE, _TILE, 3))
+    tiles = [_stacked(_enlarged(np.repeat(1 - ink[..., None], 3, axis=2)), paper)]
+    for kernel, response in zip(kernels, responses, strict=True):
+        above = _signed(kernel, float(np.abs(kernel).max()))
+        tiles.append(_stacked(_enlarged(above), _enlarged(_signed(response, most))))
+    _draw_tiles(tiles, ["glyph", *(f"{number}" for number in range(1, len(tiles)))], path)
 
 
 def draw_where(
@@ -249,22 +247,12 @@ def draw_where(
         titles: n.
         path: the PNG file to write.
     """
-    across = min(9, len(glyphs))
-    lines = -(-len(glyphs) // across)
-    with _figure(path, 1.12 * across, 1.32 * lines) as figure:
-        grid = figure.subplots(lines, across, squeeze=False).ravel()
-        for axes in grid:
-            axes.axis("off")
-        for axes, glyph, fall, title in zip(grid, glyphs, maps, titles, strict=False):
-            span = float(np.abs(fall).max()) or 1.0
-            ink = glyph[..., None] / 255.0
-            warmth = np.clip(fall / span, -1, 1)[..., None]
-            # The map tints the paper, the ink stays on it in grey.
-            tint = np.where(
-                warmth > 0, 1 - warmth * np.array([0.1, 0.75, 0.8]), 1 + warmth * np.array([0.8, 0.55, 0.1])
-            )
-            axes.imshow(np.clip(tint * (1 - 0.62 * ink), 0, 1))
-            axes.set_title(title, fontsize=8)
+    tiles = []
+    for glyph, fall in zip(glyphs, maps, strict=True):
+        # The map tints the paper, and the ink stays on it in grey.
+        tinted = _signed(fall, float(np.abs(fall).max())) * (1 - 0.62 * glyph[..., None] / 255)
+        tiles.append(_enlarged(tinted))
+    _draw_tiles(tiles, titles, path)
 
 
 def draw_scores(letters: NDArray[np.float64], others: Mapping[str, NDArray[np.float64]], path: Path) -> None:
@@ -320,6 +308,41 @@ def glyph_png(glyph: NDArray[np.uint8]) -> bytes:
     levels = ((255 - glyph) // 17 * 17).astype(np.uint8)
     PIL.Image.fromarray(levels).quantize(16).save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def _signed(values: NDArray[np.float32], most: float) -> NDArray[np.float64]:
+    """Return values from −most to most as colours, h×w×3: blue below 0, white at 0, red above."""
+    share = np.clip(values / (most or 1.0), -1, 1)[..., None]
+    red, blue = np.array([0.1, 0.75, 0.8]), np.array([0.8, 0.55, 0.1])
+    return np.asarray(np.where(share > 0, 1 - share * red, 1 + share * blue))
+
+
+def _enlarged(picture: NDArray[Any]) -> NDArray[np.float64]:
+    """Return a picture at the size of a tile, its pixels as squares."""
+    import cv2
+
+    size = (_TILE, _TILE)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST), dtype=np.float64)
+
+
+def _stacked(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([above, np.ones((4, above.shape[1], 3)), below])
+
+
+def _draw_tiles(tiles: Sequence[NDArray[np.float64]], titles: Sequence[str], path: Path) -> None:
+    """Draw pictures of one size (h×w×3, 0–1) in rows of nine, each below its title."""
+    across = min(9, len(tiles))
+    lines = -(-len(tiles) // across)
+    high, wide = tiles[0].shape[0] + 24, tiles[0].shape[1] + 20
+    paper = np.ones((lines * high, across * wide, 3))
+    with _figure(path, across * wide / _DPI, lines * high / _DPI, tight=False) as figure:
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.axis("off")
+        for place, (tile, title) in enumerate(zip(tiles, titles, strict=True)):
+            top, left = place // across * high + 20, place % across * wide + 10
+            paper[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+            axes.text(left + tile.shape[1] / 2, top - 10, title, ha="center", va="center", fontsize=8)
+        axes.imshow(paper, interpolation="nearest")
 
 
 @contextlib.contextmanager

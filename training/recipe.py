@@ -14,16 +14,15 @@ from jobs.errors import UsageProblem
 from jobs.files import shown
 from jobs.models import CARD_FILE, MODEL_FILE
 from jobs.settings import LETTERS
-from training import card, export, fit, network, plots
+from training import card, evaluation, export, fit, network
 from training.checkpoint import CHECKPOINT_FILE
 from training.measure import Measured, fitted_temperature, measure
+from training.report import check_folder
 from training.settings import LABELS, TrainingSettings
 from training.split import Split, capitals, classes_of
 
 KERAS_FILE = "model.keras"
-CURVES_FILE = "curves.png"
 HISTORY_FILE = "history.csv"
-CONFUSION_FILE = "confusion.png"
 
 
 def train_model(
@@ -62,6 +61,7 @@ def train_model(
             f"the training in {shown(folder)} has ended: there is nothing to resume",
             "Leave out --resume to train anew; the model is replaced when the new one is ready.",
         )
+    check_folder(folder / evaluation.REPORT_FOLDER)
     report(f"train {len(parts.train)}, validation {len(parts.validation)}, test {len(parts.test)} glyphs")
     trained = fit.train(
         parts.train, parts.validation, settings, report, labels=parts.labels, folder=folder, resume=resume
@@ -70,6 +70,7 @@ def train_model(
         report(f"stopped: measuring and writing the best so far, epoch {trained.kept}")
     with _replaced_at_the_end(folder) as new:
         values = _write(trained, parts, settings, new, left_out)
+    evaluation.report_of_training(folder, parts, trained.history)
     if trained.stopped:
         report(
             f"{shown(folder)} holds epoch {trained.kept} of {settings.epochs}; "
@@ -110,9 +111,8 @@ def _write(
         folder / MODEL_FILE, parts.validation.glyphs, fit.logits_of(model, parts.validation.glyphs)
     )
     fit.write_history(trained.history, folder / HISTORY_FILE)
-    plots.draw_curves(trained.history, folder / CURVES_FILE)
     temperature = left_out["temperature"] if left_out else _temperature_on_validation(model, parts)
-    figures = _figures(model, parts, temperature, folder)
+    figures = _figures(model, parts, temperature)
     if left_out:
         figures["leave_one_out"] = {key: value for key, value in left_out.items() if key != "settings"}
     values = card.card(
@@ -144,8 +144,8 @@ def _temperature_on_validation(model: Any, parts: Split) -> float:
     )
 
 
-def _figures(model: Any, parts: Split, temperature: float, folder: Path) -> dict[str, Any]:
-    """Measure validation and test, all classes and capitals masked to letters; draw the test's confusions."""
+def _figures(model: Any, parts: Split, temperature: float) -> dict[str, Any]:
+    """Measure validation and test, all classes and capitals masked to letters."""
     figures: dict[str, Any] = {}
     for name, part in (("validation", parts.validation), ("test", parts.test)):
         if not len(part):
@@ -162,9 +162,6 @@ def _figures(model: Any, parts: Split, temperature: float, folder: Path) -> dict
                 else None
             ),
         }
-        counts = np.zeros((len(parts.labels), len(parts.labels)), np.int64)
-        np.add.at(counts, (classes, logits.argmax(axis=1)), 1)
-        plots.draw_confusion(counts, parts.labels, folder / CONFUSION_FILE)
     return figures
 
 

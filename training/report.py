@@ -9,7 +9,6 @@ confusions.csv      what is read as what, and how often
 errors.csv          the wrong answers, most confident first, with the alternatives
 reliability.csv     how often letters of each confidence are right
 accept.csv          threshold, share accepted, share of wrong ones among them
-history.csv         loss and accuracy of each epoch (of a training)
 data.csv            letters of each class, a column a source (of a training: of its training part)
 changes.csv         recall of each class in two models (with --compare)
 ```
@@ -38,6 +37,7 @@ from training import plots
 from training.measure import (
     TARGETS,
     Answers,
+    Figures,
     accept_curve,
     area_under_curve,
     confusion_counts,
@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 
 PAGE_FILE = "index.html"
 FIGURES_FILE = "figures.json"
+
+ALL = "all letters"
+"""The name of all together, beside the sources'."""
 
 _WORST = 60
 _CHANGED = 36
@@ -113,18 +116,33 @@ class Picture:
     source: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Other:
+    """Another model's answers to the same letters in the same order."""
+
+    name: str
+    answers: Answers
+    measured: dict[str, Figures]
+    """What `headline` says of them."""
+
+
+def headline(answers: Answers) -> dict[str, Figures]:
+    """Return the headline figures of all letters and, where there are several, of each source."""
+    return {name: figures(answers[own]) for name, own in _groups(answers).items()}
+
+
 def write(
     folder: Path,
     answers: Answers,
+    measured: dict[str, Figures],
     *,
     title: str,
     about: str,
     data: Data,
     network: Path,
     probabilities: Probabilities,
-    beside: Mapping[str, Answers] | None = None,
     history: Sequence[Epoch] = (),
-    compared: tuple[str, Answers] | None = None,
+    compared: Other | None = None,
     not_letters: NotLetters | None = None,
 ) -> dict[str, Any]:
     """Write a report, whole or not at all; an earlier report in the folder is replaced.
@@ -132,14 +150,14 @@ def write(
     Args:
         folder: the report folder.
         answers: what was measured, one letter or more.
+        measured: what `headline` says of them, and of whatever else is to stand beside it.
         title: the page's heading.
         about: a sentence: which letters these are, and what could be answered.
         data: letters to count and to show, those that were trained on where the report is of a training.
         network: the ONNX file, for its first filters.
         probabilities: reads glyphs (uint8 n×28×28) as the answers were: n×k over their labels.
-        beside: other letters that only the headline figures tell of, by name.
         history: a row an epoch.
-        compared: another model's name and its answers to the same letters.
+        compared: another model, for what changed from it.
         not_letters: scores for "not a letter", where the model has that output.
 
     Returns:
@@ -150,11 +168,9 @@ def write(
         ResultsNotWritable: the disk is full, read-only or forbidden.
     """
     check_folder(folder)
-    groups = {"all": answers, **by_source(answers), **(beside or {})}
-    measured = {name: figures(group) for name, group in groups.items() if len(group)}
     confidence, right = answers.confidence, answers.right
     bins, zoom = reliability(confidence, right), reliability(confidence, right, _ZOOM_FROM, 10)
-    curves = {name: _curve(group) for name, group in {"all": answers, **by_source(answers)}.items()}
+    curves = {name: accept_curve(confidence[own], right[own]) for name, own in _groups(answers).items()}
     worst = worst_errors(answers)
     counts = _class_counts(data)
     values: dict[str, Any] = {
@@ -178,7 +194,7 @@ def write(
         "worst_errors": [_error(answers, int(index)) for index in worst[:_WORST]],
         "history": [dataclasses.asdict(row) for row in history],
         "data": {"name": data.name, "counts": counts},
-        "compared": _comparison(answers, *compared) if compared else None,
+        "compared": _comparison(answers, compared) if compared else None,
         "not_letters": _rejections(not_letters) if not_letters else None,
     }
     with _folder_written_whole(folder) as place:
@@ -203,7 +219,7 @@ def write(
         if not_letters:
             kinds = {kind: not_letters.others[not_letters.kinds == kind] for kind in _kinds(not_letters)}
             plots.draw_scores(not_letters.letters, kinds, place / "not-letters.png")
-        _write_tables(values, answers, place)
+        _write_tables(values, answers, curves[ALL], place)
         with written_whole(place / FIGURES_FILE) as file:
             json.dump(values, file, indent=1, ensure_ascii=False, allow_nan=False)
         page = _page(
@@ -233,23 +249,15 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def by_source(answers: Answers) -> dict[str, Answers]:
-    """Divide answers by their letters' sources; empty where there is but one."""
-    names = np.unique(answers.sources).tolist()
-    return {name: answers[answers.sources == name] for name in names} if len(names) > 1 else {}
-
-
-def table_text(answers: Answers) -> str:
-    """Return the headline figures, pooled and of each source, as a short table for the terminal."""
-    groups = {"all": answers, **by_source(answers)}
-    wide = max(len("source"), *map(len, groups))
+def table_text(measured: Mapping[str, Figures]) -> str:
+    """Return headline figures as a short table for the terminal."""
+    wide = max(len("source"), *map(len, measured))
     accepted = "".join(f"{f'{target:.1%}':>8}" for target in TARGETS)
     lines = [
         f"{'':{wide}}                                          calibration error    accepted at",
         f"{'source':{wide}}  letters   right  (95 % interval)    loss      all  doubtful{accepted}",
     ]
-    for name, group in groups.items():
-        one = figures(group)
+    for name, one in measured.items():
         doubtful = one.doubtful_calibration_error
         interval = f"({one.accuracy.low:.2%}–{one.accuracy.high:.2%})"
         lines.append(
@@ -268,8 +276,11 @@ def change_text(answers: Answers, others: Answers) -> str:
     return f"mended {mended}, spoilt {spoilt} letters; by chance with p = {p:.2g} (McNemar’s exact test)"
 
 
-def _curve(answers: Answers) -> NDArray[np.float64]:
-    return accept_curve(answers.confidence, answers.right)
+def _groups(answers: Answers) -> dict[str, NDArray[np.bool_]]:
+    """Mark all letters and, where there are several sources, those of each."""
+    names = np.unique(answers.sources).tolist()
+    by_source = {name: answers.sources == name for name in names} if len(names) > 1 else {}
+    return {ALL: np.ones(len(answers), bool), **by_source}
 
 
 def _error(answers: Answers, index: int) -> dict[str, Any]:
@@ -382,11 +393,10 @@ def _short(answers: Answers, index: int) -> str:
     return f"{truth} {confidence:.1%}" if read == truth else f"{truth} as {read} {confidence:.1%}"
 
 
-def _comparison(answers: Answers, name: str, others: Answers) -> dict[str, Any]:
+def _comparison(answers: Answers, other: Other) -> dict[str, Any]:
     """Return what changed from another model's answers to these."""
-    right, before = answers.right, others.right
+    right, before = answers.right, other.answers.right
     mended, spoilt = int((right & ~before).sum()), int((before & ~right).sum())
-    groups = {"all": others, **by_source(others)}
     classes = []
     for place in np.unique(answers.classes).tolist():
         own = answers.classes == place
@@ -399,12 +409,12 @@ def _comparison(answers: Answers, name: str, others: Answers) -> dict[str, Any]:
             }
         )
     return {
-        "name": name,
-        "figures": {name: dataclasses.asdict(figures(group)) for name, group in groups.items()},
+        "name": other.name,
+        "figures": {name: dataclasses.asdict(one) for name, one in other.measured.items()},
         "mended": mended,
         "spoilt": spoilt,
         "both_wrong": int((~right & ~before).sum()),
-        "otherwise": int((_texts(answers) != _texts(others)).sum()),
+        "otherwise": int((_texts(answers) != _texts(other.answers)).sum()),
         "p": mcnemar(mended, spoilt),
         "classes": classes,
     }
@@ -415,12 +425,12 @@ def _texts(answers: Answers) -> NDArray[np.str_]:
 
 
 def _pictures_of_change(
-    answers: Answers, compared: tuple[str, Answers] | None, mended: bool
+    answers: Answers, compared: Other | None, mended: bool
 ) -> list[tuple[Picture, Picture]]:
     """Return letters that only one of two models reads right, as that model and the other see them."""
     if compared is None:
         return []
-    others = compared[1]
+    others = compared.answers
     wrong, right = (others, answers) if mended else (answers, others)
     chosen = np.flatnonzero(right.right & ~wrong.right)
     chosen = chosen[np.argsort(-wrong.confidence[chosen], kind="stable")][:_CHANGED]
@@ -466,7 +476,7 @@ def _rejections(scores: NotLetters) -> dict[str, Any]:
     }
 
 
-def _write_tables(values: dict[str, Any], answers: Answers, place: Path) -> None:
+def _write_tables(values: dict[str, Any], answers: Answers, curve: NDArray[np.float64], place: Path) -> None:
     """Write the CSV files."""
     import pandas as pd
 
@@ -480,15 +490,13 @@ def _write_tables(values: dict[str, Any], answers: Answers, place: Path) -> None
     table("errors.csv", (_flat_error(_error(answers, int(index))) for index in worst_errors(answers)))
     table("reliability.csv", values["reliability"])
     names = ("threshold", "accepted", "wrong_among_accepted")
-    table("accept.csv", (dict(zip(names, row, strict=True)) for row in _curve(answers).tolist()))
+    table("accept.csv", (dict(zip(names, row, strict=True)) for row in curve.tolist()))
     counts = values["data"]["counts"]
     labels = sorted({label for row in counts.values() for label in row})
     table(
         "data.csv",
         ({"label": label, **{name: row.get(label, 0) for name, row in counts.items()}} for label in labels),
     )
-    if values["history"]:
-        table("history.csv", values["history"])
     if values["compared"]:
         table("changes.csv", values["compared"]["classes"])
 
