@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from jobs.errors import BadData
 from segmentation.glyph import ink_of, normalise
 from training import sources
+from training.settings import TrainingSettings
+from training.split import part_of, split
 
 Array = NDArray[np.uint8]
 
@@ -132,11 +134,12 @@ def test_several_folders_and_formats_and_what_is_left_aside(tmp_path: Path) -> N
     np.savez(tmp_path / "one.npz", x=drawn("F")[None], y=np.array(["F"]))
     write_idx(tmp_path, "emnist-letters-train", drawn("R").T[None], [18])
     (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "prices.csv").write_text("pen,ink\n1,2\n")
     found, aside = sources.find([tmp_path])
     lines: list[str] = []
     letters = sources.load(found, lines.append)
     assert sorted(letters.labels.tolist()) == ["F", "R"]
-    assert [path.name for path in aside] == ["notes.txt"]
+    assert [path.name for path in aside] == ["notes.txt", "prices.csv"]
     assert any("one.npz: 1 glyphs (NumPy archive, source one)" in line for line in lines)
 
 
@@ -161,6 +164,67 @@ def test_polarity_margin_and_size_do_not_matter(
     assert np.abs(difference).mean() < 6
 
 
+def test_own_crops_with_gaps_are_read_and_the_gaps_are_said(tmp_path: Path) -> None:
+    mine = tmp_path / "ours"
+    for letter in "FKRZ":
+        (mine / letter).mkdir(parents=True)
+    (mine / "F" / "1.png").write_bytes(png(255 - drawn("F", 60, 50, 4)))
+    (mine / "F" / "2.png").write_bytes(b"no image")
+    (mine / "F" / "Thumbs.db").write_bytes(b"")
+    (mine / "R" / "1.png").write_bytes(png(255 - drawn("R", 60, 50, 4)))
+    (mine / "old crops").mkdir()
+    found, aside = sources.find([mine])
+    lines: list[str] = []
+    assert sources.load(found, lines.append).labels.tolist() == ["F", "R"]
+    assert [path.name for path in aside] == ["old crops"]
+    assert [line.strip() for line in lines] == [
+        "ours: 2 glyphs (class folders, source ours)",
+        "1 images left out that cannot be decoded: F/2.png",
+        "1 files left aside that are no images: F/Thumbs.db",
+        "classes without images: K Z",
+    ]
+
+
+def test_class_folders_without_any_image(tmp_path: Path) -> None:
+    (tmp_path / "ours" / "A").mkdir(parents=True)
+    with pytest.raises(BadData, match="ours holds no images: classes without images: A"):
+        load(tmp_path / "ours")
+
+
+def test_of_equal_glyphs_the_one_that_is_measured_stays(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "one.npz", x=np.stack([drawn("F"), drawn("R"), drawn("R")]), y=np.array(["F", "R", "R"])
+    )
+    np.savez(tmp_path / "two.npz", x=np.stack([drawn("K"), drawn("R")]), y=np.array(["K", "R"]))
+    found, _ = sources.find([tmp_path])
+    settings = TrainingSettings(validate_on="two")
+    lines: list[str] = []
+    letters = sources.load(found, lines.append, lambda letters: part_of(letters, settings))
+    assert sorted(zip(letters.sources.tolist(), letters.labels.tolist(), strict=True)) == [
+        ("one", "F"),
+        ("two", "K"),
+        ("two", "R"),
+    ]
+    assert lines[-2:] == [
+        "2 duplicate or empty glyphs left out",
+        "  2 of them because validation or test holds the same glyph",
+    ]
+
+
+def test_labels_that_are_no_classes_are_counted_for_each_source(tmp_path: Path) -> None:
+    images = np.stack([drawn(letter) for letter in "FRKZ"])
+    np.savez(tmp_path / "one.npz", x=images, y=np.array(["F", "É", "b", "É"]))
+    np.savez(tmp_path / "two.npz", x=images[:, ::-1], y=np.array(["F", "R", "K", "-"]))
+    lines: list[str] = []
+    parts = split(load(tmp_path), TrainingSettings(validate_on="two"), lines.append)
+    assert (len(parts.train), len(parts.validation)) == (1, 3)
+    assert lines[:2] == [
+        "one: 3 glyphs left out, their labels are no classes: b É",
+        "two: 1 glyphs left out, their labels are no classes: -",
+    ]
+    assert lines[2].startswith("nothing to train these classes on: A B C D E G H")
+
+
 def broken_npz(folder: Path) -> None:
     (folder / "bad.npz").write_bytes(b"PK\x03\x04 not really")
 
@@ -175,6 +239,48 @@ def npz_of_floats(folder: Path) -> None:
 
 def npz_of_words(folder: Path) -> None:
     np.savez(folder / "bad.npz", x=drawn("F")[None], y=np.array(["FUR"]))
+
+
+def npz_of_not_a_number(folder: Path) -> None:
+    np.savez(folder / "bad.npz", x=np.full((1, 28, 28), np.nan), y=np.array(["A"]))
+
+
+def npz_of_fewer_labels(folder: Path) -> None:
+    np.savez(folder / "bad.npz", x=np.zeros((2, 28, 28), np.uint8), y=np.array(["A"]))
+
+
+def write_csv(folder: Path, row: list[object]) -> None:
+    good = [5, *drawn("F").ravel().tolist()]
+    lines = [",".join(map(str, cells)) for cells in (good, row)]
+    (folder / "bad.csv").write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def csv_with_a_missing_pixel(folder: Path) -> None:
+    write_csv(folder, [5, *[0] * 783])
+
+
+def csv_with_an_empty_cell(folder: Path) -> None:
+    write_csv(folder, [5, "", *[0] * 783])
+
+
+def csv_with_nan(folder: Path) -> None:
+    write_csv(folder, [5, "nan", *[0] * 783])
+
+
+def csv_out_of_range(folder: Path) -> None:
+    write_csv(folder, [5, 256, *[0] * 783])
+
+
+def csv_with_another_label(folder: Path) -> None:
+    write_csv(folder, [26, *[0] * 784])
+
+
+def csv_of_another_width(folder: Path) -> None:
+    (folder / "bad.csv").write_text(",".join(["0"] * 1025) + "\n", encoding="ascii")
+
+
+def csv_with_a_header(folder: Path) -> None:
+    (folder / "bad.csv").write_text("label," + ",".join(["pixel"] * 784) + "\n", encoding="ascii")
 
 
 def zip_without_labels(folder: Path) -> None:
@@ -216,6 +322,15 @@ def font_that_is_none(folder: Path) -> None:
         npz_of_other_arrays,
         npz_of_floats,
         npz_of_words,
+        npz_of_not_a_number,
+        npz_of_fewer_labels,
+        csv_with_a_missing_pixel,
+        csv_with_an_empty_cell,
+        csv_with_nan,
+        csv_out_of_range,
+        csv_with_another_label,
+        csv_of_another_width,
+        csv_with_a_header,
         zip_without_labels,
         zip_without_a_listed_file,
         zip_with_a_broken_image,
