@@ -209,7 +209,7 @@ def write(
             for number, source in enumerate(counts, 1)
         }
         seen = _draw_what_it_sees(answers, network, probabilities, place)
-        if values["compared"]:
+        if values["compared"] and values["compared"]["otherwise"]:
             rows = values["compared"]["classes"]
             plots.draw_changes(
                 [row["label"] for row in rows],
