@@ -266,14 +266,14 @@ def draw_scores(letters: NDArray[np.float64], others: Mapping[str, NDArray[np.fl
     edges = np.linspace(0, 1, 41)
     with _figure(path, 8, 4) as figure:
         axes = figure.subplots()
-        for name, scores in {"letters": letters, **others}.items():
+        for number, (name, scores) in enumerate({"letters": letters, **others}.items()):
             counts, _ = np.histogram(scores, edges)
             axes.stairs(
                 counts / max(1, len(scores)),
                 edges,
                 label=name,
-                color="black" if name == "letters" else None,
-                linewidth=2 if name == "letters" else 1.2,
+                color=f"C{number - 1}" if number else "black",
+                linewidth=1.2 if number else 2,
             )
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(_percent)
