@@ -27,6 +27,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 Report = Callable[[str], None]
 
+_ANSWERED_AT_ONCE = 512
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Epoch:
@@ -147,7 +149,11 @@ def kept_epoch(history: list[Epoch]) -> int:
 
 def logits_of(model: Any, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the outputs for glyphs: uint8 n×28×28 → float32 n×classes."""
-    return np.asarray(model.predict(glyphs, batch_size=512, verbose=0), dtype=np.float32)
+    parts = [
+        model.predict_on_batch(glyphs[start : start + _ANSWERED_AT_ONCE])
+        for start in range(0, len(glyphs), _ANSWERED_AT_ONCE)
+    ]
+    return np.concatenate(parts).astype(np.float32, copy=False)
 
 
 def _compiled(settings: TrainingSettings, labels: tuple[str, ...]) -> Any:

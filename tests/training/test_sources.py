@@ -354,3 +354,19 @@ def test_nothing_to_train_on(tmp_path: Path, exists: bool) -> None:
     with pytest.raises(BadData) as caught:
         sources.find([tmp_path if exists else tmp_path / "nowhere"])
     assert caught.value.next_step
+
+
+def test_own_crops_beside_other_sets(tmp_path: Path) -> None:
+    (tmp_path / "sets").mkdir()
+    np.savez(tmp_path / "sets" / "bought.npz", x=drawn("K")[None], y=np.array(["K"]))
+    for folder, slant in (("ours", 0.0), ("ours-validation", 0.3)):
+        for letter in "FR":
+            (tmp_path / folder / letter).mkdir(parents=True)
+            shear = np.array([[1, slant, 0], [0, 1, 0]])
+            crop = 255 - cv2.warpAffine(drawn(letter, 60, 50, 4), shear, (80, 60))
+            (tmp_path / folder / letter / "0001.png").write_bytes(png(crop))
+    letters = load(tmp_path / "sets", tmp_path / "ours", tmp_path / "ours-validation")
+    parts = split(letters, TrainingSettings(validate_on="ours-validation"))
+    assert sorted(parts.train.labels.tolist()) == ["F", "K", "R"]
+    assert set(parts.train.sources.tolist()) == {"bought", "ours"}
+    assert parts.validation.labels.tolist() == ["F", "R"] and not len(parts.test)
