@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jobs.errors import BadData
 from training import formats, sources
@@ -84,10 +85,9 @@ def read_split(found: Sequence[Found], name: str, report: Callable[[str], None])
             "Fetch them again: a published split has thousands.",
         )
     border = len(train) - held_out
-    last = np.arange(border, len(train))
-    validation = train[last[~_also_in(train[last], test)]]
-    first = np.arange(border)
-    kept = first[~(_also_in(train[first], test) | _also_in(train[first], validation))]
+    validates = ~_among(train.glyphs[border:], test.glyphs)
+    validation = train[border + np.flatnonzero(validates)]
+    kept = np.flatnonzero(~_among(train.glyphs[:border], np.concatenate([test.glyphs, validation.glyphs])))
     left_out = len(train) - len(kept) - len(validation)
     if left_out:
         report(f"{left_out} glyphs of the training file left out that validation or test holds too")
@@ -137,7 +137,7 @@ def _whole_splits(found: Sequence[Found]) -> dict[str, _Files]:
     }
 
 
-def _also_in(letters: Letters, others: Letters) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Mark the letters whose glyph is among the others': bool, n."""
-    there = {glyph.tobytes() for glyph in others.glyphs}
-    return np.array([glyph.tobytes() in there for glyph in letters.glyphs], dtype=bool)
+def _among(glyphs: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Mark the glyphs that are among the others: bool, n."""
+    there = {glyph.tobytes() for glyph in others}
+    return np.array([glyph.tobytes() in there for glyph in glyphs], dtype=bool)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from jobs.errors import BadData
+from jobs.errors import BadData, ModelProblem, UsageProblem
 from training.command import train
 from training.evaluation import evaluate
 from training.export import onnx_logits
@@ -52,10 +52,15 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A MODEL_DIR, and what the command said."""
     folder = tmp_path_factory.mktemp("model")
-    run(sets, folder)
-    return folder
+    return folder, run(sets, folder)
+
+
+@pytest.fixture(scope="module")
+def model(trained: tuple[Path, str]) -> Path:
+    return trained[0]
 
 
 def run(sets: Path, folder: Path, *words: str) -> str:
@@ -119,8 +124,8 @@ def test_the_same_seed_gives_the_same_model(sets: Path, model: Path, tmp_path: P
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def test_progress_says_what_was_found_and_how_each_epoch_went(sets: Path, tmp_path: Path) -> None:
-    output = run(sets, tmp_path, "--seed", "8")
+def test_progress_says_what_was_found_and_how_each_epoch_went(trained: tuple[Path, str]) -> None:
+    output = trained[1]
     assert "one_set.npz: 216 glyphs (NumPy archive, source one)" in output
     assert "epoch 1/1  loss " in output and "validation loss" in output
     assert "test: {'glyphs': 180" in output
@@ -131,6 +136,20 @@ def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> 
     figures = json.loads((tmp_path / "loo" / "leave_one_out.json").read_text(encoding="utf-8"))
     assert [row["source"] for row in figures["rows"]] == ["one", "three", "two"]
     assert "| **mean** |" in (tmp_path / "loo" / "leave_one_out.md").read_text(encoding="utf-8")
+    for name in ("one", "two", "three"):
+        fold = tmp_path / "loo" / f"without_{name}"
+        assert {path.name for path in fold.iterdir()} == {"model.keras", "outputs.npz"}
+    before = (tmp_path / "loo" / "without_one" / "model.keras").read_bytes()
+    again = run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
+    assert again.count("done before") == 3 and "epoch 1/1" not in again
+    assert (tmp_path / "loo" / "without_one" / "model.keras").read_bytes() == before
+    assert json.loads((tmp_path / "loo" / "leave_one_out.json").read_text(encoding="utf-8")) == figures
+    with pytest.raises(UsageProblem, match="other settings: seed"):
+        run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume", "--seed", "9")
+    outputs = tmp_path / "loo" / "without_one" / "outputs.npz"
+    outputs.write_bytes(outputs.read_bytes()[:-100])
+    with pytest.raises(ModelProblem, match=r"outputs\.npz is damaged"):
+        run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
     run(sets, tmp_path / "model", "--left-out", str(tmp_path / "loo" / "leave_one_out.json"))
     card = card_of(tmp_path / "model")
     assert card["temperature"] == figures["temperature"]
