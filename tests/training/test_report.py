@@ -17,12 +17,12 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import numpy_helper
 
+from jobs import cli
 from jobs.errors import BadData, ModelProblem, ResultsNotWritable, UsageProblem
 from jobs.models import installed_model_folder, load_model
 from jobs.settings import DIGITS, LETTERS
 from segmentation.glyph import ink_of, normalise
 from training import evaluation, report
-from training.evaluation import evaluate
 from training.fit import Epoch
 from training.measure import Answers, measure
 from training.report import FIGURES_FILE, PAGE_FILE
@@ -90,7 +90,7 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*words: object) -> Result:
-    return CliRunner().invoke(evaluate, [str(word) for word in words], catch_exceptions=False)
+    return CliRunner().invoke(cli.lettermill, ["evaluate", *map(str, words)], catch_exceptions=False)
 
 
 def figures_of(folder: Path) -> dict[str, Any]:
