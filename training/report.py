@@ -21,6 +21,7 @@ import contextlib
 import dataclasses
 import errno
 import json
+import math
 import shutil
 import tempfile
 from collections import Counter
@@ -68,6 +69,10 @@ _CONFUSIONS = 30
 _SAMPLES = 10
 _ZOOM_FROM = 0.9
 _LOST = (0.01, 0.001)
+_ERROR_COLUMNS = [
+    *("source", "is", "read", "confidence"),
+    *("alternative_1", "confidence_1", "alternative_2", "confidence_2"),
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -192,7 +197,7 @@ def write(
             {**dataclasses.asdict(bin_), "accuracy": bin_.accuracy and bin_.accuracy.value} for bin_ in bins
         ],
         "worst_errors": [_error(answers, int(index)) for index in worst[:_WORST]],
-        "history": [dataclasses.asdict(row) for row in history],
+        "history": [_finite(dataclasses.asdict(row)) for row in history],
         "data": {"name": data.name, "counts": counts},
         "compared": _comparison(answers, compared) if compared else None,
         "not_letters": _rejections(not_letters) if not_letters else None,
@@ -281,6 +286,11 @@ def _groups(answers: Answers) -> dict[str, NDArray[np.bool_]]:
     names = np.unique(answers.sources).tolist()
     by_source = {name: answers.sources == name for name in names} if len(names) > 1 else {}
     return {ALL: np.ones(len(answers), bool), **by_source}
+
+
+def _finite(row: dict[str, float]) -> dict[str, float | None]:
+    """Return None for what is no number: the loss of a training that went astray, which JSON cannot hold."""
+    return {name: value if math.isfinite(value) else None for name, value in row.items()}
 
 
 def _error(answers: Answers, index: int) -> dict[str, Any]:
@@ -480,14 +490,15 @@ def _write_tables(values: dict[str, Any], answers: Answers, curve: NDArray[np.fl
     """Write the CSV files."""
     import pandas as pd
 
-    def table(name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def table(name: str, rows: Iterable[Mapping[str, Any]], columns: list[str] | None = None) -> None:
         with written_whole(place / name) as file:
-            pd.DataFrame(list(rows)).to_csv(file, index=False, float_format="%.6g")
+            pd.DataFrame(list(rows), columns=columns).to_csv(file, index=False, float_format="%.6g")
 
     table("figures.csv", ({"letters_of": name, **_flat(row)} for name, row in values["figures"].items()))
     table("classes.csv", values["classes"])
-    table("confusions.csv", values["confusions"])
-    table("errors.csv", (_flat_error(_error(answers, int(index))) for index in worst_errors(answers)))
+    table("confusions.csv", values["confusions"], ["is", "read", "count"])
+    errors = (_flat_error(_error(answers, int(index))) for index in worst_errors(answers))
+    table("errors.csv", errors, _ERROR_COLUMNS)
     table("reliability.csv", values["reliability"])
     names = ("threshold", "accepted", "wrong_among_accepted")
     table("accept.csv", (dict(zip(names, row, strict=True)) for row in curve.tolist()))

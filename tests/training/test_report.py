@@ -314,6 +314,27 @@ def test_62_classes_and_scores_for_not_a_letter(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "report" / "not-letters.png")) is not None
 
 
+def test_a_single_letter_read_rightly_after_a_training_that_went_astray(tmp_path: Path) -> None:
+    one = letters_of("one", FACES[0], "A")
+    answers = Answers(("A", "B"), np.array([[0.9, 0.1]]), np.array([0]), one.glyphs, one.sources)
+    report.write(
+        tmp_path / "report",
+        answers,
+        report.headline(answers),
+        title="One letter",
+        about="",
+        data=report.Data("The letters", one.glyphs, one.labels, one.sources),
+        network=installed_model_folder() / "handprint.onnx",
+        probabilities=lambda glyphs: np.tile(np.float32([0.9, 0.1]), (len(glyphs), 1)),
+        history=[Epoch(1, float("nan"), 0.1, float("inf"), 0.1, 3.0)],
+    )
+    assert figures_of(tmp_path / "report")["history"][0]["loss"] is None
+    assert "No letter is read wrongly." in Page(tmp_path / "report").text
+    assert rows_of(tmp_path / "report" / "errors.csv") == []
+    head = (tmp_path / "report" / "errors.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert head.startswith("source,is,read,confidence,alternative_1")
+
+
 def test_no_letter_of_the_alphabet(sets: Path, tmp_path: Path) -> None:
     with pytest.raises(BadData, match="the data hold none of 0123456789"):
         run("--data", sets, "--alphabet", "digits", "--out", tmp_path / "report")
