@@ -34,6 +34,8 @@ SCAN_SUFFIXES = RASTER_SUFFIXES | DOCUMENT_SUFFIXES
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF")
 _POINTS_PER_INCH = 72
+_VISIBLE = 128  # alpha
+_LIGHT = 192  # grey: on white paper such ink is faint at best
 
 
 def find_scans(root: Path) -> tuple[list[str], int]:
@@ -132,7 +134,7 @@ def read_page(path: Path, page: int, dpi: int, limits: Limits, pages: int | None
 
     Returns:
         uint8, h×w, 0 black to 255 white, as a viewer shows the page (EXIF rotation applied, transparency
-        on white).
+        on white, or on black where only light ink is opaque).
 
     Raises:
         ScanError: the page cannot be read.
@@ -240,9 +242,15 @@ def _grey(image: Image) -> NDArray[np.uint8]:
         import PIL.Image
 
         rgba = image.convert("RGBA")
-        paper = PIL.Image.new("RGBA", rgba.size, "white")
+        paper = PIL.Image.new("RGBA", rgba.size, _paper_behind(rgba))
         image = PIL.Image.alpha_composite(paper, rgba)
     return np.asarray(image.convert("L"))
+
+
+def _paper_behind(image: Image) -> str:
+    """The paper on which a transparent image shows: white; black where all that shows is light."""
+    seen = np.asarray(image.convert("L"))[np.asarray(image.getchannel("A")) >= _VISIBLE]
+    return "black" if seen.size and seen.min() >= _LIGHT else "white"
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:

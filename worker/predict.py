@@ -36,7 +36,7 @@ _PLAIN = {
 _READ_LINES = "To read several letters: lettermill run FOLDER --out DIR --layout line"
 _TOO_LARGE = "the image is too large for a single letter: cut the letter out, or save the image smaller"
 _NO_MEMORY = "the image needs more memory than there is: save it smaller"
-_WIDEST_NAME = 60
+_COLUMNS = len("A 100.0%   B 100.0%   C 100.0%")
 _FAILURES_SHOWN = 10
 
 
@@ -78,12 +78,13 @@ class _Answer(NamedTuple):
         ranked = [f"  {letter}  {_percent(sure):>6}" for letter, sure in self.ranking]
         remark = [f"  {self.remark}"] if self.note else []
         advice = [f"  {_READ_LINES}"] if self.note is Note.SEVERAL else []
-        return "\n".join([self.file, *ranked, *remark, *advice])
+        return "\n".join([self.file, *remark, *advice, *ranked])
 
-    def line(self, width: int) -> str:
-        """The answer for a person who asks about many files, names padded to a width."""
-        ranked = [f"{letter} {_percent(sure):>6}" for letter, sure in self.ranking]
-        return "   ".join([f"{self.file:<{width}}", *ranked, *filter(None, [self.remark])])
+    def line(self) -> str:
+        """The answer for a person who asks about many files: columns first, then the name of any length."""
+        ranked = "   ".join(f"{letter} {_percent(sure):>6}" for letter, sure in self.ranking)
+        remark = f": {self.remark}" if self.note else ""
+        return f"{ranked:<{_COLUMNS}}   {self.file}{remark}"
 
 
 @click.command()
@@ -141,7 +142,6 @@ def predict(
             "Give a single image, and a name that ends with .png.",
         )
     alone = len(files) == 1
-    width = min(_WIDEST_NAME, max(len(shown(file)) for file in files))
     counts: Counter[Note] = Counter()
     failed: list[_Answer] = []
     with _csv_rows(csv_file) as write_row, _progress(len(files), csv_file is not None) as step:
@@ -153,7 +153,7 @@ def predict(
             if as_json:
                 click.echo(json.dumps(answer.to_json(), ensure_ascii=False))
             elif csv_file is None:
-                click.echo(answer.block() if alone else answer.line(width))
+                click.echo(answer.block() if alone else answer.line())
             step()
             if picture is not None and answer.ranking:
                 image = _decode(files[0])

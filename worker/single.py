@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.binarise import paper_of
-from segmentation.components import find_pieces, measure
+from segmentation.components import LEAST_LETTER, find_pieces, measure
 from segmentation.glyph import ink_of, normalise
 
 WORKING_SIDE = 1024
@@ -41,7 +41,7 @@ SAME_HEIGHT = 0.5
 """Share of the highest part's height from which another part is a letter: dots and accents are lower."""
 
 FLATTEST = 2.5
-"""Width in heights beyond which a part is no letter but a bar: of an E, an I, an accent, or a rule."""
+"""Width in heights beyond which a part is no letter but a bar; the reverse is an I, however slim."""
 
 
 class Note(StrEnum):
@@ -88,20 +88,20 @@ def count_letters(ink: NDArray[np.uint8]) -> int:
         ink: uint8, h×w, 255 for ink and 0 for paper.
 
     Returns:
-        0 where nothing has the shape of a letter: no ink, grain, specks, a blot, a rule or a frame.
+        0 where nothing has the shape of a letter: no ink, grain, specks, a blot or a level rule.
     """
-    strong = (ink >= FAINTEST).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(strong, connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    if areas.size == 0 or areas.max() < TEXTURE * areas.sum():
+    _, strong = cv2.threshold(ink, FAINTEST - 1, 255, cv2.THRESH_BINARY)
+    pieces = find_pieces(strong.astype(np.uint8, copy=False))
+    areas = [piece.area for piece in pieces]
+    if not pieces or max(areas) < TEXTURE * sum(areas):
         return 0
-    large = np.concatenate(([False], areas >= SPECK * areas.max()))
-    if measure(find_pieces(np.where(large[labels], ink, 0).astype(np.uint8))) is None:
+    pieces = [piece for piece in pieces if piece.area >= SPECK * max(areas)]
+    slim = any(piece.height >= max(LEAST_LETTER, FLATTEST * piece.width) for piece in pieces)
+    if measure(pieces) is None and not slim:  # An upright rule may be an I.
         return 0
-    boxes = stats[1:, : cv2.CC_STAT_AREA][large[1:]].astype(np.float64)
-    if len(boxes) == 1:
+    if len(pieces) == 1:
         return 1
-    boxes[:, 2:] += boxes[:, :2]
+    boxes = np.array([(piece.left, piece.top, piece.right, piece.bottom) for piece in pieces], np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
     parts = _joined(boxes, np.array([LETTER_GAP * sides[:, 1].max(), LINE_GAP * sides.max()]))
     widths, heights = (parts[:, 2:] - parts[:, :2]).T

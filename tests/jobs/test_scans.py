@@ -134,6 +134,17 @@ def test_transparent_paper_is_white(scans: Path) -> None:
     assert shows_the_picture(read(scans / "ink.png"))
 
 
+def test_light_ink_alone_shows_on_black(scans: Path) -> None:
+    page = Image.new("RGBA", (60, 40), (255, 255, 255, 0))
+    page.paste((255, 255, 255, 255), (4, 4, 21, 15))
+    page.save(scans / "chalk.png")
+    assert shows_the_picture(255 - read(scans / "chalk.png"))
+    page.paste((0, 0, 0, 255), (30, 20, 31, 21))
+    page.save(scans / "both.png")
+    assert read(scans / "both.png").min() == 0
+    assert read(scans / "both.png")[0, 0] == 255
+
+
 def test_transparent_palette(scans: Path, picture: Image.Image) -> None:
     flat = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=2)
     flat.save(scans / "ink.png", transparency=flat.getpixel((59, 39)))
