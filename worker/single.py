@@ -96,20 +96,21 @@ def count_letters(ink: NDArray[np.uint8]) -> int:
     if not pieces or max(areas) < TEXTURE * sum(areas):
         return 0
     pieces = [piece for piece in pieces if piece.area >= SPECK * max(areas)]
-    slim = any(piece.height >= max(LEAST_LETTER, FLATTEST * piece.width) for piece in pieces)
-    if measure(pieces) is None and not slim:  # An upright rule may be an I.
-        return 0
-    if len(pieces) == 1:
-        return 1
     boxes = np.array([(piece.left, piece.top, piece.right, piece.bottom) for piece in pieces], np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
     parts = _joined(boxes, np.array([LETTER_GAP * sides[:, 1].max(), LINE_GAP * sides.max()]))
+    slim = (sides[:, 1] >= np.maximum(LEAST_LETTER, FLATTEST * sides[:, 0])).any()
+    # A slim upright may be an I, and bars that belong together an E.
+    if measure(pieces) is None and not slim and len(parts) == len(pieces):
+        return 0
     widths, heights = (parts[:, 2:] - parts[:, :2]).T
     return max(1, int(((heights >= SAME_HEIGHT * heights.max()) & (widths <= FLATTEST * heights)).sum()))
 
 
 def _joined(boxes: NDArray[np.float64], gap: NDArray[np.float64]) -> NDArray[np.float64]:
     """Join boxes (n×4: left, top, right, bottom) that lie within a gap (x, y), or a chain of such gaps."""
+    if len(boxes) == 1:
+        return boxes
     apart = np.maximum(boxes[:, None, :2], boxes[:, :2]) - np.minimum(boxes[:, None, 2:], boxes[:, 2:])
     linked: NDArray[np.bool_] = np.all(apart <= gap, axis=2)
     while (farther := linked @ linked).sum() > linked.sum():
@@ -128,7 +129,10 @@ def _working_size(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _ink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Take the ink off an image, under uneven light too, where that leaves the image's edge free of it."""
+    """Take the ink off an image, under uneven light too, where that leaves the image's edge free of it.
+
+    An image of fewer than 31 pixels (`MEDIAN_SIZE`) is taken as evenly lit: its median is one for all of it.
+    """
     ink = ink_of(image)
     if _edge_share(ink) <= INK_AT_EDGE:
         return ink
