@@ -19,6 +19,9 @@ from jobs.files import shown
 MODEL_FILE = "handprint.onnx"
 CARD_FILE = "handprint.json"
 
+NOT_A_LETTER = "not a letter"
+"""The label of a model's output for what is no single character; it comes last and is never an answer."""
+
 _TRAIN = "Give a folder as `lettermill train --out` wrote it, its handprint.onnx and .json unchanged."
 _REQUIRED = {"labels", "glyph_version", "temperature", "sha256"}
 

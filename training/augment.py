@@ -19,6 +19,7 @@ Array = NDArray[np.uint8]
 
 _ELASTIC_GRID = 5
 _INKED = 96
+_MARKER = 0.12
 
 _CUT_SIDES = (0.12, 0.43, 0.12, 0.33)
 """How often a cut is at the top, the right, the bottom, the left: letters are cut from their neighbours."""
@@ -36,19 +37,21 @@ def augmented(canvases: Array, rng: np.random.Generator, how: Augmentation) -> A
         uint8, n×28×28 glyphs.
     """
     glyphs = np.zeros((len(canvases), GLYPH_SIZE, GLYPH_SIZE), np.uint8)
-    chances = rng.random((len(canvases), 5))
+    chances = rng.random((len(canvases), 6))
     maps = _displacements(len(canvases), canvases.shape[1], rng, how)
     for index, canvas in enumerate(canvases):
         bent = cv2.remap(canvas, maps[index, 0], maps[index, 1], cv2.INTER_LINEAR).astype(
             np.uint8, copy=False
         )
-        stroke, remnant, cut, coarse, speck = chances[index]
+        stroke, remnant, cut, coarse, speck, faint = chances[index]
         if stroke < how.stroke_probability:
             bent = _other_pen(bent, rng)
+        if faint < how.faint_probability:
+            bent = _faint(bent, rng)
         if remnant < how.remnant_probability:
             bent = _with_remnant(bent, canvases[int(rng.integers(len(canvases)))], rng)
         if cut < how.cut_probability:
-            bent = _cut(bent, rng)
+            bent = _cut(bent, rng, how.deepest_cut)
         if speck < how.speck_probability:
             bent = _with_specks(bent, rng)
         if coarse < how.coarse_probability:
@@ -68,14 +71,14 @@ def _displacements(count: int, size: int, rng: np.random.Generator, how: Augment
     rotation = np.array([[cos, -sin], [sin, cos]])
     shape = np.array([[stretch, slant], [0 * one, 1 / stretch]])
     # A fifth of the letter's size to spare, so that what leans or stretches stays on the canvas.
-    linear = np.einsum("ijn,jkn->nik", rotation, shape) * 1.2
-    tilt = rng.normal(0, how.perspective, (count, 2))
-    axis = np.linspace(-1, 1, size)
+    linear = (np.einsum("ijn,jkn->nik", rotation, shape) * 1.2).astype(np.float32)
+    tilt = rng.normal(0, how.perspective, (count, 2)).astype(np.float32)
+    axis = np.linspace(-1, 1, size, dtype=np.float32)
     y, x = np.meshgrid(axis, axis, indexing="ij")
     flat = np.stack([x.ravel(), y.ravel()])
     source = linear @ flat
     source /= 1 + (tilt[:, None, :] @ flat)
-    source = source.reshape(count, 2, size, size).astype(np.float32)
+    source = source.reshape(count, 2, size, size)
     waves = rng.normal(0, 2 * how.elastic, (count, _ELASTIC_GRID, _ELASTIC_GRID, 2)).astype(np.float32)
     for index in range(count):
         source[index] += cv2.resize(waves[index], (size, size), interpolation=cv2.INTER_CUBIC).transpose(
@@ -86,13 +89,27 @@ def _displacements(count: int, size: int, rng: np.random.Generator, how: Augment
 
 
 def _other_pen(canvas: Array, rng: np.random.Generator) -> Array:
-    """Make the stroke thicker or thinner: blur, then a steep curve at another level."""
-    sigma = rng.uniform(0.7, 2.2)
-    blurred = cv2.GaussianBlur(canvas, (0, 0), sigma).astype(np.float32)
-    peak = float(np.percentile(blurred[blurred > 16], 90)) if (blurred > 16).any() else 255.0
-    level, width = peak * rng.uniform(0.18, 0.72), peak * rng.uniform(0.1, 0.4)
-    inked: Array = np.clip((blurred - level) / width * 255 + 128, 0, 255).astype(np.uint8)
-    return inked
+    """Make the stroke thicker or thinner: blur, then a steep curve at another level.
+
+    One pen in eight is a marker, which fills small loops.
+    """
+    marker = rng.random() < _MARKER
+    blurred = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(2.0, 3.2) if marker else rng.uniform(0.7, 2.2))
+    peak = 0.95 * max(16.0, cv2.minMaxLoc(blurred)[1])
+    level = peak * (rng.uniform(0.08, 0.25) if marker else rng.uniform(0.18, 0.72))
+    width = min(peak * rng.uniform(0.1, 0.4), 1.9 * level)  # so that paper stays 0
+    curve = np.clip((np.arange(256) - level) / width * 255 + 128, 0, 255).astype(np.uint8)
+    return cv2.LUT(blurred, curve).astype(np.uint8, copy=False)
+
+
+def _faint(canvas: Array, rng: np.random.Generator) -> Array:
+    """Let the stroke fade in places, as pencil and a dry pen do on rough paper."""
+    size = canvas.shape[0]
+    grain = int(rng.integers(6, 28))
+    paper = rng.uniform(0, 1, (grain, grain)).astype(np.float32)
+    paper = cv2.resize(paper, (size, size), interpolation=cv2.INTER_LINEAR)
+    strength = rng.uniform(0.3, 0.9)
+    return np.clip(canvas * (1 - strength * paper), 0, 255).astype(np.uint8)
 
 
 def _with_remnant(canvas: Array, other: Array, rng: np.random.Generator) -> Array:
@@ -143,13 +160,13 @@ def _last_column(canvas: Array) -> int:
     return int(inked[-1]) if inked.size else 0
 
 
-def _cut(canvas: Array, rng: np.random.Generator) -> Array:
-    """Cut up to three tenths of the ink's extent off one side, oftenest off the right or the left one."""
+def _cut(canvas: Array, rng: np.random.Generator, deepest: float) -> Array:
+    """Cut up to a share `deepest` of the ink's extent off one side, oftenest the right or the left one."""
     turns = int(rng.choice(4, p=_CUT_SIDES))
     turned = np.rot90(canvas, turns).copy()
     rows = np.flatnonzero(turned.max(axis=1) > _INKED)
     if rows.size:
-        turned[: int(rows[0] + rng.uniform(0.02, 0.3) * rows.size)] = 0
+        turned[: int(rows[0] + rng.uniform(0.02, deepest) * rows.size)] = 0
     return np.ascontiguousarray(np.rot90(turned, -turns))
 
 
@@ -166,7 +183,7 @@ def _with_specks(canvas: Array, rng: np.random.Generator) -> Array:
 def _coarse(canvas: Array, rng: np.random.Generator) -> Array:
     """Pass the canvas through a low resolution; half of the time through black and white only."""
     size = canvas.shape[0]
-    small_size = int(rng.integers(18, 36))
+    small_size = int(rng.integers(14, 36))
     small = cv2.resize(canvas, (small_size, small_size), interpolation=cv2.INTER_AREA).astype(
         np.uint8, copy=False
     )

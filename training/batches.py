@@ -6,14 +6,21 @@ import itertools
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.models import NOT_A_LETTER
 from training.augment import augmented
-from training.settings import LABELS, TrainingSettings
+from training.formats import NO_LETTER
+from training.non_letters import non_letters
+from training.settings import CLASSES, LABELS, TrainingSettings
 from training.sources import Letters
 from training.split import classes_of
+
+if TYPE_CHECKING:
+    from training.teachers import Teachers
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
@@ -49,7 +56,11 @@ def steps_per_epoch(settings: TrainingSettings) -> int:
 
 
 def batches(
-    letters: Letters, settings: TrainingSettings, labels: Sequence[str] = LABELS, first_epoch: int = 1
+    letters: Letters,
+    settings: TrainingSettings,
+    labels: Sequence[str] = CLASSES,
+    first_epoch: int = 1,
+    teachers: Teachers | None = None,
 ) -> Iterator[Batch]:
     """Draw batch after batch without end.
 
@@ -59,18 +70,29 @@ def batches(
     Args:
         letters: the training part.
         settings: size and seed of the batches, and how far glyphs are bent.
-        labels: the classes, in the order of the outputs.
+        labels: the classes, in the order of the outputs. With "not a letter" a share of each batch is none:
+            half of it pieces that segmentation cut so, if there are any, the rest made from the letters.
+        teachers: their answer about the bent glyph is half of its target; None for the label alone.
         first_epoch: where to begin, counted from 1.
 
     Yields:
-        Glyphs (uint8, batch×28×28) and one-hot targets (float32, batch×classes).
+        Glyphs (uint8, batch×28×28) and targets (float32, batch×classes).
     """
     weights = drawing_weights(letters, settings)
+    pieces = letters.canvases[letters.labels == NO_LETTER]
+    none = round(settings.batch * settings.non_letter_share) if NOT_A_LETTER in labels else 0
     classes, targets = classes_of(letters, labels), np.eye(len(labels), dtype=np.float32)
     for epoch in itertools.count(first_epoch):
         rng = np.random.default_rng((settings.seed, epoch))
         for chosen in rng.choice(len(letters), (steps_per_epoch(settings), settings.batch), p=weights):
-            yield augmented(letters.canvases[chosen], rng, settings.augmentation), targets[classes[chosen]]
+            canvases, truth = letters.canvases[chosen], targets[classes[chosen]]
+            if none:
+                cut = none // 2 if len(pieces) else 0
+                canvases[:cut] = pieces[rng.integers(max(1, len(pieces)), size=cut)]
+                canvases[cut:none] = non_letters(canvases[none:], none - cut, rng)[0]
+                truth[:none] = targets[-1]
+            glyphs = augmented(canvases, rng, settings.augmentation)
+            yield glyphs, (truth + teachers.answers(glyphs)) / 2 if teachers else truth
 
 
 def drawn_ahead(drawn: Iterator[Batch]) -> Generator[Batch, None, None]:

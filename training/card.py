@@ -27,6 +27,7 @@ def card(
     train: Letters,
     epochs: dict[str, int],
     size: dict[str, int],
+    teachers: int,
     temperature: float,
     figures: dict[str, Any],
 ) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def card(
         train: the training part, for its counts.
         epochs: how many were trained and which one was kept.
         size: parameters and multiply-adds.
+        teachers: how many networks taught it beside the labels.
         temperature: the reader divides the outputs by it.
         figures: what was measured on data that was not trained on.
     """
@@ -56,6 +58,7 @@ def card(
         "trained_on": source_counts(train),
         "figures": figures,
         "epochs": epochs,
+        "teachers": teachers,
         "settings": settings.to_json(),
         "versions": {
             "python": platform.python_version(),
@@ -65,7 +68,7 @@ def card(
 
 
 def source_counts(letters: Letters) -> dict[str, dict[str, int]]:
-    """Count each source's capitals, digits and lower-case letters."""
+    """Count each source's capitals, digits and lower-case letters, and what is none."""
     counts = {}
     for source in np.unique(letters.sources).tolist():
         labels = letters.labels[letters.sources == source].tolist()
@@ -73,6 +76,7 @@ def source_counts(letters: Letters) -> dict[str, dict[str, int]]:
             "capitals": sum(label.isupper() for label in labels),
             "digits": sum(label.isdigit() for label in labels),
             "lower_case": sum(label.islower() for label in labels),
+            "not_letters": labels.count(""),
         }
     return counts
 

@@ -16,6 +16,7 @@ from jobs.errors import BadData, ModelProblem, UsageProblem
 from jobs.files import shown, written_whole
 from training.settings import TrainingSettings
 from training.sources import Letters
+from training.teachers import Teachers
 
 CHECKPOINT_FILE = "checkpoint.bin"
 
@@ -34,8 +35,10 @@ class Identity:
     """A digest of the letters."""
 
     @classmethod
-    def of(cls, settings: TrainingSettings, labels: tuple[str, ...], *parts: Letters | None) -> Identity:
-        """Return the identity of a training on some parts of the letters."""
+    def of(
+        cls, settings: TrainingSettings, labels: tuple[str, ...], *parts: Letters | Teachers | None
+    ) -> Identity:
+        """Return the identity of a training on some parts of the letters, by some teachers."""
         data = " ".join(part.digest() if part is not None else "none" for part in parts)
         return cls(settings.to_json(), list(labels), hashlib.sha256(data.encode()).hexdigest())
 

@@ -82,9 +82,9 @@ _DEFAULTS = TrainingSettings()
 )
 @click.option(
     "--left-out",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="leave_one_out.json of the same settings: its temperature and table go into the card.",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="What --leave-one-out wrote: its networks teach this one, and its table goes into the card.",
 )
 @click.option(
     "--resume",
@@ -111,7 +111,6 @@ def train(
     at the end. Ctrl-C ends the training and writes the best epoch so far; a second one writes nothing.
     """
     _require_extra()
-    from training import leave_one_out as loo
     from training import published, recipe, sources
     from training.split import part_of, split
 
@@ -124,7 +123,6 @@ def train(
         validate_on=validate_on,
         test_on=test_on,
     )
-    figures = loo.read(left_out) if left_out else None
     found, aside = sources.find(folders)
     published.report_aside(aside, click.echo)
     settings = dataclasses.replace(settings, split=published.chosen_split(found, split_name or ""))
@@ -141,7 +139,7 @@ def train(
             _leave_one_out(letters, settings, out, resume)
             return
         parts = split(letters, settings, click.echo)
-    card = recipe.train_model(parts, settings, out, click.echo, figures, resume)
+    card = recipe.train_model(parts, settings, out, click.echo, left_out, resume)
     for name in ("validation", "test"):
         part = card["figures"][name]
         click.echo(f"{name}: {part['all_classes'] if part else 'no letters held out'}")
@@ -151,13 +149,17 @@ def train(
 def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resume: bool) -> None:
     """Train once for each source without it, and write the figures."""
     from training import leave_one_out as loo
+    from training.evaluation import REPORT_FOLDER
+    from training.report import table_text
 
     results = []
     for result in loo.leave_one_out(letters, settings, out, click.echo, resume):
         results.append(result)
         summary = loo.summary(results, settings)
         loo.write(summary, out)  # after each source, because a source takes minutes
+    measured = loo.write_report(results, out / REPORT_FOLDER)
     click.echo(loo.table(summary))
+    click.echo(table_text(measured))
     click.echo(f"temperature {summary['temperature']}, written to {out / loo.RESULT_FILE}")
 
 

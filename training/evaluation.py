@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from jobs.settings import Alphabet
     from training.fit import Epoch
     from training.measure import Answers
+    from training.report import NotLetters
     from training.sources import Letters
     from training.split import Split
 
     Measured = Alphabet | Literal["all"]
+
+_NON_LETTERS = 5000
 
 REPORT_FOLDER = "report"
 """Where below MODEL_DIR a training leaves its report."""
@@ -96,6 +99,7 @@ def evaluate(
             network=chosen.folder / MODEL_FILE,
             probabilities=Classifier(chosen, characters).probabilities,
             compared=compared,
+            not_letters=not_letters_of(chosen, letters),
         )
         click.echo(f"\nreport      {out / report.PAGE_FILE}")
 
@@ -121,12 +125,13 @@ def _characters(model: Model, alphabet: Measured | None) -> str:
 
 
 def _measurable(letters: Letters, characters: str) -> Letters:
-    """Keep the letters that have a label among the characters."""
+    """Keep the letters of the characters that a person wrote."""
     import numpy as np
 
     from jobs.errors import BadData
+    from training.sources import written
 
-    kept = letters[np.isin(letters.labels, list(characters))]
+    kept = letters[np.isin(letters.labels, list(characters)) & written(letters)]
     if not len(kept):
         raise BadData(f"the data hold none of {characters}", "Choose another --alphabet or --data.")
     return kept
@@ -214,6 +219,36 @@ def report_of_training(model_folder: Path, parts: Split, history: Sequence[Epoch
         network=model_folder / MODEL_FILE,
         probabilities=Classifier(model, classes).probabilities,
         history=history,
+        not_letters=not_letters_of(model, parts.test if len(parts.test) else parts.validation),
+    )
+
+
+def not_letters_of(model: Model, letters: Letters) -> NotLetters | None:
+    """Measure how well a model tells letters from what is made of them and is none.
+
+    Args:
+        model: network and card.
+        letters: letters that it was not trained on; as many non-letters are made of them.
+
+    Returns:
+        None where the model has no output for that.
+    """
+    import numpy as np
+
+    from segmentation.glyph import normalise
+    from training.non_letters import KINDS, non_letters
+    from training.report import NotLetters
+    from worker.classifier import Classifier
+
+    classifier = Classifier(model, _classes(model))
+    if not classifier.tells_non_letters:
+        return None
+    made, kinds = non_letters(letters.canvases, min(len(letters), _NON_LETTERS), np.random.default_rng(0))
+    glyphs = np.stack([normalise(canvas) for canvas in made])
+    return NotLetters(
+        classifier.non_letter(letters.glyphs).astype(np.float64),
+        classifier.non_letter(glyphs).astype(np.float64),
+        np.array(KINDS)[kinds],
     )
 
 

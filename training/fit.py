@@ -19,9 +19,10 @@ from jobs.errors import ModelProblem, UsageProblem
 from jobs.files import shown
 from training import checkpoint
 from training.checkpoint import CHECKPOINT_FILE, Checkpoint, Identity
-from training.settings import LABELS, TrainingSettings
+from training.settings import CLASSES, TrainingSettings
 from training.sources import Letters
 from training.split import classes_of
+from training.teachers import Teachers
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -63,7 +64,8 @@ def train(
     settings: TrainingSettings,
     report: Report,
     *,
-    labels: tuple[str, ...] = LABELS,
+    labels: tuple[str, ...] = CLASSES,
+    teachers: Teachers | None = None,
     folder: Path | None = None,
     resume: bool = False,
 ) -> Trained:
@@ -78,6 +80,7 @@ def train(
         settings: what decides which model comes out.
         report: is called with one line an epoch.
         labels: the classes, in the order of the outputs.
+        teachers: networks whose mean answer is half of each target; None learns from labels alone.
         folder: takes a checkpoint after each epoch; None keeps none.
         resume: goes on from the folder's checkpoint if there is one.
 
@@ -92,7 +95,7 @@ def train(
     from training.progress import bar
 
     file = folder / CHECKPOINT_FILE if folder else None
-    identity = Identity.of(settings, labels, letters, validation)
+    identity = Identity.of(settings, labels, letters, validation, teachers)
     before = _begun(file, identity, resume, report)
     model = _compiled(settings, labels)
     history: list[Epoch] = []
@@ -103,7 +106,7 @@ def train(
     best = before.best if before is not None else []
     steps = steps_per_epoch(settings)
     glyphs = steps * settings.batch
-    drawn = drawn_ahead(batches(letters, settings, labels, len(history) + 1))
+    drawn = drawn_ahead(batches(letters, settings, labels, len(history) + 1, teachers))
     with (
         contextlib.closing(drawn),
         _ctrl_c() as stopped,

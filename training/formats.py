@@ -7,7 +7,6 @@
 | `read_idx` | EMNIST's and MNIST's gzip IDX pair (Cohen et al. 2017, arXiv:1702.05373) |
 | `read_kaggle_csv` | Kaggle "A_Z Handwritten Data.csv": no header, label 0–25, then 784 pixels |
 | `read_class_folders` | a folder of images, one sub-folder a class |
-| `read_font` | a handwriting font: each of A–Z and 0–9 is drawn once |
 
 Each returns grey images as they are stored upright; size, polarity and margins are the glyph
 normalisation's business.
@@ -30,16 +29,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.errors import BadData
-from jobs.settings import DIGITS, LETTERS
+from jobs.settings import LETTERS
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff", ".woff2"})
 
+NO_LETTER = ""
+"""The label of an image that shows no single character."""
+
 _KAGGLE_COLUMNS = 785
 _LEAST_PIXEL_COLUMNS = 100
 _NAMED = 5
-_FONT_PIXELS = 96
 _IDX_UBYTE = 0x08
 _CHARS74K_WRITER = re.compile(r"\.(\d{3})\.png$")
 
@@ -72,7 +73,7 @@ def read_npz(path: Path) -> LabelledImages:
                 )
             x, y = archive["x"], archive["y"]
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unreadable(path, "a NumPy archive", error) from error
+        raise unreadable(path, "a NumPy archive", error) from error
     if x.ndim != 3 or x.dtype != np.uint8 or y.shape != (len(x),):
         what = f"{path}: x is {x.dtype} of shape {x.shape}, y of shape {y.shape}"
         if np.issubdtype(x.dtype, np.floating) and not np.isfinite(x).all():
@@ -103,7 +104,7 @@ def read_zip(path: Path) -> LabelledImages:
             "The zip must hold labels.csv with the columns file,label and its files.",
         ) from error
     except (OSError, UnicodeDecodeError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unreadable(path, "a zip of images", error) from error
+        raise unreadable(path, "a zip of images", error) from error
     return _checked(path, images, labels, writers)
 
 
@@ -146,7 +147,7 @@ def read_mapping(path: Path) -> dict[int, str]:
             rows = [line.split() for line in mapping.read_text(encoding="ascii").splitlines() if line.strip()]
             names = {int(row[0]): chr(int(row[1])) for row in rows}
         except (ValueError, IndexError, OverflowError) as error:
-            raise _unreadable(mapping, "a mapping (label, then code point, a line)", error) from error
+            raise unreadable(mapping, "a mapping (label, then code point, a line)", error) from error
         if len(set(names.values())) < len(rows):
             raise BadData(
                 f"{mapping} names a label or a character twice", "Take the file of the EMNIST archive."
@@ -222,23 +223,6 @@ def read_class_folders(folder: Path) -> LabelledImages:
     return dataclasses.replace(content, remarks=tuple(remarks))
 
 
-def read_font(path: Path) -> LabelledImages:
-    """Draw A–Z and 0–9 of a handwriting font (ttf, otf, woff, woff2); the font is the writer."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    try:
-        font = ImageFont.truetype(path, _FONT_PIXELS)
-        images, labels = [], []
-        for label in (*LETTERS, *DIGITS):
-            page = Image.new("L", (3 * _FONT_PIXELS, 3 * _FONT_PIXELS), 255)
-            ImageDraw.Draw(page).text((_FONT_PIXELS, _FONT_PIXELS), label, fill=0, font=font)
-            images.append(np.asarray(page))
-            labels.append(label)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, "a font", error) from error
-    return _checked(path, images, labels, [path.stem] * len(labels))
-
-
 def class_folders(folder: Path) -> list[Path]:
     """Return the sub-folders that are named by one character."""
     return sorted(child for child in folder.iterdir() if len(child.name) == 1 and child.is_dir())
@@ -260,7 +244,7 @@ def _idx_array(path: Path, dimensions: int) -> NDArray[np.uint8]:
         shape = struct.unpack_from(f">{dimensions}I", content, 4)
         return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        raise _unreadable(path, "a gzip IDX file", error) from error
+        raise unreadable(path, "a gzip IDX file", error) from error
 
 
 def _mapping_advice(path: Path) -> str:
@@ -289,5 +273,6 @@ def _checked(
     return LabelledImages(images, labels, writers)
 
 
-def _unreadable(path: Path, what: str, error: Exception) -> BadData:
+def unreadable(path: Path, what: str, error: Exception) -> BadData:
+    """Return the error that says a file cannot be read as what its name promises."""
     return BadData(f"{path} cannot be read as {what}: {error}", "Remove the file or fetch it again.")

@@ -21,13 +21,26 @@ from numpy.typing import NDArray
 
 from jobs.errors import BadData, ModelProblem
 from jobs.files import shown, written_whole
-from jobs.settings import LETTERS
+from jobs.settings import DIGITS, LETTERS
+from segmentation.glyph import normalise
 from training import fit
+from training import report as report_folder
 from training.checkpoint import CHECKPOINT_FILE, Identity
-from training.measure import fitted_temperature, measure
-from training.settings import LABELS, TrainingSettings
-from training.sources import FONTS, Letters
-from training.split import capitals, classes_of, usable_labels, without_test
+from training.measure import (
+    Answers,
+    Figures,
+    calibration_error,
+    figures,
+    fitted_temperature,
+    masked_softmax,
+    non_letter_probability,
+    rejection,
+)
+from training.non_letters import KINDS, non_letters
+from training.report import NotLetters
+from training.settings import CLASSES, TrainingSettings
+from training.sources import Letters, origins
+from training.split import capitals, classes_of, exact, usable_labels, without_test
 
 RESULT_FILE = "leave_one_out.json"
 TABLE_FILE = "leave_one_out.md"
@@ -35,28 +48,57 @@ KERAS_FILE = "model.keras"
 OUTPUTS_FILE = "outputs.npz"
 
 _LEAST_CAPITALS = 26 * 5
+_NON_LETTERS = 2000
+_LOST = 0.01
+"""Share of the letters that may be taken for none where the rejected non-letters are counted."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class LeftOut:
-    """What the CNN answered for one source's capitals, trained without that source."""
+    """What the CNN answered about one source, trained without that source."""
 
-    source: str
+    letters: Letters
+    """The source's capitals and digits, n."""
+
     logits: NDArray[np.float32]
-    """float32, n×36."""
+    """float32, n×37."""
 
-    classes: NDArray[np.int64]
-    """int64, n: the truth."""
+    non_letters: NDArray[np.float32]
+    """float32, m×37: the answers about what was made of these letters and is none."""
+
+    kinds: NDArray[np.int64]
+    """int64, m: what they are, as indexes into `training.non_letters.KINDS`."""
+
+    @property
+    def source(self) -> str:
+        """The source's name."""
+        return str(self.letters.sources[0])
+
+    def among(self, alphabet: str, temperature: float) -> Answers:
+        """Return the answers about the characters of an alphabet, read as a job of that alphabet does."""
+        own = np.isin(self.letters.labels, list(alphabet))
+        letters = self.letters[own]
+        return Answers(
+            CLASSES,
+            masked_softmax(self.logits[own], temperature, alphabet, CLASSES),
+            classes_of(letters),
+            letters.glyphs,
+            letters.sources,
+        )
+
+    def look_like_none(self) -> NotLetters:
+        """Return how much the letters, and what is none, look like no letter."""
+        return NotLetters(
+            non_letter_probability(self.logits),
+            non_letter_probability(self.non_letters),
+            np.array(KINDS)[self.kinds],
+        )
 
 
 def sources_with_capitals(letters: Letters) -> list[str]:
     """List the sources that have enough capitals to be measured on."""
     names, counts = np.unique(capitals(letters).sources, return_counts=True)
-    return [
-        str(name)
-        for name, count in zip(names, counts, strict=True)
-        if count >= _LEAST_CAPITALS and name != FONTS
-    ]
+    return [str(name) for name, count in zip(names, counts, strict=True) if count >= _LEAST_CAPITALS]
 
 
 def leave_one_out(
@@ -95,16 +137,15 @@ def leave_one_out(
             "Add training sets of other origin to --data.",
         )
     for name in names:
-        others = letters[usable_labels(letters, settings) & (letters.sources != name)]
-        own = capitals(letters[letters.sources == name])
-        report(f"without {name}: {len(others)} glyphs to train on, {len(own)} capitals to measure")
-        result = _left_out(name, others, own, settings, folder / f"without_{name}", report, resume)
-        report(f"{name}: accuracy {measure(result.logits, result.classes, alphabet=LETTERS).accuracy:.4f}")
+        others = letters[usable_labels(letters, settings) & (origins(letters) != name)]
+        own = exact(letters[letters.sources == name])
+        report(f"without {name}: {len(others)} glyphs to train on, {len(own)} to measure")
+        result = _left_out(others, own, settings, folder / f"without_{name}", report, resume)
+        report(f"{name}: {result.among(LETTERS, 1.0).right.mean():.2%} of the capitals right")
         yield result
 
 
 def _left_out(
-    name: str,
     others: Letters,
     own: Letters,
     settings: TrainingSettings,
@@ -114,33 +155,46 @@ def _left_out(
 ) -> LeftOut:
     """Train on the others and answer for a source's own letters, or read what was answered before."""
     outputs = folder / OUTPUTS_FILE
-    identity = Identity.of(settings, LABELS, others, own)
+    identity = Identity.of(settings, CLASSES, others, own)
     if resume and outputs.exists() and not (folder / CHECKPOINT_FILE).exists():
-        report(f"{name}: done before")
-        return _read_outputs(name, outputs, identity)
+        report("done before")
+        return _read_outputs(outputs, own, identity)
     trained = fit.train(others, None, settings, report, folder=folder, resume=resume)
     if trained.stopped:
         report("Stopped: the same command with --resume goes on; the sources that are done stay.")
         raise KeyboardInterrupt
     outputs.unlink(missing_ok=True)  # of an earlier model
     trained.model.save(folder / KERAS_FILE)
-    result = LeftOut(name, fit.logits_of(trained.model, own.glyphs), classes_of(own))
+    made, kinds = non_letters(own.canvases, _NON_LETTERS, np.random.default_rng(settings.seed))
+    result = LeftOut(
+        own,
+        fit.logits_of(trained.model, own.glyphs),
+        fit.logits_of(trained.model, np.stack([normalise(canvas) for canvas in made])),
+        kinds,
+    )
     about = {
         "identity": dataclasses.asdict(identity),
         "model_sha256": hashlib.sha256((folder / KERAS_FILE).read_bytes()).hexdigest(),
     }
     content = io.BytesIO()
-    np.savez(content, logits=result.logits, classes=result.classes, about=np.array(json.dumps(about)))
+    np.savez(
+        content,
+        logits=result.logits,
+        classes=classes_of(own),
+        non_letters=result.non_letters,
+        kinds=kinds,
+        about=np.array(json.dumps(about)),
+    )
     with written_whole(outputs) as file:
         file.buffer.write(content.getbuffer())
     (folder / CHECKPOINT_FILE).unlink()
     return result
 
 
-def _read_outputs(name: str, path: Path, identity: Identity) -> LeftOut:
+def _read_outputs(path: Path, own: Letters, identity: Identity) -> LeftOut:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            result = LeftOut(name, archive["logits"], archive["classes"])
+            result = LeftOut(own, archive["logits"], archive["non_letters"], archive["kinds"])
             found = Identity(**json.loads(str(archive["about"]))["identity"])
     except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelProblem(
@@ -152,34 +206,61 @@ def _read_outputs(name: str, path: Path, identity: Identity) -> LeftOut:
 
 
 def temperature_of(results: list[LeftOut]) -> float:
-    """Fit one temperature to the left-out sources' letters, each source counting the same."""
+    """Fit one temperature to the left-out sources' capitals, each source counting the same."""
+    logits, classes, weights = [], [], []
+    for result in results:
+        own = np.isin(result.letters.labels, list(LETTERS))
+        logits.append(result.logits[own])
+        classes.append(classes_of(result.letters[own]))
+        weights.append(np.full(own.sum(), 1 / own.sum()))
     return fitted_temperature(
-        np.concatenate([result.logits for result in results]),
-        np.concatenate([result.classes for result in results]),
-        np.concatenate([np.full(len(result.classes), 1 / len(result.classes)) for result in results]),
-        LETTERS,
+        np.concatenate(logits), np.concatenate(classes), np.concatenate(weights), LETTERS, CLASSES
     )
 
 
-def summary(results: list[LeftOut], settings: TrainingSettings) -> dict[str, Any]:
-    """Return the figures: a row a source, their mean, and the temperature.
+def pooled(results: list[LeftOut]) -> Answers:
+    """Return the answers about all sources' capitals.
 
-    "After" calibration is measured with a temperature that was fitted without the source's own letters;
-    of a single source there is none, and 1 stands in.
+    Each source's are calibrated with a temperature that was fitted without it; of a single source there is
+    none, and 1 stands in.
     """
-    rows = []
+    parts = []
     for result in results:
         others = [other for other in results if other is not result]
-        before = measure(result.logits, result.classes, alphabet=LETTERS)
-        after = measure(result.logits, result.classes, temperature_of(others) if others else 1.0, LETTERS)
+        parts.append(result.among(LETTERS, temperature_of(others) if others else 1.0))
+    fields = ("probabilities", "classes", "glyphs", "sources")
+    return Answers(CLASSES, *(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
+
+
+def look_like_none(results: list[LeftOut]) -> NotLetters:
+    """Return how much all sources' letters, and what was made of them and is none, look like no letter."""
+    scores = [result.look_like_none() for result in results]
+    fields = ("letters", "others", "kinds")
+    return NotLetters(*(np.concatenate([getattr(one, field) for one in scores]) for field in fields))
+
+
+def summary(results: list[LeftOut], settings: TrainingSettings) -> dict[str, Any]:
+    """Return the figures: a row a source, their mean, all capitals together, and the temperature."""
+    answers = pooled(results)
+    rows = []
+    for result in results:
+        before = result.among(LETTERS, 1.0)
+        after = figures(answers[answers.sources == result.source])
+        digits = result.among(DIGITS, 1.0)
+        look = result.look_like_none()
         rows.append(
             {
                 "source": result.source,
-                "capitals": before.count,
-                "accuracy": round(before.accuracy, 4),
-                "loss": round(after.loss, 4),
-                "calibration_error_before": round(before.calibration_error, 4),
+                "capitals": after.count,
+                "accuracy": round(after.accuracy.value, 4),
+                "loss": round(after.loss.value, 4),
+                "calibration_error_before": round(calibration_error(before.confidence, before.right), 4),
                 "calibration_error_after": round(after.calibration_error, 4),
+                "digits": len(digits),
+                "digit_accuracy": round(float(digits.right.mean()), 4) if len(digits) else None,
+                "non_letters_rejected": round(
+                    float(rejection(look.letters, look.others, _LOST)[1].mean()), 4
+                ),
             }
         )
     return {
@@ -191,49 +272,74 @@ def summary(results: list[LeftOut], settings: TrainingSettings) -> dict[str, Any
         "mean_calibration_error_after": round(
             float(np.mean([r["calibration_error_after"] for r in rows])), 4
         ),
+        "all": json.loads(json.dumps(dataclasses.asdict(figures(answers)))),
         "temperature": round(temperature_of(results), 4),
         "settings": settings.to_json(),
     }
 
 
-def table(figures: dict[str, Any]) -> str:
+def table(values: dict[str, Any]) -> str:
     """Return the figures as a Markdown table."""
     lines = [
-        "| left out | capitals | accuracy | loss | calibration error before | after |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| left out | capitals | accuracy | loss | calibration error before | after | digits | accuracy | "
+        "non-letters rejected |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for row in figures["rows"]:
+    for row in values["rows"]:
+        digits = f"{row['digits']:,} | {row['digit_accuracy']:.2%}" if row["digits"] else "|"
         lines.append(
             f"| {row['source']} | {row['capitals']:,} | {row['accuracy']:.2%} | {row['loss']:.3f} | "
-            f"{row['calibration_error_before']:.3f} | {row['calibration_error_after']:.3f} |"
+            f"{row['calibration_error_before']:.3f} | {row['calibration_error_after']:.3f} | {digits} | "
+            f"{row['non_letters_rejected']:.1%} |"
         )
     lines.append(
-        f"| **mean** | | **{figures['mean_accuracy']:.2%}** | | "
-        f"{figures['mean_calibration_error_before']:.3f} | {figures['mean_calibration_error_after']:.3f} |"
+        f"| **mean** | | **{values['mean_accuracy']:.2%}** | | "
+        f"{values['mean_calibration_error_before']:.3f} | {values['mean_calibration_error_after']:.3f} | "
+        "| | |"
     )
     return "\n".join(lines) + "\n"
 
 
-def write(figures: dict[str, Any], folder: Path) -> None:
+def write_report(results: list[LeftOut], folder: Path) -> dict[str, Figures]:
+    """Write the report folder of all sources' capitals and return its headline figures."""
+    answers = pooled(results)
+    measured = report_folder.headline(answers)
+    report_folder.write(
+        folder,
+        answers,
+        measured,
+        title="Leave one source out",
+        about=f"{len(answers):,} capitals of {len(results)} sources, each read by a CNN that was trained "
+        "without its source and calibrated on the others. Answers are among A–Z.",
+        data=report_folder.Data(
+            "What was measured", answers.glyphs, np.array(CLASSES)[answers.classes], answers.sources
+        ),
+        not_letters=look_like_none(results),
+    )
+    return measured
+
+
+def write(values: dict[str, Any], folder: Path) -> None:
     """Write the figures as JSON and as a Markdown table."""
     with written_whole(folder / RESULT_FILE) as file:
-        file.write(json.dumps(figures, indent=2) + "\n")
+        file.write(json.dumps(values, indent=2) + "\n")
     with written_whole(folder / TABLE_FILE) as file:
-        file.write(table(figures))
+        file.write(table(values))
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read the figures that `write` wrote.
+def read(folder: Path) -> dict[str, Any]:
+    """Read the figures that `write` wrote into a folder.
 
     Raises:
         BadData: the file is missing or holds something else.
     """
+    path = folder / RESULT_FILE
     try:
-        figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not {"rows", "temperature", "settings"} <= figures.keys():
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not {"rows", "temperature", "settings"} <= values.keys():
             raise ValueError("rows, temperature or settings are missing")
     except (OSError, ValueError, AttributeError) as error:
         raise BadData(
-            f"{path} cannot be read: {error}", f"Give the {RESULT_FILE} that --leave-one-out wrote."
+            f"{path} cannot be read: {error}", "Give the --out of `lettermill train --leave-one-out`."
         ) from error
-    return figures
+    return values

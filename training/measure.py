@@ -231,6 +231,18 @@ def masked_softmax(
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
+def non_letter_probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how likely each glyph is no letter: the last output against all others together.
+
+    Args:
+        logits: float32, n×k, the last one for "not a letter".
+    """
+    characters = logits[:, :-1].astype(np.float64)
+    most = characters.max(axis=1)
+    odds = most + np.log(np.exp(characters - most[:, None]).sum(axis=1)) - logits[:, -1]
+    return np.asarray(1 / (1 + np.exp(np.clip(odds, -50, 50))))
+
+
 def figures(answers: Answers) -> Figures:
     """Measure the headline figures of one letter or more.
 
@@ -406,7 +418,7 @@ def area_under_curve(letters: NDArray[np.float64], others: NDArray[np.float64]) 
 
 def fitted_temperature(
     logits: NDArray[np.float32],
-    classes: NDArray[np.int64],
+    truth: NDArray[np.int64] | NDArray[np.float64],
     weights: NDArray[np.float64],
     alphabet: str = "",
     labels: Sequence[str] = LABELS,
@@ -415,7 +427,7 @@ def fitted_temperature(
 
     Args:
         logits: float32, n×k, for letters that the CNN was not trained on.
-        classes: int64, n.
+        truth: int64, n: classes; or float64, n×k: probabilities that the answers should come near to.
         weights: float64, n: what each letter counts.
         alphabet: the characters that may be answered; empty for all.
         labels: the model's classes, k.
@@ -423,7 +435,11 @@ def fitted_temperature(
 
     def loss(log_temperature: float) -> float:
         probabilities = masked_softmax(logits, float(np.exp(log_temperature)), alphabet, labels)
-        return float((weights * _losses(probabilities, classes)).sum() / weights.sum())
+        if truth.ndim == 1:
+            losses = _losses(probabilities, truth)
+        else:
+            losses = -(truth * np.log(np.maximum(probabilities, 1e-12))).sum(axis=1)
+        return float((weights * losses).sum() / weights.sum())
 
     low, high = np.log(0.2), np.log(5.0)
     ratio = (np.sqrt(5) - 1) / 2

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from jobs.models import NOT_A_LETTER
 from segmentation.glyph import GLYPH_SIZE
 
 INPUT_NAME = "glyphs"
 OUTPUT_NAME = "logits"
 
-_WIDTHS = (16, 32, 32, 64, 96)
+_WIDTHS = (16, 28, 32, 64, 72)
 _HIDDEN = 160
 _DROPOUT = 0.2
 
@@ -67,30 +68,45 @@ def loss(labels: Sequence[str], label_smoothing: float) -> Any:
     would measure on a letter, and a job of digits on a digit. Where all classes are of one kind, as in
     EMNIST's letters, the two halves are the same.
 
+    Where the last label is "not a letter", its logit stands against the log of the others' summed exponents
+    in a binary cross-entropy of its own, and what a glyph is among characters counts only for characters.
+    So a mask by an alphabet never needs that output.
+
     Args:
         labels: the classes, in the order of the outputs.
         label_smoothing: the share of the target that goes to all allowed classes alike.
 
     Returns:
-        A Keras loss for one-hot targets (float32, n×classes) and logits (float32, n×classes).
+        A Keras loss for targets (float32, n×classes, at least half of each on the true class) and logits
+        (float32, n×classes).
     """
     import keras
 
     ops = keras.ops
-    kinds = np.array([kind(label) for label in labels])
+    kinds = np.array([kind(label) for label in labels if label != NOT_A_LETTER])
     same_kind = (kinds[:, None] == kinds).astype(np.float32)
 
     def cross_entropy(targets: Any, logits: Any, allowed: Any) -> Any:
-        smoothed = (1 - label_smoothing) * targets + label_smoothing * allowed / ops.sum(
-            allowed, axis=-1, keepdims=True
-        )
+        count = ops.maximum(ops.sum(allowed, axis=-1, keepdims=True), 1)  # none is allowed for a non-letter
+        smoothed = (1 - label_smoothing) * targets + label_smoothing * allowed / count
         return -ops.sum(smoothed * ops.log_softmax(logits + (allowed - 1) * _NEVER, axis=-1), axis=-1)
 
     def masked_cross_entropy(targets: Any, logits: Any) -> Any:
-        everything, own_kind = ops.ones_like(targets), ops.matmul(targets, same_kind)
-        return (cross_entropy(targets, logits, everything) + cross_entropy(targets, logits, own_kind)) / 2
+        everything = ops.ones_like(targets)
+        own_kind = ops.cast(ops.matmul(targets, same_kind) >= 0.5, targets.dtype)
+        among_kind = targets * own_kind
+        among_kind = among_kind / ops.maximum(ops.sum(among_kind, axis=-1, keepdims=True), 1e-6)
+        return (cross_entropy(targets, logits, everything) + cross_entropy(among_kind, logits, own_kind)) / 2
 
-    return masked_cross_entropy
+    def with_non_letters(targets: Any, logits: Any) -> Any:
+        no_letter, characters = targets[:, -1], logits[:, :-1]
+        odds = ops.logsumexp(characters, axis=-1) - logits[:, -1]
+        shares = targets[:, :-1] / ops.maximum(1 - targets[:, -1:], 1e-6)
+        which = masked_cross_entropy(shares, characters)
+        whether = (1 - no_letter) * ops.softplus(-odds) + no_letter * ops.softplus(odds)
+        return (1 - no_letter) * which + whether
+
+    return with_non_letters if labels[-1] == NOT_A_LETTER else masked_cross_entropy
 
 
 def multiply_adds(model: Any) -> int:

@@ -14,15 +14,19 @@ from jobs.errors import UsageProblem
 from jobs.files import shown
 from jobs.models import CARD_FILE, MODEL_FILE
 from jobs.settings import LETTERS
-from training import card, evaluation, export, fit, network
+from training import card, evaluation, export, fit, leave_one_out, network
+from training.augment import augmented
 from training.checkpoint import CHECKPOINT_FILE
-from training.measure import Measured, fitted_temperature, measure
+from training.measure import Measured, fitted_temperature, masked_softmax, measure
 from training.report import check_folder
-from training.settings import LABELS, TrainingSettings
+from training.settings import CLASSES, TrainingSettings
 from training.split import Split, capitals, classes_of
+from training.teachers import Teachers
 
 KERAS_FILE = "model.keras"
 HISTORY_FILE = "history.csv"
+
+_BENT_COPIES = 20
 
 
 def train_model(
@@ -30,7 +34,7 @@ def train_model(
     settings: TrainingSettings,
     folder: Path,
     report: Callable[[str], None],
-    left_out: dict[str, Any] | None = None,
+    left_out: Path | None = None,
     resume: bool = False,
 ) -> dict[str, Any]:
     """Train, measure and write a model.
@@ -43,8 +47,8 @@ def train_model(
         settings: what decides which model comes out.
         folder: MODEL_DIR; is made where it is missing.
         report: is called with progress.
-        left_out: the figures of `leave_one_out.summary`: their temperature is used and their table goes
-            into the card. Without them the temperature is fitted on the validation part.
+        left_out: what leave-one-out wrote: its networks teach this one, its table goes into the card, and
+            its calibration is passed on. Without it the temperature is fitted on the validation part.
         resume: goes on with the training that was cut off in the folder.
 
     Returns:
@@ -62,14 +66,23 @@ def train_model(
             "Leave out --resume to train anew; the model is replaced when the new one is ready.",
         )
     check_folder(folder / evaluation.REPORT_FOLDER)
+    figures = leave_one_out.read(left_out) if left_out else None
+    teachers = Teachers(left_out, parts.labels) if left_out else None
     report(f"train {len(parts.train)}, validation {len(parts.validation)}, test {len(parts.test)} glyphs")
     trained = fit.train(
-        parts.train, parts.validation, settings, report, labels=parts.labels, folder=folder, resume=resume
+        parts.train,
+        parts.validation,
+        settings,
+        report,
+        labels=parts.labels,
+        teachers=teachers,
+        folder=folder,
+        resume=resume,
     )
     if trained.stopped:
         report(f"stopped: measuring and writing the best so far, epoch {trained.kept}")
     with _replaced_at_the_end(folder) as new:
-        values = _write(trained, parts, settings, new, left_out)
+        values = _write(trained, parts, settings, new, teachers, figures)
     evaluation.report_of_training(folder, parts, trained.history)
     if trained.stopped:
         report(
@@ -101,6 +114,7 @@ def _write(
     parts: Split,
     settings: TrainingSettings,
     folder: Path,
+    teachers: Teachers | None,
     left_out: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Measure a trained model and write all files of a MODEL_DIR."""
@@ -111,7 +125,10 @@ def _write(
         folder / MODEL_FILE, parts.validation.glyphs, fit.logits_of(model, parts.validation.glyphs)
     )
     fit.write_history(trained.history, folder / HISTORY_FILE)
-    temperature = left_out["temperature"] if left_out else _temperature_on_validation(model, parts)
+    if teachers and left_out:
+        temperature = _temperature_of_teachers(model, parts, settings, teachers, left_out["temperature"])
+    else:
+        temperature = _temperature_on_validation(model, parts)
     figures = _figures(model, parts, temperature)
     if left_out:
         figures["leave_one_out"] = {key: value for key, value in left_out.items() if key != "settings"}
@@ -123,6 +140,7 @@ def _write(
         parts.train,
         {"trained": len(trained.history), "kept": trained.kept},
         {"parameters": int(model.count_params()), "multiply_adds": network.multiply_adds(model)},
+        len(teachers) if teachers else 0,
         temperature,
         figures,
     )
@@ -133,7 +151,7 @@ def _write(
 def _temperature_on_validation(model: Any, parts: Split) -> float:
     """Fit the temperature to capitals among A–Z, as most jobs read; of a published split to all classes."""
     letters, alphabet = capitals(parts.validation), LETTERS
-    if parts.labels != LABELS or not len(letters):
+    if parts.labels != CLASSES or not len(letters):
         letters, alphabet = parts.validation, ""
     return fitted_temperature(
         fit.logits_of(model, letters.glyphs),
@@ -141,6 +159,25 @@ def _temperature_on_validation(model: Any, parts: Split) -> float:
         np.ones(len(letters)),
         alphabet,
         parts.labels,
+    )
+
+
+def _temperature_of_teachers(
+    model: Any, parts: Split, settings: TrainingSettings, teachers: Teachers, temperature: float
+) -> float:
+    """Fit the temperature so that the CNN is as sure as its teachers, who were calibrated on unseen sources.
+
+    The teachers' answers about unseen sources are known, the new CNN's are not: it has seen all of them. So
+    it takes over their confidence on bent capitals of writers that neither has seen.
+    """
+    canvases = np.repeat(capitals(parts.validation).canvases, _BENT_COPIES, axis=0)
+    glyphs = augmented(canvases, np.random.default_rng(settings.seed), settings.augmentation)
+    wanted = np.mean(
+        [masked_softmax(logits, temperature, LETTERS, parts.labels) for logits in teachers.logits(glyphs)],
+        axis=0,
+    )
+    return fitted_temperature(
+        fit.logits_of(model, glyphs), wanted, np.ones(len(glyphs)), LETTERS, parts.labels
     )
 
 

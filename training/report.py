@@ -144,8 +144,8 @@ def write(
     title: str,
     about: str,
     data: Data,
-    network: Path,
-    probabilities: Probabilities,
+    network: Path | None = None,
+    probabilities: Probabilities | None = None,
     history: Sequence[Epoch] = (),
     compared: Other | None = None,
     not_letters: NotLetters | None = None,
@@ -159,8 +159,9 @@ def write(
         title: the page's heading.
         about: a sentence: which letters these are, and what could be answered.
         data: letters to count and to show, those that were trained on where the report is of a training.
-        network: the ONNX file, for its first filters.
-        probabilities: reads glyphs (uint8 n×28×28) as the answers were: n×k over their labels.
+        network: the ONNX file, for its first filters; None where several networks answered.
+        probabilities: reads glyphs (uint8 n×28×28) as the answers were: n×k over their labels; comes with the
+            network.
         history: a row an epoch.
         compared: another model, for what changed from it.
         not_letters: scores for "not a letter", where the model has that output.
@@ -213,7 +214,9 @@ def write(
             source: _draw_samples(data, source, place / f"samples-{number}.png")
             for number, source in enumerate(counts, 1)
         }
-        seen = _draw_what_it_sees(answers, network, probabilities, place)
+        seen = {"filters": False, "right": False, "wrong": False}
+        if network and probabilities:
+            seen = _draw_what_it_sees(answers, network, probabilities, place)
         if values["compared"] and values["compared"]["otherwise"]:
             rows = values["compared"]["classes"]
             plots.draw_changes(

@@ -6,10 +6,14 @@ import dataclasses
 import json
 from typing import Any
 
+from jobs.models import NOT_A_LETTER
 from jobs.settings import DIGITS, LETTERS
 
 LABELS = tuple(LETTERS + DIGITS)
-"""The classes of the CNN, in the order of its outputs: A–Z, then 0–9. A model of a published split has the
+"""The characters that the CNN knows: A–Z, then 0–9."""
+
+CLASSES = (*LABELS, NOT_A_LETTER)
+"""The classes of the CNN, in the order of its outputs. A model of a published split has the
 split's classes instead; its card says which."""
 
 
@@ -21,34 +25,40 @@ SPLITS = ("letters", "balanced", "byclass", "bymerge", "digits", "mnist")
 class Augmentation:
     """How far a training glyph may be bent; lengths are shares of the letter's longer side."""
 
-    rotation_degrees: float = 7.0
+    rotation_degrees: float = 6.0
     """Standard deviation. Pages are deskewed before they are read, so larger angles are rare."""
 
-    slant: float = 0.26
-    """Standard deviation of the horizontal shear; NIST's writers lean to both sides by that much."""
+    slant: float = 0.2
+    """Standard deviation of the horizontal shear; writers lean to both sides."""
 
-    stretch: float = 0.22
+    stretch: float = 0.18
     """Standard deviation of the logarithm of width against height."""
 
     perspective: float = 0.05
     """Standard deviation of each corner's shift."""
 
-    elastic: float = 0.035
+    elastic: float = 0.028
     """Standard deviation of the smooth displacement (Simard 2003) on a 5×5 grid."""
 
-    stroke_probability: float = 0.75
+    stroke_probability: float = 0.5
     """How often the stroke is made thicker or thinner: pens differ more between sources than shapes do."""
 
-    remnant_probability: float = 0.2
+    remnant_probability: float = 0.15
     """How often a rest of a box or of a neighbour stands at a side, as on forms."""
 
-    cut_probability: float = 0.3
+    cut_probability: float = 0.12
     """How often one side is cut off, as in crops that are too tight."""
 
-    coarse_probability: float = 0.2
+    deepest_cut: float = 0.22
+    """The most that a cut takes, as a share of the letter's extent."""
+
+    faint_probability: float = 0.05
+    """How often the stroke fades in places, as pencil does on rough paper."""
+
+    coarse_probability: float = 0.15
     """How often the glyph passes through a low resolution, half of these through two levels only."""
 
-    speck_probability: float = 0.08
+    speck_probability: float = 0.05
     """How often a few specks are added or holes are punched."""
 
 
@@ -59,7 +69,7 @@ class TrainingSettings:
     seed: int = 7
     """Of the initial weights, of the order of glyphs and of every augmentation."""
 
-    epochs: int = 28
+    epochs: int = 30
     """At most; the epoch with the lowest validation loss is kept."""
 
     patience: int = 10
@@ -102,6 +112,9 @@ class TrainingSettings:
 
     test_on: str = ""
     """A whole source to test on instead of writers of Chars74K."""
+
+    non_letter_share: float = 0.1
+    """How much of a batch is no letter, where the CNN has an output for that."""
 
     split: str = ""
     """EMNIST's published split that the run is about (`letters`, `balanced`, …); empty for any other data."""

@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 
 from jobs.errors import BadData
 from segmentation.glyph import GLYPH_SIZE, ink_of, normalise
-from training import formats
+from training import fonts, formats, strokes
 from training.formats import LabelledImages
 
 FONTS = "fonts"
 """The source of everything that is drawn from font files: written by nobody, so nothing is measured on it."""
+
+RENDERED = " re-rendered"
+"""Ends the name of a source whose pen strokes are drawn anew: its letters train, and measure nothing."""
 
 CANVAS_SIZE = 48
 """Width and height of a canvas: finer than a glyph, so that a bent canvas still gives a sharp glyph."""
@@ -149,6 +152,17 @@ def read(one: Found, report: Callable[[str], None] = lambda line: None) -> Lette
     return letters
 
 
+def origins(letters: Letters) -> NDArray[np.str_]:
+    """Return n names of sources, those of re-rendered letters being the sources that they were made from."""
+    names, places = np.unique(letters.sources, return_inverse=True)
+    return np.array([name.removesuffix(RENDERED) for name in names.tolist()], dtype="<U64")[places]
+
+
+def written(letters: Letters) -> NDArray[np.bool_]:
+    """Mark the letters that a person wrote as they are: neither drawn from a font nor re-rendered."""
+    return np.asarray((letters.sources == origins(letters)) & (letters.sources != FONTS))
+
+
 def canvas_of(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Scale one character's ink into a canvas: as `normalise` does, but finer and without the stretch.
 
@@ -183,8 +197,10 @@ def _recognise(path: Path) -> Found | None:
         return Found(path, source, "zip with labels.csv", formats.read_zip)
     if name.endswith("-images-idx3-ubyte.gz"):
         return Found(path, source, "IDX pair", formats.read_idx)
+    if name.endswith("_strokes.json"):
+        return Found(path, source + RENDERED, "pen strokes", strokes.read_strokes)
     if path.suffix.lower() in formats.FONT_SUFFIXES:
-        return Found(path, FONTS, "font", formats.read_font)
+        return Found(path, FONTS, "font", fonts.read_font)
     if name.endswith(".csv") and path.is_file() and formats.looks_like_pixels(path):
         return Found(path, "nist", "Kaggle CSV", formats.read_kaggle_csv)
     return None

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.errors import BadData
-from training.settings import LABELS, TrainingSettings
-from training.sources import Letters
+from jobs.models import NOT_A_LETTER
+from training.formats import NO_LETTER
+from training.settings import CLASSES, LABELS, TrainingSettings
+from training.sources import Letters, origins, written
 
 _WRITERS_SOURCE = "chars74k"
 """The one source whose files say who wrote each letter."""
@@ -25,7 +27,7 @@ class Split:
     train: Letters
     validation: Letters
     test: Letters
-    labels: tuple[str, ...] = LABELS
+    labels: tuple[str, ...] = CLASSES
 
 
 def split(
@@ -80,36 +82,37 @@ def without_test(letters: Letters, settings: TrainingSettings) -> Letters:
 def _held_out(letters: Letters, source: str, writers: tuple[str, ...]) -> NDArray[np.bool_]:
     """Mark the letters of a source, or, where none is named, of writers of Chars74K."""
     if not source:
-        return np.asarray((letters.sources == _WRITERS_SOURCE) & np.isin(letters.writers, writers))
+        return np.asarray((origins(letters) == _WRITERS_SOURCE) & np.isin(letters.writers, writers))
     if source not in letters.sources:
         raise BadData(
             f"the source {source!r} is not in the data",
             f"The sources found are: {', '.join(sorted(set(letters.sources.tolist())))}.",
         )
-    return np.asarray(letters.sources == source)
+    return np.asarray(origins(letters) == source)
 
 
 def usable_labels(letters: Letters, settings: TrainingSettings) -> NDArray[np.bool_]:
-    """Mark A–Z, 0–9 and the lower-case letters that stand in for capitals."""
-    return np.asarray(np.isin(letters.labels, [*LABELS, *settings.lower_case_as_capitals]))
+    """Mark A–Z, 0–9, the lower-case letters that stand in for capitals, and what is no letter."""
+    return np.asarray(np.isin(letters.labels, [*LABELS, *settings.lower_case_as_capitals, NO_LETTER]))
 
 
 def exact(letters: Letters) -> Letters:
-    """Keep A–Z and 0–9: lower-case letters may help to train but measure nothing."""
-    return letters[np.isin(letters.labels, LABELS)]
+    """Keep A–Z and 0–9 that a person wrote: all else may help to train but measures nothing."""
+    return letters[np.isin(letters.labels, LABELS) & written(letters)]
 
 
 def capitals(letters: Letters) -> Letters:
-    """Keep A–Z."""
-    return letters[np.isin(letters.labels, LABELS[:26])]
+    """Keep A–Z that a person wrote."""
+    return letters[np.isin(letters.labels, LABELS[:26]) & written(letters)]
 
 
-def classes_of(letters: Letters, labels: Sequence[str] = LABELS) -> NDArray[np.int64]:
+def classes_of(letters: Letters, labels: Sequence[str] = CLASSES) -> NDArray[np.int64]:
     """Return the index of each letter's class: int64, n.
 
     A lower-case letter that is no class of its own counts as its capital.
     """
     index = {label: number for number, label in enumerate(labels)}
+    index[NO_LETTER] = index.get(NOT_A_LETTER, -1)
     return np.array(
         [index[label if label in index else label.upper()] for label in letters.labels.tolist()],
         dtype=np.int64,

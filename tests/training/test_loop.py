@@ -31,7 +31,7 @@ from training.checkpoint import CHECKPOINT_FILE
 from training.command import train
 from training.fit import Epoch, kept_epoch
 from training.measure import measure
-from training.settings import LABELS, TrainingSettings
+from training.settings import CLASSES, LABELS, TrainingSettings
 from training.sources import Letters, canvas_of
 from training.split import Split, classes_of, split
 
@@ -216,7 +216,7 @@ def test_the_best_epoch_is_kept_and_the_training_ends_early(parts: Split) -> Non
     assert "validation has not become better for 2 epochs: the training ends" in lines
     losses = [row.validation_loss for row in trained.history]
     assert losses[trained.kept - 1] == min(losses)
-    again = measure(fit.logits_of(trained.model, wrong.glyphs), classes_of(wrong))
+    again = measure(fit.logits_of(trained.model, wrong.glyphs), classes_of(wrong), labels=CLASSES)
     assert again.loss == pytest.approx(min(losses), rel=1e-4)
 
 

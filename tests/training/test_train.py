@@ -17,7 +17,7 @@ from jobs.errors import BadData, ModelProblem, UsageProblem
 from training.command import train
 from training.evaluation import evaluate
 from training.export import onnx_logits
-from training.settings import LABELS
+from training.settings import CLASSES, LABELS
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
 pytestmark = pytest.mark.filterwarnings(
@@ -81,9 +81,9 @@ def test_a_run_leaves_a_usable_model_dir(model: Path) -> None:
     assert {path.name for path in model.iterdir()} == names
     card = card_of(model)
     assert card["sha256"] == hashlib.sha256((model / "handprint.onnx").read_bytes()).hexdigest()
-    assert card["labels"] == list(LABELS)
+    assert card["labels"] == list(CLASSES)
     assert card["bytes"] < 2_000_000 and card["multiply_adds"] < 8_000_000
-    assert card["trained_on"] == {"one": {"capitals": 156, "digits": 60, "lower_case": 0}}
+    assert card["trained_on"] == {"one": {"capitals": 156, "digits": 60, "lower_case": 0, "not_letters": 0}}
     assert set(card["figures"]) == {"validation", "test"}
     assert 0.2 <= card["temperature"] <= 5
     history = (model / "history.csv").read_text(encoding="utf-8").splitlines()
@@ -103,7 +103,7 @@ def test_onnx_runtime_and_keras_give_the_same_probabilities(model: Path) -> None
         ("glyphs", "tensor(uint8)", [28, 28])
     ]
     assert [(o.name, o.type, o.shape[1:]) for o in session.get_outputs()] == [
-        ("logits", "tensor(float)", [36])
+        ("logits", "tensor(float)", [37])
     ]
     kept = keras.models.load_model(model / "model.keras")
     expected = softmax(np.asarray(kept.predict(glyphs, verbose=0)))
@@ -133,6 +133,8 @@ def test_progress_says_what_was_found_and_how_each_epoch_went(trained: tuple[Pat
 
 def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> None:
     run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "")
+    report = (tmp_path / "loo" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Leave one source out" in report and "not-letters.png" in report
     figures = json.loads((tmp_path / "loo" / "leave_one_out.json").read_text(encoding="utf-8"))
     assert [row["source"] for row in figures["rows"]] == ["one", "three", "two"]
     assert "| **mean** |" in (tmp_path / "loo" / "leave_one_out.md").read_text(encoding="utf-8")
@@ -150,9 +152,10 @@ def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> 
     outputs.write_bytes(outputs.read_bytes()[:-100])
     with pytest.raises(ModelProblem, match=r"outputs\.npz is damaged"):
         run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
-    run(sets, tmp_path / "model", "--left-out", str(tmp_path / "loo" / "leave_one_out.json"))
+    outputs.unlink()
+    run(sets, tmp_path / "model", "--left-out", str(tmp_path / "loo"))
     card = card_of(tmp_path / "model")
-    assert card["temperature"] == figures["temperature"]
+    assert card["teachers"] == 3 and 0.2 <= card["temperature"] <= 5
     assert card["figures"]["leave_one_out"]["rows"] == figures["rows"]
 
 

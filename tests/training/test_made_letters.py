@@ -1,0 +1,146 @@
+"""What training makes itself: non-letters, re-rendered strokes, letters and lines of fonts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.errors import BadData
+from jobs.settings import DIGITS, LETTERS
+from training import fonts, sources, strokes
+from training.augment import augmented
+from training.batches import batches
+from training.formats import NO_LETTER
+from training.non_letters import KINDS, non_letters
+from training.settings import CLASSES, Augmentation, TrainingSettings
+from training.sources import RENDERED, Letters, origins, written
+from training.split import TEST, TRAIN, VALIDATION, part_of
+
+FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+
+
+def canvases(text: str = "ABCDEFGHIJ") -> np.ndarray:
+    """Draw letters as training's canvases."""
+    drawn = []
+    for letter in text:
+        image = np.zeros((80, 80), np.uint8)
+        cv2.putText(image, letter, (14, 62), cv2.FONT_HERSHEY_SIMPLEX, 2, 255, 5, cv2.LINE_AA)
+        drawn.append(sources.canvas_of(image))
+    return np.stack(drawn)
+
+
+@given(seed=st.integers(0, 10_000))
+def test_every_non_letter_has_ink_and_the_seed_decides_it(seed: int) -> None:
+    letters = canvases()
+    made, kinds = non_letters(letters, 12, np.random.default_rng(seed))
+    again, _ = non_letters(letters, 12, np.random.default_rng(seed))
+    assert np.array_equal(made, again)
+    assert made.shape == (12, 48, 48) and made.dtype == np.uint8
+    assert made.reshape(12, -1).max(axis=1).min() > 96
+    assert set(kinds.tolist()) <= set(range(len(KINDS)))
+
+
+def test_parts_are_less_of_a_letter_and_runs_are_more_than_one() -> None:
+    letters = canvases("HHHHHHHH")
+    made, kinds = non_letters(letters, 300, np.random.default_rng(1))
+    whole = int((letters[0] > 96).sum())
+    parts = made[kinds == KINDS.index("part")]
+    assert (np.count_nonzero(parts > 96, axis=(1, 2)) < 0.75 * whole).all()
+    for run in made[kinds == KINDS.index("run")]:
+        rows, columns = np.nonzero(run > 96)
+        assert np.ptp(columns) > 0.8 * np.ptp(rows)  # an H alone is 0.7 as wide as high
+
+
+def test_a_marker_never_turns_paper_into_ink() -> None:
+    letters = np.repeat(canvases("L"), 300, axis=0)
+    how = Augmentation(remnant_probability=0, speck_probability=0, cut_probability=0, stroke_probability=1)
+    glyphs = augmented(letters, np.random.default_rng(3), how)
+    # An L leaves the upper right corner of its box empty, however thick the pen.
+    assert np.median(glyphs[:, 3:9, 19:25].max(axis=(1, 2))) == 0
+
+
+def drawing_file(folder: Path, drawings: object) -> Path:
+    path = folder / "hands_strokes.json"
+    path.write_text(json.dumps(drawings), encoding="utf-8")
+    return path
+
+
+def test_strokes_are_rendered_with_their_writer(tmp_path: Path) -> None:
+    bar, stem = [[0, 10], [40, 10]], [[20, 10], [20, 90]]
+    path = drawing_file(tmp_path, {"T": [[bar, stem], [stem]], "I": [[stem]]})
+    content = strokes.read_strokes(path)
+    assert content.labels == ["T"] * 12 + ["I"] * 6
+    assert content.writers == ["001"] * 6 + ["002"] * 6 + ["001"] * 6
+    assert len({image.tobytes() for image in content.images}) == 18
+    for image in content.images:
+        assert image.shape == (96, 96)
+        assert 0.01 < (image > 0).mean() < 0.6
+    again = strokes.read_strokes(path)
+    assert all(np.array_equal(a, b) for a, b in zip(content.images, again.images, strict=True))
+
+
+@pytest.mark.parametrize("content", ["no json", '["A"]', '{"A": 3}', '{"A": [[["x"]]]}'])
+def test_a_stroke_file_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "bad_strokes.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(BadData, match=r"bad_strokes\.json"):
+        strokes.read_strokes(path)
+
+
+def test_re_rendered_letters_stay_with_their_writer_and_measure_nothing(tmp_path: Path) -> None:
+    stem = [[20, 10], [20, 90]]
+    drawing_file(tmp_path, {"I": [[stem]] * 5}).rename(tmp_path / "chars74k_hnd_strokes.json")
+    found, _ = sources.find([tmp_path])
+    letters = sources.load(found)
+    assert set(letters.sources) == {"chars74k" + RENDERED}
+    assert set(origins(letters)) == {"chars74k"} and not written(letters).any()
+    parts = dict(zip(letters.writers.tolist(), part_of(letters, TrainingSettings()).tolist(), strict=True))
+    assert parts == {"001": TRAIN, "002": TEST, "003": TRAIN, "004": TRAIN, "005": VALIDATION}
+
+
+def test_a_font_gives_each_character_and_pieces_of_lines() -> None:
+    content = fonts.read_font(FONT)
+    alone = len(LETTERS + DIGITS)
+    assert content.labels[:alone] == list(LETTERS + DIGITS)
+    assert len(content.labels) > alone + 60  # six lines of some twenty characters
+    assert set(content.labels) <= {*LETTERS, *DIGITS, NO_LETTER}
+    assert set(content.writers) == {"DejaVuSans"}
+    assert fonts.read_font(FONT).labels == content.labels
+
+
+def test_pieces_of_a_line_get_the_letter_they_hold_or_none() -> None:
+    """Two letters that touch are no letter; the one beside them keeps its label."""
+    height, width = 120, 400
+    truth = []
+    for letter, x in (("O", 30), ("O", 72), ("H", 250)):
+        ink = np.zeros((height, width), np.uint8)
+        cv2.putText(ink, letter, (x, 90), cv2.FONT_HERSHEY_SIMPLEX, 2.4, 255, 6)
+        truth.append((letter, ink))
+    page = 255 - np.max([ink for _, ink in truth], axis=0)
+    labels = [label for _, label in fonts._cut(page, truth)]
+    assert labels == [NO_LETTER, "H"]
+
+
+def test_a_share_of_each_batch_is_no_letter() -> None:
+    drawn = canvases()
+    count = len(drawn)
+    letters = Letters(
+        np.zeros((count, 28, 28), np.uint8),
+        drawn,
+        np.array([*list("ABCDEFGHI"), NO_LETTER]),
+        np.full(count, "ours"),
+        np.full(count, ""),
+    )
+    settings = TrainingSettings(batch=64, glyphs_per_epoch=64)
+    glyphs, targets = next(batches(letters, settings))
+    assert glyphs.shape == (64, 28, 28) and targets.shape == (64, len(CLASSES))
+    assert targets[:, -1].sum() == round(64 * settings.non_letter_share)
+    _, plain = next(batches(letters[np.arange(9)], settings, CLASSES[:-1]))
+    assert plain.shape == (64, len(CLASSES) - 1) and (plain.sum(axis=1) == 1).all()

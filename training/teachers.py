@@ -1,0 +1,103 @@
+"""An ensemble of trained networks whose mean answer a new one learns beside the labels.
+
+Hinton, Vinyals and Dean 2015, arXiv:1503.02531. The networks that leave-one-out trained serve as teachers:
+about a source's letters four of five speak from having seen it, and the fifth as somebody who has not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import BadData
+from jobs.files import shown
+from jobs.models import NOT_A_LETTER
+from training import export
+from training.network import INPUT_NAME, OUTPUT_NAME
+
+TEACHER_FILES = "without_*/model.keras"
+
+
+class Teachers:
+    """Answers as the mean of several networks, through ONNX Runtime on one thread."""
+
+    def __init__(self, folder: Path, labels: tuple[str, ...]) -> None:
+        """Load the networks that `lettermill train --leave-one-out` left in a folder.
+
+        Args:
+            folder: its `--out`.
+            labels: the classes that they must have.
+
+        Raises:
+            BadData: there is none, or one has other classes or cannot be read.
+        """
+        import keras
+        import onnxruntime
+
+        files = sorted(folder.glob(TEACHER_FILES))
+        if not files:
+            raise BadData(
+                f"no teachers in {shown(folder)}",
+                "Give the --out of `lettermill train --leave-one-out`: it holds without_SOURCE/model.keras.",
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._has_non_letter = labels[-1] == NOT_A_LETTER
+        self._sessions = []
+        hashes = hashlib.sha256()
+        with tempfile.TemporaryDirectory() as scratch:
+            for file in files:
+                try:
+                    model = keras.models.load_model(file, compile=False)
+                except (OSError, ValueError) as error:
+                    raise BadData(
+                        f"{shown(file)} cannot be read: {error}",
+                        f"Delete {shown(file.parent)} and run again.",
+                    ) from error
+                if model.output_shape[-1] != len(labels):
+                    raise BadData(
+                        f"{shown(file)} has {model.output_shape[-1]} classes, not {len(labels)}",
+                        "Teachers must be trained by the same version and for the same classes.",
+                    )
+                onnx = Path(scratch) / "teacher.onnx"
+                export.write_onnx(model, onnx)
+                hashes.update(onnx.read_bytes())
+                self._sessions.append(onnxruntime.InferenceSession(onnx.read_bytes(), options))
+        self._digest = hashes.hexdigest()
+
+    def digest(self) -> str:
+        """Return a digest of all networks."""
+        return self._digest
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def answers(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the mean probability of each class.
+
+        Args:
+            glyphs: uint8, n×28×28.
+
+        Returns:
+            float32, n×classes; rows sum to 1. That of "not a letter" is the binary one, and the others share
+            the rest.
+        """
+        return np.mean([self._answer(logits) for logits in self.logits(glyphs)], axis=0, dtype=np.float32)
+
+    def logits(self, glyphs: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Return each network's outputs for glyphs, uint8 n×28×28: float32, n×classes."""
+        return [session.run([OUTPUT_NAME], {INPUT_NAME: glyphs})[0] for session in self._sessions]
+
+    def _answer(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        characters = logits[:, :-1] if self._has_non_letter else logits
+        powers = np.exp(characters - characters.max(axis=1, keepdims=True))
+        total = powers.sum(axis=1, keepdims=True)
+        if not self._has_non_letter:
+            return powers / total
+        odds = characters.max(axis=1, keepdims=True) + np.log(total) - logits[:, -1:]
+        is_letter = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+        return np.concatenate([is_letter * powers / total, 1 - is_letter], axis=1)
