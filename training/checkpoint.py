@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from jobs.errors import BadData, ModelProblem, UsageProblem
 from jobs.files import shown, written_whole
 from training.settings import TrainingSettings
 from training.sources import Letters
-from training.teachers import Teachers
+
+if TYPE_CHECKING:
+    from training.teachers import Teachers
 
 CHECKPOINT_FILE = "checkpoint.bin"
 
@@ -126,15 +128,18 @@ def open_model(path: Path, sha256: str) -> Any:
         sha256: of the file, as the card (or a fold's outputs) says.
 
     Raises:
-        ModelProblem: the file is missing or damaged.
+        ModelProblem: the file is missing or damaged, or of another version of Keras.
     """
     import keras
 
-    advice = "Train it again, or fetch the whole folder again."
+    advice = f"Fetch {shown(path.parent)} again, or delete it and train again."
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise ModelProblem(f"cannot read {shown(path)}: {error.strerror}", advice) from error
     if found != sha256:
         raise ModelProblem(f"{shown(path)} is damaged: its checksum is another than was noted", advice)
-    return keras.models.load_model(path, compile=False)
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (TypeError, ValueError) as error:
+        raise ModelProblem(f"Keras cannot open {shown(path)}: {error}", advice) from error

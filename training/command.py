@@ -111,6 +111,11 @@ def train(
     at the end. Ctrl-C ends the training and writes the best epoch so far; a second one writes nothing.
     """
     _require_extra()
+    if leave_one_out and left_out:
+        raise UsageProblem(
+            "--left-out takes what an earlier --leave-one-out wrote",
+            "Give --leave-one-out first, then train with --left-out.",
+        )
     from training import published, recipe, sources
     from training.split import part_of, split
 
@@ -150,8 +155,9 @@ def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resu
     """Train once for each source without it, and write the figures."""
     from training import leave_one_out as loo
     from training.evaluation import REPORT_FOLDER
-    from training.report import table_text
+    from training.report import check_folder, table_text
 
+    check_folder(out / REPORT_FOLDER)
     results = []
     for result in loo.leave_one_out(letters, settings, out, click.echo, resume):
         results.append(result)

@@ -47,6 +47,9 @@ TABLE_FILE = "leave_one_out.md"
 KERAS_FILE = "model.keras"
 OUTPUTS_FILE = "outputs.npz"
 
+_DAMAGE = (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged or missing outputs.npz raises."""
+
 _LEAST_CAPITALS = 26 * 5
 _NON_LETTERS = 2000
 _LOST = 0.01
@@ -196,13 +199,18 @@ def _read_outputs(path: Path, own: Letters, identity: Identity) -> LeftOut:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             result = LeftOut(own, archive["logits"], archive["non_letters"], archive["kinds"])
             found = Identity(**json.loads(str(archive["about"]))["identity"])
-    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelProblem(
-            f"{shown(path)} is damaged: {error}",
-            f"Delete {shown(path.parent)}: it is made again.",
-        ) from error
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
     identity.check(found, path)
     return result
+
+
+def _damaged(path: Path, error: Exception) -> ModelProblem:
+    return ModelProblem(
+        f"{shown(path)} is damaged: {error}",
+        f"Delete {shown(path.parent)} and give the command of --leave-one-out again with --resume: "
+        "it is made again.",
+    )
 
 
 def temperature_of(results: list[LeftOut]) -> float:
@@ -343,3 +351,21 @@ def read(folder: Path) -> dict[str, Any]:
             f"{path} cannot be read: {error}", "Give the --out of `lettermill train --leave-one-out`."
         ) from error
     return values
+
+
+def networks(folder: Path) -> dict[Path, str]:
+    """List the networks that stand in the figures of a folder, one a source, with their SHA-256.
+
+    Raises:
+        BadData: the folder holds no figures.
+        ModelProblem: the outputs of a source, which note its network's checksum, are missing or damaged.
+    """
+    hashes = {}
+    for row in read(folder)["rows"]:
+        outputs = folder / f"without_{row['source']}" / OUTPUTS_FILE
+        try:
+            with outputs.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                hashes[outputs.with_name(KERAS_FILE)] = json.loads(str(archive["about"]))["model_sha256"]
+        except _DAMAGE as error:
+            raise _damaged(outputs, error) from error
+    return hashes

@@ -56,7 +56,8 @@ def train_model(
 
     Raises:
         ModelProblem: the exported model does not answer as the trained one, or the checkpoint is damaged.
-        UsageProblem, BadData: the folder's checkpoint is of another training, or it is finished.
+        UsageProblem, BadData: the folder's checkpoint is of another training, or it is finished; the teachers
+            have seen the test part.
         KeyboardInterrupt: Ctrl-C ended the training. The best epoch so far has been written; nothing,
             if it came before the end of the first.
     """
@@ -67,7 +68,9 @@ def train_model(
         )
     check_folder(folder / evaluation.REPORT_FOLDER)
     figures = leave_one_out.read(left_out) if left_out else None
-    teachers = Teachers(left_out, parts.labels) if left_out else None
+    if figures:
+        _check_same_test(figures["settings"], settings)
+    teachers = Teachers(leave_one_out.networks(left_out), parts.labels) if left_out else None
     report(f"train {len(parts.train)}, validation {len(parts.validation)}, test {len(parts.test)} glyphs")
     trained = fit.train(
         parts.train,
@@ -92,6 +95,16 @@ def train_model(
         raise KeyboardInterrupt
     (folder / CHECKPOINT_FILE).unlink()
     return values
+
+
+def _check_same_test(theirs: dict[str, Any], settings: TrainingSettings) -> None:
+    """Check that leave-one-out held out what this training is tested on: teachers tell what they saw."""
+    own = settings.to_json()
+    if any(own[name] != theirs.get(name) for name in ("test_on", "test_writers")):
+        raise UsageProblem(
+            "the networks of --left-out have seen letters that this training is tested on",
+            "Give the same --test-on here and to --leave-one-out.",
+        )
 
 
 @contextlib.contextmanager
@@ -125,7 +138,7 @@ def _write(
         folder / MODEL_FILE, parts.validation.glyphs, fit.logits_of(model, parts.validation.glyphs)
     )
     fit.write_history(trained.history, folder / HISTORY_FILE)
-    if teachers and left_out:
+    if teachers and left_out and len(capitals(parts.validation)):
         temperature = _temperature_of_teachers(model, parts, settings, teachers, left_out["temperature"])
     else:
         temperature = _temperature_on_validation(model, parts)
@@ -168,7 +181,8 @@ def _temperature_of_teachers(
     """Fit the temperature so that the CNN is as sure as its teachers, who were calibrated on unseen sources.
 
     The teachers' answers about unseen sources are known, the new CNN's are not: it has seen all of them. So
-    it takes over their confidence on bent capitals of writers that neither has seen.
+    it takes over their confidence on bent capitals of validation, which it has not seen. All teachers but
+    one have: only the test part is kept from leave-one-out, so they are surer there than of unseen letters.
     """
     canvases = np.repeat(capitals(parts.validation).canvases, _BENT_COPIES, axis=0)
     glyphs = augmented(canvases, np.random.default_rng(settings.seed), settings.augmentation)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,47 +18,34 @@ from jobs.errors import BadData
 from jobs.files import shown
 from jobs.models import NOT_A_LETTER
 from training import export
+from training.checkpoint import open_model
 from training.network import INPUT_NAME, OUTPUT_NAME
-
-TEACHER_FILES = "without_*/model.keras"
 
 
 class Teachers:
     """Answers as the mean of several networks, through ONNX Runtime on one thread."""
 
-    def __init__(self, folder: Path, labels: tuple[str, ...]) -> None:
-        """Load the networks that `lettermill train --leave-one-out` left in a folder.
+    def __init__(self, networks: Mapping[Path, str], labels: tuple[str, ...]) -> None:
+        """Load the networks that `lettermill train --leave-one-out` left.
 
         Args:
-            folder: its `--out`.
+            networks: Keras models with their SHA-256, as `training.leave_one_out.networks` lists them.
             labels: the classes that they must have.
 
         Raises:
-            BadData: there is none, or one has other classes or cannot be read.
+            ModelProblem: one is missing or damaged.
+            BadData: one has other classes.
         """
-        import keras
         import onnxruntime
 
-        files = sorted(folder.glob(TEACHER_FILES))
-        if not files:
-            raise BadData(
-                f"no teachers in {shown(folder)}",
-                "Give the --out of `lettermill train --leave-one-out`: it holds without_SOURCE/model.keras.",
-            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._has_non_letter = labels[-1] == NOT_A_LETTER
         self._sessions = []
         hashes = hashlib.sha256()
         with tempfile.TemporaryDirectory() as scratch:
-            for file in files:
-                try:
-                    model = keras.models.load_model(file, compile=False)
-                except (OSError, ValueError) as error:
-                    raise BadData(
-                        f"{shown(file)} cannot be read: {error}",
-                        f"Delete {shown(file.parent)} and run again.",
-                    ) from error
+            for file, sha256 in networks.items():
+                model = open_model(file, sha256)
                 if model.output_shape[-1] != len(labels):
                     raise BadData(
                         f"{shown(file)} has {model.output_shape[-1]} classes, not {len(labels)}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -152,11 +153,40 @@ def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> 
     outputs.write_bytes(outputs.read_bytes()[:-100])
     with pytest.raises(ModelProblem, match=r"outputs\.npz is damaged"):
         run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
-    outputs.unlink()
-    run(sets, tmp_path / "model", "--left-out", str(tmp_path / "loo"))
+    learn = ("--left-out", str(tmp_path / "loo"))
+    with pytest.raises(ModelProblem, match=r"outputs\.npz is damaged"):
+        run(sets, tmp_path / "model", "--test-on", "", *learn)
+    shutil.rmtree(outputs.parent)
+    run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
+    with pytest.raises(UsageProblem, match="have seen letters that this training is tested on"):
+        run(sets, tmp_path / "model", *learn)  # tested on source three
+    network = tmp_path / "loo" / "without_two" / "model.keras"
+    whole = network.read_bytes()
+    network.write_bytes(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
+    with pytest.raises(ModelProblem, match=r"model\.keras is damaged"):
+        run(sets, tmp_path / "model", "--test-on", "", *learn)
+    network.write_bytes(whole)
+    assert not (tmp_path / "model").exists()
+    run(sets, tmp_path / "model", "--test-on", "", *learn)
     card = card_of(tmp_path / "model")
     assert card["teachers"] == 3 and 0.2 <= card["temperature"] <= 5
     assert card["figures"]["leave_one_out"]["rows"] == figures["rows"]
+
+
+def test_teachers_are_made_before_they_teach(sets: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="earlier --leave-one-out"):
+        run(sets, tmp_path / "model", "--leave-one-out", "--left-out", str(tmp_path))
+    with pytest.raises(BadData, match=r"leave_one_out\.json cannot be read"):
+        run(sets, tmp_path / "model", "--left-out", str(tmp_path))
+    assert not (tmp_path / "model").exists()
+
+
+def test_leave_one_out_replaces_no_folder_that_is_no_report(sets: Path, tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "letter.odt").write_text("dear reader")
+    with pytest.raises(UsageProblem, match="is no report"):
+        run(sets, tmp_path, "--leave-one-out")
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
 def test_evaluate_measures_each_source(sets: Path, model: Path) -> None:
