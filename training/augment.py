@@ -106,8 +106,8 @@ def _faint(canvas: Array, rng: np.random.Generator) -> Array:
     """Let the stroke fade in places, as pencil and a dry pen do on rough paper."""
     size = canvas.shape[0]
     grain = int(rng.integers(6, 28))
-    paper = rng.uniform(0, 1, (grain, grain)).astype(np.float32)
-    paper = cv2.resize(paper, (size, size), interpolation=cv2.INTER_LINEAR)
+    coarse = rng.uniform(0, 1, (grain, grain)).astype(np.float32)
+    paper = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_LINEAR)
     strength = rng.uniform(0.3, 0.9)
     return np.clip(canvas * (1 - strength * paper), 0, 255).astype(np.uint8)
 

@@ -109,8 +109,8 @@ def _written(path: Path, rng: np.random.Generator) -> tuple[Array, list[tuple[st
 def _label(candidate: Candidate, truth: list[tuple[str, Array]]) -> str | None:
     """Return whose ink a piece holds: the character, "" for a part or several, None where that is unclear."""
     box = candidate.box
-    own = cv2.resize(candidate.ink, (box.width, box.height), interpolation=cv2.INTER_AREA)
-    own = cv2.dilate(own, np.ones((3, 3), np.uint8)) >= _INKED
+    piece = cv2.resize(candidate.ink, (box.width, box.height), interpolation=cv2.INTER_AREA)
+    own = np.asarray(cv2.dilate(piece, np.ones((3, 3), np.uint8)) >= _INKED)
     shares = []
     for character, ink in truth:
         strong = ink >= _INKED

@@ -79,7 +79,7 @@ def read_npz(path: Path) -> LabelledImages:
         if np.issubdtype(x.dtype, np.floating) and not np.isfinite(x).all():
             what += f", and {np.count_nonzero(~np.isfinite(x))} values of x are not numbers"
         raise BadData(what, "x must be uint8 (0–255) of shape n×h×w, y must hold one label for each image.")
-    return _checked(path, list(x), [str(label) for label in y], [""] * len(y))
+    return checked(path, list(x), [str(label) for label in y], [""] * len(y))
 
 
 def read_zip(path: Path) -> LabelledImages:
@@ -95,17 +95,17 @@ def read_zip(path: Path) -> LabelledImages:
             text = archive.read("labels.csv").decode("utf-8-sig")
             for row in csv.DictReader(io.StringIO(text)):
                 images.append(_decoded(archive.read(row["file"]), f"{path}: {row['file']}"))
-                labels.append(row["label"])
+                labels.append(row["label"] or "")
                 writer = _CHARS74K_WRITER.search(row["file"])
                 writers.append(writer.group(1) if writer else "")
     except KeyError as error:
         raise BadData(
-            f"{path}: {error.args[0]}",
+            f"{path} lacks a file or a column: {error.args[0]}",
             "The zip must hold labels.csv with the columns file,label and its files.",
         ) from error
-    except (OSError, UnicodeDecodeError, zipfile.BadZipFile, zlib.error) as error:
-        raise unreadable(path, "a zip of images", error) from error
-    return _checked(path, images, labels, writers)
+    except (OSError, RuntimeError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
+        raise unreadable(path, "a zip of images", error) from error  # RuntimeError: it has a password
+    return checked(path, images, labels, writers)
 
 
 def read_idx(path: Path) -> LabelledImages:
@@ -129,7 +129,7 @@ def read_idx(path: Path) -> LabelledImages:
         raise BadData(f"{labels_path}: no character is known for the labels {unknown}", _mapping_advice(path))
     if path.name.startswith("emnist"):
         pixels = pixels.transpose(0, 2, 1)
-    return _checked(
+    return checked(
         path, list(np.ascontiguousarray(pixels)), [names[n] for n in numbers.tolist()], [""] * len(numbers)
     )
 
@@ -178,7 +178,7 @@ def read_kaggle_csv(path: Path) -> LabelledImages:
             "Expected are 785 columns without a header: a label 0–25 and 784 pixels.",
         )
     images = table[:, 1:].reshape(-1, 28, 28)
-    return _checked(path, list(images), [LETTERS[n] for n in table[:, 0].tolist()], [""] * len(table))
+    return checked(path, list(images), [LETTERS[n] for n in table[:, 0].tolist()], [""] * len(table))
 
 
 def read_class_folders(folder: Path) -> LabelledImages:
@@ -219,7 +219,7 @@ def read_class_folders(folder: Path) -> LabelledImages:
             f"{folder} holds no images: {'; '.join(remarks)}",
             "Put the images of each letter into the sub-folder of its name: A/0001.png …",
         )
-    content = _checked(folder, images, labels, [""] * len(labels))
+    content = checked(folder, images, labels, [""] * len(labels))
     return dataclasses.replace(content, remarks=tuple(remarks))
 
 
@@ -252,16 +252,23 @@ def _mapping_advice(path: Path) -> str:
 
 
 def _decoded(content: bytes, name: str) -> NDArray[np.uint8]:
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+    except cv2.error:  # more pixels than OpenCV takes
+        image = None
     if image is None:
         raise BadData(f"{name} is not an image that can be read", "Remove the file or replace it.")
     return image.astype(np.uint8, copy=False)
 
 
-def _checked(
+def checked(
     path: Path, images: list[NDArray[np.uint8]], labels: list[str], writers: list[str]
 ) -> LabelledImages:
-    """Refuse labels that are not one character, and empty images."""
+    """Return what a file holds, but refuse labels that are not one character, and empty images.
+
+    Raises:
+        BadData: there is one.
+    """
     for label in labels:
         if len(label) != 1:
             raise BadData(

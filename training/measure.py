@@ -436,7 +436,7 @@ def fitted_temperature(
     def loss(log_temperature: float) -> float:
         probabilities = masked_softmax(logits, float(np.exp(log_temperature)), alphabet, labels)
         if truth.ndim == 1:
-            losses = _losses(probabilities, truth)
+            losses = _losses(probabilities, truth.astype(np.int64, copy=False))
         else:
             losses = -(truth * np.log(np.maximum(probabilities, 1e-12))).sum(axis=1)
         return float((weights * losses).sum() / weights.sum())

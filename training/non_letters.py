@@ -54,7 +54,9 @@ def _run(letters: Array, rng: np.random.Generator) -> Array:
     crops = [_crop(letter) for letter in letters[: int(rng.choice((2, 3, 4), p=(0.75, 0.17, 0.08)))]]
     height = 40
     crops = [
-        cv2.resize(crop, (max(4, round(crop.shape[1] * height * grow / crop.shape[0])), round(height * grow)))
+        cv2.resize(
+            crop, (max(4, round(crop.shape[1] * height * grow / crop.shape[0])), round(height * grow))
+        ).astype(np.uint8, copy=False)
         for crop, grow in zip(crops, rng.uniform(0.8, 1.0, len(crops)), strict=True)
     ]
     # A letter that is a mere stroke would be as wide as high: keep it a stroke.

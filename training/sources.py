@@ -155,7 +155,7 @@ def read(one: Found, report: Callable[[str], None] = lambda line: None) -> Lette
 def origins(letters: Letters) -> NDArray[np.str_]:
     """Return n names of sources, those of re-rendered letters being the sources that they were made from."""
     names, places = np.unique(letters.sources, return_inverse=True)
-    return np.array([name.removesuffix(RENDERED) for name in names.tolist()], dtype="<U64")[places]
+    return np.array([name.removesuffix(RENDERED) for name in names.tolist()], dtype=names.dtype)[places]
 
 
 def written(letters: Letters) -> NDArray[np.bool_]:

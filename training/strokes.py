@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.errors import BadData
-from training.formats import LabelledImages
+from training.formats import LabelledImages, checked
 
 RENDERINGS = 6
 """Images that are made of one drawing."""
@@ -43,7 +43,7 @@ def read_strokes(path: Path) -> LabelledImages:
     try:
         drawings: dict[str, list[list[list[list[float]]]]] = json.loads(path.read_text(encoding="utf-8"))
         strokes = {
-            (label, number): [np.asarray(stroke, np.float32).reshape(-1, 2) for stroke in drawing if stroke]
+            (label, number): [_points(stroke) for stroke in drawing if stroke]
             for label, each in drawings.items()
             for number, drawing in enumerate(each, start=1)
         }
@@ -59,7 +59,19 @@ def read_strokes(path: Path) -> LabelledImages:
             images += [render(drawing, rng) for _ in range(RENDERINGS)]
             labels += [label] * RENDERINGS
             writers += [f"{writer:03}"] * RENDERINGS
-    return LabelledImages(images, labels, writers)
+    return checked(path, images, labels, writers)
+
+
+def _points(stroke: list[list[float]]) -> Stroke:
+    """Return a stroke's points: float32, n×2.
+
+    Raises:
+        ValueError: they are other than pairs of numbers.
+    """
+    points = np.asarray(stroke, np.float32)
+    if points.shape != (len(stroke), 2) or not np.isfinite(points).all():
+        raise ValueError("a point is no pair of numbers")
+    return points
 
 
 def render(drawing: list[Stroke], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -96,5 +108,5 @@ def _moved(stroke: Stroke, rng: np.random.Generator) -> Stroke:
     middle = (stroke.min(axis=0) + stroke.max(axis=0)) / 2
     angle, grow = rng.normal(0, _TURN), 1 + rng.normal(0, _GROW)
     turn = grow * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    moved = (stroke - middle) @ turn.T + middle + rng.normal(0, _SLIP * _SIZE, 2)
-    return moved.astype(np.float32)
+    moved: Stroke = ((stroke - middle) @ turn.T + middle + rng.normal(0, _SLIP * _SIZE, 2)).astype(np.float32)
+    return moved

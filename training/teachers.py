@@ -74,7 +74,8 @@ class Teachers:
             float32, n×classes; rows sum to 1. That of "not a letter" is the binary one, and the others share
             the rest.
         """
-        return np.mean([self._answer(logits) for logits in self.logits(glyphs)], axis=0, dtype=np.float32)
+        answers = [self._answer(logits) for logits in self.logits(glyphs)]
+        return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 
     def logits(self, glyphs: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Return each network's outputs for glyphs, uint8 n×28×28: float32, n×classes."""
@@ -85,7 +86,7 @@ class Teachers:
         powers = np.exp(characters - characters.max(axis=1, keepdims=True))
         total = powers.sum(axis=1, keepdims=True)
         if not self._has_non_letter:
-            return powers / total
+            return np.asarray(powers / total)
         odds = characters.max(axis=1, keepdims=True) + np.log(total) - logits[:, -1:]
         is_letter = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
         return np.concatenate([is_letter * powers / total, 1 - is_letter], axis=1)

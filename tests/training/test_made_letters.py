@@ -86,7 +86,14 @@ def test_strokes_are_rendered_with_their_writer(tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(content.images, again.images, strict=True))
 
 
-@pytest.mark.parametrize("content", ["no json", '["A"]', '{"A": 3}', '{"A": [[["x"]]]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("no json", '["A"]', '{"A": 3}', '{"A": [[["x"]]]}'),
+        *('{"A": [[[[1, 2, 3], [4, 5, 6]]]]}', '{"A": [[[[1, NaN], [4, 5]]]]}'),
+        *('{"AB": [[[[1, 2], [4, 5]]]]}', '{"": [[[[1, 2], [4, 5]]]]}'),
+    ],
+)
 def test_a_stroke_file_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "bad_strokes.json"
     path.write_text(content, encoding="utf-8")

@@ -299,6 +299,26 @@ def zip_with_a_broken_image(folder: Path) -> None:
         archive.writestr("a.png", b"no image")
 
 
+def zip_with_a_row_without_label(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "bad.zip", "w") as archive:
+        archive.writestr("labels.csv", "file,label\na.png\n")
+        archive.writestr("a.png", png(drawn("F")))
+
+
+def zip_of_other_columns(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "bad.zip", "w") as archive:
+        archive.writestr("labels.csv", "name,letter\na.png,F\n")
+        archive.writestr("a.png", png(drawn("F")))
+
+
+def zip_with_a_password(folder: Path) -> None:
+    zip_with_a_row_without_label(folder)
+    content = bytearray((folder / "bad.zip").read_bytes())
+    for place in (content.index(b"PK\x03\x04") + 6, content.index(b"PK\x01\x02") + 8):
+        content[place] |= 1  # the flag of an encrypted file
+    (folder / "bad.zip").write_bytes(content)
+
+
 def truncated_idx(folder: Path) -> None:
     write_idx(folder, "emnist-letters-bad", drawn("F")[None], [6])
     path = folder / "emnist-letters-bad-images-idx3-ubyte.gz"
@@ -334,6 +354,9 @@ def font_that_is_none(folder: Path) -> None:
         zip_without_labels,
         zip_without_a_listed_file,
         zip_with_a_broken_image,
+        zip_with_a_row_without_label,
+        zip_of_other_columns,
+        zip_with_a_password,
         truncated_idx,
         idx_of_another_type,
         font_that_is_none,
@@ -354,6 +377,14 @@ def test_nothing_to_train_on(tmp_path: Path, exists: bool) -> None:
     with pytest.raises(BadData) as caught:
         sources.find([tmp_path if exists else tmp_path / "nowhere"])
     assert caught.value.next_step
+
+
+def test_a_source_of_a_long_name_is_measured_too(tmp_path: Path) -> None:
+    name = "hands-of-" + "many-" * 20 + "people"
+    (tmp_path / name / "F").mkdir(parents=True)
+    (tmp_path / name / "F" / "0001.png").write_bytes(png(drawn("F")))
+    letters = load(tmp_path / name)
+    assert sources.origins(letters).tolist() == [name] and sources.written(letters).all()
 
 
 def test_own_crops_beside_other_sets(tmp_path: Path) -> None:
