@@ -246,8 +246,8 @@ def not_letters_of(model: Model, letters: Letters) -> NotLetters | None:
     made, kinds = non_letters(letters.canvases, min(len(letters), _NON_LETTERS), np.random.default_rng(0))
     glyphs = np.stack([normalise(canvas) for canvas in made])
     return NotLetters(
-        classifier.non_letter(letters.glyphs).astype(np.float64),
-        classifier.non_letter(glyphs).astype(np.float64),
+        classifier.read(letters.glyphs)[1].astype(np.float64),
+        classifier.read(glyphs)[1].astype(np.float64),
         np.array(KINDS)[kinds],
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -18,6 +18,11 @@ docs/decisions/0004-reading-on-one-thread.md for what was measured."""
 
 CHOICES = 3
 """How many characters are ranked: the best and two alternatives."""
+
+_LARGEST_EXPONENT = 80.0
+
+Ranking = tuple[tuple[str, float], ...]
+"""Characters with their confidence, best first."""
 
 
 class Classifier:
@@ -55,14 +60,13 @@ class Classifier:
             raise ModelProblem(f"the network cannot be loaded: {error}") from error
         self._input = self._session.get_inputs()[0].name
         self._allowed = np.array([labels.index(character) for character in characters])
-        self._is_character = np.array([label != NOT_A_LETTER for label in labels])
         self._characters = characters
         self._temperature = float(model.card["temperature"])
         self.tells_non_letters = labels[-1] == NOT_A_LETTER
         """Whether the network has an output for what is no letter."""
 
-    def probabilities(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the calibrated probability of each character.
+    def read(self, glyphs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the calibrated probability of each character, and how likely each glyph is none at all.
 
         Args:
             glyphs: uint8, n×28×28, as `segmentation.glyph.normalise` makes them.
@@ -70,49 +74,39 @@ class Classifier:
         Returns:
             float32, n×(number of characters), rows sum to 1: softmax of the allowed logits over the
             card's temperature (Guo et al. 2017, arXiv:1706.04599).
+
+            float32, n: how likely a glyph is half a letter, several, a rule or a blot, against all characters
+            that the network knows, whatever the alphabet. It takes one glyph in ten for none, as training
+            does, and is not calibrated. Zeros where the network has no output for it.
         """
-        answers = np.empty((len(glyphs), len(self._characters)), np.float32)
-        for start, logits in self._logits(glyphs):
+        probabilities = np.empty((len(glyphs), len(self._characters)), np.float32)
+        non_letter = np.zeros(len(glyphs), np.float32)
+        for start in range(0, len(glyphs), BATCH):
+            batch = slice(start, start + BATCH)
+            logits: NDArray[Any] = self._session.run(None, {self._input: glyphs[batch]})[0]
             scaled = logits[:, self._allowed] / self._temperature
             scaled -= scaled.max(axis=1, keepdims=True)
             odds = np.exp(scaled)
-            answers[start : start + BATCH] = odds / odds.sum(axis=1, keepdims=True)
-        return answers
+            probabilities[batch] = odds / odds.sum(axis=1, keepdims=True)
+            if self.tells_non_letters:
+                against = np.exp(np.minimum(logits[:, :-1] - logits[:, -1:], _LARGEST_EXPONENT))
+                non_letter[batch] = 1 / (1 + against.sum(axis=1))
+        return probabilities, non_letter
 
-    def non_letter(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return how likely each glyph is no single character: half of one, several, a rule, a blot.
+    def probabilities(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the first half of `read`."""
+        return self.read(glyphs)[0]
 
-        All characters that the network knows count, whatever the alphabet. The probability is that of a
-        tenth of non-letters, as in training; it is not calibrated.
-
-        Args:
-            glyphs: uint8, n×28×28.
-
-        Returns:
-            float32, n; zeros where the network has no output for it.
-        """
-        answers = np.zeros(len(glyphs), np.float32)
-        if self.tells_non_letters:
-            for start, logits in self._logits(glyphs):
-                none = logits[:, -1:]
-                odds = np.exp(np.minimum(logits[:, self._is_character] - none, 80)).sum(axis=1)
-                answers[start : start + BATCH] = 1 / (1 + odds)
-        return answers
-
-    def _logits(self, glyphs: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield batches of outputs, each with the index of its first glyph."""
-        for start in range(0, len(glyphs), BATCH):
-            yield start, self._session.run(None, {self._input: glyphs[start : start + BATCH]})[0]
-
-    def rank(self, glyphs: list[NDArray[np.uint8]]) -> list[tuple[tuple[str, float], ...]]:
+    def rank(self, glyphs: list[NDArray[np.uint8]]) -> list[Ranking]:
         """Return the best three characters of each glyph with their confidence, best first.
 
         Args:
             glyphs: uint8 arrays, 28×28 each; may be empty.
         """
-        if not glyphs:
-            return []
-        probabilities = self.probabilities(np.stack(glyphs))
+        return self.ranked(self.probabilities(np.stack(glyphs))) if glyphs else []
+
+    def ranked(self, probabilities: NDArray[np.float32]) -> list[Ranking]:
+        """Return the best three characters of each row of probabilities, best first."""
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :CHOICES]
         return [
             tuple((self._characters[index], round(float(row[index]), 6)) for index in best)

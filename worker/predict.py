@@ -22,9 +22,10 @@ from jobs.files import shown, written_whole
 from jobs.models import installed_model_folder, load_model
 from jobs.scans import find_scans, read_page
 from jobs.settings import ALPHABETS, Alphabet, Limits, Settings
+from segmentation.glyph import GLYPH_SIZE
 from worker.classifier import BATCH, CHOICES, Classifier
 from worker.explain import draw_explanation
-from worker.single import Note, Single, look
+from worker.single import FAINTEST, Note, Single, look
 
 HEADER = "file,letter,confidence,second,second_confidence,third,third_confidence,note"
 
@@ -33,6 +34,9 @@ _PLAIN = {
     Note.SEVERAL: "several letters: the answer takes them for one",
     Note.UNREADABLE: "cannot be read",
 }
+SURELY_NONE = 0.9
+"""Above this the network's "not a letter" is believed; docs/experiments.md has the price in letters."""
+
 _READ_LINES = "To read several letters: lettermill run FOLDER --out DIR --layout line"
 _TOO_LARGE = "the image is too large for a single letter: cut the letter out, or save the image smaller"
 _NO_MEMORY = "the image needs more memory than there is: save it smaller"
@@ -185,12 +189,27 @@ def _answers(files: Sequence[Path], classifier: Classifier) -> Iterator[_Answer]
     """Yield an answer a file, in order, holding no more than a batch of glyphs and one image."""
     for start in range(0, len(files), BATCH):
         seen = [(shown(file), *_look(file)) for file in files[start : start + BATCH]]
-        rankings = iter(classifier.rank([single.glyph for _, single, _ in seen if single is not None]))
+        glyphs = [np.zeros((0, GLYPH_SIZE, GLYPH_SIZE), np.uint8)]
+        glyphs += [single.glyph[None] for _, single, _ in seen if single is not None]
+        probabilities, non_letter = classifier.read(np.concatenate(glyphs))
+        read = zip(classifier.ranked(probabilities), non_letter, strict=True)
         for name, single, error in seen:
             if single is None:
                 yield _Answer(name, (), Note.UNREADABLE, error)
             else:
-                yield _Answer(name, next(rankings), single.note)
+                ranking, none = next(read)
+                yield _Answer(name, ranking, _doubted(single) if none > SURELY_NONE else single.note)
+
+
+def _doubted(single: Single) -> Note:
+    """Return the note of an image in which the network sees no single letter, though its ink looks like one.
+
+    Letters that touch are wider than high; so are rules, which `look` knows. Halves and blots are neither.
+    """
+    if single.note:
+        return single.note
+    rows, columns = np.nonzero(single.glyph >= FAINTEST)
+    return Note.SEVERAL if np.ptp(columns) > np.ptp(rows) else Note.NO_LETTER
 
 
 def _look(file: Path) -> tuple[Single | None, str]:
