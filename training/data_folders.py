@@ -13,6 +13,6 @@ data_option = click.option(
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Training sets: npz, zip with labels.csv, EMNIST's IDX files, Kaggle's A–Z csv, or one sub-folder "
-    "of images a class. Give it again for more folders.",
+    help="Training sets: npz, zip with labels.csv, EMNIST's IDX files, Kaggle's A–Z csv, pen strokes, fonts, "
+    "or one sub-folder of images a class. Give it again for more folders.",
 )

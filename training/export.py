@@ -45,7 +45,7 @@ def write_onnx(model: Any, path: Path) -> None:
 
 
 def onnx_logits(path: Path, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the outputs of an ONNX file for glyphs: uint8 n×28×28 → float32 n×36."""
+    """Return the outputs of an ONNX file for glyphs: uint8 n×28×28 → float32 n×classes."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -59,9 +59,19 @@ def onnx_logits(path: Path, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
 def check_agreement(path: Path, glyphs: NDArray[np.uint8], logits: NDArray[np.float32]) -> float:
     """Return the largest difference between ONNX Runtime's outputs and Keras's.
 
+    Args:
+        path: the ONNX file.
+        glyphs: uint8, n×28×28, one or more.
+        logits: float32, n×classes: Keras's outputs for them.
+
     Raises:
-        ModelProblem: the two differ by more than rounding.
+        ModelProblem: the two differ by more than rounding, or are no numbers.
     """
+    if not np.isfinite(logits).all():
+        raise ModelProblem(
+            "the training went astray: the network's outputs are no numbers",
+            "The model files are as they were. Train again with another --seed.",
+        )
     difference = float(np.abs(onnx_logits(path, glyphs) - logits).max())
     if difference > _TOLERANCE:
         raise ModelProblem(

@@ -8,6 +8,8 @@
 | `read_kaggle_csv` | Kaggle "A_Z Handwritten Data.csv": no header, label 0–25, then 784 pixels |
 | `read_class_folders` | a folder of images, one sub-folder a class |
 
+Pen strokes and fonts are drawn, not read: `training.strokes`, `training.fonts`.
+
 Each returns grey images as they are stored upright; size, polarity and margins are the glyph
 normalisation's business.
 """

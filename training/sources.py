@@ -105,8 +105,8 @@ def find(folders: Sequence[Path]) -> tuple[list[Found], list[Path]]:
     if not found:
         raise BadData(
             f"no training set in {', '.join(map(str, folders))}",
-            "Expected are .npz, .zip with labels.csv, EMNIST's …-images-idx3-ubyte.gz, Kaggle's A–Z csv, or "
-            "one sub-folder of images a class. docs/training.md describes each.",
+            "Expected are .npz, .zip with labels.csv, EMNIST's …-images-idx3-ubyte.gz, Kaggle's A–Z csv, "
+            "…_strokes.json, fonts, or one sub-folder of images a class. docs/training.md describes each.",
         )
     return found, aside
 

@@ -15,9 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.errors import BadData, ModelProblem, UsageProblem
+from jobs.models import load_model
+from training import sources
 from training.command import train
-from training.evaluation import evaluate
-from training.export import onnx_logits
+from training.evaluation import evaluate, not_letters_of
+from training.export import check_agreement, onnx_logits
+from training.measure import non_letter_probability
+from training.non_letters import KINDS
 from training.settings import CLASSES, LABELS
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
@@ -92,6 +96,28 @@ def test_a_run_leaves_a_usable_model_dir(model: Path) -> None:
         history[0] == "epoch,loss,accuracy,validation_loss,validation_accuracy,seconds" and len(history) == 2
     )
     assert cv2.imread(str(model / "report" / "curves.png")) is not None
+    figures = json.loads((model / "report" / "figures.json").read_text(encoding="utf-8"))
+    assert figures["not_letters"]["letters"] == figures["not_letters"]["counts"]["all"] == 180
+    assert set(figures["not_letters"]["counts"]) == {"all", *KINDS}
+
+
+def test_reading_and_training_agree_on_what_is_no_letter(sets: Path, model: Path) -> None:
+    letters = sources.load(sources.find([sets])[0])
+    scores = not_letters_of(load_model(model), letters)
+    assert scores is not None and len(scores.kinds) == len(scores.others) == len(letters)
+    expected = non_letter_probability(onnx_logits(model / "handprint.onnx", letters.glyphs))
+    np.testing.assert_allclose(scores.letters, expected, atol=1e-5)
+    assert np.ptp(scores.letters) > 0
+
+
+def test_outputs_that_are_no_numbers_are_no_model(model: Path) -> None:
+    glyphs = np.zeros((2, 28, 28), np.uint8)
+    logits = onnx_logits(model / "handprint.onnx", glyphs)
+    assert check_agreement(model / "handprint.onnx", glyphs, logits) == 0
+    with pytest.raises(ModelProblem, match="differ from Keras"):
+        check_agreement(model / "handprint.onnx", glyphs, logits + 1)
+    with pytest.raises(ModelProblem, match="went astray"):
+        check_agreement(model / "handprint.onnx", glyphs, np.full_like(logits, np.nan))
 
 
 def test_onnx_runtime_and_keras_give_the_same_probabilities(model: Path) -> None:
