@@ -55,6 +55,11 @@ def split(
     parts = Split(letters[part == TRAIN], exact(letters[part == VALIDATION]), exact(letters[part == TEST]))
     if not len(parts.train):
         raise BadData("no glyphs are left to train on", "Add training sets that hold A–Z or 0–9 to --data.")
+    if not len(parts.validation) and settings.validate_on:
+        raise BadData(
+            f"the source {settings.validate_on!r} has no letters A–Z or 0–9 to validate on",
+            "Name a source of written letters with --validate-on, another one than with --test-on.",
+        )
     if not len(parts.validation):
         raise BadData(
             "no glyphs to validate on: the validation writers of Chars74K are not in the data",

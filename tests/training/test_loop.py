@@ -22,13 +22,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Starter, wait_for
 
+from jobs import cli
 from jobs.errors import BadData, LettermillError, ModelProblem, UsageProblem
 from jobs.models import load_model
 from segmentation.glyph import normalise
 from training import checkpoint, fit, recipe, sources
 from training.batches import batches, drawn_ahead
 from training.checkpoint import CHECKPOINT_FILE
-from training.command import train
 from training.fit import Epoch, kept_epoch
 from training.measure import measure
 from training.settings import CLASSES, LABELS, TrainingSettings
@@ -135,8 +135,8 @@ def test_a_killed_training_goes_on_to_the_same_model(tmp_path: Path, start: Star
     process.kill()
     process.wait()
     assert not (tmp_path / "killed" / "handprint.json").exists()
-    arguments = [*map(str, words[1:]), "--out", str(tmp_path / "killed"), "--resume"]
-    result = CliRunner().invoke(train, arguments, catch_exceptions=False)
+    arguments = [*map(str, words), "--out", str(tmp_path / "killed"), "--resume"]
+    result = CliRunner().invoke(cli.lettermill, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert "going on after epoch" in result.output
     assert not (tmp_path / "killed" / CHECKPOINT_FILE).exists()

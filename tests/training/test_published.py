@@ -12,12 +12,12 @@ from click.testing import CliRunner
 from emnist import write_idx
 from support import Command
 
+from jobs import cli
 from jobs.errors import BadData, UsageProblem
 from jobs.models import load_model
 from segmentation.glyph import ink_of, normalise
 from training import published, sources
 from training.batches import drawing_weights
-from training.command import train
 from training.network import loss
 from training.settings import LABELS, TrainingSettings
 from training.split import classes_of
@@ -134,7 +134,7 @@ def test_a_split_brings_its_own_test_letters(tmp_path: Path) -> None:
     write_split(tmp_path, "letters")
     words = ["--data", str(tmp_path), "--out", str(tmp_path / "model"), "--validate-on", "nist"]
     with pytest.raises(UsageProblem, match="its own test letters"):
-        CliRunner().invoke(train, words, catch_exceptions=False)
+        CliRunner().invoke(cli.lettermill, ["train", *words], catch_exceptions=False)
 
 
 def test_a_mapping_that_names_a_character_twice(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_train_and_read_with_a_splits_model(tmp_path: Path, lettermill: Command,
     folder.mkdir()
     test, _ = write_split(folder, name)
     words = ["--data", str(folder), "--out", str(model), "--epochs", "1", "--glyphs-per-epoch", "256"]
-    result = CliRunner().invoke(train, words, catch_exceptions=False)
+    result = CliRunner().invoke(cli.lettermill, ["train", *words], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     card = load_model(model).card
     assert card["labels"] == [chr(points[0]) for points in MAPPINGS[name].values()]

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from jobs import cli
 from jobs.errors import BadData, ModelProblem, UsageProblem
 from jobs.models import load_model
 from training import sources
-from training.command import train
-from training.evaluation import evaluate, not_letters_of
+from training.evaluation import not_letters_of
 from training.export import check_agreement, onnx_logits
 from training.measure import non_letter_probability
 from training.non_letters import KINDS
@@ -71,7 +71,7 @@ def model(trained: tuple[Path, str]) -> Path:
 def run(sets: Path, folder: Path, *words: str) -> str:
     options = ["--data", str(sets), "--out", str(folder), "--epochs", "1", "--glyphs-per-epoch", "512"]
     options += ["--validate-on", "two", "--test-on", "three"]
-    result = CliRunner().invoke(train, [*options, *words], catch_exceptions=False)
+    result = CliRunner().invoke(cli.lettermill, ["train", *options, *words], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -217,7 +217,9 @@ def test_leave_one_out_replaces_no_folder_that_is_no_report(sets: Path, tmp_path
 
 def test_evaluate_measures_each_source(sets: Path, model: Path) -> None:
     result = CliRunner().invoke(
-        evaluate, ["--data", str(sets), "--model", str(model), "--alphabet", "alnum"], catch_exceptions=False
+        cli.lettermill,
+        ["evaluate", "--data", str(sets), "--model", str(model), "--alphabet", "alnum"],
+        catch_exceptions=False,
     )
     assert result.exit_code == 0
     rows = re.findall(r"^(.+?) +(\d+) .*–", result.output, re.MULTILINE)
@@ -225,11 +227,15 @@ def test_evaluate_measures_each_source(sets: Path, model: Path) -> None:
 
 
 def test_nothing_to_validate_on_says_what_to_do(sets: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="'three' has no letters A–Z or 0–9 to validate on"):
+        run(sets, tmp_path, "--validate-on", "three")  # which is the test part
     with pytest.raises(BadData, match="no glyphs to validate on"):
-        CliRunner().invoke(train, ["--data", str(sets), "--out", str(tmp_path)], catch_exceptions=False)
+        CliRunner().invoke(
+            cli.lettermill, ["train", "--data", str(sets), "--out", str(tmp_path)], catch_exceptions=False
+        )
 
 
 def test_an_unknown_source_lists_those_that_are_there(sets: Path, tmp_path: Path) -> None:
-    words = ["--data", str(sets), "--out", str(tmp_path), "--validate-on", "four"]
+    words = ["train", "--data", str(sets), "--out", str(tmp_path), "--validate-on", "four"]
     with pytest.raises(BadData, match="one, three, two"):
-        CliRunner().invoke(train, words, catch_exceptions=False)
+        CliRunner().invoke(cli.lettermill, words, catch_exceptions=False)
