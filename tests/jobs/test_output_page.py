@@ -9,6 +9,8 @@ from jobs.cli import INTERRUPTED
 from jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ErrorCode, LettermillError
 from jobs.readings import Status
 from jobs.report import ADVICE
+from worker.predict import HEADER
+from worker.single import Note
 
 PAGE = (Path(__file__).parents[2] / "docs" / "output.md").read_text(encoding="utf-8")
 
@@ -40,3 +42,9 @@ def test_what_the_same_command_tries_again() -> None:
     told = re.search(r"for a\nreason outside of the file \(([^)]*)\)", PAGE)
     assert told
     assert set(re.findall(r"\w+", told[1])) == MENDABLE_WITHOUT_A_NEW_FILE
+
+
+def test_every_column_and_note_of_predict() -> None:
+    table = rows("## The CSV file of `lettermill predict`")
+    assert [row[0] for row in table] == HEADER.split(",")
+    assert set(re.findall(r"`(\w+)`", table[-1][1])) == {note.value for note in Note if note}
