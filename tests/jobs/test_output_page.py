@@ -47,4 +47,4 @@ def test_what_the_same_command_tries_again() -> None:
 def test_every_column_and_note_of_predict() -> None:
     table = rows("## The CSV file of `lettermill predict`")
     assert [row[0] for row in table] == HEADER.split(",")
-    assert set(re.findall(r"`(\w+)`", table[-1][1])) == {note.value for note in Note if note}
+    assert set(re.findall(r"[A-Z_]{5,}", table[-1][1])) == {note.value for note in Note if note}
