@@ -146,9 +146,7 @@ def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def test_the_same_seed_gives_the_same_model(sets: Path, model: Path, tmp_path: Path) -> None:
     run(sets, tmp_path)
-    glyphs = np.random.default_rng(4).integers(0, 256, (50, 28, 28)).astype(np.uint8)
-    one, other = (onnx_logits(folder / "handprint.onnx", glyphs) for folder in (model, tmp_path))
-    np.testing.assert_allclose(one, other, atol=1e-4)
+    assert (tmp_path / "handprint.onnx").read_bytes() == (model / "handprint.onnx").read_bytes()
 
 
 def test_progress_says_what_was_found_and_how_each_epoch_went(trained: tuple[Path, str]) -> None:
