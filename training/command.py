@@ -154,16 +154,15 @@ def train(
 def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resume: bool) -> None:
     """Train once for each source without it, and write the figures."""
     from training import leave_one_out as loo
-    from training.evaluation import REPORT_FOLDER
     from training.report import check_folder, table_text
 
-    check_folder(out / REPORT_FOLDER)
+    check_folder(out / loo.REPORT_FOLDER)
     results = []
     for result in loo.leave_one_out(letters, settings, out, click.echo, resume):
         results.append(result)
         summary = loo.summary(results, settings)
         loo.write(summary, out)  # after each source, because a source takes minutes
-    measured = loo.write_report(results, out / REPORT_FOLDER)
+    measured = loo.write_reports(results, out)
     click.echo(loo.table(summary))
     click.echo(table_text(measured))
     click.echo(f"temperature {summary['temperature']}, written to {out / loo.RESULT_FILE}")

@@ -41,10 +41,12 @@ from training.report import NotLetters
 from training.settings import CLASSES, TrainingSettings
 from training.sources import Letters, origins
 from training.split import capitals, classes_of, exact, usable_labels, without_test
+from training.teachers import UNSEEN
 
 RESULT_FILE = "leave_one_out.json"
 TABLE_FILE = "leave_one_out.md"
 KERAS_FILE = "model.keras"
+REPORT_FOLDER = "report"
 OUTPUTS_FILE = "outputs.npz"
 
 _DAMAGE = (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
@@ -143,7 +145,7 @@ def leave_one_out(
         others = letters[usable_labels(letters, settings) & (origins(letters) != name)]
         own = exact(letters[letters.sources == name])
         report(f"without {name}: {len(others)} glyphs to train on, {len(own)} to measure")
-        result = _left_out(others, own, settings, folder / f"without_{name}", report, resume)
+        result = _left_out(others, own, settings, folder / f"{UNSEEN}{name}", report, resume)
         report(f"{name}: {result.among(LETTERS, 1.0).right.mean():.2%} of the capitals right")
         yield result
 
@@ -308,21 +310,42 @@ def table(values: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_report(results: list[LeftOut], folder: Path) -> dict[str, Figures]:
-    """Write the report folder of all sources' capitals and return its headline figures."""
+def write_reports(results: list[LeftOut], folder: Path) -> dict[str, Figures]:
+    """Write a report of each source's capitals into its folder, and one of all into the folder itself.
+
+    Returns:
+        The headline figures of all.
+    """
     answers = pooled(results)
+    for result in results:
+        own = answers[answers.sources == result.source]
+        about = f"{len(own):,} capitals, read by a CNN that was trained without {result.source}"
+        _write_report(
+            folder / f"{UNSEEN}{result.source}",
+            own,
+            result.look_like_none(),
+            f"Without {result.source}",
+            about,
+        )
+    about = (
+        f"{len(answers):,} capitals of {len(results)} sources, each read by a CNN trained without its source"
+    )
+    return _write_report(folder, answers, look_like_none(results), "Leave one source out", about)
+
+
+def _write_report(
+    folder: Path, answers: Answers, scores: NotLetters, title: str, about: str
+) -> dict[str, Figures]:
     measured = report_folder.headline(answers)
+    letters = np.array(CLASSES)[answers.classes]
     report_folder.write(
-        folder,
+        folder / REPORT_FOLDER,
         answers,
         measured,
-        title="Leave one source out",
-        about=f"{len(answers):,} capitals of {len(results)} sources, each read by a CNN that was trained "
-        "without its source and calibrated on the others. Answers are among A–Z.",
-        data=report_folder.Data(
-            "What was measured", answers.glyphs, np.array(CLASSES)[answers.classes], answers.sources
-        ),
-        not_letters=look_like_none(results),
+        title=title,
+        about=f"{about} and calibrated on the others. Answers are among A–Z.",
+        data=report_folder.Data("What was measured", answers.glyphs, letters, answers.sources),
+        not_letters=scores,
     )
     return measured
 
@@ -362,7 +385,7 @@ def networks(folder: Path) -> dict[Path, str]:
     """
     hashes = {}
     for row in read(folder)["rows"]:
-        outputs = folder / f"without_{row['source']}" / OUTPUTS_FILE
+        outputs = folder / f"{UNSEEN}{row['source']}" / OUTPUTS_FILE
         try:
             with outputs.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 hashes[outputs.with_name(KERAS_FILE)] = json.loads(str(archive["about"]))["model_sha256"]

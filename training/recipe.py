@@ -181,17 +181,23 @@ def _temperature_of_teachers(
     """Fit the temperature so that the CNN is as sure as its teachers, who were calibrated on unseen sources.
 
     The teachers' answers about unseen sources are known, the new CNN's are not: it has seen all of them. So
-    it takes over their confidence on bent capitals of validation, which it has not seen. All teachers but
-    one have: only the test part is kept from leave-one-out, so they are surer there than of unseen letters.
+    it takes over the confidence on bent capitals of validation of the teacher that has not seen their source
+    (of all teachers, where each has seen it).
     """
-    canvases = np.repeat(capitals(parts.validation).canvases, _BENT_COPIES, axis=0)
-    glyphs = augmented(canvases, np.random.default_rng(settings.seed), settings.augmentation)
-    wanted = np.mean(
-        [masked_softmax(logits, temperature, LETTERS, parts.labels) for logits in teachers.logits(glyphs)],
-        axis=0,
-    )
+    letters = capitals(parts.validation)
+    logits, wanted = [], []
+    for source in np.unique(letters.sources).tolist():
+        canvases = np.repeat(letters.canvases[letters.sources == source], _BENT_COPIES, axis=0)
+        glyphs = augmented(canvases, np.random.default_rng(settings.seed), settings.augmentation)
+        answers = [
+            masked_softmax(one, temperature, LETTERS, parts.labels)
+            for one in teachers.logits_of_unseen(glyphs, source)
+        ]
+        logits.append(fit.logits_of(model, glyphs))
+        wanted.append(np.mean(answers, axis=0))
+    count = sum(map(len, logits))
     return fitted_temperature(
-        fit.logits_of(model, glyphs), wanted, np.ones(len(glyphs)), LETTERS, parts.labels
+        np.concatenate(logits), np.concatenate(wanted), np.ones(count), LETTERS, parts.labels
     )
 
 

@@ -21,6 +21,9 @@ from training import export
 from training.checkpoint import open_model
 from training.network import INPUT_NAME, OUTPUT_NAME
 
+UNSEEN = "without_"
+"""Begins the name of a network's folder, before the source that it was trained without."""
+
 
 class Teachers:
     """Answers as the mean of several networks, through ONNX Runtime on one thread."""
@@ -29,7 +32,8 @@ class Teachers:
         """Load the networks that `lettermill train --leave-one-out` left.
 
         Args:
-            networks: Keras models with their SHA-256, as `training.leave_one_out.networks` lists them.
+            networks: Keras models with their SHA-256, as `training.leave_one_out.networks` lists them: the
+                folder of each is named after the source that it has not seen.
             labels: the classes that they must have.
 
         Raises:
@@ -42,6 +46,7 @@ class Teachers:
         options.intra_op_num_threads = 1
         self._has_non_letter = labels[-1] == NOT_A_LETTER
         self._sessions = []
+        self._unseen = [file.parent.name.removeprefix(UNSEEN) for file in networks]
         hashes = hashlib.sha256()
         with tempfile.TemporaryDirectory() as scratch:
             for file, sha256 in networks.items():
@@ -74,12 +79,17 @@ class Teachers:
             float32, n×classes; rows sum to 1. That of "not a letter" is the binary one, and the others share
             the rest.
         """
-        answers = [self._answer(logits) for logits in self.logits(glyphs)]
+        answers = [
+            self._answer(session.run([OUTPUT_NAME], {INPUT_NAME: glyphs})[0]) for session in self._sessions
+        ]
         return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 
-    def logits(self, glyphs: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Return each network's outputs for glyphs, uint8 n×28×28: float32, n×classes."""
-        return [session.run([OUTPUT_NAME], {INPUT_NAME: glyphs})[0] for session in self._sessions]
+    def logits_of_unseen(self, glyphs: NDArray[np.uint8], source: str) -> list[NDArray[np.float32]]:
+        """Return the outputs of the networks that have not seen a source; of all where each has."""
+        own = [
+            session for session, unseen in zip(self._sessions, self._unseen, strict=True) if unseen == source
+        ]
+        return [session.run([OUTPUT_NAME], {INPUT_NAME: glyphs})[0] for session in own or self._sessions]
 
     def _answer(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         characters = logits[:, :-1] if self._has_non_letter else logits

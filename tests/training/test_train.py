@@ -165,7 +165,7 @@ def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> 
     assert "| **mean** |" in (tmp_path / "loo" / "leave_one_out.md").read_text(encoding="utf-8")
     for name in ("one", "two", "three"):
         fold = tmp_path / "loo" / f"without_{name}"
-        assert {path.name for path in fold.iterdir()} == {"model.keras", "outputs.npz"}
+        assert {path.name for path in fold.iterdir()} == {"model.keras", "outputs.npz", "report"}
     before = (tmp_path / "loo" / "without_one" / "model.keras").read_bytes()
     again = run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
     assert again.count("done before") == 3 and "epoch 1/1" not in again
