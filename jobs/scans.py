@@ -182,7 +182,7 @@ def _decode(path: Path, page: int, limits: Limits, pages: int | None) -> NDArray
                 raise _no_such_page(page) from error
         _check_pixels(*image.size, limits)
         image.load()
-        return _grey(ImageOps.exif_transpose(image))
+        return grey(ImageOps.exif_transpose(image))
 
 
 @contextlib.contextmanager
@@ -235,7 +235,8 @@ def _open_image(path: Path) -> Image:
         ) from error
 
 
-def _grey(image: Image) -> NDArray[np.uint8]:
+def grey(image: Image) -> NDArray[np.uint8]:
+    """Return a picture's grey values, uint8 h×w, as they show on paper where it is transparent."""
     if image.mode.startswith(("I", "F")):
         return _eight_bits(np.asarray(image))
     if "A" in image.getbands() or "transparency" in image.info:

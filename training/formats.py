@@ -28,9 +28,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from jobs.errors import BadData
+from jobs.scans import grey
 from jobs.settings import LETTERS
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -39,6 +41,8 @@ FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff", ".woff2"})
 
 NO_LETTER = ""
 """The label of an image that shows no single character."""
+
+_PNG, _PNG_KIND, _PNG_TRANSPARENT = b"\x89PNG\r\n\x1a\n", 25, (b"\x04", b"\x06")
 
 _KAGGLE_COLUMNS = 785
 _LEAST_PIXEL_COLUMNS = 100
@@ -255,8 +259,10 @@ def _mapping_advice(path: Path) -> str:
 
 def _decoded(content: bytes, name: str) -> NDArray[np.uint8]:
     try:
+        if content.startswith(_PNG) and content[_PNG_KIND : _PNG_KIND + 1] in _PNG_TRANSPARENT:
+            return grey(PIL.Image.open(io.BytesIO(content)))  # OpenCV's grey would forget what is transparent
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
-    except cv2.error:  # more pixels than OpenCV takes
+    except (cv2.error, OSError):  # OpenCV's: more pixels than it takes
         image = None
     if image is None:
         raise BadData(f"{name} is not an image that can be read", "Remove the file or replace it.")

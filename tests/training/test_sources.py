@@ -401,3 +401,16 @@ def test_own_crops_beside_other_sets(tmp_path: Path) -> None:
     assert sorted(parts.train.labels.tolist()) == ["F", "K", "R"]
     assert set(parts.train.sources.tolist()) == {"bought", "ours"}
     assert parts.validation.labels.tolist() == ["F", "R"] and not len(parts.test)
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_ink_on_transparent_paper_is_ink(tmp_path: Path, ink: int) -> None:
+    """Crops from a drawing program: black, or white, on nothing."""
+    opaque = drawn("A", 60, 60, 4)
+    crop = np.full((60, 60, 4), ink, np.uint8)
+    crop[..., 3] = opaque
+    (tmp_path / "A").mkdir()
+    cv2.imwrite(str(tmp_path / "A" / "1.png"), crop)
+    letters = sources.load(sources.find([tmp_path])[0])
+    expected = normalise(ink_of(opaque)).astype(int)
+    assert np.abs(letters.glyphs[0] - expected).mean() < 5
