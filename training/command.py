@@ -33,7 +33,7 @@ _DEFAULTS = TrainingSettings()
     type=click.IntRange(1),
     default=_DEFAULTS.epochs,
     show_default=True,
-    help="At most; the one with the lowest validation loss is kept.",
+    help="At most; the last within a standard error of the lowest validation loss is kept.",
 )
 @click.option(
     "--seed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
 import os
 import signal
 import time
@@ -41,6 +42,8 @@ class Epoch:
     validation_loss: float
     validation_accuracy: float
     seconds: float
+    validation_error: float = math.nan
+    """The standard error of the validation loss: its standard deviation over the root of the count."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Trained:
 
     history: list[Epoch]
     kept: int
-    """The number of the kept epoch: that of the lowest validation loss, or the last where none validates."""
+    """The number of the kept epoch."""
 
     stopped: bool
     """Whether Ctrl-C ended it."""
@@ -123,9 +126,10 @@ def train(
                     break
             if stopped():  # What the running epoch has learnt since the last checkpoint is given up.
                 break
-            loss, accuracy = _validated(model, validation, labels)
+            loss, accuracy, error = _validated(model, validation, labels)
             seconds = time.monotonic() - started
-            history.append(Epoch(len(history) + 1, logs["loss"], logs["accuracy"], loss, accuracy, seconds))
+            number = len(history) + 1
+            history.append(Epoch(number, logs["loss"], logs["accuracy"], loss, accuracy, seconds, error))
             report(_line(history[-1], settings))
             if kept_epoch(history) == len(history):
                 best = model.get_weights()
@@ -144,10 +148,24 @@ def train(
     return Trained(plain, history, kept_epoch(history), was_stopped)
 
 
-def kept_epoch(history: list[Epoch]) -> int:
+def best_epoch(history: list[Epoch]) -> int:
     """Return the number of the epoch with the lowest validation loss; the last where none was measured."""
     losses = np.array([row.validation_loss for row in history])
     return len(history) if np.isnan(losses).all() else int(np.nanargmin(losses)) + 1
+
+
+def kept_epoch(history: list[Epoch]) -> int:
+    """Return the number of the epoch that is kept: the last within a standard error of the best.
+
+    A few hundred letters cannot tell the late epochs apart, and the learning rate falls until the last: of
+    those that validation takes for equals the latest is the likeliest to be the best on other letters
+    (the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984).
+    """
+    best = history[best_epoch(history) - 1]
+    if math.isnan(best.validation_loss):
+        return len(history)
+    bound = best.validation_loss + (0.0 if math.isnan(best.validation_error) else best.validation_error)
+    return max(row.epoch for row in history if row.validation_loss <= bound)
 
 
 def logits_of(model: Any, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -228,17 +246,20 @@ def _set_state(model: Any, state: list[NDArray[Any]], file: Path) -> None:
 def _ended(history: list[Epoch], settings: TrainingSettings) -> bool:
     """Tell whether all epochs are done, or too many have brought nothing."""
     done = len(history)
-    return done >= settings.epochs or bool(history and done - kept_epoch(history) >= settings.patience)
+    return done >= settings.epochs or bool(history and done - best_epoch(history) >= settings.patience)
 
 
-def _validated(model: Any, validation: Letters | None, labels: tuple[str, ...]) -> tuple[float, float]:
-    from training.measure import measure
+def _validated(model: Any, validation: Letters | None, labels: tuple[str, ...]) -> tuple[float, float, float]:
+    """Return the loss, the accuracy and the loss's standard error; NaN where nothing validates."""
+    from training.measure import masked_softmax, measure
 
     if validation is None:
-        return float("nan"), float("nan")
-    logits = logits_of(model, validation.glyphs)
-    measured = measure(logits, classes_of(validation, labels), labels=labels)
-    return measured.loss, measured.accuracy
+        return math.nan, math.nan, math.nan
+    logits, classes = logits_of(model, validation.glyphs), classes_of(validation, labels)
+    measured = measure(logits, classes, labels=labels)
+    truth = masked_softmax(logits, 1.0, labels=labels)[np.arange(len(classes)), classes]
+    spread = float(np.log(np.maximum(truth, 1e-12)).std())
+    return measured.loss, measured.accuracy, spread / math.sqrt(len(classes))
 
 
 def _line(row: Epoch, settings: TrainingSettings) -> str:

@@ -70,7 +70,7 @@ class TrainingSettings:
     """Of the initial weights, of the order of glyphs and of every augmentation."""
 
     epochs: int = 30
-    """At most; the epoch with the lowest validation loss is kept."""
+    """At most; the last that is within a standard error of the lowest validation loss is kept."""
 
     patience: int = 10
     """After so many epochs without a lower validation loss the training ends. The learning rate falls to 0

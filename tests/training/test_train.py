@@ -93,7 +93,8 @@ def test_a_run_leaves_a_usable_model_dir(model: Path) -> None:
     assert 0.2 <= card["temperature"] <= 5
     history = (model / "history.csv").read_text(encoding="utf-8").splitlines()
     assert (
-        history[0] == "epoch,loss,accuracy,validation_loss,validation_accuracy,seconds" and len(history) == 2
+        history[0] == "epoch,loss,accuracy,validation_loss,validation_accuracy,seconds,validation_error"
+        and len(history) == 2
     )
     assert cv2.imread(str(model / "report" / "curves.png")) is not None
     figures = json.loads((model / "report" / "figures.json").read_text(encoding="utf-8"))
