@@ -117,19 +117,19 @@ def train(
     ):
         while not stopped() and not _ended(history, settings):
             started = time.monotonic()
-            logs: dict[str, float] = {}
-            model.reset_metrics()
-            for batch in itertools.islice(drawn, steps):
+            measured = np.zeros(2)  # the sums of loss and accuracy; Keras gives each batch's own
+            for done, batch in enumerate(itertools.islice(drawn, steps), start=1):
                 logs = model.train_on_batch(*batch, return_dict=True)
-                advance(len(history) + 1, settings.batch, logs["loss"], logs["accuracy"])
+                measured += logs["loss"], logs["accuracy"]
+                advance(len(history) + 1, settings.batch, *(measured / done).tolist())
                 if stopped():
                     break
             if stopped():  # What the running epoch has learnt since the last checkpoint is given up.
                 break
             loss, accuracy, error = _validated(model, validation, labels)
             seconds = time.monotonic() - started
-            number = len(history) + 1
-            history.append(Epoch(number, logs["loss"], logs["accuracy"], loss, accuracy, seconds, error))
+            number, (own_loss, own_accuracy) = len(history) + 1, (measured / steps).tolist()
+            history.append(Epoch(number, own_loss, own_accuracy, loss, accuracy, seconds, error))
             report(_line(history[-1], settings))
             if kept_epoch(history) == len(history):
                 best = model.get_weights()

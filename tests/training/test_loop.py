@@ -224,6 +224,27 @@ def test_the_best_epoch_is_kept_and_the_training_ends_early(parts: Split) -> Non
     assert again.loss == pytest.approx(kept.validation_loss, rel=1e-4)
 
 
+def test_an_epochs_figures_are_those_of_all_its_batches(
+    parts: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    seen = []
+    plain = keras.Model.train_on_batch
+
+    def noted(*words: Any, **options: Any) -> Any:
+        logs = plain(*words, **options)
+        seen.append((logs["loss"], logs["accuracy"]))
+        return logs
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", noted)
+    settings = TrainingSettings(epochs=2, glyphs_per_epoch=256, batch=32)
+    history = fit.train(parts.train, None, settings, lambda line: None).history
+    assert len(seen) == 16 and seen[6] != seen[7]
+    for row, batches_of_it in zip(history, (seen[:8], seen[8:]), strict=True):
+        assert (row.loss, row.accuracy) == pytest.approx(tuple(np.mean(batches_of_it, axis=0)))
+
+
 @given(st.lists(st.floats(0, 9), min_size=1))
 def test_kept_is_the_last_within_an_error_of_the_lowest_and_the_last_where_none_was_measured(
     losses: list[float],
