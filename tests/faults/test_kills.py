@@ -138,13 +138,14 @@ def test_a_page_over_the_time_limit_fails_alone(start: Starter, tmp_path: Path) 
     folder, out = tmp_path / "scans", tmp_path / "out"
     for number in range(3):
         draw(folder / f"{number}.png", ["SMALL PAGE"])
-    slow = np.random.default_rng(1).integers(0, 256, (12000, 12000), np.uint8)
-    Image.fromarray(slow).save(folder / "slow.bmp")
+    letters = np.asarray(Image.open(draw(tmp_path / "letters.png", ["ABCDEFGH"] * 4)).convert("L"))
+    many = np.tile(letters, (10_000 // letters.shape[0], 10_000 // letters.shape[1]))
+    Image.fromarray(many).save(folder / "slow.png")
     run = start("run", folder, "--out", "out", "--workers", "1", "--page-seconds", "1")
     assert run.wait(120) == 1
     rows = {row["scan"]: row for row in pages(out)}
-    assert rows["slow.bmp"]["error_code"] == "TIMEOUT"
-    assert "--page-seconds" in rows["slow.bmp"]["error"]
+    assert rows["slow.png"]["error_code"] == "TIMEOUT"
+    assert "--page-seconds" in rows["slow.png"]["error"]
     assert [rows[f"{number}.png"]["status"] for number in range(3)] == ["DONE"] * 3
 
 
