@@ -12,7 +12,8 @@ from typing import TextIO
 
 from jobs.errors import ResultsNotWritable
 
-_FULL_OR_FORBIDDEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+"""Error numbers of a disk or folder that takes no more files, through no fault of what is written."""
 
 
 @contextlib.contextmanager
@@ -51,7 +52,7 @@ def written_whole(path: Path) -> Iterator[TextIO]:
         temporary.replace(path)
         temporary = None
     except OSError as error:
-        if error.errno in _FULL_OR_FORBIDDEN and not of_another_file:
+        if error.errno in FULL_OR_FORBIDDEN and not of_another_file:
             raise ResultsNotWritable(
                 f"cannot write {shown(path)}: {error.strerror}",
                 "Free some space or correct the folder's permissions, then give the same command again.",

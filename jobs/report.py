@@ -11,6 +11,7 @@ import datetime as dt
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from jobs.job import Job, ManifestEntry
 from jobs.readings import Box
 from jobs.scans import read_page
 from jobs.summary import HISTOGRAM_BINS, Doubtful, Summary
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 ADVICE: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.EMPTY_FILE: ("The file has no content (0 bytes).", "Scan the page again."),
@@ -99,20 +103,25 @@ class Picture:
     missing: str
 
 
-def to_html(summary: Summary) -> str:
-    """Return the page; the scans of the least certain letters are opened for their pictures."""
+def pages(room: str) -> Environment:
+    """Return what fills a room's templates: all text is escaped, and an unknown name is an error."""
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("jobs"),
+        loader=jinja2.PackageLoader(room),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        shown=shown, visible=visible, percent=_percent, moment=_moment, thousands="{:,}".format
-    )
+    environment.filters["thousands"] = "{:,}".format
+    return environment
+
+
+def to_html(summary: Summary) -> str:
+    """Return the page; the scans of the least certain letters are opened for their pictures."""
+    environment = pages("jobs")
+    environment.filters.update(shown=shown, visible=visible, percent=_percent, moment=_moment)
     codes = [(code, count, *ADVICE[ErrorCode(code)]) for code, count in summary.by_error_code.items()]
     width = 100 // HISTOGRAM_BINS
     bins = [(f"{width * bin_}–{width * (bin_ + 1)}", count) for bin_, count in enumerate(summary.histogram)]

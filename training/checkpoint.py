@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from training.teachers import Teachers
 
 CHECKPOINT_FILE = "checkpoint.bin"
+KERAS_FILE = "model.keras"
 
 Arrays = list[NDArray[Any]]
 

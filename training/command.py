@@ -154,9 +154,9 @@ def train(
 def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resume: bool) -> None:
     """Train once for each source without it, and write the figures."""
     from training import leave_one_out as loo
-    from training.report import check_folder, table_text
+    from training.report import REPORT_FOLDER, check_folder, table_text
 
-    check_folder(out / loo.REPORT_FOLDER)
+    check_folder(out / REPORT_FOLDER)
     results = []
     for result in loo.leave_one_out(letters, settings, out, click.echo, resume):
         results.append(result)

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 _NON_LETTERS = 5000
 
-REPORT_FOLDER = "report"
-"""Where below MODEL_DIR a training leaves its report."""
-
 
 @click.command()
 @data_option
@@ -208,7 +205,7 @@ def report_of_training(model_folder: Path, parts: Split, history: Sequence[Epoch
         beside = {"validation letters": figures(answers)}
         answers, name = answers_by_kind(model, parts.test), "test"
     report.write(
-        model_folder / REPORT_FOLDER,
+        model_folder / report.REPORT_FOLDER,
         answers,
         {**report.headline(answers), **beside},
         title=f"Training of {_name(model)}",
@@ -235,16 +232,15 @@ def not_letters_of(model: Model, letters: Letters) -> NotLetters | None:
     """
     import numpy as np
 
-    from segmentation.glyph import normalise
-    from training.non_letters import KINDS, non_letters
+    from training.non_letters import KINDS, non_letter_glyphs
     from training.report import NotLetters
     from worker.classifier import Classifier
 
     classifier = Classifier(model, _classes(model))
     if not classifier.tells_non_letters:
         return None
-    made, kinds = non_letters(letters.canvases, min(len(letters), _NON_LETTERS), np.random.default_rng(0))
-    glyphs = np.stack([normalise(canvas) for canvas in made])
+    count = min(len(letters), _NON_LETTERS)
+    glyphs, kinds = non_letter_glyphs(letters.canvases, count, np.random.default_rng(0))
     return NotLetters(
         classifier.read(letters.glyphs)[1].astype(np.float64),
         classifier.read(glyphs)[1].astype(np.float64),

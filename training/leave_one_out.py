@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from jobs.errors import BadData, ModelProblem
 from jobs.files import shown, written_whole
 from jobs.settings import DIGITS, LETTERS
-from segmentation.glyph import normalise
 from training import fit
 from training import report as report_folder
-from training.checkpoint import CHECKPOINT_FILE, Identity
+from training.checkpoint import CHECKPOINT_FILE, KERAS_FILE, Identity
 from training.measure import (
     Answers,
     Figures,
@@ -36,8 +35,8 @@ from training.measure import (
     non_letter_probability,
     rejection,
 )
-from training.non_letters import KINDS, non_letters
-from training.report import NotLetters
+from training.non_letters import KINDS, non_letter_glyphs
+from training.report import REPORT_FOLDER, NotLetters
 from training.settings import CLASSES, TrainingSettings
 from training.sources import Letters, origins
 from training.split import capitals, classes_of, exact, usable_labels, without_test
@@ -45,8 +44,6 @@ from training.teachers import UNSEEN
 
 RESULT_FILE = "leave_one_out.json"
 TABLE_FILE = "leave_one_out.md"
-KERAS_FILE = "model.keras"
-REPORT_FOLDER = "report"
 OUTPUTS_FILE = "outputs.npz"
 
 _DAMAGE = (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
@@ -170,11 +167,11 @@ def _left_out(
         raise KeyboardInterrupt
     outputs.unlink(missing_ok=True)  # of an earlier model
     trained.model.save(folder / KERAS_FILE)
-    made, kinds = non_letters(own.canvases, _NON_LETTERS, np.random.default_rng(settings.seed))
+    made, kinds = non_letter_glyphs(own.canvases, _NON_LETTERS, np.random.default_rng(settings.seed))
     result = LeftOut(
         own,
         fit.logits_of(trained.model, own.glyphs),
-        fit.logits_of(trained.model, np.stack([normalise(canvas) for canvas in made])),
+        fit.logits_of(trained.model, made),
         kinds,
     )
     about = {

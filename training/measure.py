@@ -41,6 +41,9 @@ class Measured:
     loss: float
     """Mean cross-entropy in nats."""
 
+    loss_error: float
+    """Its standard error: the letters' standard deviation over the root of their count."""
+
     calibration_error: float
     """Expected calibration error: Σ share · |accuracy − confidence| over 15 bins (Guo et al. 2017)."""
 
@@ -207,10 +210,12 @@ def measure(
     """
     probabilities = masked_softmax(logits, temperature, alphabet, labels)
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == classes
+    losses = _losses(probabilities, classes)
     return Measured(
         len(classes),
         float(right.mean()),
-        float(_losses(probabilities, classes).mean()),
+        float(losses.mean()),
+        float(losses.std()) / math.sqrt(len(classes)),
         calibration_error(confidence, right),
     )
 

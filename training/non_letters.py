@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation.glyph import normalise
+
 Array = NDArray[np.uint8]
 
 KINDS = ("part", "run", "furniture", "blot")
@@ -37,6 +39,14 @@ def non_letters(canvases: Array, count: int, rng: np.random.Generator) -> tuple[
         make = (_part, _run, _furniture, _blot)[kind]
         made[index] = make(letters, rng)
     return made, kinds
+
+
+def non_letter_glyphs(
+    canvases: Array, count: int, rng: np.random.Generator
+) -> tuple[Array, NDArray[np.int64]]:
+    """Make what `non_letters` makes and normalise it: uint8, count×28×28, and the kinds."""
+    made, kinds = non_letters(canvases, count, rng)
+    return np.stack([normalise(canvas) for canvas in made]), kinds
 
 
 def _part(letters: Array, rng: np.random.Generator) -> Array:

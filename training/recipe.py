@@ -16,14 +16,13 @@ from jobs.models import CARD_FILE, MODEL_FILE
 from jobs.settings import LETTERS
 from training import card, evaluation, export, fit, leave_one_out, network
 from training.augment import augmented
-from training.checkpoint import CHECKPOINT_FILE
+from training.checkpoint import CHECKPOINT_FILE, KERAS_FILE
 from training.measure import Measured, fitted_temperature, masked_softmax, measure
-from training.report import check_folder
+from training.report import REPORT_FOLDER, check_folder
 from training.settings import CLASSES, TrainingSettings
 from training.split import Split, capitals, classes_of
 from training.teachers import Teachers
 
-KERAS_FILE = "model.keras"
 HISTORY_FILE = "history.csv"
 
 _BENT_COPIES = 20
@@ -66,7 +65,7 @@ def train_model(
             f"the training in {shown(folder)} has ended: there is nothing to resume",
             "Leave out --resume to train anew; the model is replaced when the new one is ready.",
         )
-    check_folder(folder / evaluation.REPORT_FOLDER)
+    check_folder(folder / REPORT_FOLDER)
     figures = leave_one_out.read(left_out) if left_out else None
     if figures:
         _check_same_test(figures["settings"], settings)

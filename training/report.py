@@ -19,7 +19,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import errno
 import json
 import math
 import shutil
@@ -33,7 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.errors import ModelProblem, ResultsNotWritable, UsageProblem
-from jobs.files import shown, written_whole
+from jobs.files import FULL_OR_FORBIDDEN, shown, written_whole
+from jobs.report import pages
 from training import plots
 from training.measure import (
     TARGETS,
@@ -55,6 +55,9 @@ from training.measure import (
 if TYPE_CHECKING:
     from training.fit import Epoch
     from worker.explain import Probabilities
+
+REPORT_FOLDER = "report"
+"""Where a training leaves its report, below its own folder."""
 
 PAGE_FILE = "index.html"
 FIGURES_FILE = "figures.json"
@@ -540,16 +543,8 @@ def _flat_error(error: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _page(**content: Any) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("training"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(thousands="{:,}".format, percent=_percent)
+    environment = pages("training")
+    environment.filters.update(percent=_percent)
     return environment.get_template("report.html.j2").render(**content, shown_confusions=_CONFUSIONS)
 
 
@@ -575,7 +570,7 @@ def _folder_written_whole(folder: Path) -> Iterator[Path]:
         place.replace(folder)
         place = None
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno in FULL_OR_FORBIDDEN:
             raise ResultsNotWritable(
                 f"cannot write the report {shown(folder)}: {error.strerror}",
                 "Free some space or correct the folder's permissions, then give the same command again.",
