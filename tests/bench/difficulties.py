@@ -1,6 +1,6 @@
 """Sweeps each difficulty of made pages: the character error rate and what kind of error it is made of.
 
-Run it as `PYTHONPATH=tests python tests/bench/difficulties.py OUT`. Writes `difficulties.csv` and
+Run it as `PYTHONPATH=.:tests python tests/bench/difficulties.py OUT`. Writes `difficulties.csv` and
 `difficulties.png` into OUT. The writers are those of Chars74K that validate in training (never its test
 writers) where LETTERMILL_DATA has them, so their letters were not trained on; else the fonts of `--fonts`.
 """

@@ -75,8 +75,11 @@ def chance(seed: int, name: str) -> np.random.Generator:
 
 
 def at_most(most: Difficulties, seed: int) -> Difficulties:
-    """Draw each strength between 0 and its value in `most`."""
+    """Draw each strength between 0 and its value in `most`; two in five are 0."""
     rng = chance(seed, "strengths")
     return Difficulties(
-        **{name: float(value * rng.random()) for name, value in dataclasses.asdict(most).items()}
+        **{
+            name: float(most_of_it * rng.random() * (rng.random() < 0.6))
+            for name, most_of_it in dataclasses.asdict(most).items()
+        }
     )

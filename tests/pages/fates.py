@@ -55,8 +55,9 @@ def judge(truth: Sequence[Boxed], read: Sequence[Boxed]) -> Fates:
 
     - right or misread where a box is its own (intersection over union at least a half), or where a box that
       is too small or too large was read rightly all the same;
-    - merged where the box over it holds another letter, a rule or a caption as well, and was not read rightly;
-    - split where only pieces of it were boxed; a second box inside it splits it too, unless the first holds it whole;
+    - merged where the box over it holds another letter, a rule or a caption as well and was not read rightly;
+    - split where only pieces of it were boxed; a second box inside it splits it too, unless the first holds
+      it whole;
     - missed where no box has half of it or lies by half in it;
     - out of order where it was boxed, but does not follow those that were read before it (the longest
       rising run is taken to be in order).

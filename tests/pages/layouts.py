@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -22,7 +22,7 @@ from pages.hands import Hand
 
 Mask = NDArray[np.uint8]
 
-PRINT_FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+PRINT_FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 _PRINT = ("DejaVuSans-Bold.ttf", "DejaVuSans.ttf", "DejaVuSerif.ttf")
 
 CAPTIONS = (
@@ -107,6 +107,7 @@ class Kind:
         gap: paper between neighbours, in caps.
         pen: width of the pen, in caps.
         lines: how many lines of how many words are written where no text is given.
+        paper: grey level of the paper.
     """
 
     cap: float
@@ -114,16 +115,17 @@ class Kind:
     gap: float
     pen: float
     lines: tuple[int, int]
+    paper: int
 
 
 KINDS: dict[str, Kind] = {
-    "line": Kind(cap=32, scale=2, gap=0.3, pen=0.11, lines=(1, 3)),
-    "field": Kind(cap=13, scale=4, gap=0.45, pen=0.12, lines=(1, 1)),
-    "comb": Kind(cap=30, scale=2, gap=0.0, pen=0.11, lines=(1, 2)),
-    "card": Kind(cap=36, scale=1, gap=0.3, pen=0.12, lines=(4, 3)),
-    "a4": Kind(cap=34, scale=1, gap=0.28, pen=0.12, lines=(32, 6)),
-    "grid": Kind(cap=115, scale=1, gap=0.0, pen=0.12, lines=(3, 5)),
-    "pair": Kind(cap=36, scale=2, gap=0.3, pen=0.12, lines=(1, 1)),
+    "line": Kind(cap=32, scale=2, gap=0.3, pen=0.11, lines=(1, 3), paper=250),
+    "field": Kind(cap=13, scale=4, gap=0.45, pen=0.12, lines=(1, 1), paper=255),
+    "comb": Kind(cap=30, scale=2, gap=0.0, pen=0.11, lines=(1, 2), paper=250),
+    "card": Kind(cap=36, scale=1, gap=0.3, pen=0.12, lines=(4, 3), paper=210),
+    "a4": Kind(cap=34, scale=1, gap=0.28, pen=0.12, lines=(32, 6), paper=252),
+    "grid": Kind(cap=115, scale=1, gap=0.0, pen=0.12, lines=(3, 5), paper=225),
+    "pair": Kind(cap=36, scale=2, gap=0.3, pen=0.12, lines=(1, 1), paper=250),
 }
 """Letter heights, pens and spacing as on real fields, cards, 300-dpi pages and photographed grids."""
 
@@ -141,7 +143,7 @@ class Written:
 
 
 class Sheet:
-    """The canvas: three layers of ink, uint8 h×w each, 0 none … 255 full; panels behind lines; the letters."""
+    """The canvas: layers of ink (uint8 h×w, 0 none … 255 full), panels behind lines, the letters."""
 
     def __init__(self, width: float, height: float, cap: float, margin: float) -> None:
         shape = (round(height), round(width))
@@ -170,15 +172,20 @@ class Sheet:
 
 
 Row = list[tuple[str, int, Mask, int, float]]
-"""A line that is not placed yet: character, word, mask, left edge, and how far its top lies above the line."""
+"""A line that is not placed yet: character, word, mask, left edge, and how high its top is above the line."""
 
 
 class Pen:
-    """Writes letters as a hand does, with the difficulties of writing."""
+    """Writes letters as a hand does, with the difficulties of writing.
+
+    Every page has a size, a pen and a spacing of its own, within a third of the kind's.
+    """
 
     def __init__(self, hand: Hand, kind: Kind, difficulties: Difficulties, seed: int) -> None:
         self._hand, self._kind, self._d = hand, kind, difficulties
         self.cap = kind.cap * kind.scale
+        own = chance(seed, "hand")
+        self._size, self._pen, self._gap = (float(1.3 ** own.uniform(-1, 1)) for _ in range(3))
         names = ("size", "baseline", "slant", "pen", "touching", "broken", "shape")
         self._rng = {name: chance(seed, name) for name in names}
         self._lean = np.tan(np.radians(25) * difficulties.slant * self._rng["slant"].choice((-1, 1)))
@@ -186,8 +193,8 @@ class Pen:
     def letter(self, character: str) -> tuple[Mask, float]:
         """Write one character: its ink, uint8, and how far its top lies above the line."""
         d = self._d
-        cap = self.cap * 1.4 ** (d.size * float(self._rng["size"].uniform(-1, 1)))
-        pen = self.cap * self._kind.pen * 2 ** (d.pen * float(self._rng["pen"].uniform(-1, 1)))
+        cap = min(self._size, 1.15) * self.cap * 1.4 ** (d.size * float(self._rng["size"].uniform(-1, 1)))
+        pen = self._pen * self.cap * self._kind.pen * 2 ** (d.pen * float(self._rng["pen"].uniform(-1, 1)))
         glyph = self._hand.write(character, cap, pen, self._rng["shape"])
         lean = self._lean + np.tan(np.radians(10) * d.slant * self._rng["slant"].uniform(-1, 1))
         mask, foot = _leaned(glyph.mask, lean), glyph.foot
@@ -219,10 +226,8 @@ class Pen:
         nearest = before[3] + _reach(before[2], before[4], mask, rise)  # where the two just meet
         if touches:
             return round(nearest - max(2.0, 0.4 * self._kind.pen * self.cap))
-        tight = nearest + 0.06 * self.cap
-        return round(
-            end + self._kind.gap * self.cap + self._d.tight * (tight - end - self._kind.gap * self.cap)
-        )
+        apart, tight = end + self._gap * self._kind.gap * self.cap, nearest + 0.06 * self.cap
+        return round(apart + self._d.tight * (tight - apart))
 
 
 def text_for(kind: Kind, seed: int) -> list[str]:
@@ -315,10 +320,8 @@ def _cells(pen: Pen, kind: Kind, lines: Sequence[str], d: Difficulties, seed: in
                 word += 1
                 continue
             mask, rise = pen.letter(character)
-            shift = rng.uniform(-1, 1, 2)
-            shift *= (0.25 + 0.85 * d.boxes) / np.abs(
-                shift
-            ).max()  # of the free space; at 1 just over the wall
+            shift = rng.uniform(-1, 1, 2)  # of the free space; at 1 every letter is just over a wall
+            shift *= (0.3 + 0.75 * d.boxes) / np.abs(shift).max() ** d.boxes
             x = left + column * wide + (wide - mask.shape[1]) * (1 + shift[0]) / 2
             y = top + (high - cap) * (1 + shift[1]) / 2 + cap - rise
             sheet.letters.append(Written(character, number, word, mask, round(x), round(y)))

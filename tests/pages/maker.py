@@ -75,7 +75,10 @@ def make(
     sheet = lay_out(measures, lines, hand, difficulties, seed)
     bend = _Bend(sheet, measures, difficulties, seed)
     image = _scanned(
-        _lit(_coloured(sheet, bend, difficulties, seed), difficulties, seed), bend.cap, difficulties, seed
+        _lit(_coloured(sheet, bend, measures, difficulties, seed), difficulties, seed),
+        bend.cap,
+        difficulties,
+        seed,
     )
     height, width = image.shape[:2]
     letters = []
@@ -99,7 +102,7 @@ class _Bend:
         self.cap = kind.cap * shrink
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         edge = np.linspace(0, 1, 50)[:, None] * [width, 0]
-        outline = self._bowed(np.concatenate((edge, edge + [0, height]))) @ turn.T
+        outline = self._bowed(np.concatenate((edge, edge + np.array([0, height])))) @ turn.T
         low, high = outline.min(axis=0), outline.max(axis=0)
         self._turn, self._shift = turn, -low
         size = np.ceil(high - low) if not self._plain else np.array([width, height])
@@ -143,20 +146,21 @@ class _Bend:
         return x, y, int(np.clip(high[0], x + 1, width)), int(np.clip(high[1], y + 1, height))
 
 
-def _coloured(sheet: Sheet, bend: _Bend, d: Difficulties, seed: int) -> Colour:
+def _coloured(sheet: Sheet, bend: _Bend, kind: Kind, d: Difficulties, seed: int) -> Colour:
     """Lay panel, print, ink and dirt on paper: float32, h×w×3, 0–255, in even light."""
     rng = chance(seed, "colours")
     ink = np.array(_INKS[rng.integers(len(_INKS))], np.float32)
     bright, form = (np.array(each[rng.integers(4)], np.float32) for each in (_BRIGHT, _FORMS))
     ink += d.coloured_ink * (bright - ink)
     black = np.array((30, 30, 30), np.float32)
+    white = kind.paper
     tint = d.coloured_form * (form - 250)
-    paper = np.zeros((*reversed(bend.size), 3), np.float32) + (250 + 0.35 * tint)
+    paper = np.zeros((*reversed(bend.size), 3), np.float32) + (white + 0.35 * tint)
     if d.coloured_form:
         panel = np.zeros_like(sheet.ink)
         for left, top, right, bottom in sheet.panels:
             cv2.rectangle(panel, (round(left), round(top)), (round(right), round(bottom)), 255, -1)
-        paper = _over(paper, bend.warp(panel), 250 + 0.8 * tint)
+        paper = _over(paper, bend.warp(panel), white + 0.8 * tint)
     paper = _over(paper, bend.warp(sheet.printed), black + d.coloured_form * (0.8 * form - black))
     strength = 1 - 0.7 * d.faint
     writing = bend.warp(sheet.ink).astype(np.float32) * strength

@@ -1,7 +1,7 @@
 """Writes made pages into a folder, beside truth.csv (as `lettermill score` takes it) and letters.json.
 
-Run it as `PYTHONPATH=tests python tests/pages/write.py OUT --kind field --fonts FOLDER`. Each page's strengths
-are drawn between 0 and those of `ALIKE`, which make a kind look like real pages of it.
+Run it as `PYTHONPATH=.:tests python tests/pages/write.py OUT --kind field --fonts FOLDER`. Each page has some
+of the difficulties of `ALIKE`, up to the strength there, which make a kind look like real pages of it.
 """
 
 from __future__ import annotations
