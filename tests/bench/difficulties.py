@@ -23,7 +23,7 @@ from rich.progress import track
 
 from jobs.models import installed_model_folder, load_model
 from jobs.readings import Box, LineReading
-from jobs.settings import Settings
+from jobs.settings import Layout, Settings
 from training.settings import TrainingSettings
 from worker.classifier import Classifier
 from worker.reading import read_lines
@@ -63,7 +63,7 @@ def default_hands(fonts: Path | None) -> list[Hand]:
     return font_hands(fonts or PRINT_FONTS)
 
 
-def sweep(kind: str, layout: str, pages: int, hands: list[Hand]) -> pd.DataFrame:
+def sweep(kind: str, layout: Layout, pages: int, hands: list[Hand]) -> pd.DataFrame:
     """Measure each difficulty alone at each strength; the same pages without any are strength 0 of all."""
     settings = Settings(layout=layout)
     classifier = Classifier(load_model(installed_model_folder()), settings.characters)
@@ -126,8 +126,10 @@ def plot(table: pd.DataFrame, path: Path) -> None:
 @click.option("--kind", type=click.Choice(list(KINDS)), default="card", show_default=True)
 @click.option("--layout", type=click.Choice(["auto", "page", "line"]), default="auto", show_default=True)
 @click.option("--pages", default=12, show_default=True, help="Pages at each strength.")
-@click.option("--fonts", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def main(out: Path, kind: str, layout: str, pages: int, fonts: Path | None) -> None:
+@click.option(
+    "--fonts", help="Fonts to write with.", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+def main(out: Path, kind: str, layout: Layout, pages: int, fonts: Path | None) -> None:
     table = sweep(kind, layout, pages, default_hands(fonts))
     out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / "difficulties.csv", index=False, float_format="%.4f")

@@ -29,7 +29,7 @@ class Difficulties:
     dotted: float = 0.0  # the same, dotted
     boxes: float = 0.0  # frames that run through the letters' edges; walls of combs and grids likewise
     captions: float = 0.0  # a printed caption as large as the letters before every line
-    neighbours: float = 0.0  # three fifths of a line above and below reach in at the image's edges
+    neighbours: float = 0.0  # three fifths of the lines above and below reach in at the image's edges
     specks: float = 0.0  # two specks a letter, up to 0.16 cap wide
     staples: float = 0.0  # three staples
     holes: float = 0.0  # punched holes as large as the margin, black

@@ -107,7 +107,7 @@ class Kind:
         gap: paper between neighbours, in caps.
         pen: width of the pen, in caps.
         lines: how many lines of how many words are written where no text is given.
-        paper: grey level of the paper.
+        paper: grey level of the paper; at 255 the scanner made ink black and paper white.
     """
 
     cap: float
@@ -120,7 +120,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "line": Kind(cap=32, scale=2, gap=0.3, pen=0.11, lines=(1, 3), paper=250),
-    "field": Kind(cap=13, scale=4, gap=0.45, pen=0.12, lines=(1, 1), paper=255),
+    "field": Kind(cap=13, scale=4, gap=0.45, pen=0.09, lines=(1, 1), paper=255),
     "comb": Kind(cap=30, scale=2, gap=0.0, pen=0.11, lines=(1, 2), paper=250),
     "card": Kind(cap=36, scale=1, gap=0.3, pen=0.12, lines=(4, 3), paper=210),
     "a4": Kind(cap=34, scale=1, gap=0.28, pen=0.12, lines=(32, 6), paper=252),
@@ -411,13 +411,17 @@ def _neighbours(sheet: Sheet, pen: Pen, d: Difficulties, seed: int) -> None:
     rng, cap = chance(seed, "neighbours"), sheet.cap
     height, width = sheet.ink.shape
     seen = 0.6 * d.neighbours * cap
-    for base in (seen, height - seen + cap):
+    always = bool(rng.random() < 0.5)
+    for above, base in ((True, seen), (False, height - seen + cap)):
+        if above != always and rng.random() > d.neighbours:
+            continue
         x = sheet.margin * rng.uniform(0.5, 1.5)
+        end = max(x + cap, rng.uniform(0.3, 1) * (width - sheet.margin))
         if rng.random() < 0.4:
             words = printed(" ".join(rng.choice(CAPTIONS, 3)), _PRINT[0], round(0.8 * cap))
-            sheet.stamp(sheet.printed, words, round(x), round(base - (cap if base > cap else 0.8 * cap)))
+            sheet.stamp(sheet.printed, words, round(x), round(base - (0.8 * cap if above else cap)))
             continue
-        while x < width - sheet.margin - cap:
+        while x < end:
             mask, rise = pen.letter(str(rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))))
             sheet.stamp(sheet.ink, mask, round(x), round(base - rise))
             x += mask.shape[1] + cap * rng.choice((0.35, 0.35, 0.35, 1.1))

@@ -150,9 +150,11 @@ def _coloured(sheet: Sheet, bend: _Bend, kind: Kind, d: Difficulties, seed: int)
     """Lay panel, print, ink and dirt on paper: float32, h×w×3, 0–255, in even light."""
     rng = chance(seed, "colours")
     ink = np.array(_INKS[rng.integers(len(_INKS))], np.float32)
+    if kind.paper == 255:
+        ink *= 0.1
     bright, form = (np.array(each[rng.integers(4)], np.float32) for each in (_BRIGHT, _FORMS))
     ink += d.coloured_ink * (bright - ink)
-    black = np.array((30, 30, 30), np.float32)
+    black = np.full(3, 3 if kind.paper == 255 else 30, np.float32)
     white = kind.paper
     tint = d.coloured_form * (form - 250)
     paper = np.zeros((*reversed(bend.size), 3), np.float32) + (white + 0.35 * tint)

@@ -177,9 +177,8 @@ def test_the_script_writes_pages_their_texts_and_their_letters(tmp_path: Path) -
         "--pages",
         "2",
     ]
-    subprocess.run(
-        [*script, "--fonts", fonts], check=True, timeout=60, env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    )
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    subprocess.run([*script, *words], check=True, timeout=60, env=environment)
     rows = list(csv.reader((tmp_path / "made/truth.csv").read_text().splitlines()))
     letters = json.loads((tmp_path / "made/letters.json").read_text())
     assert rows[0] == ["file", "label"]

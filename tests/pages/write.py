@@ -26,7 +26,7 @@ _PAPER = {"grain": 0.2, "light": 0.4, "blur": 0.2, "jpeg": 0.6}
 ALIKE: dict[str, Difficulties] = {
     # Binary scans of school forms: captions, cut lines above and below, thin and broken pens.
     "field": Difficulties(
-        **_WRITING, broken=0.5, captions=0.7, neighbours=0.9, specks=0.2, tight=0.6, jpeg=0.3
+        **_WRITING, broken=0.5, captions=0.7, neighbours=0.6, specks=0.2, tight=0.6, jpeg=0.3
     ),
     "line": Difficulties(**_WRITING, **_PAPER, tight=0.7, touching=0.2, neighbours=0.4, rules=0.4),
     "comb": Difficulties(
