@@ -168,15 +168,8 @@ def test_the_script_writes_pages_their_texts_and_their_letters(tmp_path: Path) -
     fonts = tmp_path / "fonts"
     fonts.mkdir()
     (fonts / "hand.ttf").symlink_to(PRINT_FONTS / "DejaVuSans.ttf")
-    script = [
-        sys.executable,
-        ROOT / "tests/pages/write.py",
-        tmp_path / "made",
-        "--kind",
-        "field",
-        "--pages",
-        "2",
-    ]
+    script = [sys.executable, str(ROOT / "tests/pages/write.py"), str(tmp_path / "made")]
+    words = ["--kind", "field", "--pages", "2", "--fonts", str(fonts)]
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     subprocess.run([*script, *words], check=True, timeout=60, env=environment)
     rows = list(csv.reader((tmp_path / "made/truth.csv").read_text().splitlines()))
