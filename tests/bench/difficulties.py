@@ -125,7 +125,7 @@ def plot(table: pd.DataFrame, path: Path) -> None:
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--kind", type=click.Choice(list(KINDS)), default="card", show_default=True)
 @click.option("--layout", type=click.Choice(["auto", "page", "line"]), default="auto", show_default=True)
-@click.option("--pages", default=12, show_default=True, help="Pages at each strength.")
+@click.option("--pages", default=8, show_default=True, help="Pages at each strength.")
 @click.option(
     "--fonts", help="Fonts to write with.", type=click.Path(path_type=Path, exists=True, file_okay=False)
 )

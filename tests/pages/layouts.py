@@ -123,7 +123,7 @@ KINDS: dict[str, Kind] = {
     "field": Kind(cap=13, scale=4, gap=0.45, pen=0.09, lines=(1, 1), paper=255),
     "comb": Kind(cap=30, scale=2, gap=0.0, pen=0.11, lines=(1, 2), paper=250),
     "card": Kind(cap=36, scale=1, gap=0.3, pen=0.12, lines=(4, 3), paper=210),
-    "a4": Kind(cap=34, scale=1, gap=0.28, pen=0.12, lines=(32, 6), paper=252),
+    "a4": Kind(cap=46, scale=1, gap=0.28, pen=0.12, lines=(32, 6), paper=252),
     "grid": Kind(cap=115, scale=1, gap=0.0, pen=0.12, lines=(3, 5), paper=225),
     "pair": Kind(cap=36, scale=2, gap=0.3, pen=0.12, lines=(1, 1), paper=250),
 }
@@ -265,8 +265,8 @@ def lay_out(kind: Kind, lines: Sequence[str], hand: Hand, difficulties: Difficul
 def _lines(pen: Pen, kind: Kind, lines: Sequence[str], d: Difficulties, seed: int) -> Sheet:
     """Lines below each other: a line, a field, a card, a page."""
     rng, cap = chance(seed, "layout"), pen.cap
-    margin = cap * (1.5 if kind is not KINDS["a4"] else 5)
-    pitch = 2.3 * cap if kind is not KINDS["a4"] else 3 * cap
+    margin = cap * (1.5 if kind is not KINDS["a4"] else 4)
+    pitch = 2.3 * cap if kind is not KINDS["a4"] else 2.1 * cap
     rows = [pen.row(line) for line in lines]
     captions = [_caption(cap, d, chance(seed, f"captions {number}")) for number in range(len(rows))]
     above = kind is KINDS["field"] and bool(chance(seed, "captions").random() < 0.5)
