@@ -58,7 +58,7 @@ _UNEVEN = 1.0
 _BLANK = 0.25
 """Length of strokes in longer sides of the page: a blank page has less, from dust and creases."""
 
-_BLANK_LETTER = 1 / 40
+_BLANK_LETTER = 1 / 100
 """A letter's height in longer sides of the page where none was found: it only tells rules from strokes."""
 
 
