@@ -184,6 +184,8 @@ def _lit(page: Colour, d: Difficulties, seed: int) -> Colour:
     height, width = page.shape[:2]
     if d.chalk:
         page = 30 + (255 - page) * (1 - 0.65 * d.chalk)
+    if not (d.light or d.shadow or d.edge):
+        return page
     light = np.ones((height, width), np.float32)
     across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
     angle = chance(seed, "light").uniform(0, 2 * np.pi)
