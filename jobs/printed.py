@@ -38,7 +38,11 @@ def summary_text(summary: Summary) -> str:
         text += ["", "quality of the scans:"]
         for code, pages in summary.by_quality.items():
             meaning, advice = quality_advice(code)
-            text += [f"  {code}: {pages} {'page' if pages == 1 else 'pages'}", f"    {meaning} {advice}"]
+            text += [
+                f"  {code}: {pages} {'page' if pages == 1 else 'pages'}",
+                f"    {meaning}",
+                f"    {advice}",
+            ]
     for damaged in summary.damaged[:_FAILURES_SHOWN]:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
     folder = shown(summary.job.path)

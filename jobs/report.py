@@ -83,7 +83,7 @@ ADVICE: dict[ErrorCode, tuple[str, str]] = {
 QUALITY_ADVICE: dict[str, tuple[str, str]] = {
     "NO_INK": (
         "Nothing on the page is darker or lighter than its paper, dust and rules aside.",
-        "Nothing, if the page is blank; else scan it darker.",
+        "Leave it if it is blank; else scan it darker.",
     ),
     "LOW_RESOLUTION": (
         "The letters are lower than 12 pixels.",

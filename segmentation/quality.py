@@ -34,6 +34,9 @@ ASKEW = 5.0
 _SAMPLE = 8
 """Contrast and blur are looked at on so many letters, and on every third one at most."""
 
+_SLIM = 0.3
+"""Width in heights of the slimmest letter that is looked at: both edges of a lone I lie in one slope."""
+
 _MARGIN = 0.15
 """Paper around a sampled letter in its heights: its outer edges lie within."""
 
@@ -153,6 +156,7 @@ def _strokes_of(piece: Piece, sizes: Sizes) -> float:
 
 def _look(page: NDArray[np.uint8], boxes: Sequence[Box], shrink: int) -> tuple[float, float]:
     """Contrast in grey levels and width of an edge in shrunken pixels, typical of the page."""
+    boxes = [box for box in boxes if box.width >= _SLIM * box.height] or boxes
     count = min(_SAMPLE, (len(boxes) + 2) // 3)
     seen = [_look_at(page, boxes[index * len(boxes) // count], shrink) for index in range(count)]
     contrast, edge = np.median(seen, axis=0).tolist()
