@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs.files import shown
 from jobs.readings import Status
+from jobs.report import quality_advice
 from jobs.score import Score
 from jobs.summary import Summary
 
@@ -33,6 +34,15 @@ def summary_text(summary: Summary) -> str:
             text.append(f"    {failure.error}")
         if summary.failed > _FAILURES_SHOWN:
             text.append(f"  … and {summary.failed - _FAILURES_SHOWN} more: see pages.csv")
+    if summary.by_quality:
+        text += ["", "quality of the scans:"]
+        for code, pages in summary.by_quality.items():
+            meaning, advice = quality_advice(code)
+            text += [
+                f"  {code}: {pages} {'page' if pages == 1 else 'pages'}",
+                f"    {meaning}",
+                f"    {advice}",
+            ]
     for damaged in summary.damaged[:_FAILURES_SHOWN]:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
     folder = shown(summary.job.path)

@@ -74,6 +74,25 @@ class LineReading:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a scan; None is what cannot be told without ink, or without letters.
+
+    Attributes:
+        letter_height: of a typical letter in pixels.
+        stroke_width: of a typical stroke in pixels.
+        contrast: grey levels (of 255) between paper and ink.
+        blur: in letter heights.
+        ink_used: share (0–1) of the strokes that were read as letters.
+    """
+
+    letter_height: float | None = None
+    stroke_width: float | None = None
+    contrast: float | None = None
+    blur: float | None = None
+    ink_used: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class PageReading:
     """The result of one page, and the file pages/ab/….json.
 
@@ -86,7 +105,8 @@ class PageReading:
         error: the same for a person.
         lines: the lines in reading order.
         skew_degrees: how far the lines of text were turned; positive where they fall to the right.
-        quality: codes about the scan's quality.
+        quality: codes about the scan's quality, the gravest first.
+        measured: the numbers behind the codes; nothing in results that were written before it was measured.
         seconds: time from opening the scan to the reading; may differ from run to run.
         attempts: how often the page was tried; may differ from run to run.
     """
@@ -100,6 +120,7 @@ class PageReading:
     lines: tuple[LineReading, ...] = ()
     skew_degrees: float = 0.0
     quality: tuple[str, ...] = ()
+    measured: Measured = Measured()
     seconds: float = 0.0
     attempts: int = 1
 
@@ -124,6 +145,7 @@ class PageReading:
             "error": self.error,
             "skew_degrees": self.skew_degrees,
             "quality": list(self.quality),
+            "measured": dataclasses.asdict(self.measured),
             "seconds": self.seconds,
             "attempts": self.attempts,
             "lines": [
@@ -170,6 +192,7 @@ class PageReading:
             lines=lines,
             skew_degrees=values["skew_degrees"],
             quality=tuple(values["quality"]),
+            measured=Measured(**values.get("measured", {})),
             seconds=values["seconds"],
             attempts=values["attempts"],
         )

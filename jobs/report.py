@@ -84,6 +84,34 @@ ADVICE: dict[ErrorCode, tuple[str, str]] = {
 }
 """What each code means and what a person can do about it."""
 
+QUALITY_ADVICE: dict[str, tuple[str, str]] = {
+    "NO_INK": (
+        "Nothing on the page is darker or lighter than its paper, dust and rules aside.",
+        "Leave it if it is blank; else scan it darker.",
+    ),
+    "LOW_RESOLUTION": (
+        "The letters are lower than 12 pixels.",
+        "Scan at a higher resolution: 300 dpi gives a letter of 3 mm 35 pixels.",
+    ),
+    "LOW_CONTRAST": (
+        "Ink and paper differ by less than a seventh of the way from black to white.",
+        "Scan darker or with more contrast; photograph in better light.",
+    ),
+    "BLURRED": (
+        "The edges of the strokes are so soft that letters close up.",
+        "Clean the scanner's glass and lay the sheet flat; hold the camera still and let it focus.",
+    ),
+    "SKEWED": (
+        "The lines of text are turned by more than 5°; from 10° on they are not found.",
+        "Lay the sheet straight and scan it again, or turn the image.",
+    ),
+    "MUCH_INK_UNREAD": (
+        "More than a quarter of the strokes on the page went into no letter, rules and frames aside.",
+        "Look at the page: joined writing, drawings, stamps, struck text and letters on rules are left out.",
+    ),
+}
+"""What each code of the column `quality` means and what a person can do about it."""
+
 _MARGIN = 0.25
 """Paper around a letter's picture, as a share of its longer side: neighbours help to judge it."""
 
@@ -123,6 +151,7 @@ def to_html(summary: Summary) -> str:
     environment = pages("jobs")
     environment.filters.update(shown=shown, visible=visible, percent=_percent, moment=_moment)
     codes = [(code, count, *ADVICE[ErrorCode(code)]) for code, count in summary.by_error_code.items()]
+    quality = [(code, count, *quality_advice(code)) for code, count in summary.by_quality.items()]
     width = 100 // HISTOGRAM_BINS
     bins = [(f"{width * bin_}–{width * (bin_ + 1)}", count) for bin_, count in enumerate(summary.histogram)]
     return environment.get_template("summary.html.j2").render(
@@ -130,9 +159,15 @@ def to_html(summary: Summary) -> str:
         job=summary.job,
         scan_root=shown(summary.job.scan_root),
         codes=codes,
+        quality=quality,
         bins=bins,
         pictures=_pictures(summary.job, summary.doubtful),
     )
+
+
+def quality_advice(code: str) -> tuple[str, str]:
+    """Return what a quality code means and what to do; for one of another version, that it is unknown."""
+    return QUALITY_ADVICE.get(code, ("This version does not know the code.", "Collect with a newer version."))
 
 
 def visible(text: str) -> str:

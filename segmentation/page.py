@@ -13,6 +13,7 @@ from segmentation.binarise import find_ink
 from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
 from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
 from segmentation.lines import ONE_LINE, find_lines, one_line, split_words, word_gap
+from segmentation.quality import quality_of, quality_without_letters
 from segmentation.skew import find_skew, turn
 from segmentation.values import Box, Candidate, Ink, Line, Segmentation, Word
 
@@ -43,8 +44,6 @@ WORKING_LETTER = 64.0
 ROUNDING = 0.01
 """Pixels that a box's edge may be off by arithmetic without taking in another pixel."""
 
-NOTHING = Segmentation((), 0.0)
-
 
 def segment(page: NDArray[np.uint8], layout: Layout = "auto") -> Segmentation:
     """Find the candidate letters of a page.
@@ -65,36 +64,55 @@ def segment(page: NDArray[np.uint8], layout: Layout = "auto") -> Segmentation:
         raise ValueError(
             f"a page must be a two-dimensional uint8 array, not {page.dtype} of shape {page.shape}"
         )
-    survey = _survey(page)
-    if survey is None:
-        return NOTHING
-    seen, skew = survey
+    survey, scale = _survey(page)
+    seen = measure(survey)
+    if seen is None:
+        return _nothing(survey, page, scale)
+    skew = find_skew(survey, seen)
+    seen = Sizes(seen.letter / scale, seen.stroke / scale)
     ink = _ink_of_page(page, seen, skew)
     pieces = find_pieces(ink.mask)
     sizes = measure(pieces)
     if sizes is None:
-        return NOTHING
+        return _nothing(survey, page, scale)
     at_edge = _touches_edge(_page_boxes(pieces, ink), page.shape)
-    pieces = join_strokes(drop_furniture(pieces, sizes, at_edge), sizes)
-    bodies = [piece for piece in pieces if is_body(piece, sizes)]
-    marks = [piece for piece in pieces if not is_body(piece, sizes)]
+    joined = join_strokes(drop_furniture(pieces, sizes, at_edge), sizes)
+    bodies = [piece for piece in joined if is_body(piece, sizes)]
+    marks = [piece for piece in joined if not is_body(piece, sizes)]
     has_one = layout == "line" or (layout == "auto" and page.shape[0] < ONE_LINE * seen.letter)
     lines = one_line(bodies) if has_one else find_lines(bodies, sizes.letter)
     lines = attach_marks(lines, marks, sizes)
+    if not lines:
+        return _nothing(survey, page, scale)
     gap = word_gap(lines)
-    return Segmentation(tuple(_line(split_words(line, gap), ink, page.shape) for line in lines), skew)
+    found = tuple(_line(split_words(line, gap), ink, page.shape) for line in lines)
+    letters = [letter for line in lines for letter in line]
+    read = {id(contour) for letter in letters for contour in letter.contours}
+    unread = [
+        piece
+        for piece, cut in zip(pieces, at_edge.tolist(), strict=True)
+        if not cut and id(piece.contours[0]) not in read
+    ]
+    return Segmentation(found, skew, quality_of(page, found, letters, unread, ink.scale))
 
 
-def _survey(page: NDArray[np.uint8]) -> tuple[Sizes, float] | None:
-    """Measure letters and strokes in page pixels, and the skew in degrees, on a small copy."""
+def _nothing(survey: Sequence[Piece], page: NDArray[np.uint8], scale: float) -> Segmentation:
+    """What is to be said of a page without letters: the survey's pieces are all there is."""
+    height, width = page.shape[0] * scale, page.shape[1] * scale
+    within = [
+        piece
+        for piece in survey
+        if piece.left > 0 and piece.top > 0 and piece.right < int(width) and piece.bottom < int(height)
+    ]
+    return Segmentation((), 0.0, quality_without_letters(within, max(height, width), scale))
+
+
+def _survey(page: NDArray[np.uint8]) -> tuple[list[Piece], float]:
+    """Find the pieces of ink on a small copy, which only measures; and the scale of that copy."""
     small, scale = _shrink(page, SURVEY_SIDE / max(page.shape))
     side = max(small.shape)
     ink = find_ink(small, max(LEAST_WINDOW, side * SURVEY_WINDOW), side * SURVEY_REACH, blur=0.0)
-    pieces = find_pieces(ink)
-    sizes = measure(pieces)
-    if sizes is None:
-        return None
-    return Sizes(sizes.letter / scale, sizes.stroke / scale), find_skew(pieces, sizes)
+    return find_pieces(ink), scale
 
 
 def _ink_of_page(page: NDArray[np.uint8], sizes: Sizes, skew: float) -> Ink:

@@ -7,6 +7,7 @@ top-left corner; arrays in the ink frame are deskewed and may be smaller than th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,11 @@ class Ink:
     skew_degrees: float
     to_page: NDArray[np.float64] = field(compare=False, repr=False)
 
+    @property
+    def scale(self) -> float:
+        """Pixels of the ink frame in a page pixel, at most 1."""
+        return 1 / float(np.hypot(*self.to_page[0, :2]))
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -75,6 +81,37 @@ class Line:
     words: tuple[Word, ...]
 
 
+class Flaw(StrEnum):
+    """What a person should know of a scan that reads worse than it could, the gravest first."""
+
+    NO_INK = "NO_INK"
+    LOW_RESOLUTION = "LOW_RESOLUTION"
+    LOW_CONTRAST = "LOW_CONTRAST"
+    BLURRED = "BLURRED"
+    SKEWED = "SKEWED"
+    MUCH_INK_UNREAD = "MUCH_INK_UNREAD"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What was measured of a page; None is what cannot be told without ink, or without letters.
+
+    Attributes:
+        letter_height: of a typical letter in page pixels, or of a piece of ink where no letter was found.
+        stroke_width: of a typical stroke in page pixels.
+        contrast: grey levels (of 255) between paper and ink.
+        blur: standard deviation of the blur in letter heights, beyond what the pixels themselves make.
+        ink_used: share (0–1) of the strokes on the page, by length, that are letters; rules, frames, specks
+            and what touches the page's edge don't count.
+    """
+
+    letter_height: float | None = None
+    stroke_width: float | None = None
+    contrast: float | None = None
+    blur: float | None = None
+    ink_used: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Segmentation:
     """What was found on a page.
@@ -82,7 +119,9 @@ class Segmentation:
     Attributes:
         lines: the lines from top to bottom.
         skew_degrees: the angle of the text; positive where its lines fall to the right.
+        quality: what was measured of the scan.
     """
 
     lines: tuple[Line, ...]
     skew_degrees: float
+    quality: Quality

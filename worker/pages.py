@@ -24,8 +24,10 @@ from jobs.errors import ErrorCode, LettermillError, ScanError
 from jobs.feed import Feed
 from jobs.job import MAX_ATTEMPTS, Job, ManifestEntry, Roots
 from jobs.queue import UNREACHABLE, connect
-from jobs.readings import PageReading, Status
+from jobs.readings import Measured, PageReading, Status
 from jobs.scans import read_page
+from segmentation.quality import find_flaws
+from segmentation.values import Quality
 from worker.classifier import Classifier
 from worker.reading import read_lines
 
@@ -166,14 +168,26 @@ def _letters(job: Job, scans: Path, entry: ManifestEntry) -> PageReading:
     _check_unchanged(path, entry)
     settings = job.settings
     pixels = read_page(path, entry.page, settings.dpi, settings.limits, entry.pages)
-    lines, skew = read_lines(pixels, settings, _classifier(job))
+    lines, segmentation = read_lines(pixels, settings, _classifier(job))
     return PageReading(
         page_id=entry.id,
         scan=entry.scan,
         page=entry.page,
         status=Status.DONE if lines else Status.EMPTY,
         lines=lines,
-        skew_degrees=round(skew, 3),
+        skew_degrees=round(segmentation.skew_degrees, 3),
+        quality=tuple(flaw.value for flaw in find_flaws(segmentation)),
+        measured=_measured(segmentation.quality),
+    )
+
+
+def _measured(quality: Quality) -> Measured:
+    """Round what was measured: three decimals tell all that a person can see."""
+    return Measured(
+        **{
+            name: None if value is None else round(value, 3)
+            for name, value in dataclasses.asdict(quality).items()
+        }
     )
 
 

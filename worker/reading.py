@@ -10,12 +10,13 @@ from jobs.settings import Settings
 from segmentation import values
 from segmentation.glyph import normalise
 from segmentation.page import segment
+from segmentation.values import Segmentation
 from worker.classifier import Classifier
 
 
 def read_lines(
     page: NDArray[np.uint8], settings: Settings, classifier: Classifier
-) -> tuple[tuple[LineReading, ...], float]:
+) -> tuple[tuple[LineReading, ...], Segmentation]:
     """Read a page.
 
     Args:
@@ -24,7 +25,7 @@ def read_lines(
         classifier: ranks the glyphs.
 
     Returns:
-        The lines in reading order, boxes in pixels of the page; and the page's skew in degrees.
+        The lines in reading order, boxes in pixels of the page; and what segmentation found.
     """
     segmentation = segment(page, settings.layout)
     glyphs = [
@@ -43,7 +44,7 @@ def read_lines(
                 flagged = ranking[0][1] < settings.flag_below
                 letters.append(Letter(_box(candidate.box), number, ranking, flagged))
         lines.append(LineReading(_box(line.box), tuple(letters)))
-    return tuple(lines), segmentation.skew_degrees
+    return tuple(lines), segmentation
 
 
 def _box(box: values.Box) -> Box:

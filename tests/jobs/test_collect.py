@@ -52,7 +52,7 @@ def contract_job(job_of: JobOf) -> Job:
     second = LineReading(Box(10, 80, 30, 40), (Letter(Box(10, 80, 30, 40), 1, (("A", 0.75),), True),))
     for reading in (
         PageReading(a.id, a.scan, 1, Status.DONE, lines=(first, second), skew_degrees=-1.236,
-                    quality=("LOW_RESOLUTION", "FAINT"), seconds=1.23456, attempts=2),
+                    quality=("LOW_RESOLUTION", "SKEWED"), seconds=1.23456, attempts=2),
         PageReading(b.id, b.scan, 1, Status.EMPTY, skew_degrees=-0.001, seconds=0.1),
         PageReading(c.id, c.scan, 1, Status.FAILED, ErrorCode.TRUNCATED, 'cut off, "badly"\nhere'),
         PageReading(d.id, d.scan, 1, Status.QUARANTINED, ErrorCode.WORKER_LOST, "=died", attempts=3),
@@ -82,7 +82,7 @@ def test_the_contract_to_the_byte(contract_job: Job) -> None:
     assert (path / "pages.csv").read_bytes().decode().split("\r\n") == [
         "scan,page,status,error_code,error,text,lines,letters,mean_confidence,flagged_letters,"
         "skew_degrees,seconds,attempts,quality",
-        'a.png,1,DONE,,,"QU X\nA",2,4,0.8094,2,-1.24,1.235,2,LOW_RESOLUTION FAINT',
+        'a.png,1,DONE,,,"QU X\nA",2,4,0.8094,2,-1.24,1.235,2,LOW_RESOLUTION SKEWED',
         "b.png,1,EMPTY,,,,0,0,,0,0.00,0.100,1,",
         'c.png,1,FAILED,TRUNCATED,"cut off, ""badly""\nhere",,0,0,,0,0.00,0.000,1,',
         "d.png,1,QUARANTINED,WORKER_LOST,'=died,,0,0,,0,0.00,0.000,3,",

@@ -19,7 +19,7 @@ from PIL import Image
 from jobs.errors import ErrorCode, ModelProblem, NoScans, NotAJob, UsageProblem
 from jobs.job import Job, ManifestEntry, Roots, Submission, find_job_folders, submit
 from jobs.models import Model
-from jobs.readings import Box, Letter, LineReading, PageReading, Status
+from jobs.readings import Box, Letter, LineReading, Measured, PageReading, Status
 from jobs.settings import Limits, Settings
 
 Submit = Callable[..., Submission]
@@ -272,7 +272,8 @@ readings = st.builds(
     error=st.text(),
     lines=st.lists(lines, max_size=3).map(tuple),
     skew_degrees=st.floats(-45, 45),
-    quality=st.lists(st.sampled_from(["LOW_RESOLUTION", "FAINT"])).map(tuple),
+    quality=st.lists(st.sampled_from(["LOW_RESOLUTION", "SKEWED"])).map(tuple),
+    measured=st.builds(Measured, *[st.none() | st.floats(0, 1e4)] * 5),
     seconds=st.floats(0, 1e4),
     attempts=st.integers(1, 3),
 )
@@ -284,10 +285,23 @@ def test_readings_survive_json(reading: PageReading) -> None:
     assert PageReading.from_json(json.loads(json.dumps(reading.to_json()))) == reading
 
 
+def test_a_result_from_before_quality_was_measured_is_read(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
+) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    job.write_result(reading_of(entry, "AB"))
+    path = job.result_path(entry.id)
+    values = json.loads(path.read_bytes())
+    del values["measured"]
+    path.write_text(json.dumps(values))
+    assert job.read_result(entry.id) == reading_of(entry, "AB")
+
+
 def test_results_survive_the_disk(job_of: Callable[..., Job], reading_of: Callable[..., PageReading]) -> None:
     job = job_of(os.fsdecode(b"caf\xe9.png"), "b.png")
     first, second = entries(job)
-    reading = dataclasses.replace(reading_of(second, "HELLO WORLD\nAGAIN"), quality=("FAINT",))
+    reading = dataclasses.replace(reading_of(second, "HELLO WORLD\nAGAIN"), quality=("SKEWED",))
     job.write_result(reading)
     assert job.read_result(second.id) == reading
     assert reading.text == "HELLO WORLD\nAGAIN"

@@ -8,7 +8,8 @@ from pathlib import Path
 from jobs.cli import INTERRUPTED
 from jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ErrorCode, LettermillError
 from jobs.readings import Status
-from jobs.report import ADVICE
+from jobs.report import ADVICE, QUALITY_ADVICE
+from segmentation.values import Flaw
 from worker.predict import HEADER
 from worker.single import Note
 
@@ -27,6 +28,10 @@ def rows(heading: str) -> list[list[str]]:
 
 def test_every_error_code_with_what_it_means_and_what_to_do() -> None:
     assert rows("### Error codes") == [[code.value, *ADVICE[code]] for code in ErrorCode]
+
+
+def test_every_quality_code_with_what_it_means_and_what_to_do() -> None:
+    assert rows("### Quality codes") == [[flaw.value, *QUALITY_ADVICE[flaw]] for flaw in Flaw]
 
 
 def test_every_status() -> None:

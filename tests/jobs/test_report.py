@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -18,8 +20,9 @@ from PIL import Image
 from jobs.collect import collect
 from jobs.errors import ErrorCode
 from jobs.job import Job, ManifestEntry
+from jobs.printed import summary_text
 from jobs.readings import PageReading, Status
-from jobs.report import ADVICE, visible
+from jobs.report import ADVICE, QUALITY_ADVICE, visible
 
 JobOf = Callable[..., Job]
 ReadingOf = Callable[..., PageReading]
@@ -123,6 +126,35 @@ def test_every_failure_has_advice(job_of: JobOf, code: ErrorCode) -> None:
     text = words(report(job))
     for expected in (code.value, *ADVICE[code], "so it was", "after repeated attempts"):
         assert expected in text
+
+
+def test_quality_is_told_with_advice(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png", "b.png", "c.png")
+    for entry, quality in zip(entries(job), [("BLURRED", "SKEWED"), ("BLURRED",), ()], strict=True):
+        job.write_result(dataclasses.replace(reading_of(entry, "AB"), quality=quality))
+    page = words(report(job))
+    printed = re.sub(r"\s+", " ", summary_text(collect(job)))
+    for expected in (*QUALITY_ADVICE["BLURRED"], *QUALITY_ADVICE["SKEWED"]):
+        assert expected in page
+        assert expected in printed
+    assert "BLURRED: 2 pages" in printed
+    assert "SKEWED: 1 page " in printed
+    assert page.index("BLURRED") < page.index("SKEWED")
+    assert json.loads((job.path / "summary.json").read_text())["by_quality"] == {"BLURRED": 2, "SKEWED": 1}
+
+
+def test_without_a_flaw_nothing_is_said_of_quality(read_job: Callable[..., Job]) -> None:
+    job = read_job("a.png")
+    assert "quality" not in words(report(job)).lower()
+    assert "quality" not in summary_text(collect(job))
+
+
+def test_a_quality_code_of_another_version_is_shown_and_escaped(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    job.write_result(dataclasses.replace(reading_of(entry, "AB"), quality=("<b>NEW</b>",)))
+    assert "<b>NEW</b>" in report(job).text
+    assert "<b>NEW</b>: 1 page" in summary_text(collect(job))
 
 
 HOSTILE = [

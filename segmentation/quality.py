@@ -1,0 +1,189 @@
+"""How good a scan is for reading, measured on what segmentation has in hand anyway.
+
+Sizes and lengths of strokes come from the contours, contrast and blur from the pixels of a few letters:
+there is no pass over the page. Where the bounds of the flaws come from stands in docs/segmentation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.components import LEAST_LETTER, Piece, Sizes
+from segmentation.values import Box, Flaw, Line, Quality, Segmentation
+
+LOWEST_LETTER = 12.0
+"""Pixels: letters this high are read as well as higher ones; at ten the first ones are lost."""
+
+FAINT = 35.0
+"""Grey levels between paper and ink: with a scanner's grain, letters are lost from 28 downward."""
+
+SOFTEST = 0.035
+"""Blur in letter heights at which the first letters close up or fall apart."""
+
+LEAST_USED = 0.75
+"""Share of the strokes that are letters: 0.87 or more on clean pages, 0.8 beside faint photographed rules."""
+
+ASKEW = 5.0
+"""Degrees: anybody sees it, and it is half of the angle that can be righted."""
+
+_SAMPLE = 8
+"""Contrast and blur are looked at on so many letters, and on every third one at most."""
+
+_SLIM = 0.3
+"""Width in heights of the slimmest letter that is looked at: both edges of a lone I lie in one slope."""
+
+_MARGIN = 0.15
+"""Paper around a sampled letter in its heights: its outer edges lie within."""
+
+_INKIEST = 0.04
+"""Share of a sampled letter's pixels taken as the middle of its strokes: a slim I has twice as many."""
+
+_SHARP_EDGE = 2.5
+"""Edge in pixels, as the Sobel operator sees it, of a scan that is as sharp as its pixels let it be."""
+
+_SPREAD = float(np.sqrt(2 * np.pi))
+"""Width of an edge (its height over its steepest slope) in standard deviations of the blur that made it."""
+
+_MARK = 0.5
+"""Letter heights: what is smaller is a full stop, an accent or a speck, and is left out on purpose."""
+
+_RULE = 2.5
+"""Letter heights: a straight edge longer than this belongs to a rule or a frame."""
+
+_UNEVEN = 1.0
+"""Strokes by which an edge may leave the straight line and still be a rule's."""
+
+_BLANK = 0.25
+"""Length of strokes in longer sides of the page: a blank page has less, from dust and creases."""
+
+_BLANK_LETTER = 1 / 100
+"""A letter's height in longer sides of the page where none was found: it only tells rules from strokes."""
+
+
+def quality_of(
+    page: NDArray[np.uint8],
+    lines: Sequence[Line],
+    letters: Sequence[Piece],
+    others: Sequence[Piece],
+    scale: float,
+) -> Quality:
+    """Measure a page on which letters were found.
+
+    Args:
+        page: uint8, h×w, grey.
+        lines: what was found, boxes in page pixels; at least one letter.
+        letters: the same letters in the ink frame.
+        others: pieces of the ink frame that went into no letter and do not touch the edge of the page.
+        scale: pixels of the ink frame in a page pixel.
+    """
+    boxes = [candidate.box for line in lines for word in line.words for candidate in word.candidates]
+    letter = float(np.median([piece.height for piece in letters]))
+    stroke = float(np.median([piece.stroke for piece in letters]))
+    read = sum(piece.outline for piece in letters) / 2
+    unread = _length(others, Sizes(letter, stroke))
+    shrink = max(1, round(1 / scale))
+    contrast, edge = _look(page, boxes, shrink)
+    blur = shrink * max(0.0, edge**2 - _SHARP_EDGE**2) ** 0.5 / _SPREAD
+    return Quality(letter / scale, stroke / scale, contrast, blur / (letter / scale), read / (read + unread))
+
+
+def quality_without_letters(pieces: Sequence[Piece], side: float, scale: float) -> Quality:
+    """Measure a page on which no letter was found.
+
+    Args:
+        pieces: the ink that does not touch the edge of the page.
+        side: longer side in pixels of the frame that the pieces are in.
+        scale: pixels of that frame in a page pixel.
+    """
+    if not pieces:
+        return Quality()
+    heights = np.sort([piece.height for piece in pieces])
+    typical = float(heights[np.searchsorted(np.cumsum(heights), heights.sum() / 2)])
+    stroke = float(np.median([piece.stroke for piece in pieces]))
+    if _length(pieces, Sizes(_BLANK_LETTER * side, stroke), smallest=0.0) < _BLANK * side:
+        return Quality()
+    return Quality(typical / scale, stroke / scale, ink_used=0.0)
+
+
+def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
+    """Say what is wrong with a page for a person, the gravest first; nothing where it reads well."""
+    quality = segmentation.quality
+    if quality.ink_used is None:
+        return (Flaw.NO_INK,)
+    if not segmentation.lines:
+        too_low = quality.letter_height is not None and quality.letter_height < LEAST_LETTER
+        return (Flaw.LOW_RESOLUTION if too_low else Flaw.MUCH_INK_UNREAD,)
+    found = {
+        Flaw.LOW_RESOLUTION: _is_below(quality.letter_height, LOWEST_LETTER),
+        Flaw.LOW_CONTRAST: _is_below(quality.contrast, FAINT),
+        Flaw.BLURRED: quality.blur is not None and quality.blur > SOFTEST,
+        Flaw.SKEWED: abs(segmentation.skew_degrees) > ASKEW,
+        Flaw.MUCH_INK_UNREAD: _is_below(quality.ink_used, LEAST_USED),
+    }
+    return tuple(flaw for flaw, is_there in found.items() if is_there)
+
+
+def _is_below(value: float | None, least: float) -> bool:
+    return value is not None and value < least
+
+
+def _length(pieces: Sequence[Piece], sizes: Sizes, smallest: float = _MARK) -> float:
+    """Length in pixels of the strokes in pieces that are no letters, without rules, frames and specks."""
+    return sum(
+        _strokes_of(piece, sizes)
+        for piece in pieces
+        if max(piece.width, piece.height) >= smallest * sizes.letter
+    )
+
+
+def _strokes_of(piece: Piece, sizes: Sizes) -> float:
+    """Length of a piece's strokes: half of its outline, without the long straight edges of rules."""
+    rule = _RULE * sizes.letter
+    ruled = 0.0
+    if max(piece.width, piece.height) >= rule:
+        for contour in piece.contours:
+            corners = cv2.approxPolyDP(contour, _UNEVEN * sizes.stroke, True).reshape(-1, 2)
+            across, down = (corners - np.roll(corners, 1, axis=0)).astype(np.float64).T
+            sides = np.hypot(across, down)
+            ruled += float(sides[sides >= rule].sum())
+    return max(0.0, piece.outline - ruled) / 2
+
+
+def _look(page: NDArray[np.uint8], boxes: Sequence[Box], shrink: int) -> tuple[float, float]:
+    """Contrast in grey levels and width of an edge in shrunken pixels, typical of the page."""
+    boxes = [box for box in boxes if box.width >= _SLIM * box.height] or boxes
+    count = min(_SAMPLE, (len(boxes) + 2) // 3)
+    seen = [_look_at(page, boxes[index * len(boxes) // count], shrink) for index in range(count)]
+    contrast, edge = np.median(seen, axis=0).tolist()
+    return contrast, edge
+
+
+def _look_at(page: NDArray[np.uint8], box: Box, shrink: int) -> tuple[float, float]:
+    """Contrast and edge of one letter: the ink is on that side of the paper on which it goes farther."""
+    margin = max(2, round(_MARGIN * box.height))
+    crop = page[
+        max(0, box.y - margin) : box.y + box.height + margin,
+        max(0, box.x - margin) : box.x + box.width + margin,
+    ]
+    if shrink > 1:
+        height, width = crop.shape[0] // shrink, crop.shape[1] // shrink
+        whole = crop[: height * shrink, : width * shrink]  # By a whole number, for which OpenCV is quick.
+        crop = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    darkest, paper, lightest = _quantiles(crop, 256, (_INKIEST, 0.5, 1 - _INKIEST))
+    contrast = max(paper - darkest, lightest - paper, 1.0)
+    across, down = (cv2.Sobel(crop, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1)))
+    # The outline of a letter is longer than half of its box's: at this rank stands a middling edge.
+    outline = (box.width + box.height) / shrink / crop.size
+    (slope,) = _quantiles(cv2.magnitude(across, down), 2560, (1 - outline,))
+    return contrast, contrast / max(slope, 0.1)
+
+
+def _quantiles(values: NDArray[Any], bins: int, shares: Sequence[float]) -> list[float]:
+    """Values from 0 to 256 below which these shares of all lie; a histogram is quicker than sorting."""
+    counts = cv2.calcHist([values], [0], None, [bins], [0, 256]).ravel().cumsum()
+    return [256 / bins * float(rank) for rank in np.searchsorted(counts, np.multiply(shares, values.size))]
