@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from segmentation.components import Piece, Sizes, gap_between, join
 from segmentation.lines import line_height
+from segmentation.trace import UNSEEN, Trace
 
 LEAST_BODY = 0.4
 """Lowest body of a letter in letter heights: a small x-height; dots, commas and hyphens are lower."""
@@ -87,24 +88,37 @@ _RULE_ASPECT = 6.0
 """Longer side in shorter sides from which a long piece is slim; letters that run together are not."""
 
 
-def drop_furniture(pieces: Sequence[Piece], sizes: Sizes, at_edge: NDArray[np.bool_]) -> list[Piece]:
+def drop_furniture(
+    pieces: Sequence[Piece], sizes: Sizes, at_edge: NDArray[np.bool_], trace: Trace = UNSEEN
+) -> list[Piece]:
     """Leave out what can be no part of a letter.
 
     Args:
         pieces: the page's pieces.
         sizes: of its letters and strokes.
         at_edge: bool, one for each piece: whether it touches the edge of the page.
+        trace: is told what goes, and why.
 
     Returns:
         The pieces without noise, rules, frames, shadows and the rests of lines that the edge cuts.
     """
-    return [
-        piece
-        for piece, cut in zip(pieces, at_edge.tolist(), strict=True)
-        if piece.area >= LEAST_INK * sizes.stroke**2
-        and not _is_furniture(piece, sizes)
-        and not (cut and _is_cut(piece, sizes.letter))
-    ]
+    kept: list[Piece] = []
+    specks: list[Piece] = []
+    furniture: list[Piece] = []
+    cut_off: list[Piece] = []
+    for piece, cut in zip(pieces, at_edge.tolist(), strict=True):
+        if piece.area < LEAST_INK * sizes.stroke**2:
+            specks.append(piece)
+        elif _is_furniture(piece, sizes):
+            furniture.append(piece)
+        elif cut and _is_cut(piece, sizes.letter):
+            cut_off.append(piece)
+        else:
+            kept.append(piece)
+    trace.note("left out", furniture, "rules, frames, drawings")
+    trace.note("left out", cut_off, "cut by the edge")
+    trace.note("left out", specks, "specks")
+    return kept
 
 
 def _is_furniture(piece: Piece, sizes: Sizes) -> bool:
@@ -223,13 +237,16 @@ def _is_one_height(pieces: Sequence[Piece], sizes: Sizes) -> bool:
     return height <= max(JOIN_HEIGHT * sizes.letter, 1.1 * max(piece.height for piece in pieces))
 
 
-def attach_marks(lines: Sequence[Sequence[Piece]], marks: Sequence[Piece], sizes: Sizes) -> list[list[Piece]]:
+def attach_marks(
+    lines: Sequence[Sequence[Piece]], marks: Sequence[Piece], sizes: Sizes, trace: Trace = UNSEEN
+) -> list[list[Piece]]:
     """Give each mark to the letter that it is part of, or leave it out.
 
     Args:
         lines: the page's lines of letters.
         marks: small pieces: dots, rests of strokes, accents, full stops, specks.
         sizes: of the page's letters and strokes.
+        trace: is told which marks go.
 
     Returns:
         The same lines and letters in the same order, each letter with its marks.
@@ -240,12 +257,16 @@ def attach_marks(lines: Sequence[Sequence[Piece]], marks: Sequence[Piece], sizes
     heights = np.repeat([line_height(line) for line in lines], [len(line) for line in lines])
     boxes = np.array([(body.left, body.top, body.right, body.bottom) for body in bodies], np.float64)
     letters = list(bodies)
+    loose: list[Piece] = []
     for mark in marks:
         fits = np.flatnonzero(_belongs(mark, boxes, heights, sizes.stroke))
         if fits.size:
             off = np.abs(boxes[fits, 0] + boxes[fits, 2] - mark.left - mark.right)
             owner = int(fits[np.argmin(off)])
             letters[owner] = join((letters[owner], mark))
+        else:
+            loose.append(mark)
+    trace.note("left out", loose, "marks of no letter")
     ends = np.cumsum([len(line) for line in lines]).tolist()
     return [letters[end - len(line) : end] for line, end in zip(lines, ends, strict=True)]
 

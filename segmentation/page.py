@@ -15,6 +15,7 @@ from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, 
 from segmentation.lines import ONE_LINE, find_lines, one_line, split_words, word_gap
 from segmentation.quality import quality_of, quality_without_letters
 from segmentation.skew import find_skew, turn
+from segmentation.trace import UNSEEN, Trace
 from segmentation.values import Box, Candidate, Ink, Line, Segmentation, Word
 
 Layout = Literal["auto", "page", "line"]
@@ -45,13 +46,14 @@ ROUNDING = 0.01
 """Pixels that a box's edge may be off by arithmetic without taking in another pixel."""
 
 
-def segment(page: NDArray[np.uint8], layout: Layout = "auto") -> Segmentation:
+def segment(page: NDArray[np.uint8], layout: Layout = "auto", trace: Trace = UNSEEN) -> Segmentation:
     """Find the candidate letters of a page.
 
     Args:
         page: uint8, h×w, grey, dark ink on light paper or light on dark.
         layout: "page" looks for lines; "line" takes everything as one line; "auto" takes a page that is
             lower than 2.2 of its letters as one line.
+        trace: is told what each stage saw.
 
     Returns:
         Lines from top to bottom, words and letters from left to right, boxes in page pixels. No lines where
@@ -71,21 +73,25 @@ def segment(page: NDArray[np.uint8], layout: Layout = "auto") -> Segmentation:
     skew = find_skew(survey, seen)
     seen = Sizes(seen.letter / scale, seen.stroke / scale)
     ink = _ink_of_page(page, seen, skew)
+    trace.note("ink", ink)
     pieces = find_pieces(ink.mask)
     sizes = measure(pieces)
     if sizes is None:
         return _nothing(survey, page, scale)
     at_edge = _touches_edge(_page_boxes(pieces, ink), page.shape)
-    joined = join_strokes(drop_furniture(pieces, sizes, at_edge), sizes)
+    joined = join_strokes(drop_furniture(pieces, sizes, at_edge, trace), sizes)
     bodies = [piece for piece in joined if is_body(piece, sizes)]
     marks = [piece for piece in joined if not is_body(piece, sizes)]
     has_one = layout == "line" or (layout == "auto" and page.shape[0] < ONE_LINE * seen.letter)
     lines = one_line(bodies) if has_one else find_lines(bodies, sizes.letter)
-    lines = attach_marks(lines, marks, sizes)
+    lines = attach_marks(lines, marks, sizes, trace)
     if not lines:
         return _nothing(survey, page, scale)
+    trace.note("lines", lines)
     gap = word_gap(lines)
-    found = tuple(_line(split_words(line, gap), ink, page.shape) for line in lines)
+    words = [split_words(line, gap) for line in lines]
+    trace.note("words", [word for line in words for word in line])
+    found = tuple(_line(line, ink, page.shape) for line in words)
     letters = [letter for line in lines for letter in line]
     read = {id(contour) for letter in letters for contour in letter.contours}
     unread = [

@@ -10,12 +10,13 @@ from jobs.settings import Settings
 from segmentation import values
 from segmentation.glyph import normalise
 from segmentation.page import segment
+from segmentation.trace import UNSEEN, Trace
 from segmentation.values import Segmentation
 from worker.classifier import Classifier
 
 
 def read_lines(
-    page: NDArray[np.uint8], settings: Settings, classifier: Classifier
+    page: NDArray[np.uint8], settings: Settings, classifier: Classifier, trace: Trace = UNSEEN
 ) -> tuple[tuple[LineReading, ...], Segmentation]:
     """Read a page.
 
@@ -23,11 +24,12 @@ def read_lines(
         page: uint8, h×w, grey.
         settings: layout, and below which confidence a letter is flagged.
         classifier: ranks the glyphs.
+        trace: is told what each stage saw.
 
     Returns:
         The lines in reading order, boxes in pixels of the page; and what segmentation found.
     """
-    segmentation = segment(page, settings.layout)
+    segmentation = segment(page, settings.layout, trace)
     glyphs = [
         normalise(candidate.ink)
         for line in segmentation.lines

@@ -1,0 +1,36 @@
+"""How a stage reports what it saw, for a person who looks for an error; by default nobody listens.
+
+A stage says `trace.note("lines", lines)`: one call, with a value that it has anyway. A drawing of a page
+(`worker/debug.py`) makes a panel of each stage from what was noted, whatever the stage is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.components import Piece
+from segmentation.values import Ink
+
+Seen = Ink | NDArray[np.uint8] | Sequence[Piece] | Sequence[Sequence[Piece]]
+"""What can be shown: the ink; a mask in the ink frame (h×w, 0: nothing there); pieces; or groups of them."""
+
+
+class Trace:
+    """A listener that takes no notice; one that does overrides `note`."""
+
+    def note(self, stage: str, seen: Seen, what: str = "") -> None:
+        """Take down what a stage saw.
+
+        Args:
+            stage: its name in plain words; notes of one stage belong together.
+            seen: ink is the frame of all that is noted after it. Pieces and masks are shown in one colour,
+                groups of pieces in one colour each.
+            what: says what it is where a stage notes several things.
+        """
+
+
+UNSEEN = Trace()
+"""Nobody listens."""
