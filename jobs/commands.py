@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,12 @@ def _reading_options(command: _Command) -> _Command:
 @_broker_option(required=False)
 @_root_options
 @_reading_options
+@click.option(
+    "--debug",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Draw what each stage saw of a page, a PNG a page. Pages without a drawing are read again.",
+)
 @_JSON
 def run(
     folder: Path,
@@ -134,6 +141,7 @@ def run(
     broker: str | None,
     scans: Path | None,
     results: Path | None,
+    debug: Path | None,
     as_json: bool,
     **reading: Any,
 ) -> int:
@@ -145,13 +153,21 @@ def run(
     """
     from jobs.dispatch import follow, queue_pages, read_here
 
+    if debug:
+        _check_can_draw(debug, folder, broker)
     submission, roots = _submit(folder, out, scans, results, reading, shared=broker is not None)
+    if debug:
+        with submission.job.lock():
+            again = submission.job.forget_undrawn(debug)
+        submission = dataclasses.replace(submission, to_read=submission.to_read + again)
     _announce(submission)
     if submission.to_read and broker:
         queue_pages(submission.job, roots, broker)
         follow(submission.job)
     elif submission.to_read:
-        read_here(submission.job, roots, workers or usable_cores())
+        if debug:
+            click.echo(f"drawings: {shown(debug)}", err=True)
+        read_here(submission.job, roots, workers or usable_cores(), debug and debug.resolve())
     return _collect(submission.job, as_json)
 
 
@@ -346,6 +362,19 @@ def score(path: Path, truth: Path, as_json: bool) -> None:
         _print_json(result.to_json())
     else:
         click.echo(score_text(result))
+
+
+def _check_can_draw(debug: Path, folder: Path, broker: str | None) -> None:
+    if broker:
+        raise UsageProblem(
+            "--debug draws what this machine reads, and with --broker others may read it",
+            "Start those with `lettermill worker --debug DIR`, or leave --broker out.",
+        )
+    if debug.resolve().is_relative_to(folder.resolve()):
+        raise UsageProblem(
+            f"the folder for drawings {shown(debug)} lies in the scan folder {shown(folder)}",
+            "Give --debug a folder beside it: drawings would be taken for scans.",
+        )
 
 
 def _submit(

@@ -49,7 +49,7 @@ def queue_pages(job: Job, roots: Roots, broker: str) -> Feed:
     return feed
 
 
-def read_here(job: Job, roots: Roots, workers: int) -> None:
+def read_here(job: Job, roots: Roots, workers: int, debug: Path | None = None) -> None:
     """Read a job's unfinished pages on this machine and show progress until all are done.
 
     A worker or a server that dies is started again, and what it had is queued again at once. SIGTERM
@@ -59,12 +59,13 @@ def read_here(job: Job, roots: Roots, workers: int) -> None:
         job: the job.
         roots: the scan root and the result root.
         workers: pages read at once.
+        debug: the folder for drawings of the pages, if any.
 
     Raises:
         EngineFailed: the worker does not stay up.
         KeyboardInterrupt: Ctrl-C or SIGTERM; everything is stopped.
     """
-    with _stop_signals_interrupt(), LocalEngine(roots, workers) as engine, display() as shown:
+    with _stop_signals_interrupt(), LocalEngine(roots, workers, debug) as engine, display() as shown:
         try:
             feed = queue_pages(job, roots, engine.broker)
             watched = Watched(job)

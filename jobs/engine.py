@@ -37,11 +37,13 @@ class LocalEngine:
     Args:
         roots: the scan root and the result root of the worker.
         workers: how many pages are read at once (worker processes).
+        debug: the folder for drawings of the pages, if any.
     """
 
-    def __init__(self, roots: Roots, workers: int) -> None:
+    def __init__(self, roots: Roots, workers: int, debug: Path | None = None) -> None:
         self._roots = roots
         self._workers = workers
+        self._debug = debug
         self._folder = Path(tempfile.mkdtemp(prefix="lettermill-"))  # mkdtemp makes it 0700
         self._socket = self._folder / "valkey.sock"
         self._log = self._folder / "worker.log"
@@ -169,6 +171,8 @@ class LocalEngine:
         command = [sys.executable, "-P", "-m", "jobs.cli", "worker"]
         command += ["--broker", self.broker, "--concurrency", str(self._workers)]
         command += ["--scans", str(self._roots.scans), "--results", str(self._roots.results), "--no-sweep"]
+        if self._debug is not None:
+            command += ["--debug", str(self._debug)]
         with self._log.open("ab") as log:
             self._worker = subprocess.Popen(
                 command,

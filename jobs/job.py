@@ -51,6 +51,9 @@ MAX_ATTEMPTS = 3
 _ID_LENGTH = 24
 _ID = re.compile(f"[0-9a-f]{{{_ID_LENGTH}}}")
 
+_LONGEST_START = 150
+"""Bytes of a scan's path in the name of a drawing: with number and id it fits any file system."""
+
 _PROBE_BYTES = 65536
 """About the size of a full page's reading."""
 
@@ -86,6 +89,12 @@ class ManifestEntry:
         """
         if not _ID.fullmatch(self.id):
             raise ValueError(f"{self.id!r} is not the id of a page")
+
+    @property
+    def drawing(self) -> str:
+        """The name of the page's drawing (`--debug`): of no other page, settings or model."""
+        start = os.fsencode(self.scan.replace("/", "-"))[:_LONGEST_START].decode("utf-8", "ignore")
+        return f"{start}-{self.page}-{self.id[:8]}.png"
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as plain values."""
@@ -393,6 +402,21 @@ class Job:
         if forgotten and self.manifest_path.exists():
             os.utime(self.manifest_path)  # Tells the workers' sweeps that the job is not complete any more.
         return forgotten
+
+    def forget_undrawn(self, drawings: Path) -> int:
+        """Delete results of pages without a drawing in a folder, so that they are read and drawn again.
+
+        Returns:
+            How many pages will be read again.
+        """
+        undrawn = [
+            path
+            for entry, _ in self.manifest()
+            if (path := self.result_path(entry.id)).exists() and not (drawings / entry.drawing).exists()
+        ]
+        for path in undrawn:
+            path.unlink(missing_ok=True)
+        return len(undrawn)
 
     def placed(self, roots: Roots, shared: bool) -> Self:
         """Return the job as workers with these roots see it, and write it down.

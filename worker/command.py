@@ -45,7 +45,15 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     show_default=True,
     help="Every minute, queue the pages of submitted jobs that stand still again; `run` looks after its own.",
 )
-def worker(broker: str, scans: Path, results: Path, concurrency: int | None, sweep: bool) -> None:
+@click.option(
+    "--debug",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Draw what each stage saw of a page, a PNG a page.",
+)
+def worker(
+    broker: str, scans: Path, results: Path, concurrency: int | None, sweep: bool, debug: Path | None
+) -> None:
     """Read pages from the queue until stopped.
 
     SIGTERM lets the pages at work finish and leaves the rest in the queue.
@@ -54,4 +62,4 @@ def worker(broker: str, scans: Path, results: Path, concurrency: int | None, swe
         os.environ.setdefault(variable, "1")
     from worker.service import serve
 
-    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep)
+    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep, debug)

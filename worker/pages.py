@@ -29,6 +29,7 @@ from jobs.scans import read_page
 from segmentation.quality import find_flaws
 from segmentation.values import Quality
 from worker.classifier import Classifier
+from worker.debug import Drawing, write_drawing
 from worker.reading import read_lines
 
 logger = logging.getLogger("lettermill")
@@ -41,11 +42,13 @@ class PageService:
         app: the Celery application.
         broker: the broker's address.
         roots: the only folders that messages can name things in.
+        debug: the folder for drawings of the pages, if any.
     """
 
-    def __init__(self, app: Celery, broker: str, roots: Roots) -> None:
+    def __init__(self, app: Celery, broker: str, roots: Roots, debug: Path | None = None) -> None:
         self._app = app
         self._roots = roots
+        self._debug = debug
         self._redis = connect(broker)
 
     def read(self, below: str, scans_below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
@@ -72,7 +75,7 @@ class PageService:
             if job.has_result(entry.id):
                 continue
             try:
-                job.write_result(_read_page(job, scans, entry))
+                job.write_result(_read_page(job, scans, entry, self._debug))
             except LettermillError:
                 job.take_back_attempt(entry.id)  # The disk or the model is at fault, not the page.
                 raise
@@ -137,7 +140,7 @@ class PageService:
         return job, Feed(job, below, self._app, self._redis)
 
 
-def _read_page(job: Job, scans: Path, entry: ManifestEntry) -> PageReading:
+def _read_page(job: Job, scans: Path, entry: ManifestEntry, debug: Path | None) -> PageReading:
     failed = functools.partial(
         PageReading, page_id=entry.id, scan=entry.scan, page=entry.page, status=Status.FAILED
     )
@@ -153,7 +156,7 @@ def _read_page(job: Job, scans: Path, entry: ManifestEntry) -> PageReading:
         )
     begun = time.monotonic()
     try:
-        reading = _letters(job, scans, entry)
+        reading = _letters(job, scans, entry, debug)
     except ScanError as error:
         reading = failed(error_code=error.code, error=error.message)
     except LettermillError:
@@ -163,12 +166,17 @@ def _read_page(job: Job, scans: Path, entry: ManifestEntry) -> PageReading:
     return dataclasses.replace(reading, seconds=round(time.monotonic() - begun, 3), attempts=attempt)
 
 
-def _letters(job: Job, scans: Path, entry: ManifestEntry) -> PageReading:
+def _letters(job: Job, scans: Path, entry: ManifestEntry, debug: Path | None) -> PageReading:
     path = scans / _inside(entry.scan)
     _check_unchanged(path, entry)
     settings = job.settings
     pixels = read_page(path, entry.page, settings.dpi, settings.limits, entry.pages)
-    lines, segmentation = read_lines(pixels, settings, _classifier(job))
+    if debug is None:
+        lines, segmentation = read_lines(pixels, settings, _classifier(job))
+    else:
+        drawing = Drawing(pixels)
+        lines, segmentation = read_lines(pixels, settings, _classifier(job), drawing)
+        write_drawing(debug / entry.drawing, drawing.picture(lines))
     return PageReading(
         page_id=entry.id,
         scan=entry.scan,

@@ -24,7 +24,14 @@ logger = logging.getLogger("lettermill")
 _SWEEP_SECONDS = 60
 
 
-def serve(broker: str, scans: Path, results: Path, concurrency: int | None, sweep: bool) -> None:
+def serve(
+    broker: str,
+    scans: Path,
+    results: Path,
+    concurrency: int | None,
+    sweep: bool,
+    debug: Path | None = None,
+) -> None:
     """Run a worker until it is told to stop; ends the process with the worker's exit status.
 
     Args:
@@ -33,6 +40,7 @@ def serve(broker: str, scans: Path, results: Path, concurrency: int | None, swee
         results: the result root.
         concurrency: pages read at once; None for the number of cores this process may use.
         sweep: whether to look after submitted jobs that stand still.
+        debug: the folder for drawings of the pages, if any.
 
     Raises:
         BrokerUnreachable: no Redis answers at the start.
@@ -42,7 +50,7 @@ def serve(broker: str, scans: Path, results: Path, concurrency: int | None, swee
     client = check_broker(broker)
     app = make_app(broker)
     roots = Roots(scans, results)
-    register_tasks(app, PageService(app, broker, roots))
+    register_tasks(app, PageService(app, broker, roots, debug))
     if sweep:
         app.steps["consumer"].add(_sweep_step(Sweep(results, app, client)))
     signals.worker_process_init.connect(_prepare_child)

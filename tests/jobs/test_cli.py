@@ -135,6 +135,26 @@ def test_a_second_run_reads_only_what_is_new_or_changed(
     assert "page 4.png" not in pages
 
 
+def test_debug_draws_pages_read_before_too_and_none_twice(
+    lettermill: Command, thirteen_scans: Path, tmp_path: Path
+) -> None:
+    lettermill("run", thirteen_scans, "--out", "out", status=1)
+    (job,) = (tmp_path / "out").iterdir()
+    letters = (job / "letters.csv").read_bytes()
+    done = lettermill("run", thirteen_scans, "--out", "out", "--debug", "seen", status=1)
+    drawn = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "seen").iterdir()}
+    assert sorted(name.split(".png-1-")[0] for name in drawn) == sorted(f"page {n}" for n in range(12))
+    assert "drawings" in done.stderr
+    assert list(tmp_path.glob("out/*")) == [job]  # Drawing makes no other job, and other results none either.
+    assert (job / "letters.csv").read_bytes() == letters
+    next((tmp_path / "seen").glob("page 7*")).unlink()
+    again = lettermill("run", thirteen_scans, "--out", "out", "--debug", "seen", status=1)
+    assert "13 pages, 11 of them read before" in again.stderr  # The broken one has no drawing either.
+    now = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "seen").iterdir()}
+    assert now.keys() == drawn.keys()
+    assert sum(now[name] != drawn[name] for name in now) == 1
+
+
 def test_json_for_programs(lettermill: Command, thirteen_scans: Path, tmp_path: Path) -> None:
     done = lettermill("run", thirteen_scans, "--out", "out", "--json", status=1)
     assert json.loads(done.stdout)["pages"] == 13
@@ -153,6 +173,8 @@ def test_json_for_programs(lettermill: Command, thirteen_scans: Path, tmp_path: 
         (["run", "file.png", "--out", "out"], 2, "is a file, not a folder"),
         (["run", "empty", "--out", "out"], 3, "no scans below"),
         (["run", "scans", "--out", "scans/out"], 2, "lies in the scan folder"),
+        (["run", "scans", "--out", "out", "--debug", "scans/seen"], 2, "lies in the scan folder"),
+        (["run", "scans", "--out", "out", "--debug", "seen", "--broker", NOBODY], 2, "worker --debug"),
         (["run", "scans", "--out", "out", "--alphabet", "greek"], 2, "'greek' is not one of"),
         (["run", "scans", "--out", "out", "--model", "empty"], 7, "cannot read the model's card"),
         (["run", "scans", "--out", "file.png"], 8, "cannot make the job folder"),
