@@ -105,6 +105,10 @@ QUALITY_ADVICE: dict[str, tuple[str, str]] = {
         "The lines of text are turned by more than 5°; from 10° on they are not found.",
         "Lay the sheet straight and scan it again, or turn the image.",
     ),
+    "TURNED": (
+        "The page lies on a side or upside down; it was turned before it was read.",
+        "Look whether it was turned rightly; nothing needs to be done where it was.",
+    ),
     "MUCH_INK_UNREAD": (
         "More than a quarter of the strokes on the page went into no letter, rules and frames aside.",
         "Look at the page: joined writing, drawings, stamps, struck text and letters on rules are left out.",

@@ -13,6 +13,7 @@ from segmentation.binarise import find_ink
 from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
 from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
 from segmentation.lines import ONE_LINE, find_lines, one_line, split_words, word_gap
+from segmentation.orientation import turn_quarters
 from segmentation.quality import quality_of, quality_without_letters
 from segmentation.skew import find_skew, turn
 from segmentation.trace import UNSEEN, Trace
@@ -46,7 +47,9 @@ ROUNDING = 0.01
 """Pixels that a box's edge may be off by arithmetic without taking in another pixel."""
 
 
-def segment(page: NDArray[np.uint8], layout: Layout = "auto", trace: Trace = UNSEEN) -> Segmentation:
+def segment(
+    page: NDArray[np.uint8], layout: Layout = "auto", trace: Trace = UNSEEN, quarters: int = 0
+) -> Segmentation:
     """Find the candidate letters of a page.
 
     Args:
@@ -54,6 +57,7 @@ def segment(page: NDArray[np.uint8], layout: Layout = "auto", trace: Trace = UNS
         layout: "page" looks for lines; "line" takes everything as one line; "auto" takes a page that is
             lower than 2.2 of its letters as one line.
         trace: is told what each stage saw.
+        quarters: quarter turns clockwise by which the page lies, 0 to 3; boxes are on the page as it lies.
 
     Returns:
         Lines from top to bottom, words and letters from left to right, boxes in page pixels. No lines where
@@ -66,13 +70,14 @@ def segment(page: NDArray[np.uint8], layout: Layout = "auto", trace: Trace = UNS
         raise ValueError(
             f"a page must be a two-dimensional uint8 array, not {page.dtype} of shape {page.shape}"
         )
-    survey, scale = _survey(page)
+    upright, back = turn_quarters(page, quarters)
+    survey, scale = _survey(upright)
     seen = measure(survey)
     if seen is None:
         return _nothing(survey, page, scale)
     skew = find_skew(survey, seen)
     seen = Sizes(seen.letter / scale, seen.stroke / scale)
-    ink = _ink_of_page(page, seen, skew)
+    ink = _ink_of_page(upright, seen, skew, back)
     trace.note("ink", ink)
     pieces = find_pieces(ink.mask)
     sizes = measure(pieces)
@@ -82,7 +87,7 @@ def segment(page: NDArray[np.uint8], layout: Layout = "auto", trace: Trace = UNS
     joined = join_strokes(drop_furniture(pieces, sizes, at_edge, trace), sizes)
     bodies = [piece for piece in joined if is_body(piece, sizes)]
     marks = [piece for piece in joined if not is_body(piece, sizes)]
-    has_one = layout == "line" or (layout == "auto" and page.shape[0] < ONE_LINE * seen.letter)
+    has_one = layout == "line" or (layout == "auto" and upright.shape[0] < ONE_LINE * seen.letter)
     lines = one_line(bodies) if has_one else find_lines(bodies, sizes.letter)
     lines = attach_marks(lines, marks, sizes, trace)
     if not lines:
@@ -99,7 +104,7 @@ def segment(page: NDArray[np.uint8], layout: Layout = "auto", trace: Trace = UNS
         for piece, cut in zip(pieces, at_edge.tolist(), strict=True)
         if not cut and id(piece.contours[0]) not in read
     ]
-    return Segmentation(found, skew, quality_of(page, found, letters, unread, ink.scale))
+    return Segmentation(found, skew, quality_of(page, found, letters, unread, ink.scale), quarters)
 
 
 def _nothing(survey: Sequence[Piece], page: NDArray[np.uint8], scale: float) -> Segmentation:
@@ -121,8 +126,10 @@ def _survey(page: NDArray[np.uint8]) -> tuple[list[Piece], float]:
     return find_pieces(ink), scale
 
 
-def _ink_of_page(page: NDArray[np.uint8], sizes: Sizes, skew: float) -> Ink:
-    """Take the ink off the page at a scale that suits its letters, and turn it upright."""
+def _ink_of_page(
+    page: NDArray[np.uint8], sizes: Sizes, skew: float, back_to_page: NDArray[np.float64]
+) -> Ink:
+    """Take the ink off the righted page at a scale that suits its letters, and turn it upright."""
     small, scale = _shrink(page, WORKING_LETTER / sizes.letter)
     window = max(LEAST_WINDOW, PAPER_WINDOW * sizes.letter * scale)
     stroke = sizes.stroke * scale
@@ -130,6 +137,8 @@ def _ink_of_page(page: NDArray[np.uint8], sizes: Sizes, skew: float) -> Ink:
     upright, back = turn(ink, skew, sizes.letter * scale)
     to_page = back / scale
     to_page[:, 2] += 0.5 / scale - 0.5
+    to_page = back_to_page[:, :2] @ to_page
+    to_page[:, 2] += back_to_page[:, 2]
     return Ink(upright, skew, to_page)
 
 

@@ -123,6 +123,7 @@ def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
         Flaw.LOW_CONTRAST: _is_below(quality.contrast, FAINT),
         Flaw.BLURRED: quality.blur is not None and quality.blur > SOFTEST,
         Flaw.SKEWED: abs(segmentation.skew_degrees) > ASKEW,
+        Flaw.TURNED: segmentation.quarters != 0,
         Flaw.MUCH_INK_UNREAD: _is_below(quality.ink_used, LEAST_USED),
     }
     return tuple(flaw for flaw, is_there in found.items() if is_there)

@@ -89,6 +89,7 @@ class Flaw(StrEnum):
     LOW_CONTRAST = "LOW_CONTRAST"
     BLURRED = "BLURRED"
     SKEWED = "SKEWED"
+    TURNED = "TURNED"
     MUCH_INK_UNREAD = "MUCH_INK_UNREAD"
 
 
@@ -120,8 +121,10 @@ class Segmentation:
         lines: the lines from top to bottom.
         skew_degrees: the angle of the text; positive where its lines fall to the right.
         quality: what was measured of the scan.
+        quarters: quarter turns clockwise by which the page lies, 0 to 3; boxes are on the page as it lies.
     """
 
     lines: tuple[Line, ...]
     skew_degrees: float
     quality: Quality
+    quarters: int = 0

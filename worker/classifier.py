@@ -97,6 +97,26 @@ class Classifier:
         """Return the first half of `read`."""
         return self.read(glyphs)[0]
 
+    def likeness(self, glyphs: NDArray[np.uint8], calm: float) -> NDArray[np.float32]:
+        """Return how surely each glyph is one character that the network knows, whatever the alphabet.
+
+        Args:
+            glyphs: uint8, n×28×28, as `segmentation.glyph.normalise` makes them.
+            calm: how many times the card's temperature to use, for glyphs unlike those it was set on.
+
+        Returns:
+            float32, n: the probability of the likeliest character, "not a letter" being one of its rivals.
+        """
+        found = np.empty(len(glyphs), np.float32)
+        last = -1 if self.tells_non_letters else None
+        for start in range(0, len(glyphs), BATCH):
+            batch = np.ascontiguousarray(glyphs[start : start + BATCH])
+            logits: NDArray[Any] = self._session.run(None, {self._input: batch})[0]
+            logits = logits / (calm * self._temperature)
+            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+            found[start : start + BATCH] = odds[:, :last].max(axis=1) / odds.sum(axis=1)
+        return found
+
     def rank(self, glyphs: list[NDArray[np.uint8]]) -> list[Ranking]:
         """Return the best three characters of each glyph with their confidence, best first.
 

@@ -74,7 +74,7 @@ class Drawing(Trace):
     def note(self, stage: str, seen: Seen, what: str = "") -> None:
         """Take down what a stage saw."""
         if isinstance(seen, Ink):
-            self._ink = seen
+            self._ink, self._stages = seen, {}  # The page is segmented anew, another way up.
         self._stages.setdefault(stage, []).append(_Note(seen, what))
 
     def picture(self, lines: Sequence[LineReading]) -> Picture:

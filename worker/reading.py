@@ -12,7 +12,8 @@ from segmentation.glyph import normalise
 from segmentation.page import segment
 from segmentation.trace import UNSEEN, Trace
 from segmentation.values import Segmentation
-from worker.classifier import Classifier
+from worker.classifier import Classifier, Ranking
+from worker.orientation import find_quarters
 
 
 def read_lines(
@@ -30,23 +31,33 @@ def read_lines(
         The lines in reading order, boxes in pixels of the page; and what segmentation found.
     """
     segmentation = segment(page, settings.layout, trace)
+    rankings = _rank(segmentation, classifier)
+    quarters = find_quarters(page, segmentation, rankings, settings.layout, classifier)
+    if quarters:
+        segmentation = segment(page, settings.layout, trace, quarters)
+        rankings = _rank(segmentation, classifier)
+    ranked = iter(rankings)
+    lines = []
+    for line in segmentation.lines:
+        letters = []
+        for number, word in enumerate(line.words, start=1):
+            for candidate in word.candidates:
+                ranking = next(ranked)
+                flagged = ranking[0][1] < settings.flag_below
+                letters.append(Letter(_box(candidate.box), number, ranking, flagged))
+        lines.append(LineReading(_box(line.box), tuple(letters)))
+    return tuple(lines), segmentation
+
+
+def _rank(segmentation: Segmentation, classifier: Classifier) -> list[Ranking]:
+    """Rank all letters of a page, in reading order."""
     glyphs = [
         normalise(candidate.ink)
         for line in segmentation.lines
         for word in line.words
         for candidate in word.candidates
     ]
-    rankings = iter(classifier.rank(glyphs))
-    lines = []
-    for line in segmentation.lines:
-        letters = []
-        for number, word in enumerate(line.words, start=1):
-            for candidate in word.candidates:
-                ranking = next(rankings)
-                flagged = ranking[0][1] < settings.flag_below
-                letters.append(Letter(_box(candidate.box), number, ranking, flagged))
-        lines.append(LineReading(_box(line.box), tuple(letters)))
-    return tuple(lines), segmentation
+    return classifier.rank(glyphs)
 
 
 def _box(box: values.Box) -> Box:
