@@ -352,7 +352,8 @@ def resume(
 def score(path: Path, truth: Path, as_json: bool) -> None:
     """Compare a job's results with the truth.
 
-    Prints the character error rate (CER), the share of files read exactly, and the commonest confusions.
+    Prints the character error rate (CER), the share of files read exactly, what went wrong (errors of
+    segmentation apart from those of classification), the commonest mistakes and the worst files.
     """
     from jobs.printed import score_text
     from jobs.score import score as compare

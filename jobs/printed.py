@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.files import shown
+from jobs.mistakes import SEGMENTATION, Kind
 from jobs.readings import Status
 from jobs.report import quality_advice
 from jobs.score import Score
@@ -10,6 +11,14 @@ from jobs.summary import Summary
 
 _FAILURES_SHOWN = 10
 _CONFUSIONS_SHOWN = 10
+_LONGEST_TEXT = 60
+
+_MEANING = {
+    Kind.MISSED: "a letter that is not in the reading",
+    Kind.INVENTED: "a letter that is not on the page",
+    Kind.SPLIT: "one letter read as two",
+    Kind.MERGED: "two letters read as one",
+}
 
 
 def summary_text(summary: Summary) -> str:
@@ -51,11 +60,14 @@ def summary_text(summary: Summary) -> str:
 
 
 def score_text(score: Score) -> str:
-    """Return a score as a short table with the commonest confusions."""
+    """Return a score for a person: rates, kinds of mistakes, the commonest ones, the worst files."""
     text = [
         f"CER         {score.cer:.2%}  ({score.edits} edits, {score.characters} characters)",
         f"exact       {score.exact:.1%}  ({score.exact_files} of {score.files} files)",
     ]
+    if score.lines > score.files:
+        share = score.exact_lines / score.lines
+        text.append(f"            {share:.1%}  ({score.exact_lines} of {score.lines} lines)")
     for count, what in (
         (score.left_out, "rows of the truth left out (empty, EMPTY or UNREADABLE)"),
         (score.not_in_job, "files of the truth are not in the job: counted as missed"),
@@ -64,10 +76,35 @@ def score_text(score: Score) -> str:
     ):
         if count:
             text.append(f"{count:<11} {what}")
-    if score.confusions:
-        text += ["", "commonest mistakes (truth → read):"]
-    for confusion in score.confusions[:_CONFUSIONS_SHOWN]:
+    if not score.edits:
+        return "\n".join(text)
+    text += ["", "edits by what went wrong:"]
+    text.append(f"  {_share(score.classification, score.edits)}  classification: one letter read as another")
+    text.append(f"  {_share(score.segmentation, score.edits)}  segmentation:")
+    text += [
+        f"  {score.by_kind[kind]:>13}  {kind.value}: {_MEANING[kind]}"
+        for kind in SEGMENTATION
+        if score.by_kind[kind]
+    ]
+    if score.wrong_letters:
+        share = score.wrong_flagged / score.wrong_letters
         text.append(
-            f"  {confusion.truth or '(nothing)'} → {confusion.read or '(nothing)'}  {confusion.count}"
+            f"{share:.0%} of the wrong letters are flagged ({score.wrong_flagged} of {score.wrong_letters})"
         )
+    text += ["", "commonest mistakes (truth → read):"]
+    for confusion in score.confusions[:_CONFUSIONS_SHOWN]:
+        words = f"{confusion.truth or '(nothing)'} → {confusion.read or '(nothing)'}"
+        text.append(f"  {confusion.count:>6}  {words}")
+    text += ["", "worst files (edits, truth, read):"]
+    for file in score.worst:
+        text.append(f"  {file.edits:>6}  {file.file!r}")
+        text += [f"          {_short(words) or '(nothing)'}" for words in (file.truth, file.read)]
     return "\n".join(text)
+
+
+def _share(count: int, whole: int) -> str:
+    return f"{count:>6} {count / whole:>6.1%}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"

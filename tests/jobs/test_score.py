@@ -11,6 +11,7 @@ import pytest
 
 from jobs.errors import BadData, ErrorCode
 from jobs.job import Job, ManifestEntry
+from jobs.printed import score_text
 from jobs.readings import PageReading, Status
 from jobs.score import Confusion, Score, score
 from jobs.settings import Settings
@@ -160,16 +161,68 @@ def test_json(job_reading: Callable[..., Job], scored: Callable[..., Score]) -> 
     assert json.loads(json.dumps(result.to_json())) == {
         "cer": 0.3333,
         "exact": 0.0,
+        "segmentation": 0,
+        "classification": 1,
         "files": 1,
         "exact_files": 0,
+        "lines": 1,
+        "exact_lines": 0,
         "characters": 3,
         "edits": 1,
+        "by_kind": {"confused": 1, "missed": 0, "invented": 0, "split": 0, "merged": 0},
+        "wrong_letters": 1,
+        "wrong_flagged": 0,
         "left_out": 0,
         "not_in_job": 0,
         "not_read": 0,
         "without_truth": 0,
         "confusions": [{"truth": "C", "read": "X", "count": 1}],
+        "worst": [{"file": "a.png", "edits": 1, "truth": "ABC", "read": "ABX"}],
     }
+
+
+def test_kinds_add_up_and_flagged_errors_are_told(
+    job_of: JobOf, reading_of: ReadingOf, scored: Callable[..., Score]
+) -> None:
+    job = job_of("a.png", "b.png", "c.png")
+    for entry, text, sure in zip(entries(job), ("HELXO", "WOVVS", "CAT"), (0.5, 0.98, 0.5), strict=True):
+        job.write_result(reading_of(entry, text, sure))
+    result = scored(job, "a.png,HELLO", "b.png,WOWS", "c.png,CATS")
+    assert (result.classification, result.segmentation, result.edits) == (1, 3, 4)
+    assert result.by_kind["split"] == 2
+    assert (result.wrong_letters, result.wrong_flagged) == (3, 1)  # X, and V and V, which are sure
+    assert [(file.file, file.edits) for file in result.worst] == [("b.png", 2), ("a.png", 1), ("c.png", 1)]
+
+
+@pytest.mark.parametrize(
+    ("read", "exact"),
+    [
+        ("DEAR\nSIR\nYES", 3),
+        ("DEAR\nSIX\nYES", 2),
+        ("DEARI\nSIR\nYES", 2),
+        ("DEAR\nISIR\nYES", 2),
+        ("DEAR\nI\nSIR\nYES", 3),
+        ("DEAR\nYES", 2),
+        ("", 0),
+    ],
+)
+def test_exact_lines(
+    job_reading: Callable[..., Job], scored: Callable[..., Score], read: str, exact: int
+) -> None:
+    result = scored(job_reading({"a.png": read}), 'a.png,"DEAR\nSIR\n\nYES"')
+    assert (result.exact_lines, result.lines) == (exact, 3)
+
+
+def test_the_printed_score_says_what_went_wrong(
+    job_reading: Callable[..., Job], scored: Callable[..., Score]
+) -> None:
+    result = scored(job_reading({"a.png": "AVVC", "b.png": "D"}), "a.png,AWC", "b.png,E")
+    printed = score_text(result)
+    assert "1  33.3%  classification" in printed
+    assert "2  66.7%  segmentation" in printed
+    assert "2  split: one letter read as two" in printed
+    assert "W → VV" in printed
+    assert "went wrong" not in score_text(scored(job_reading({"a.png": "AB", "b.png": "D"}), "a.png,AB"))
 
 
 @pytest.mark.parametrize(
