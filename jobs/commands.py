@@ -16,7 +16,7 @@ from jobs.job import Job, Roots, Submission, find_job_folders
 from jobs.job import submit as make_job
 from jobs.machine import usable_cores
 from jobs.models import installed_model_folder, load_model
-from jobs.settings import MAX_PAGE_SECONDS, Alphabet, Layout, Limits, Settings
+from jobs.settings import MAX_PAGE_SECONDS, Alphabet, Layout, Limits, Printed, Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -79,6 +79,13 @@ def _reading_options(command: _Command) -> _Command:
             default=_DEFAULTS.layout,
             show_default=True,
             help="Whether an image is one line, a page of lines, or to be judged.",
+        ),
+        click.option(
+            "--printed",
+            type=click.Choice(["drop", "keep"]),
+            default=_DEFAULTS.printed,
+            show_default=True,
+            help="Whether printed captions are left out or read like hand-print.",
         ),
         click.option(
             "--dpi",
@@ -391,6 +398,7 @@ def _submit(
     settings = Settings(
         alphabet=cast(Alphabet, reading["alphabet"]),
         layout=cast(Layout, reading["layout"]),
+        printed=cast(Printed, reading["printed"]),
         dpi=reading["dpi"],
         limits=Limits(reading["max_megapixels"], reading["max_megabytes"], reading["page_seconds"]),
     )

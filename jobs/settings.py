@@ -11,6 +11,7 @@ from jobs.errors import NotAJob
 
 Alphabet = Literal["letters", "digits", "alnum"]
 Layout = Literal["auto", "page", "line"]
+Printed = Literal["drop", "keep"]
 
 MAX_PAGE_SECONDS = 1500
 """The longest time limit of a page. Twice it (one page at work, one reserved) stays below the queue's
@@ -44,6 +45,9 @@ class Settings:
 
     layout: Layout = "auto"
     """Whether an image is one line, a page of lines, or to be judged."""
+
+    printed: Printed = "drop"
+    """Whether what is printed on a form is left out or read like hand-print."""
 
     dpi: int = 300
     """Dots per inch at which PDF pages are rendered; boxes count in these pixels."""

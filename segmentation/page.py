@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from segmentation.binarise import find_ink
 from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
 from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
+from segmentation.glyph import normalise
 from segmentation.lines import ONE_LINE, find_lines, one_line, split_words, word_gap
 from segmentation.orientation import turn_quarters
+from segmentation.printed import find_cut, find_printed, print_odds
 from segmentation.quality import quality_of, quality_without_letters
 from segmentation.skew import find_skew, turn
 from segmentation.trace import UNSEEN, Trace
@@ -21,6 +24,9 @@ from segmentation.values import Box, Candidate, Ink, Line, Segmentation, Word
 
 Layout = Literal["auto", "page", "line"]
 """How a page is read: as many lines, as one line, or as its height in letters suggests."""
+
+Printed = Literal["drop", "keep"]
+"""Whether printed captions are left out or read like hand-print."""
 
 SURVEY_SIDE = 1600
 """Longer side in pixels of the first look, which only measures: a 4-mm letter on A4 keeps 20 pixels."""
@@ -48,7 +54,11 @@ ROUNDING = 0.01
 
 
 def segment(
-    page: NDArray[np.uint8], layout: Layout = "auto", trace: Trace = UNSEEN, quarters: int = 0
+    page: NDArray[np.uint8],
+    layout: Layout = "auto",
+    printed: Printed = "keep",
+    trace: Trace = UNSEEN,
+    quarters: int = 0,
 ) -> Segmentation:
     """Find the candidate letters of a page.
 
@@ -56,6 +66,7 @@ def segment(
         page: uint8, h×w, grey, dark ink on light paper or light on dark.
         layout: "page" looks for lines; "line" takes everything as one line; "auto" takes a page that is
             lower than 2.2 of its letters as one line.
+        printed: "drop" leaves out what is printed, "keep" takes it like hand-print.
         trace: is told what each stage saw.
         quarters: quarter turns clockwise by which the page lies, 0 to 3; boxes are on the page as it lies.
 
@@ -88,8 +99,10 @@ def segment(
     bodies = [piece for piece in joined if is_body(piece, sizes)]
     marks = [piece for piece in joined if not is_body(piece, sizes)]
     has_one = layout == "line" or (layout == "auto" and upright.shape[0] < ONE_LINE * seen.letter)
-    lines = one_line(bodies) if has_one else find_lines(bodies, sizes.letter)
-    lines = attach_marks(lines, marks, sizes, trace)
+    rows = attach_marks(find_lines(bodies, sizes.letter), marks, sizes, trace)
+    lines = _wanted(rows, ink, page.shape, printed, trace)
+    if has_one:
+        lines = one_line([letter for line in lines for letter in line])
     if not lines:
         return _nothing(survey, page, scale)
     trace.note("lines", lines)
@@ -98,13 +111,37 @@ def segment(
     trace.note("words", [word for line in words for word in line])
     found = tuple(_line(line, ink, page.shape) for line in words)
     letters = [letter for line in lines for letter in line]
-    read = {id(contour) for letter in letters for contour in letter.contours}
+    known = {id(contour) for row in rows for letter in row for contour in letter.contours}
     unread = [
         piece
         for piece, cut in zip(pieces, at_edge.tolist(), strict=True)
-        if not cut and id(piece.contours[0]) not in read
+        if not cut and id(piece.contours[0]) not in known
     ]
     return Segmentation(found, skew, quality_of(page, found, letters, unread, ink.scale), quarters)
+
+
+def _wanted(
+    rows: list[list[Piece]], ink: Ink, shape: tuple[int, ...], printed: Printed, trace: Trace
+) -> list[list[Piece]]:
+    """Leave out the rests of lines that the upper or lower edge cuts, and what is printed."""
+    # The page's axis across the lines: y, unless the page lies on a side.
+    down = int(np.argmax(np.abs(ink.to_page[:2, 1])))
+    boxes = [_page_boxes(row, ink) for row in rows]
+    at_edge = [((box[:, down] <= 0) | (box[:, 2 + down] >= shape[1 - down])).tolist() for box in boxes]
+    cut = find_cut(rows, at_edge)
+    trace.note("captions", [row for row, is_cut in zip(rows, cut, strict=True) if is_cut], "cut by the edge")
+    rows = [row for row, is_cut in zip(rows, cut, strict=True) if not is_cut]
+    if printed == "keep":
+        return rows
+    odds = print_odds([normalise(ink_alone(letter, ink.mask)) for row in rows for letter in row])
+    flags = find_printed(rows, odds, ink.mask.shape[1])
+    dropped = [list(itertools.compress(*row)) for row in zip(rows, flags, strict=True)]
+    trace.note("captions", [row for row in dropped if row], "printed")
+    kept = [
+        [letter for letter, is_printed in zip(*row, strict=True) if not is_printed]
+        for row in zip(rows, flags, strict=True)
+    ]
+    return [row for row in kept if row]
 
 
 def _nothing(survey: Sequence[Piece], page: NDArray[np.uint8], scale: float) -> Segmentation:

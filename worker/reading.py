@@ -23,18 +23,18 @@ def read_lines(
 
     Args:
         page: uint8, h×w, grey.
-        settings: layout, and below which confidence a letter is flagged.
+        settings: layout, what becomes of captions, and below which confidence a letter is flagged.
         classifier: ranks the glyphs.
         trace: is told what each stage saw.
 
     Returns:
         The lines in reading order, boxes in pixels of the page; and what segmentation found.
     """
-    segmentation = segment(page, settings.layout, trace)
+    segmentation = segment(page, settings.layout, settings.printed, trace)
     rankings = _rank(segmentation, classifier)
     quarters = find_quarters(page, segmentation, rankings, settings.layout, classifier)
     if quarters:
-        segmentation = segment(page, settings.layout, trace, quarters)
+        segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
         rankings = _rank(segmentation, classifier)
     ranked = iter(rankings)
     lines = []
