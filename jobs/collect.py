@@ -30,7 +30,9 @@ LETTER_HEADER = (
     "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
     "third,third_confidence,flagged"
 )
-LINE_HEADER = "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters"
+LINE_HEADER = (
+    "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,lexicon_text"
+)
 PAGE_HEADER = (
     "scan,page,status,error_code,error,text,lines,letters,mean_confidence,flagged_letters,"
     "skew_degrees,seconds,attempts,quality"
@@ -154,6 +156,7 @@ def _line_cells(line: LineReading) -> list[Any]:
         _mean(sure),
         f"{min(sure):.4f}",
         sum(letter.flagged for letter in line.letters),
+        inert(line.lexicon_text),
     ]
 
 

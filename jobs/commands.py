@@ -17,6 +17,7 @@ from jobs.job import submit as make_job
 from jobs.machine import usable_cores
 from jobs.models import installed_model_folder, load_model
 from jobs.settings import MAX_PAGE_SECONDS, Alphabet, Layout, Limits, Printed, Settings
+from jobs.word_list import read_word_list
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -100,6 +101,12 @@ def _reading_options(command: _Command) -> _Command:
             type=_FOLDER,
             metavar="DIR",
             help="A model of your own, as `lettermill train` wrote it.",
+        ),
+        click.option(
+            "--lexicon",
+            type=_FOLDER,
+            metavar="FILE",
+            help="Words that may stand on the pages, one a line: lines.csv reports what they make of a line.",
         ),
         click.option(
             "--max-megapixels",
@@ -403,8 +410,9 @@ def _submit(
         limits=Limits(reading["max_megapixels"], reading["max_megabytes"], reading["page_seconds"]),
     )
     model = load_model(reading["model_folder"] or installed_model_folder())
+    lexicon = read_word_list(reading["lexicon"], settings.characters) if reading["lexicon"] else None
     roots = Roots(scans or folder, results or out)
-    return make_job(folder, out, settings, model, roots, token, shared), roots
+    return make_job(folder, out, settings, model, roots, token, shared, lexicon), roots
 
 
 def _announce(submission: Submission) -> None:

@@ -10,7 +10,7 @@ LettermillError            3
 ├── ModelProblem           7   a model file is missing, damaged or of another kind
 ├── ResultsNotWritable     8   the result folder does not take files
 ├── MissingExtra           9   a command needs an optional part that is not installed
-├── BadData               10   a truth file or a training set cannot be used
+├── BadData               10   a truth file, a word list or a training set cannot be used
 ├── TimedOut              11   `wait --timeout` ended before the job did
 └── Unforeseen            12   Lettermill itself failed
 ScanError                      one page cannot be read: never ends a job, becomes a row with its code
@@ -92,7 +92,7 @@ class MissingExtra(LettermillError):
 
 
 class BadData(LettermillError):
-    """A truth file or a training set cannot be used."""
+    """A truth file, a word list or a training set cannot be used."""
 
     exit_status = 10
 

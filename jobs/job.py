@@ -4,6 +4,7 @@
 OUT/JOB_ID/
   job.json          settings, model, when, by which version
   model/            the network and its card: a job keeps its model
+  lexicon.txt       the word list, where there is one: a job keeps it as well
   manifest.jsonl    a line a page
   pages/ab/….json   one PageReading each
   attempts/ab/….log the tries of pages that have no reading yet
@@ -30,6 +31,7 @@ from typing import Any, Self
 
 from jobs.errors import (
     MENDABLE_WITHOUT_A_NEW_FILE,
+    BadData,
     ErrorCode,
     ModelProblem,
     NotAJob,
@@ -42,11 +44,14 @@ from jobs.page_count import PageCounter
 from jobs.readings import PageReading, Status
 from jobs.scans import DOCUMENT_SUFFIXES, find_scans
 from jobs.settings import Settings
+from jobs.word_list import WordList
 
 VERSION = importlib.metadata.version("lettermill")
 
 MAX_ATTEMPTS = 3
 """A page that was begun this often without a result is quarantined."""
+
+LEXICON_FILE = "lexicon.txt"
 
 _ID_LENGTH = 24
 _ID = re.compile(f"[0-9a-f]{{{_ID_LENGTH}}}")
@@ -350,7 +355,7 @@ class Job:
         except FileNotFoundError:
             return []
 
-    # --- model, trying again --------------------------------------------------------------------
+    # --- model, word list, trying again --------------------------------------------------------------------
 
     @functools.cached_property
     def model(self) -> Model:
@@ -366,6 +371,24 @@ class Job:
                 "Delete the job folder and submit the scans again.",
             )
         return model
+
+    @functools.cached_property
+    def lexicon(self) -> WordList | None:
+        """The job's own copy of its word list; None where it has none.
+
+        Raises:
+            BadData: it is missing, or not the one that the job was made with.
+        """
+        if self.settings.lexicon is None:
+            return None
+        path = self.path / LEXICON_FILE
+        words = WordList(path, path.read_bytes() if path.is_file() else b"", self.settings.characters)
+        if words.digest != self.settings.lexicon:
+            raise BadData(
+                f"the word list {shown(path)} is gone, or not the one that the job was made with",
+                "Delete the job folder and submit the scans again.",
+            )
+        return words
 
     def forget_results(self, *, failures: bool = False, codes: frozenset[ErrorCode] = frozenset()) -> int:
         """Delete results, so that their pages are read again: damaged files always, others as asked.
@@ -505,6 +528,7 @@ def submit(
     roots: Roots,
     client_token: str = "",
     shared: bool = False,
+    lexicon: WordList | None = None,
 ) -> Submission:
     """Make the job of a folder of scans, or reopen it, and write its manifest.
 
@@ -520,6 +544,7 @@ def submit(
         roots: what the workers see.
         client_token: a name of the caller's own that decides the job instead of the folder.
         shared: whether workers elsewhere read it.
+        lexicon: the words that lines are read with a second time.
 
     Raises:
         UsageProblem: the folder cannot be listed, or one of the two lies outside of its root, or OUT lies
@@ -537,6 +562,7 @@ def submit(
     roots.below(roots.scans, folder, "--scans")
     roots.below(roots.results, out, "--results")
     model.check_knows(settings.characters)
+    settings = dataclasses.replace(settings, lexicon=lexicon.digest if lexicon else None)
     scans, other_files = find_scans(folder)
 
     identity = client_token or os.fsencode(folder).decode("utf-8", "backslashreplace")
@@ -547,9 +573,9 @@ def submit(
         reopened = (path / "job.json").exists()
         if reopened:
             job = dataclasses.replace(Job.open(path), settings=settings, scan_root=str(folder))
-            job.model.network  # noqa: B018 - the copy must be whole before pages are queued
+            job.model.network, job.lexicon  # noqa: B018 - the copies must be whole before pages are queued
         else:
-            job = _new_job(path, settings, model, folder)
+            job = _new_job(path, settings, model, folder, lexicon)
         with job.lock():
             job = job.placed(roots, shared)
             if reopened and job.manifest_path.exists():
@@ -564,16 +590,18 @@ def submit(
     return Submission(job, pages, tally.pages - tally.finished, other_files)
 
 
-def _new_job(path: Path, settings: Settings, model: Model, folder: Path) -> Job:
-    copy = path / "model"
-    copy.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        (MODEL_FILE, model.network),
-        (CARD_FILE, (model.folder / CARD_FILE).read_bytes()),
-    ):
-        temporary = copy / f".writing-{name}-{os.getpid()}"
+def _new_job(path: Path, settings: Settings, model: Model, folder: Path, lexicon: WordList | None) -> Job:
+    copies = {
+        path / "model" / MODEL_FILE: model.network,
+        path / "model" / CARD_FILE: (model.folder / CARD_FILE).read_bytes(),
+    }
+    if lexicon:
+        copies[path / LEXICON_FILE] = lexicon.content
+    (path / "model").mkdir(parents=True, exist_ok=True)
+    for copy, content in copies.items():
+        temporary = copy.with_name(f".writing-{copy.name}-{os.getpid()}")
         temporary.write_bytes(content)
-        temporary.replace(copy / name)
+        temporary.replace(copy)
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     return Job(
         path=path,

@@ -57,10 +57,17 @@ class Letter:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LineReading:
-    """One line: its box and its letters in reading order; never without a letter."""
+    """One line; never without a letter.
+
+    Attributes:
+        box: where it stands on the scan.
+        letters: its letters in reading order.
+        lexicon_text: the line as the job's word list explains it; empty where the job has none.
+    """
 
     box: Box
     letters: tuple[Letter, ...]
+    lexicon_text: str = ""
 
     @property
     def text(self) -> str:
@@ -160,6 +167,7 @@ class PageReading:
                         ]
                         for letter in line.letters
                     ],
+                    "lexicon_text": line.lexicon_text,
                 }
                 for line in self.lines
             ],
@@ -179,6 +187,7 @@ class PageReading:
                     Letter(Box(*box), word, tuple((str(c), float(p)) for c, p in ranking), bool(flagged))
                     for box, word, ranking, flagged in line["letters"]
                 ),
+                line.get("lexicon_text", ""),
             )
             for line in values["lines"]
         )

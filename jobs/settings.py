@@ -55,6 +55,9 @@ class Settings:
     flag_below: float = 0.9
     """Letters with less confidence are flagged for a person to look at."""
 
+    lexicon: str | None = None
+    """Digest of the word list that lines are read with a second time; None for none."""
+
     limits: Limits = Limits()
 
     @property

@@ -30,6 +30,7 @@ from segmentation.quality import find_flaws
 from segmentation.values import Quality
 from worker.classifier import Classifier
 from worker.debug import Drawing, write_drawing
+from worker.lexicon import Lexicon
 from worker.reading import read_lines
 
 logger = logging.getLogger("lettermill")
@@ -171,11 +172,12 @@ def _letters(job: Job, scans: Path, entry: ManifestEntry, debug: Path | None) ->
     _check_unchanged(path, entry)
     settings = job.settings
     pixels = read_page(path, entry.page, settings.dpi, settings.limits, entry.pages)
+    classifier, lexicon = _classifier(job), _lexicon(job)
     if debug is None:
-        lines, segmentation = read_lines(pixels, settings, _classifier(job))
+        lines, segmentation = read_lines(pixels, settings, classifier, lexicon)
     else:
         drawing = Drawing(pixels)
-        lines, segmentation = read_lines(pixels, settings, _classifier(job), drawing)
+        lines, segmentation = read_lines(pixels, settings, classifier, lexicon, drawing)
         write_drawing(debug / entry.drawing, drawing.picture(lines))
     return PageReading(
         page_id=entry.id,
@@ -220,6 +222,17 @@ def _loaded(path: Path, fingerprint: str, characters: str) -> Classifier:
 def _classifier(job: Job) -> Classifier:
     """Return the job's classifier; a process keeps the last four."""
     return _loaded(job.path, job.model_fingerprint, job.settings.characters)
+
+
+@functools.lru_cache(maxsize=1)
+def _listed(path: Path, digest: str) -> Lexicon | None:
+    words = Job.open(path).lexicon
+    return Lexicon(words) if words else None
+
+
+def _lexicon(job: Job) -> Lexicon | None:
+    """Return the job's word list ready for searching; a process keeps the last one, for it may be large."""
+    return _listed(job.path, job.settings.lexicon) if job.settings.lexicon else None
 
 
 def _check_unchanged(path: Path, entry: ManifestEntry) -> None:

@@ -48,6 +48,7 @@ def contract_job(job_of: JobOf) -> Job:
             Letter(Box(45, 21, 30, 39), 1, (("U", 0.5), ("V", 0.49999)), True),
             Letter(Box(95, 22, 30, 38), 2, (("X", 1.0),), False),
         ),
+        "=Qu X",
     )
     second = LineReading(Box(10, 80, 30, 40), (Letter(Box(10, 80, 30, 40), 1, (("A", 0.75),), True),))
     for reading in (
@@ -74,9 +75,10 @@ def test_the_contract_to_the_byte(contract_job: Job) -> None:
         "",
     ]
     assert (path / "lines.csv").read_bytes().decode().split("\r\n") == [
-        "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters",
-        "a.png,1,1,10,20,200,40,QU X,3,0.8292,0.5000,1",
-        "a.png,1,2,10,80,30,40,A,1,0.7500,0.7500,1",
+        "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
+        "lexicon_text",
+        "a.png,1,1,10,20,200,40,QU X,3,0.8292,0.5000,1,'=Qu X",
+        "a.png,1,2,10,80,30,40,A,1,0.7500,0.7500,1,",
         "",
     ]
     assert (path / "pages.csv").read_bytes().decode().split("\r\n") == [

@@ -16,11 +16,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from jobs.errors import ErrorCode, ModelProblem, NoScans, NotAJob, UsageProblem
+from jobs.errors import BadData, ErrorCode, ModelProblem, NoScans, NotAJob, UsageProblem
 from jobs.job import Job, ManifestEntry, Roots, Submission, find_job_folders, submit
 from jobs.models import Model
 from jobs.readings import Box, Letter, LineReading, Measured, PageReading, Status
 from jobs.settings import Limits, Settings
+from jobs.word_list import read_word_list
 
 Submit = Callable[..., Submission]
 
@@ -115,6 +116,44 @@ def test_settings_make_another_job_but_limits_do_not(
     relaxed = submit_scans(Settings(limits=Limits(max_megapixels=999)))
     assert relaxed.job.path == path
     assert Job.open(path).settings.limits.max_megapixels == 999
+
+
+@pytest.fixture
+def submit_with_list(tmp_path: Path, scans: Path, picture: Image.Image, model: Model) -> Submit:
+    picture.save(scans / "a.png")
+
+    def make(content: str) -> Submission:
+        names = tmp_path / "names.txt"
+        names.write_text(content)
+        words = read_word_list(names, Settings().characters)
+        names.unlink()
+        out = tmp_path / "out"
+        return submit(scans, out, Settings(), model, Roots(scans, out), lexicon=words)
+
+    return make
+
+
+def test_a_word_list_belongs_to_the_job(submit_with_list: Submit, submit_scans: Submit) -> None:
+    made = submit_with_list("Anna\nEva\n").job
+    words = Job.open(made.path).lexicon
+    assert words is not None
+    assert [entry.letters for entry in words.entries()] == ["ANNA", "EVA"]
+    again = submit_with_list("Anna\nEva\n").job
+    assert (again.path, again.token) == (made.path, made.token)
+    other, without = submit_with_list("Anna\n").job, submit_scans().job
+    assert without.lexicon is None
+    assert len({job.path for job in (made, other, without)}) == 3
+    assert len({entries(job)[0].id for job in (made, other, without)}) == 3
+
+
+def test_a_word_list_that_was_changed_in_the_job_folder(submit_with_list: Submit) -> None:
+    copy = submit_with_list("Anna\n").job.path / "lexicon.txt"
+    copy.write_text("Eva\n")
+    with pytest.raises(BadData, match=r"lexicon\.txt"):
+        submit_with_list("Anna\n")
+    copy.unlink()
+    with pytest.raises(BadData, match=r"lexicon\.txt"):
+        submit_with_list("Anna\n")
 
 
 def test_a_token_names_the_job(scans: Path, picture: Image.Image, submit_scans: Submit) -> None:
@@ -258,7 +297,7 @@ characters = st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 boxes = st.builds(Box, *[st.integers(0, 100_000)] * 4)
 rankings = st.lists(st.tuples(characters, st.floats(0, 1)), min_size=1, max_size=3).map(tuple)
 letters = st.builds(Letter, boxes, st.integers(1, 99), rankings, st.booleans())
-lines = st.builds(LineReading, boxes, st.lists(letters, min_size=1, max_size=4).map(tuple))
+lines = st.builds(LineReading, boxes, st.lists(letters, min_size=1, max_size=4).map(tuple), st.text())
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=[])).map(
     lambda text: os.fsdecode(text.encode("utf-8", "ignore"))
 ) | st.binary().map(os.fsdecode)
@@ -325,6 +364,17 @@ def test_damaged_results_are_told_and_read_again(
     assert job.forget_results() == 1
     assert not job.has_result(first.id)
     assert job.has_result(second.id)
+
+
+def test_results_from_before_there_were_word_lists(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
+) -> None:
+    job = job_of("a.png")
+    reading = reading_of(entries(job)[0], "AB")
+    older = reading.to_json()
+    for line in older["lines"]:
+        del line["lexicon_text"]
+    assert PageReading.from_json(older) == reading
 
 
 def test_a_result_ends_the_attempts(
