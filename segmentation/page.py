@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from segmentation.binarise import find_ink
 from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
+from segmentation.columns import find_lines_in_columns
 from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
 from segmentation.glyph import normalise
-from segmentation.lines import ONE_LINE, find_lines, one_line, split_words, word_gap
+from segmentation.lines import ONE_LINE, one_line, split_words, word_gap
 from segmentation.orientation import turn_quarters
 from segmentation.printed import find_cut, find_printed, print_odds
 from segmentation.quality import quality_of, quality_without_letters
@@ -99,7 +100,7 @@ def segment(
     bodies = [piece for piece in joined if is_body(piece, sizes)]
     marks = [piece for piece in joined if not is_body(piece, sizes)]
     has_one = layout == "line" or (layout == "auto" and upright.shape[0] < ONE_LINE * seen.letter)
-    rows = attach_marks(find_lines(bodies, sizes.letter), marks, sizes, trace)
+    rows = attach_marks(find_lines_in_columns(bodies, sizes.letter), marks, sizes, trace)
     lines = _wanted(rows, ink, page.shape, printed, trace)
     if has_one:
         lines = one_line([letter for line in lines for letter in line])
