@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.binarise import find_ink
+from segmentation.boxes import boxes_of, clipped
 from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
 from segmentation.columns import find_lines_in_columns
 from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
 from segmentation.glyph import normalise
-from segmentation.lines import ONE_LINE, one_line, split_words, word_gap
+from segmentation.lines import ONE_LINE, line_height, one_line, split_words, word_gap
 from segmentation.orientation import turn_quarters
 from segmentation.printed import find_cut, find_printed, print_odds
 from segmentation.quality import quality_of, quality_without_letters
 from segmentation.skew import find_skew, turn
 from segmentation.trace import UNSEEN, Trace
-from segmentation.values import Box, Candidate, Ink, Line, Segmentation, Word
+from segmentation.values import Box, Candidate, Ink, Joint, Line, Segmentation, Word
 
 Layout = Literal["auto", "page", "line"]
 """How a page is read: as many lines, as one line, or as its height in letters suggests."""
@@ -49,9 +50,6 @@ STROKE_BLUR = 0.2
 
 WORKING_LETTER = 64.0
 """Pixels to which higher letters are scaled down before the work: the CNN sees 22, and grain averages out."""
-
-ROUNDING = 0.01
-"""Pixels that a box's edge may be off by arithmetic without taking in another pixel."""
 
 
 def segment(
@@ -95,7 +93,7 @@ def segment(
     sizes = measure(pieces)
     if sizes is None:
         return _nothing(survey, page, scale)
-    at_edge = _touches_edge(_page_boxes(pieces, ink), page.shape)
+    at_edge = _touches_edge(boxes_of(pieces, ink), page.shape)
     joined = join_strokes(drop_furniture(pieces, sizes, at_edge, trace), sizes)
     bodies = [piece for piece in joined if is_body(piece, sizes)]
     marks = [piece for piece in joined if not is_body(piece, sizes)]
@@ -118,7 +116,7 @@ def segment(
         for piece, cut in zip(pieces, at_edge.tolist(), strict=True)
         if not cut and id(piece.contours[0]) not in known
     ]
-    return Segmentation(found, skew, quality_of(page, found, letters, unread, ink.scale), quarters)
+    return Segmentation(found, skew, quality_of(page, found, letters, unread, ink.scale), quarters, ink)
 
 
 def _wanted(
@@ -127,7 +125,7 @@ def _wanted(
     """Leave out the rests of lines that the upper or lower edge cuts, and what is printed."""
     # The page's axis across the lines: y, unless the page lies on a side.
     down = int(np.argmax(np.abs(ink.to_page[:2, 1])))
-    boxes = [_page_boxes(row, ink) for row in rows]
+    boxes = [boxes_of(row, ink) for row in rows]
     at_edge = [((box[:, down] <= 0) | (box[:, 2 + down] >= shape[1 - down])).tolist() for box in boxes]
     cut = find_cut(rows, at_edge)
     trace.note("captions", [row for row, is_cut in zip(rows, cut, strict=True) if is_cut], "cut by the edge")
@@ -188,19 +186,6 @@ def _shrink(page: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], f
     return cv2.resize(page, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False), scale
 
 
-def _page_boxes(pieces: Sequence[Piece], ink: Ink) -> NDArray[np.int64]:
-    """Boxes of pieces on the page, n×4 (left, top, right, bottom), before they are clipped to it."""
-    if not pieces:
-        return np.zeros((0, 4), np.int64)
-    shapes = [np.concatenate(piece.contours).reshape(-1, 2) for piece in pieces]
-    starts = np.cumsum([0, *(len(shape) for shape in shapes[:-1])])
-    points = np.concatenate(shapes) @ ink.to_page[:, :2].T + ink.to_page[:, 2]
-    half = np.hypot(*ink.to_page[0, :2]) / 2
-    low = np.minimum.reduceat(points, starts) + 0.5 - half
-    high = np.maximum.reduceat(points, starts) + 0.5 + half
-    return np.hstack((np.floor(low + ROUNDING), np.ceil(high - ROUNDING))).astype(np.int64)
-
-
 def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Whether each box reaches the edge of a page of that shape."""
     return (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2] >= shape[1]) | (boxes[:, 3] >= shape[0])
@@ -208,21 +193,26 @@ def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[n
 
 def _line(words: list[list[Piece]], ink: Ink, shape: tuple[int, ...]) -> Line:
     """Make a line of its words, with boxes on the page."""
-    found = tuple(Word(tuple(_candidates(word, ink, shape))) for word in words)
+    letter = line_height([piece for word in words for piece in word])
+    found = tuple(Word(tuple(_candidates(word, ink, shape)), _joints(word, letter)) for word in words)
     boxes = [candidate.box for word in found for candidate in word.candidates]
     left, top = min(box.x for box in boxes), min(box.y for box in boxes)
     right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
-    return Line(Box(left, top, right - left, bottom - top), found)
+    return Line(Box(left, top, right - left, bottom - top), found, letter)
+
+
+def _joints(word: Sequence[Piece], letter: float) -> tuple[Joint, ...]:
+    """The paper between the pieces of a word."""
+    return tuple(Joint((right.left - left.right) / letter) for left, right in itertools.pairwise(word))
 
 
 def _candidates(word: Sequence[Piece], ink: Ink, shape: tuple[int, ...]) -> list[Candidate]:
     """Make a candidate of each letter: its box on the page and its ink alone."""
-    height, width = shape[:2]
     candidates = []
-    for piece, (left, top, right, bottom) in zip(word, _page_boxes(word, ink).tolist(), strict=True):
-        left, top = min(max(0, left), width - 1), min(max(0, top), height - 1)
-        right, bottom = max(left + 1, min(width, right)), max(top + 1, min(height, bottom))
-        candidates.append(Candidate(Box(left, top, right - left, bottom - top), ink_alone(piece, ink.mask)))
+    for number, (piece, edges) in enumerate(zip(word, boxes_of(word, ink).tolist(), strict=True)):
+        alone = ink_alone(piece, ink.mask)
+        left, top = max(0, piece.left - 1), max(0, piece.top - 1)
+        candidates.append(Candidate(clipped(edges, shape), alone, left, top, number, number + 1))
     return candidates
 
 

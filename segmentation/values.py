@@ -54,31 +54,66 @@ class Ink:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One character to be read.
+    """Ink that may be one character: a run of its word's pieces.
 
     Attributes:
         box: the smallest upright box around its ink, clipped to the page.
         ink: uint8, h×w, this character's ink alone in the deskewed frame, as `segmentation.glyph.normalise`
             takes it; neighbours that reach into its box are left out.
+        left: column of the ink frame in which `ink` begins.
+        top: its row.
+        first: number of its first piece in the word, from 0.
+        last: one past the number of its last piece.
     """
 
     box: Box
     ink: NDArray[np.uint8] = field(compare=False, repr=False)
+    left: int
+    top: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """What lies between two neighbouring pieces of a word.
+
+    Attributes:
+        paper: columns of paper in letter heights of the line; negative where their boxes overlap.
+        ink: strokes' widths of ink that a cut between them crosses; 0 where they don't touch.
+    """
+
+    paper: float
+    ink: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Characters that stand together, from left to right."""
+    """Characters that stand together.
+
+    Attributes:
+        candidates: what its characters may be; as segmentation finds them one for each piece, from left to
+            right. `segmentation.cuts.refine` adds runs of pieces where that is doubtful.
+        joints: between each two neighbours of the pieces that the candidates are runs of.
+    """
 
     candidates: tuple[Candidate, ...]
+    joints: tuple[Joint, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text: its words from left to right and the box around all of them."""
+    """A line of text.
+
+    Attributes:
+        box: around all of its words, on the page.
+        words: from left to right.
+        letter: height of its typical letter in pixels of the ink frame.
+    """
 
     box: Box
     words: tuple[Word, ...]
+    letter: float
 
 
 class Flaw(StrEnum):
@@ -122,9 +157,11 @@ class Segmentation:
         skew_degrees: the angle of the text; positive where its lines fall to the right.
         quality: what was measured of the scan.
         quarters: quarter turns clockwise by which the page lies, 0 to 3; boxes are on the page as it lies.
+        ink: what the candidates were cut from; None where no letter was found.
     """
 
     lines: tuple[Line, ...]
     skew_degrees: float
     quality: Quality
     quarters: int = 0
+    ink: Ink | None = field(default=None, compare=False, repr=False)

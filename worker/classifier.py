@@ -60,7 +60,7 @@ class Classifier:
             raise ModelProblem(f"the network cannot be loaded: {error}") from error
         self._input = self._session.get_inputs()[0].name
         self._allowed = np.array([labels.index(character) for character in characters])
-        self._characters = characters
+        self.characters = characters
         self._temperature = float(model.card["temperature"])
         self.tells_non_letters = labels[-1] == NOT_A_LETTER
         """Whether the network has an output for what is no letter."""
@@ -79,7 +79,7 @@ class Classifier:
             that the network knows, whatever the alphabet. It takes one glyph in ten for none, as training
             does, and is not calibrated. Zeros where the network has no output for it.
         """
-        probabilities = np.empty((len(glyphs), len(self._characters)), np.float32)
+        probabilities = np.empty((len(glyphs), len(self.characters)), np.float32)
         non_letter = np.zeros(len(glyphs), np.float32)
         for start in range(0, len(glyphs), BATCH):
             batch = slice(start, start + BATCH)
@@ -129,6 +129,6 @@ class Classifier:
         """Return the best three characters of each row of probabilities, best first."""
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :CHOICES]
         return [
-            tuple((self._characters[index], round(float(row[index]), 6)) for index in best)
+            tuple((self.characters[index], round(float(row[index]), 6)) for index in best)
             for row, best in zip(probabilities, order, strict=True)
         ]

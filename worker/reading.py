@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from jobs.readings import Box, Letter, LineReading
 from jobs.settings import Settings
 from segmentation import values
-from segmentation.glyph import normalise
+from segmentation.cuts import refine
+from segmentation.glyph import GLYPH_SIZE, normalise
 from segmentation.page import segment
 from segmentation.trace import UNSEEN, Trace
-from segmentation.values import Segmentation
+from segmentation.values import Candidate, Segmentation, Word
 from worker.classifier import Classifier
-from worker.lattice import chain
+from worker.lattice import WordLattice, weigh
 from worker.lexicon import Lexicon
 from worker.look_alikes import follow_kind
 from worker.orientation import find_quarters
+
+Seen = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""What the CNN says of n candidates: probabilities n×characters, and n of how likely each is no letter."""
+
+DOUBT = 0.9
+"""A piece is doubtful where the CNN gives less than this to its being one certain letter."""
+
+WIDE = 1.05
+"""What is wider in letter heights is doubtful, however sure the CNN is."""
 
 
 def read_lines(
@@ -31,7 +43,7 @@ def read_lines(
     Args:
         page: uint8, h×w, grey.
         settings: layout, what becomes of captions, and below which confidence a letter is flagged.
-        classifier: ranks the glyphs.
+        classifier: knows the glyphs.
         lexicon: words that the lines are read with a second time.
         trace: is told what each stage saw.
 
@@ -39,42 +51,84 @@ def read_lines(
         The lines in reading order, boxes in pixels of the page; and what segmentation found.
     """
     segmentation = segment(page, settings.layout, settings.printed, trace)
-    probabilities, non_letter = _classify(segmentation, classifier)
-    rankings = classifier.ranked(probabilities)
-    quarters = find_quarters(page, segmentation, rankings, settings.layout, classifier)
+    seen = _see(_pieces(segmentation), classifier)
+    quarters = find_quarters(page, segmentation, classifier.ranked(seen[0]), settings.layout, classifier)
     if quarters:
         segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
-        probabilities, non_letter = _classify(segmentation, classifier)
-        rankings = classifier.ranked(probabilities)
-    start = 0
+        seen = _see(_pieces(segmentation), classifier)
+    lattices = iter(_lattices(segmentation, seen, page.shape, classifier))
     lines = []
     for line in segmentation.lines:
+        words = [next(lattices) for _ in line.words]
         letters: list[Letter] = []
         readings = []
-        for number, word in enumerate(line.words, start=1):
-            part = slice(start, start := start + len(word.candidates))
-            ranked = follow_kind(rankings[part]) if settings.alphabet == "alnum" else rankings[part]
-            for candidate, ranking in zip(word.candidates, ranked, strict=True):
+        for word, lattice in words:
+            path, rankings = lattice.reading(classifier.characters)
+            rankings = follow_kind(rankings) if settings.alphabet == "alnum" else rankings
+            number = letters[-1].word + 1 if letters else 1
+            for index, ranking in zip(path, rankings, strict=True):
                 flagged = ranking[0][1] < settings.flag_below
-                letters.append(Letter(_box(candidate.box), number, ranking, flagged))
-            text = "".join(ranking[0][0] for ranking in ranked)
-            readings.append((text, chain(probabilities[part], non_letter[part])))
-        lexicon_text = lexicon.read(readings) if lexicon else ""
-        lines.append(LineReading(_box(line.box), tuple(letters), lexicon_text))
+                letters.append(Letter(_box(word.candidates[index].box), number, ranking, flagged))
+            readings.append(("".join(ranking[0][0] for ranking in rankings), lattice))
+        if letters:
+            lexicon_text = lexicon.read(readings) if lexicon else ""
+            box = _around([letter.box for letter in letters])
+            lines.append(LineReading(box, tuple(letters), lexicon_text))
     return tuple(lines), segmentation
 
 
-def _classify(
-    segmentation: Segmentation, classifier: Classifier
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Classify all letters of a page in reading order, as `Classifier.read` does."""
-    glyphs = [
-        normalise(candidate.ink)
-        for line in segmentation.lines
-        for word in line.words
-        for candidate in word.candidates
+def _pieces(segmentation: Segmentation) -> list[tuple[Candidate, ...]]:
+    """The pieces of all words in reading order."""
+    return [word.candidates for line in segmentation.lines for word in line.words]
+
+
+def _see(groups: Sequence[Sequence[Candidate]], classifier: Classifier) -> Seen:
+    """Show candidates to the CNN, one group after the other."""
+    glyphs = [normalise(candidate.ink) for group in groups for candidate in group]
+    return classifier.read(np.array(glyphs, np.uint8).reshape(-1, GLYPH_SIZE, GLYPH_SIZE))
+
+
+def _lattices(
+    segmentation: Segmentation, seen: Seen, shape: tuple[int, ...], classifier: Classifier
+) -> list[tuple[Word, WordLattice]]:
+    """Score the candidates of every word, and where they are doubtful the runs of their parts as well."""
+    if segmentation.ink is None:
+        return []
+    words = [word for line in segmentation.lines for word in line.words]
+    heights = [line.letter for line in segmentation.lines for _ in line.words]
+    pieces = list(_shared(seen, [len(word.candidates) for word in words]))
+    refined = [
+        refine(word, _is_doubtful(word, letter, *one), letter, segmentation.ink, shape)
+        for word, one, letter in zip(words, pieces, heights, strict=True)
     ]
-    return classifier.read(np.stack(glyphs) if glyphs else np.zeros((0, 28, 28), np.uint8))
+    added = [word.candidates[len(old.candidates) :] for word, old in zip(refined, words, strict=True)]
+    runs = _shared(_see(added, classifier), [len(candidates) for candidates in added])
+    return [
+        (word, weigh(word, letter, np.concatenate((one[0], more[0])), np.concatenate((one[1], more[1]))))
+        for word, letter, one, more in zip(refined, heights, pieces, runs, strict=True)
+    ]
+
+
+def _shared(seen: Seen, counts: Sequence[int]) -> Iterator[Seen]:
+    """Give each group of so many candidates its own."""
+    ends = np.cumsum(counts, dtype=np.intp)[:-1]
+    return zip(np.split(seen[0], ends), np.split(seen[1], ends), strict=True)
+
+
+def _is_doubtful(
+    word: Word, letter: float, probabilities: NDArray[np.float32], non_letter: NDArray[np.float32]
+) -> list[bool]:
+    """For each candidate, whether it may be anything but one certain letter."""
+    widths = np.array([candidate.ink.shape[1] - 2 for candidate in word.candidates])
+    doubt = (probabilities.max(axis=1) * (1 - non_letter) < DOUBT) | (widths > WIDE * letter)
+    return [bool(one) for one in doubt]
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    """The box around all of some boxes."""
+    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
+    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
+    return Box(left, top, right - left, bottom - top)
 
 
 def _box(box: values.Box) -> Box:

@@ -1,0 +1,54 @@
+"""From the ink frame back to the page: the smallest upright box around ink, in pixels of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.components import INK_LEVEL, Piece
+from segmentation.values import Box, Ink
+
+ROUNDING = 0.01
+"""Pixels that a box's edge may be off by arithmetic without taking in another pixel."""
+
+
+def page_boxes(shapes: Sequence[NDArray[np.int32]], ink: Ink) -> NDArray[np.int64]:
+    """Return the boxes of shapes on the page, n×4 (left, top, right, bottom), before they are clipped to it.
+
+    Args:
+        shapes: points n×2 (x, y) of each shape, in the ink frame; none is empty.
+        ink: the frame.
+    """
+    if not shapes:
+        return np.zeros((0, 4), np.int64)
+    starts = np.cumsum([0, *(len(shape) for shape in shapes[:-1])])
+    points = np.concatenate(shapes) @ ink.to_page[:, :2].T + ink.to_page[:, 2]
+    half = np.hypot(*ink.to_page[0, :2]) / 2
+    low = np.minimum.reduceat(points, starts) + 0.5 - half
+    high = np.maximum.reduceat(points, starts) + 0.5 + half
+    return np.hstack((np.floor(low + ROUNDING), np.ceil(high - ROUNDING))).astype(np.int64)
+
+
+def boxes_of(pieces: Sequence[Piece], ink: Ink) -> NDArray[np.int64]:
+    """Return the boxes of pieces on the page, as `page_boxes` does."""
+    return page_boxes([np.concatenate(piece.contours).reshape(-1, 2) for piece in pieces], ink)
+
+
+def clipped(edges: Sequence[int], shape: tuple[int, ...]) -> Box:
+    """Return the box of (left, top, right, bottom) on a page of that shape, at least one pixel of it."""
+    left, top, right, bottom = edges
+    height, width = shape[:2]
+    left, top = min(max(0, left), width - 1), min(max(0, top), height - 1)
+    right, bottom = max(left + 1, min(width, right)), max(top + 1, min(height, bottom))
+    return Box(left, top, right - left, bottom - top)
+
+
+def box_around(crop: NDArray[np.uint8], left: int, top: int, ink: Ink, shape: tuple[int, ...]) -> Box:
+    """Return the box on the page around the strokes of a crop whose first pixel stands at (left, top)."""
+    strong = (crop >= INK_LEVEL).astype(np.uint8)
+    contours, _ = cv2.findContours(strong, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top))
+    points = np.concatenate(contours).reshape(-1, 2).astype(np.int32, copy=False)
+    return clipped(page_boxes([points], ink)[0].tolist(), shape)
