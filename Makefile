@@ -40,6 +40,7 @@ format: .venv/ready-lint
 bench: .venv/ready-test
 	$(BIN)/python tests/bench/batch_size.py
 	$(BIN)/python tests/bench/runtimes.py
+	PYTHONPATH=.:tests $(BIN)/python tests/bench/difficulties.py bench-results
 
 clean:
-	rm -rf .venv demo-results
+	rm -rf .venv demo-results bench-results

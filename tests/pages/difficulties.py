@@ -21,7 +21,7 @@ class Difficulties:
     slant: float = 0.0  # the page leans by 25°, each letter by 10° more or less
     pen: float = 0.0  # some strokes half as wide as others, some twice
     tight: float = 0.0  # 0.06 cap of paper between letters, so their boxes overlap
-    touching: float = 0.0  # three neighbours in four share ink
+    touching: float = 0.0  # three neighbours in four share ink; pairs always do, here by two pens' width
     broken: float = 0.0  # three gaps a letter, up to 0.12 cap wide
     faint: float = 0.0  # a quarter of the contrast, in patches less
     # what else is on the form
@@ -42,6 +42,7 @@ class Difficulties:
     edge: float = 0.0  # a dark desk on two sides
     chalk: float = 0.0  # light on dark, a third of the contrast
     # camera and scanner
+    turned: float = 0.0  # a quarter turn; from a third on upside down; from two thirds on a quarter back
     skew: float = 0.0  # 10°
     curve: float = 0.0  # lines bend by one cap
     blur: float = 0.0  # a Gaussian of 0.14 cap
@@ -63,7 +64,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("coloured_ink", "coloured_form"),
     ),
     "Paper and light": ("grain", "light", "shadow", "edge", "chalk"),
-    "Camera and scanner": ("skew", "curve", "blur", "resolution", "jpeg"),
+    "Camera and scanner": ("turned", "skew", "curve", "blur", "resolution", "jpeg"),
 }
 
 NAMES = tuple(field.name for field in dataclasses.fields(Difficulties))

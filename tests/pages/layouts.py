@@ -120,7 +120,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "line": Kind(cap=32, scale=2, gap=0.3, pen=0.11, lines=(1, 3), paper=250),
-    "field": Kind(cap=13, scale=4, gap=0.45, pen=0.09, lines=(1, 1), paper=255),
+    "field": Kind(cap=13, scale=4, gap=0.6, pen=0.09, lines=(1, 1), paper=255),
     "comb": Kind(cap=30, scale=2, gap=0.0, pen=0.11, lines=(1, 2), paper=250),
     "card": Kind(cap=36, scale=1, gap=0.3, pen=0.12, lines=(4, 3), paper=210),
     "a4": Kind(cap=46, scale=1, gap=0.28, pen=0.12, lines=(32, 6), paper=252),
@@ -225,7 +225,8 @@ class Pen:
         end = before[3] + before[2].shape[1]
         nearest = before[3] + _reach(before[2], before[4], mask, rise)  # where the two just meet
         if touches:
-            return round(nearest - max(2.0, 0.4 * self._kind.pen * self.cap))
+            pens = 0.4 + 1.6 * self._d.touching if self._kind is KINDS["pair"] else 0.4
+            return round(nearest - max(2.0, pens * self._kind.pen * self.cap))
         apart, tight = end + self._gap * self._kind.gap * self.cap, nearest + 0.06 * self.cap
         return round(apart + self._d.tight * (tight - apart))
 
@@ -297,7 +298,7 @@ def _cells(pen: Pen, kind: Kind, lines: Sequence[str], d: Difficulties, seed: in
     """One letter a cell: a comb, whose empty cells part words, or a ruled grid."""
     rng, cap = chance(seed, "boxes"), pen.cap
     grid = kind is KINDS["grid"]
-    wide, high = (2.1 * cap, 2.1 * cap) if grid else (1.5 * cap, 1.8 * cap)
+    wide, high = (1.8 * cap, 1.8 * cap) if grid else (1.5 * cap, 1.8 * cap)
     margin = 0.03 * cap if grid else 1.5 * cap
     columns = max(map(len, lines))
     captions = [None if grid else _caption(cap, d, chance(seed, f"captions {n}")) for n in range(len(lines))]

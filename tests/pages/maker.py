@@ -81,11 +81,22 @@ def make(
         seed,
     )
     height, width = image.shape[:2]
+    turns = int(np.ceil(3 * difficulties.turned))
     letters = []
     for written in sheet.letters:
-        x, y, right, bottom = bend.box(written.mask, written.left, written.top, width, height)
+        box = bend.box(written.mask, written.left, written.top, width, height)
+        x, y, right, bottom = _turned(box, turns, width, height)
         letters.append(Letter(written.character, x, y, right - x, bottom - y, written.line, written.word))
-    return MadePage(image, "\n".join(lines), tuple(letters))
+    return MadePage(np.ascontiguousarray(np.rot90(image, turns)), "\n".join(lines), tuple(letters))
+
+
+def _turned(box: tuple[int, int, int, int], turns: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """Turn left, top, right and bottom on a page of that size by quarters, anticlockwise."""
+    left, top, right, bottom = box
+    for _ in range(turns):
+        left, top, right, bottom = top, width - right, bottom, width - left
+        width, height = height, width
+    return left, top, right, bottom
 
 
 class _Bend:
@@ -165,12 +176,23 @@ def _coloured(sheet: Sheet, bend: _Bend, kind: Kind, d: Difficulties, seed: int)
         paper = _over(paper, bend.warp(panel), white + 0.8 * tint)
     paper = _over(paper, bend.warp(sheet.printed), black + d.coloured_form * (0.8 * form - black))
     strength = 1 - 0.7 * d.faint
-    writing = bend.warp(sheet.ink).astype(np.float32) * strength
+    writing = _uneven(bend.warp(sheet.ink), bend.cap, kind, seed) * strength
     if d.faint:
         patches = _blotches(writing.shape, bend.cap, chance(seed, "faint"))
         writing *= np.clip(1 + 0.5 * d.faint * patches, 0.5, 1)
     paper = _over(paper, writing, ink)
     return _over(paper, bend.warp(sheet.dirt), np.array((40, 38, 35), np.float32))
+
+
+def _uneven(ink: NDArray[np.uint8], cap: float, kind: Kind, seed: int) -> NDArray[np.float32]:
+    """Ink as it comes to paper, float32, 0–255: ragged where a scanner made it black, else uneven."""
+    rng = chance(seed, "ink")
+    writing = ink.astype(np.float32)
+    if kind.paper == 255:
+        ragged = writing + 45 * _blotches(ink.shape, 1.5, rng)
+        return np.where(ink > 0, np.clip((ragged - 70) * 2, 0, 255), 0).astype(np.float32)
+    uneven: NDArray[np.float32] = writing * (0.88 + 0.12 * np.tanh(_blotches(ink.shape, 0.4 * cap, rng)))
+    return uneven
 
 
 def _over(below: Colour, layer: NDArray[np.generic], colour: NDArray[np.float32]) -> Colour:

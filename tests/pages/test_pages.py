@@ -145,6 +145,24 @@ def test_the_letters_of_a_pair_share_ink() -> None:
     assert parts == [1] * 10
 
 
+def test_pairs_overlap_the_more_the_harder() -> None:
+    widths = []
+    for touching in (0.0, 0.5, 1.0):
+        first, second = make("pair", SANS, 3, Difficulties(touching=touching)).letters
+        widths.append(second.x + second.width - first.x)
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) == 3
+
+
+@pytest.mark.parametrize(("strength", "turns"), [(0.2, 1), (0.6, 2), (1.0, 3)])
+def test_turned_pages_have_their_letters_where_they_stand(strength: float, turns: int) -> None:
+    upright, turned = make("line", SANS, 4), make("line", SANS, 4, Difficulties(turned=strength))
+    assert (np.rot90(turned.image, -turns) == upright.image).all()
+    assert ink_outside(turned) == 0
+    assert slack(turned) <= 2
+    assert turned.text == upright.text
+
+
 def test_letters_of_a_comb_stand_each_in_its_cell() -> None:
     page = make("comb", SANS, 2, lines=["AB CD"])
     assert [letter.word for letter in page.letters] == [1, 1, 2, 2]
