@@ -26,9 +26,9 @@ class Trace:
 
         Args:
             stage: its name in plain words; notes of one stage belong together.
-            seen: ink is the frame of all that is noted after it. Pieces and masks are shown in one colour,
-                groups of pieces in one colour each.
-            what: says what it is where a stage notes several things.
+            seen: ink is the frame of all that is noted after it, and what was noted before is out of date.
+                Pieces and masks are shown in one colour, groups of pieces in one colour each.
+            what: says what it is where a stage notes several things; each of them has one colour.
         """
 
 

@@ -172,11 +172,11 @@ def _show(panel: Picture, note: _Note, number: int) -> list[tuple[str, tuple[int
         return [(note.what, colour)]
     groups = cast("Sequence[Piece | Sequence[Piece]]", seen)
     for index, group in enumerate(groups):
-        alone = isinstance(group, Piece)
-        shade = colour if alone else _COLOURS[index % len(_COLOURS)]
+        alike = note.what or isinstance(group, Piece)
+        shade = colour if alike else _COLOURS[index % len(_COLOURS)]
         for piece in [group] if isinstance(group, Piece) else group:
             cv2.drawContours(panel, list(piece.contours), -1, shade, cv2.FILLED)
-    in_groups = bool(groups) and not isinstance(groups[0], Piece)
+    in_groups = not note.what and bool(groups) and not isinstance(groups[0], Piece)
     return [(f"{note.what} {len(groups)}".strip(), _WORDS if in_groups else colour)]
 
 

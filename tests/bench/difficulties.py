@@ -1,7 +1,7 @@
 """Sweeps each difficulty of made pages: the character error rate and what kind of error it is made of.
 
-See README.md beside it. Three sweeps: each difficulty alone; all difficulties of a kind of page at once, up to
-the strength at which it looks like real ones; and pairs of letters that touch.
+See README.md beside it. Three sweeps: each difficulty alone; all that a kind of page has at once, up to the
+strength at which it looks like real ones; and pairs of letters that touch.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def plot(table: pd.DataFrame, path: Path) -> None:
 def tables(table: pd.DataFrame) -> str:
     """Return the numbers as Markdown."""
     alone, alike, pairs = (table[table["sweep"] == name] for name in ("alone", "alike", "pairs"))
-    parts = []
+    parts: list[str] = []
     wide = alone.pivot(index="difficulty", columns="strength", values="cer").loc[list(NAMES)]
     full = alone[alone["strength"] == 1.0].set_index("difficulty")
     heads = ["difficulty", *(f"{strength:g}" for strength in wide.columns), "segmentation", "classification"]
@@ -220,7 +220,10 @@ def tables(table: pd.DataFrame) -> str:
         ]
         for name in NAMES
     ]
-    parts.append(_markdown(heads, rows))
+    parts += [
+        "CER at each strength of one difficulty alone; kinds of errors at 1; in %:",
+        _markdown(heads, rows),
+    ]
     heads = [
         "kind",
         "strength",
@@ -238,16 +241,16 @@ def tables(table: pd.DataFrame) -> str:
         ]
         for row in alike.itertuples()
     ]
-    parts.append(_markdown(heads, rows))
+    parts += ["Pages like real ones, in %:", _markdown(heads, rows)]
     heads = ["strength", "pairs", "both letters right"]
     rows = [[f"{row.strength:g}", str(row.pages), f"{100 * row.exact:.1f}"] for row in pairs.itertuples()]
-    parts.append(_markdown(heads, rows))
+    parts += ["Pairs of letters that touch, in %:", _markdown(heads, rows)]
     heads = ["pages", "letters that both call wrong", "of the same kind"]
     rows = [
         [name, str(of.sum().both_wrong), f"{of.sum().agreed / max(1, of.sum().both_wrong):.1%}"]
         for name, of in (("like real ones", alike), ("all", table))
     ]
-    parts.append(_markdown(heads, rows))
+    parts += ["What went wrong, as `score` infers it and as the boxes say:", _markdown(heads, rows)]
     return "\n\n".join(parts)
 
 
@@ -255,7 +258,7 @@ def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows))
 
 
-@click.command(help=__doc__)
+@click.command(help="Write difficulties.csv, .png and .md into OUT; the README beside this file says more.")
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--pages", default=4, show_default=True, help="Pages of each difficulty at each strength.")
 @click.option(
@@ -268,7 +271,7 @@ def main(out: Path, pages: int, fonts: Path | None) -> None:
     table.to_csv(out / "difficulties.csv", index=False, float_format="%.4f")
     plot(table, out / "difficulties.png")
     numbers = tables(table)
-    (out / "difficulties.md").write_text(numbers + "\n", encoding="utf-8")
+    (out / "difficulties.md").write_text(f"## Numbers\n\n{numbers}\n", encoding="utf-8")
     click.echo(numbers)
 
 

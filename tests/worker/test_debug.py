@@ -11,6 +11,7 @@ from pages.layouts import PRINT_FONTS
 from pages.maker import make
 
 from jobs.readings import Box, Letter, LineReading
+from segmentation.components import find_pieces
 from segmentation.page import segment
 from segmentation.values import Ink
 from worker.debug import LETTER, LONGEST_SIDE, NARROWEST, TITLE, Drawing
@@ -49,6 +50,29 @@ def test_masks_and_groups_are_coloured_where_they_lie() -> None:
     top = 200 + TITLE + 2 + TITLE + 1
     assert (picture[top + 50 : top + 60, 101:141] == COLOUR).all()
     assert count(picture, COLOUR) == 400
+
+
+def test_a_second_look_at_a_page_takes_the_place_of_the_first() -> None:
+    page = make("line", SANS, 2).grey
+    once, twice = Drawing(page), Drawing(page)
+    segment(page, trace=once)
+    segment(page[::-1, ::-1].copy(), trace=twice)
+    segment(page, trace=twice)
+    assert (once.picture(()) == twice.picture(())).all()
+
+
+def test_groups_have_colours_of_their_own_unless_they_are_named() -> None:
+    page = np.full((200, NARROWEST), 255, np.uint8)
+    groups = [
+        find_pieces(cv2.rectangle(np.zeros_like(page), (x, 20), (x + 30, 50), 255, -1)) for x in (50, 150)
+    ]
+    counts = []
+    for what in ("", "printed"):
+        drawing = Drawing(page)
+        drawing.note("words", groups, what)
+        picture = drawing.picture(())[TITLE + 200 + TITLE :]  # below the second title
+        counts.append([count(picture, colour) for colour in (COLOUR, (0, 94, 213))])
+    assert counts == [[31 * 31, 31 * 31], [2 * 31 * 31, 0]]
 
 
 def test_small_letters_are_enlarged_and_large_pages_kept_small() -> None:
