@@ -102,7 +102,7 @@ QUALITY_ADVICE: dict[str, tuple[str, str]] = {
         "Clean the scanner's glass and lay the sheet flat; hold the camera still and let it focus.",
     ),
     "SKEWED": (
-        "The lines of text are turned by more than 5°; from 10° on they are not found.",
+        "The lines of text are turned by more than 5°; from 20° on they are not found.",
         "Lay the sheet straight and scan it again, or turn the image.",
     ),
     "TURNED": (

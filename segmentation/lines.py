@@ -178,6 +178,33 @@ def line_height(line: Sequence[Piece]) -> float:
     return float(np.median([piece.height for piece in line]))
 
 
+def baseline_of(line: Sequence[Piece]) -> NDArray[np.float64]:
+    """Find the row on which each letter of a line stands; the line may rise, fall and bend.
+
+    Around each letter a straight line is laid through the feet of the letters nearest to it: of all slopes
+    between two feet the median one, at the median height (Theil 1950, Sen 1968), so that tails of Q and J and
+    a few small letters do not pull it.
+
+    Args:
+        line: its letters from left to right.
+
+    Returns:
+        float64, one for each letter: the row past the foot of a letter that stands on the line.
+    """
+    x = np.array([(piece.left + piece.right) / 2 for piece in line])
+    feet = np.array([piece.bottom for piece in line], np.float64)
+    rows = np.empty(len(line))
+    for index in range(len(line)):
+        first = max(0, min(index - FOLLOWED // 2, len(line) - FOLLOWED - 1))
+        near = slice(first, first + FOLLOWED + 1)
+        one, other = np.triu_indices(len(x[near]), 1)
+        run = x[near][other] - x[near][one]
+        slopes = (feet[near][other] - feet[near][one])[run > 0] / run[run > 0]
+        slope = float(np.median(slopes)) if slopes.size else 0.0
+        rows[index] = np.median(feet[near] - slope * (x[near] - x[index]))
+    return rows
+
+
 def word_gap(lines: Sequence[Sequence[Piece]]) -> float:
     """Find how wide the paper between two words is on this page.
 

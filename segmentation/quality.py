@@ -29,7 +29,7 @@ LEAST_USED = 0.75
 """Share of the strokes that are letters: 0.87 or more on clean pages, 0.8 beside faint photographed rules."""
 
 ASKEW = 5.0
-"""Degrees: anybody sees it, and it is half of the angle that can be righted."""
+"""Degrees: anybody sees it, and letters begin to lie on their neighbours."""
 
 _SAMPLE = 8
 """Contrast and blur are looked at on so many letters, and on every third one at most."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from segmentation.components import Piece, Sizes
 
-WIDEST = 10.0
-"""Degrees to either side that are tried: no sheet is laid down more askew by accident."""
+WIDEST = 20.0
+"""Degrees to either side that are tried: no sheet is laid down or photographed more askew by accident."""
 
 LEAST_DRIFT = 0.6
 """Letter heights by which a line may fall across the page before turning is worth its blur."""
@@ -27,8 +27,11 @@ LEAST_LETTERS = 4
 USUAL = 6.0
 """Standard deviation in degrees of what is expected: few letters leave a choice, then take the smaller."""
 
-_STEP = 0.1
-"""Degrees: across a full page this moves a letter by a few pixels, less than hand-print is uneven."""
+FEW = 20
+"""So few letters leave a choice; what is expected counts the less, the more there are."""
+
+_STEP = 0.2
+"""Degrees: across a full page this moves a letter by no more than the profile is smoothed over."""
 
 _FINE_STEP = 0.02
 """Degrees between the angles tried around the best one."""
@@ -45,7 +48,7 @@ def find_skew(pieces: Sequence[Piece], sizes: Sizes) -> float:
         sizes: of its letters and strokes.
 
     Returns:
-        Degrees within ±10, positive where lines fall to the right; 0.0 where too few letters tell.
+        Degrees within ±20, positive where lines fall to the right; 0.0 where too few letters tell.
     """
     letters = [
         piece
@@ -63,7 +66,7 @@ def find_skew(pieces: Sequence[Piece], sizes: Sizes) -> float:
         return _sharpness(middles, bottoms, degrees, bin_size) + _sharpness(middles, tops, degrees, bin_size)
 
     coarse = np.arange(-round(WIDEST / _STEP), round(WIDEST / _STEP) + 1) * _STEP
-    likely = np.exp(-((coarse / USUAL) ** 2) / 2)
+    likely = np.exp(-((coarse / USUAL) ** 2) / 2 * min(1.0, FEW / len(letters)))
     best = float(coarse[int(np.argmax(likely * [sharpness(angle) for angle in coarse]))])
     fine = best + np.arange(-10, 11) * _FINE_STEP
     scores = np.array([sharpness(angle) for angle in fine])
