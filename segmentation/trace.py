@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.components import Piece
-from segmentation.values import Ink
+from segmentation.values import Candidate, Ink
 
-Seen = Ink | NDArray[np.uint8] | Sequence[Piece] | Sequence[Sequence[Piece]]
-"""What can be shown: the ink; a mask in the ink frame (h×w, 0: nothing there); pieces; or groups of them."""
+Blot = Piece | Candidate
+"""Ink that has a place in the ink frame."""
+
+Seen = Ink | NDArray[np.uint8] | Sequence[Blot] | Sequence[Sequence[Blot]]
+"""What can be shown: the ink; a mask in the ink frame (h×w, 0: nothing there); blots; or groups of them."""
 
 
 class Trace:
@@ -27,7 +30,7 @@ class Trace:
         Args:
             stage: its name in plain words; notes of one stage belong together.
             seen: ink is the frame of all that is noted after it, and what was noted before is out of date.
-                Pieces and masks are shown in one colour, groups of pieces in one colour each.
+                Blots and masks are shown in one colour, groups of blots in one colour each.
             what: says what it is where a stage notes several things; each of them has one colour.
         """
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from jobs.files import written_whole
 from jobs.readings import Letter, LineReading
-from segmentation.components import Piece
-from segmentation.trace import Seen, Trace
+from segmentation.components import INK_LEVEL, Piece
+from segmentation.trace import Blot, Seen, Trace
 from segmentation.values import Ink
 
 LETTER = 40.0
@@ -170,14 +170,23 @@ def _show(panel: Picture, note: _Note, number: int) -> list[tuple[str, tuple[int
     if isinstance(seen, np.ndarray):
         panel[seen != 0] = colour
         return [(note.what, colour)]
-    groups = cast("Sequence[Piece | Sequence[Piece]]", seen)
+    groups = cast("Sequence[Blot | Sequence[Blot]]", seen)
     for index, group in enumerate(groups):
-        alike = note.what or isinstance(group, Piece)
+        alike = note.what or isinstance(group, Blot)
         shade = colour if alike else _COLOURS[index % len(_COLOURS)]
-        for piece in [group] if isinstance(group, Piece) else group:
-            cv2.drawContours(panel, list(piece.contours), -1, shade, cv2.FILLED)
-    in_groups = not note.what and bool(groups) and not isinstance(groups[0], Piece)
+        for blot in [group] if isinstance(group, Blot) else group:
+            _fill(panel, blot, shade)
+    in_groups = not note.what and bool(groups) and not isinstance(groups[0], Blot)
     return [(f"{note.what} {len(groups)}".strip(), _WORDS if in_groups else colour)]
+
+
+def _fill(panel: Picture, blot: Blot, colour: tuple[int, int, int]) -> None:
+    if isinstance(blot, Piece):
+        cv2.drawContours(panel, list(blot.contours), -1, colour, cv2.FILLED)
+    else:
+        height, width = blot.ink.shape
+        under = panel[blot.top : blot.top + height, blot.left : blot.left + width]
+        under[blot.ink[: under.shape[0], : under.shape[1]] >= INK_LEVEL] = colour
 
 
 def _coloured(grey: NDArray[np.uint8]) -> Picture:

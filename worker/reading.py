@@ -56,7 +56,11 @@ def read_lines(
     if quarters:
         segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
         seen = _see(_pieces(segmentation), classifier)
-    lattices = iter(_lattices(segmentation, seen, page.shape, classifier))
+    weighed = _lattices(segmentation, seen, page.shape, classifier)
+    parts = [[one] for word, _ in weighed for one in word.candidates if one.last == one.first + 1]
+    trace.note("parts", parts)
+    lattices = iter(weighed)
+    chosen: list[list[Candidate]] = []
     lines = []
     for line in segmentation.lines:
         words = [next(lattices) for _ in line.words]
@@ -66,6 +70,7 @@ def read_lines(
             path, rankings = lattice.reading(classifier.characters)
             rankings = follow_kind(rankings) if settings.alphabet == "alnum" else rankings
             number = letters[-1].word + 1 if letters else 1
+            chosen += [[word.candidates[index]] for index in path]
             for index, ranking in zip(path, rankings, strict=True):
                 flagged = ranking[0][1] < settings.flag_below
                 letters.append(Letter(_box(word.candidates[index].box), number, ranking, flagged))
@@ -74,6 +79,7 @@ def read_lines(
             lexicon_text = lexicon.read(readings) if lexicon else ""
             box = _around([letter.box for letter in letters])
             lines.append(LineReading(box, tuple(letters), lexicon_text))
+    trace.note("chosen", chosen)
     return tuple(lines), segmentation
 
 

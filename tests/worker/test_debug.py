@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -10,11 +14,15 @@ from pages.hands import FontHand
 from pages.layouts import PRINT_FONTS
 from pages.maker import make
 
+from jobs.models import installed_model_folder, load_model
 from jobs.readings import Box, Letter, LineReading
+from jobs.settings import Settings
 from segmentation.components import find_pieces
 from segmentation.page import segment
-from segmentation.values import Ink
+from segmentation.values import Candidate, Ink
+from worker.classifier import Classifier
 from worker.debug import LETTER, LONGEST_SIDE, NARROWEST, TITLE, Drawing
+from worker.reading import read_lines
 
 SANS = FontHand(PRINT_FONTS / "DejaVuSans.ttf")
 COLOUR = (178, 114, 0)  # The first of groups.
@@ -73,6 +81,29 @@ def test_groups_have_colours_of_their_own_unless_they_are_named() -> None:
         picture = drawing.picture(())[TITLE + 200 + TITLE :]  # below the second title
         counts.append([count(picture, colour) for colour in (COLOUR, (0, 94, 213))])
     assert counts == [[31 * 31, 31 * 31], [2 * 31 * 31, 0]]
+
+
+def test_parts_and_the_letters_chosen_of_them_are_drawn_where_their_ink_is() -> None:
+    classifier = Classifier(load_model(installed_model_folder()), Settings().characters)
+    page = make("pair", SANS, 1)
+    seen: dict[str, Sequence[Sequence[Candidate]]] = {}
+
+    class Notes(Drawing):
+        def note(self, stage: str, seen_: Any, what: str = "") -> None:
+            super().note(stage, seen_, what)
+            seen[stage] = seen_
+
+    drawing = Notes(page.grey)
+    settings = Settings(layout="line", printed="keep")
+    lines, _ = read_lines(page.grey, settings, classifier, trace=drawing)
+    assert read_lines(page.grey, settings, classifier)[0] == lines
+    assert len(seen["parts"]) >= len(seen["chosen"]) == sum(len(line.letters) for line in lines)
+    mask = np.zeros((300, NARROWEST), np.uint8)
+    mask[0] = 255
+    blot = dataclasses.replace(seen["chosen"][0][0], left=40, top=30)
+    framed = Drawing(mask)
+    framed.note("chosen", [[blot]])
+    assert count(framed.picture(()), COLOUR) == int((blot.ink >= 128).sum())
 
 
 def test_small_letters_are_enlarged_and_large_pages_kept_small() -> None:
