@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 from jobs.word_list import WordList
 from worker.lattice import WordLattice
 
-LETTER_EVIDENCE = 2.0
-"""What each letter read tells for an entry of the list, in nats: so surprising is the next letter of a name.
-The log of the list's length and `CAUTION` are taken off: among many words one is always near."""
+CAUTION = 5.0
+"""Odds, as a logarithm, that an entry must overcome: some words of a line stand in no list."""
 
-CAUTION = 1.0
-"""Odds, as a logarithm, that a word stands in the list must overcome: some do not."""
+TRIGRAM, BIGRAM = 0.7, 0.2
+"""Weights of what the two letters before and the one before tell of a letter; the rest is any letter."""
 
-MISREAD = 5.0
+MISREAD = 9.0
 """Most that a letter costs that the CNN reads as another one: it is that sure, and still wrong, at times."""
 
-MISSED = 5.0
+MISSED = 7.0
 """Cost of a letter of the entry that is not in the ink."""
 
-INVENTED = 4.0
+INVENTED = 8.0
 """Cost of ink that was read as a letter and is none of the entry's."""
 
 FALSE_GAP = 1.0
@@ -60,6 +59,8 @@ class Lexicon:
         self._content = words.content
         self._written = np.array([seen[word] for word in spelled], np.int32)
         self._levels = _levels(spelled)
+        self._codes = codes
+        self._likeness = _likeness(spelled, len(words.characters))
 
     def read(self, words: Sequence[tuple[str, WordLattice]]) -> str:
         """Read a line with the list.
@@ -78,17 +79,22 @@ class Lexicon:
             best = gains[end - 1], (*texts[end - 1], words[end - 1][0])
             for begin in range(end - 1, max(-1, end - 1 - LONGEST_RUN), -1):
                 run = words[begin:end]
-                letters = sum(len(text) for text, _ in run)
-                found = self._entry(_joined([lattice for _, lattice in run]), letters, len(run) - 1)
+                surprise = sum(self._surprise(text) for text, _ in run)
+                found = self._entry(_joined([lattice for _, lattice in run]), surprise, len(run) - 1)
                 if found is not None and gains[begin] + found[0] >= best[0]:
                     best = gains[begin] + found[0], (*texts[begin], found[1])
             gains.append(best[0])
             texts.append(best[1])
         return " ".join(texts[-1])
 
-    def _entry(self, lattice: WordLattice, letters: int, gaps: int) -> tuple[float, str] | None:
+    def _surprise(self, text: str) -> float:
+        """Return how unlike the list's words a word is, in nats: one that is like them may be one of its own."""
+        code = np.array([0, 0, *map(ord, text.translate(self._codes)), 0])
+        return -float(self._likeness[code[:-2], code[1:-1], code[2:]].sum())
+
+    def _entry(self, lattice: WordLattice, surprise: float, gaps: int) -> tuple[float, str] | None:
         """Return the likeliest entry for a run of words: what it gains on the free reading, and its text."""
-        evidence = LETTER_EVIDENCE * letters - float(np.log(self._size)) - CAUTION
+        evidence = surprise - float(np.log(self._size)) - CAUTION
         to_spend = max(evidence, 0.0)
         if gaps and not evidence > 0:
             return None
@@ -129,6 +135,20 @@ class Lexicon:
                 best = float(whole[cheapest]), int(entries[cheapest])
                 limit = best[0]
         return best
+
+
+def _likeness(words: list[bytes], characters: int) -> NDArray[np.float64]:
+    """Return the log probability of a letter after two others in words like these; 0 is before and behind."""
+    counts = np.zeros((characters + 1,) * 3)
+    codes = np.frombuffer(b"\0\0".join((b"", *words, b"")), np.uint8)
+    np.add.at(counts, (codes[:-2], codes[1:-1], codes[2:]), 1.0)
+    pairs = counts.sum(axis=0)
+    likeness = (
+        TRIGRAM * counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)
+        + BIGRAM * pairs / np.maximum(pairs.sum(axis=1, keepdims=True), 1)
+        + (1 - TRIGRAM - BIGRAM) / (characters + 1)
+    )
+    return np.asarray(np.log(likeness))
 
 
 class _Level:

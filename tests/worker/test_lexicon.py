@@ -32,7 +32,7 @@ def column(**chances: float) -> list[float]:
     scores = np.full(len(LETTERS) + 1, 1e-4)
     for char, chance in chances.items():
         scores[LETTERS.index(char)] = chance
-    scores[-1] = 0.01
+    scores[-1] = 1e-4
     return list(np.log(scores))
 
 
@@ -145,10 +145,10 @@ def test_the_search_finds_what_trying_all_entries_finds(lattice: WordLattice, wo
                 free[int(last)] = max(free.get(int(last), -np.inf), free[node] + scores.max())
     costs = {word: free[lattice.pieces] - cheapest(lattice, word) for word in listed}
     names = Lexicon(WordList(Path("words.txt"), "\n".join(listed).encode(), "ABCD"))
-    found = names._search(lexicon._Costs(lattice), 12.0)
-    if min(costs.values()) > 12 + 1e-6:
+    found = names._search(lexicon._Costs(lattice), 16.0)
+    if min(costs.values()) > 16 + 1e-6:
         assert found is None
-    elif min(costs.values()) < 12 - 1e-6:
+    elif min(costs.values()) < 16 - 1e-6:
         assert found is not None
         assert found[0] == pytest.approx(min(costs.values()), abs=1e-6)
         assert costs[listed[found[1]]] == pytest.approx(found[0], abs=1e-6)
