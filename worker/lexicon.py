@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from jobs.word_list import WordList
 from worker.lattice import WordLattice
 
-CAUTION = 5.0
+CAUTION = 3.0
 """Odds, as a logarithm, that an entry must overcome: some words of a line stand in no list."""
 
 TRIGRAM, BIGRAM = 0.7, 0.2
@@ -88,7 +88,7 @@ class Lexicon:
         return " ".join(texts[-1])
 
     def _surprise(self, text: str) -> float:
-        """Return how unlike the list's words a word is, in nats: one that is like them may be one of its own."""
+        """Return how unlike the list's words a word is, in nats: one like them may be one of its own."""
         code = np.array([0, 0, *map(ord, text.translate(self._codes)), 0])
         return -float(self._likeness[code[:-2], code[1:-1], code[2:]].sum())
 
