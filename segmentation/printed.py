@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from segmentation.components import Piece
 from segmentation.glyph import GLYPH_SIZE
-from segmentation.lines import gaps_of
+from segmentation.lines import gaps_of, line_height
 
 CELLS = 4
 """Cells of a glyph along each side: 7 pixels, about two strokes, each with a histogram of its own."""
@@ -32,14 +32,37 @@ SMOOTHING = 1.0
 STRONGEST = 4.0
 """Log-odds beyond which one letter counts no more: none may outvote its word."""
 
-SWITCH, SWITCH_AT_GAP = 6.0, 2.5
-"""Log-odds that it takes to change from print to hand or back within a word, and at a gap between words."""
+MIDDLE = (-0.5, 1.0)
+"""Bounds of the log-odds at which a page's print and hand-print meet: half-way between the two kinds.
 
-WORD_GAP = 0.5
-"""Gap in letter heights from which a change between print and hand is likely; captions end with one."""
+A neat hand beside clear type needs a stricter eye than a wild one beside poor type."""
 
-LEAST_EVIDENCE = 3.0
-"""Log-odds that a run needs to be dropped as printed."""
+SWITCH = 6.0
+"""Log-odds that a change from print to hand or back takes between letters that meet."""
+
+GAP_WEIGHT = 3.0
+"""How a gap makes a change likelier: one of a letter height leaves a quarter of what it takes."""
+
+EVIDENCE = 4.0
+"""Log-odds that a run at the start of a row needs to be dropped; people's letters seldom reach it."""
+
+EVIDENCE_WITHIN = 7.0
+"""The same for a run after hand-print: there a caption is rarer, and two neat letters happen more often."""
+
+EVIDENCE_IN_FRONT = 1.5
+"""The same for what stands where captions do, in front of or above hand-print that looks unlike it."""
+
+CONTRAST = 3.0
+"""Mean log-odds by which such a run differs from the hand-print; a neat writer's first word does not."""
+
+SET_OFF = 2.0
+"""A caption's letters are followed by a gap at least so many times as wide as any between them."""
+
+STAMP = 1.5
+"""Letter heights from the page's left edge within which a rest of a stamp may stand before a caption."""
+
+COLON_HEIGHT, COLON_WIDTH = 0.9, 0.5
+"""A colon is lower than so much of the letter before it, and narrower than so much of its own height."""
 
 ROOM = 0.4
 """Share of the page's width that the widest printed line fills at most where captions wait for an entry.
@@ -69,22 +92,37 @@ def find_printed(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64], wid
     if not rows:
         return []
     odds = np.clip(odds, -STRONGEST, STRONGEST)
-    ends = np.cumsum([len(row) for row in rows])[:-1]
-    found = [_printed_in(row, part) for row, part in zip(rows, np.split(odds, ends), strict=True)]
-    hand = -odds[~np.concatenate(found)].sum()
+    hand = float(odds[odds < 0].mean()) if (odds < 0).any() else 0.0
+    print_ = float(odds[odds > 0].mean()) if (odds > 0).any() else 0.0
+    middle = float(np.clip((hand + print_) / 2, *MIDDLE))
+    odds, hand = odds - middle, hand - middle
+    parts = np.split(odds, np.cumsum([len(row) for row in rows])[:-1])
+    evidence = [float(part.sum()) for part in parts]
+    found = [
+        _printed_in(row, part, hand if min(evidence[number:]) < -EVIDENCE else 0.0)
+        for number, (row, part) in enumerate(zip(rows, parts, strict=True))
+    ]
+    left = -odds[~np.concatenate(found)].sum()
     widest = max(max(letter.right for letter in row) - row[0].left for row in rows)
-    if hand < LEAST_EVIDENCE and widest > ROOM * width:
+    if left < EVIDENCE and widest > ROOM * width:
         return [[False] * len(row) for row in rows]
     return [printed.tolist() for printed in found]
 
 
-def _printed_in(row: Sequence[Piece], odds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Viterbi's best sequence of print and hand along a row, then only runs that are clearly print."""
+def _printed_in(row: Sequence[Piece], odds: NDArray[np.float64], hand: float) -> NDArray[np.bool_]:
+    """Say which letters of a row are printed: Viterbi's best sequence, then only runs that are clearly print.
+
+    Args:
+        row: letters from left to right.
+        odds: float64, one for each: log-odds of print.
+        hand: mean of the page's hand-print where that stands in this row or below it, else 0.
+    """
     gaps = gaps_of(row)
+    raw, odds = odds, _without_marks(row, odds)
+    costs = SWITCH / (1 + GAP_WEIGHT * np.maximum(gaps, 0))
     best = [0.0, float(odds[0])]
     came: list[tuple[int, int]] = []
-    for gap, odd in zip(gaps.tolist(), odds[1:].tolist(), strict=True):
-        cost = SWITCH_AT_GAP if gap >= WORD_GAP else SWITCH
+    for cost, odd in zip(costs.tolist(), odds[1:].tolist(), strict=True):
         came.append((0 if best[0] >= best[1] - cost else 1, 1 if best[1] >= best[0] - cost else 0))
         best = [max(best[0], best[1] - cost), max(best[1], best[0] - cost) + odd]
     state = int(best[1] > best[0])
@@ -92,13 +130,33 @@ def _printed_in(row: Sequence[Piece], odds: NDArray[np.float64]) -> NDArray[np.b
     for choice in reversed(came):
         state = choice[state]
         states.append(state)
-    states.reverse()
-    printed = np.array(states, np.bool_)
-    edges = np.flatnonzero(np.diff(printed)) + 1
-    for run in np.split(np.arange(len(row)), edges):
-        if printed[run[0]] and odds[run].sum() < LEAST_EVIDENCE:
+    printed = np.array(states[::-1], np.bool_)
+    for run in np.split(np.arange(len(row)), np.flatnonzero(np.diff(printed)) + 1):
+        inside, after = gaps[run[:-1]], gaps[run[-1] :][:1]
+        in_front = (
+            run[0] == 0
+            and run.size > 1
+            and odds[run].mean() >= hand + CONTRAST
+            and odds[0] == raw[0]
+            and (after >= SET_OFF * inside.max()).all()
+        )
+        least = EVIDENCE_IN_FRONT if in_front else EVIDENCE_WITHIN if run[0] else EVIDENCE
+        if odds[run].sum() < least:
             printed[run] = False
     return printed
+
+
+def _without_marks(row: Sequence[Piece], odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Let colons, and rests of stamps at the left edge, say nothing: they go with the letters beside them."""
+    odds = odds.copy()
+    near = STAMP * line_height(row)
+    for number, letter in enumerate(row):
+        before = row[number - 1] if number else letter
+        if letter.height < COLON_HEIGHT * before.height and letter.width < COLON_WIDTH * letter.height:
+            odds[number] = 0
+        if letter.left < near:
+            odds[number] = max(0, odds[number])
+    return odds
 
 
 def print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
@@ -131,9 +189,10 @@ def _directions(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     # One below the other: a glyph's empty border is wider than the blur and the slope reach.
     strip = cv2.GaussianBlur(np.concatenate(glyphs), (0, 0), SMOOTHING)
     across, down = (cv2.Sobel(strip, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1)))
-    strength, angle = (np.asarray(part, np.float32) for part in cv2.cartToPolar(across, down))
-    there = np.flatnonzero(strength)
-    strength, angle = strength.ravel()[there], angle.ravel()[there] * np.float32(DIRECTIONS / np.pi)
+    there = np.flatnonzero((across != 0) | (down != 0))
+    across, down = across.ravel()[there], down.ravel()[there]
+    strength = np.hypot(across, down)
+    angle = np.arctan2(down, across) % np.float32(np.pi) * np.float32(DIRECTIONS / np.pi)
     low = angle.astype(np.intp)
     part = angle - low
     row, column = np.divmod(there, GLYPH_SIZE)
