@@ -260,7 +260,7 @@ def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 @click.command(help="Write difficulties.csv, .png and .md into OUT; the README beside this file says more.")
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--pages", default=4, show_default=True, help="Pages of each difficulty at each strength.")
+@click.option("--pages", default=3, show_default=True, help="Pages of each difficulty at each strength.")
 @click.option(
     "--fonts", help="Fonts to write with.", type=click.Path(path_type=Path, exists=True, file_okay=False)
 )
