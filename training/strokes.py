@@ -6,6 +6,7 @@ of an A slips, the bowl of a P opens), which is how one writer's letters differ 
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -14,10 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.errors import BadData
+from jobs.settings import DIGITS, LETTERS
 from training.formats import LabelledImages, checked
+from training.lines import cut_line
 
 RENDERINGS = 6
 """Images that are made of one drawing."""
+
+LINES = 12
+"""Lines that are written with each writer's letters and cut."""
+
+_CHARACTERS = 16  # in a line
 
 _SIZE = 96
 _BORDER = 14
@@ -31,7 +39,7 @@ Stroke = NDArray[np.float32]
 
 
 def read_strokes(path: Path) -> LabelledImages:
-    """Read drawings as pen strokes and render each `RENDERINGS` times.
+    """Read drawings as pen strokes, render each `RENDERINGS` times, and write `LINES` lines with them.
 
     Args:
         path: a JSON file: label → drawings, a drawing is a list of strokes, a stroke a list of [x, y].
@@ -59,7 +67,52 @@ def read_strokes(path: Path) -> LabelledImages:
             images += [render(drawing, rng) for _ in range(RENDERINGS)]
             labels += [label] * RENDERINGS
             writers += [f"{writer:03}"] * RENDERINGS
-    return checked(path, images, labels, writers)
+    content = checked(path, images, labels, writers)
+    for writer in sorted({writer for _, writer in strokes}):
+        own = {
+            label: drawing
+            for (label, number), drawing in strokes.items()
+            if number == writer and drawing and label in LETTERS + DIGITS
+        }
+        for _ in range(LINES if own else 0):
+            text = rng.choice(sorted(own), _CHARACTERS, p=_shares(sorted(own))).tolist()
+            for image, label in cut_line(text, functools.partial(_written, own, rng), rng):
+                content.images.append(image)
+                content.labels.append(label)
+                content.writers.append(f"{writer:03}")
+    return content
+
+
+def _shares(characters: list[str]) -> NDArray[np.float64]:
+    """How often each character is written: letters are the task, digits a third as often."""
+    weights = np.array([1 / 3 if character.isdigit() else 1.0 for character in characters])
+    return np.asarray(weights / weights.sum())
+
+
+def _written(
+    drawings: dict[str, list[Stroke]], rng: np.random.Generator, character: str, cap: int
+) -> NDArray[np.uint8]:
+    """Draw one character as `training.lines` asks for it, as high as the writer's others allow."""
+    image = render(drawings[character], rng)
+    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+    crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    usual = float(np.median([_extent(drawing)[1] for drawing in drawings.values()]))
+    width, high = _extent(drawings[character])
+    height = max(3, round(cap * float(np.clip(high / max(1.0, usual), 0.2, 1.3))))
+    if width > high:  # A dash has no height to go by.
+        height = max(3, round(crop.shape[0] * cap * width / max(1.0, usual) / crop.shape[1]))
+    size = (max(2, round(crop.shape[1] * height / crop.shape[0])), height)
+    letter = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+    return cv2.copyMakeBorder(letter, max(0, cap - height), 0, 0, 0, cv2.BORDER_CONSTANT, value=0).astype(
+        np.uint8, copy=False
+    )
+
+
+def _extent(drawing: list[Stroke]) -> tuple[float, float]:
+    """Width and height of a drawing in its own unit."""
+    points = np.concatenate(drawing)
+    width, height = (points.max(axis=0) - points.min(axis=0)).tolist()
+    return width, height
 
 
 def _points(stroke: list[list[float]]) -> Stroke:
