@@ -142,8 +142,10 @@ def _label(candidate: Candidate, truth: Sequence[_Placed]) -> str | None:
         bottom = min(box.y + box.height, placed.top + placed.ink.shape[0])
         if left < right and top < bottom:
             ink = placed.ink[top - placed.top : bottom - placed.top, left - placed.left : right - placed.left]
-            held = np.count_nonzero(ink & own[top - box.y : bottom - box.y, left - box.x : right - box.x])
-            shares.append((held / max(1, np.count_nonzero(placed.ink)), placed.character))
+            held = int(
+                np.count_nonzero(ink & own[top - box.y : bottom - box.y, left - box.x : right - box.x])
+            )
+            shares.append((held / max(1, int(np.count_nonzero(placed.ink))), placed.character))
     (best, character), *others = sorted(shares, reverse=True)
     second = others[0][0] if others else 0.0
     if best >= _WHOLE and second <= _ALONE:

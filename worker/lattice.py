@@ -10,6 +10,7 @@ it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,36 @@ class WordLattice:
             node = int(self.first[index])
         none = self.scores.shape[1] - 1
         return [index for index in reversed(path) if self.scores[index].argmax() != none]
+
+    def align(self, text: Sequence[int]) -> list[int] | None:
+        """Return the candidates of the best reading that spells a text; None where there is none.
+
+        Args:
+            text: the characters, as columns of `scores`.
+        """
+        none = self.scores.shape[1] - 1
+        best = np.full((self.pieces + 1, len(text) + 1), -np.inf)
+        best[0, 0] = 0.0
+        back = np.full(best.shape, -1, np.intp)
+        spelled = np.zeros(best.shape, np.bool_)
+        for index in np.lexsort((self.first, self.last)).tolist():
+            first, last = self.first[index], self.last[index]
+            over = best[first] + self.scores[index, none]
+            letter = np.concatenate(([-np.inf], best[first, :-1] + self.scores[index, list(text)]))
+            score = np.maximum(over, letter)
+            better = score > best[last]
+            best[last, better], back[last, better] = score[better], index
+            spelled[last, better] = letter[better] >= over[better]
+        if not np.isfinite(best[-1, -1]):
+            return None
+        path, node, count = [], self.pieces, len(text)
+        while node > 0:
+            index = int(back[node, count])
+            if spelled[node, count]:
+                path.append(index)
+                count -= 1
+            node = int(self.first[index])
+        return path[::-1]
 
     def posteriors(self) -> NDArray[np.float64]:
         """Return the share of all readings in which each candidate is each character (last: no letter).

@@ -80,7 +80,7 @@ class Lexicon:
             for begin in range(end - 1, max(-1, end - 1 - LONGEST_RUN), -1):
                 run = words[begin:end]
                 surprise = sum(self._surprise(text) for text, _ in run)
-                found = self._entry(_joined([lattice for _, lattice in run]), surprise, len(run) - 1)
+                found = self._entry(joined([lattice for _, lattice in run]), surprise, len(run) - 1)
                 if found is not None and gains[begin] + found[0] >= best[0]:
                     best = gains[begin] + found[0], (*texts[begin], found[1])
             gains.append(best[0])
@@ -250,7 +250,7 @@ class _Costs:
             np.minimum(spent[node], ways.min(axis=0), out=spent[node])
 
 
-def _joined(lattices: Sequence[WordLattice]) -> WordLattice:
+def joined(lattices: Sequence[WordLattice]) -> WordLattice:
     """Put the lattices of neighbouring words one after the other."""
     if len(lattices) == 1:
         return lattices[0]

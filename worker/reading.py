@@ -50,13 +50,7 @@ def read_lines(
     Returns:
         The lines in reading order, boxes in pixels of the page; and what segmentation found.
     """
-    segmentation = segment(page, settings.layout, settings.printed, trace)
-    seen = _see(_pieces(segmentation), classifier)
-    quarters = find_quarters(page, segmentation, classifier.ranked(seen[0]), settings.layout, classifier)
-    if quarters:
-        segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
-        seen = _see(_pieces(segmentation), classifier)
-    weighed = _lattices(segmentation, seen, page.shape, classifier)
+    segmentation, weighed = find_lattices(page, settings, classifier, trace)
     parts = [[one] for word, _ in weighed for one in word.candidates if one.last == one.first + 1]
     trace.note("parts", parts)
     lattices = iter(weighed)
@@ -81,6 +75,24 @@ def read_lines(
             lines.append(LineReading(box, tuple(letters), lexicon_text))
     trace.note("chosen", chosen)
     return tuple(lines), segmentation
+
+
+def find_lattices(
+    page: NDArray[np.uint8], settings: Settings, classifier: Classifier, trace: Trace = UNSEEN
+) -> tuple[Segmentation, list[tuple[Word, WordLattice]]]:
+    """Find what the words of a page may be; the first half of `read_lines`.
+
+    Returns:
+        What segmentation found, and all its words in reading order, over the parts that their ink was cut
+        into, each with its lattice.
+    """
+    segmentation = segment(page, settings.layout, settings.printed, trace)
+    seen = _see(_pieces(segmentation), classifier)
+    quarters = find_quarters(page, segmentation, classifier.ranked(seen[0]), settings.layout, classifier)
+    if quarters:
+        segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
+        seen = _see(_pieces(segmentation), classifier)
+    return segmentation, _lattices(segmentation, seen, page.shape, classifier)
 
 
 def _pieces(segmentation: Segmentation) -> list[tuple[Candidate, ...]]:
