@@ -16,7 +16,7 @@ from training.augment import augmented
 from training.formats import NO_LETTER
 from training.non_letters import non_letters
 from training.settings import CLASSES, LABELS, TrainingSettings
-from training.sources import Letters
+from training.sources import SELF_LABELLED, Letters
 from training.split import classes_of
 
 if TYPE_CHECKING:
@@ -71,8 +71,10 @@ def batches(
         letters: the training part.
         settings: size and seed of the batches, and how far glyphs are bent.
         labels: the classes, in the order of the outputs. With "not a letter" a share of each batch is none:
-            half of it pieces that segmentation cut so, if there are any, the rest made from the letters.
-        teachers: their answer about the bent glyph is half of its target; None for the label alone.
+            three quarters of it pieces that segmentation cut so, if there are any, the rest made from the
+            letters.
+        teachers: their answer about the bent glyph is half of its target; None for the label alone. Of
+            self-labelled letters and of what is no letter they know less than the label does.
         first_epoch: where to begin, counted from 1.
 
     Yields:
@@ -81,18 +83,23 @@ def batches(
     weights = drawing_weights(letters, settings)
     pieces = letters.canvases[letters.labels == NO_LETTER]
     none = round(settings.batch * settings.non_letter_share) if NOT_A_LETTER in labels else 0
+    own = np.char.endswith(letters.sources, SELF_LABELLED)
     classes, targets = classes_of(letters, labels), np.eye(len(labels), dtype=np.float32)
     for epoch in itertools.count(first_epoch):
         rng = np.random.default_rng((settings.seed, epoch))
         for chosen in rng.choice(len(letters), (steps_per_epoch(settings), settings.batch), p=weights):
             canvases, truth = letters.canvases[chosen], targets[classes[chosen]]
             if none:
-                cut = none // 2 if len(pieces) else 0
+                cut = 3 * none // 4 if len(pieces) else 0
                 canvases[:cut] = pieces[rng.integers(max(1, len(pieces)), size=cut)]
                 canvases[cut:none] = non_letters(canvases[none:], none - cut, rng)[0]
                 truth[:none] = targets[-1]
             glyphs = augmented(canvases, rng, settings.augmentation)
-            yield glyphs, (truth + teachers.answers(glyphs)) / 2 if teachers else truth
+            if teachers:
+                taught = ~own[chosen]
+                taught[:none] = False
+                truth[taught] = (truth[taught] + teachers.answers(glyphs[taught])) / 2
+            yield glyphs, truth
 
 
 def drawn_ahead(drawn: Iterator[Batch]) -> Generator[Batch, None, None]:

@@ -5,7 +5,7 @@ lattice (forced alignment, as in speech recognition: the best path that spells t
 takes its letter for a label. So letters that the CNN misreads come with the right label too, which its own
 answers could not give ("self-training" with a constraint, Lee 2013, "Pseudo-Label"). Run it as
 
-    python -m training.self_labels FOLDER --words FILE --out FILE.npz
+    python -m training.self_labels FOLDER --words FILE --out NAME_self-labelled.npz
 
 and give the file to `lettermill train --data` beside the other sets.
 """
@@ -29,7 +29,7 @@ from jobs.scans import read_page
 from jobs.settings import Layout, Settings
 from jobs.word_list import plain, read_word_list
 from training.formats import IMAGE_SUFFIXES
-from training.sources import canvas_of
+from training.sources import SELF_LABELLED_FILE, canvas_of
 from worker.classifier import Classifier
 from worker.lexicon import Lexicon, joined
 from worker.reading import find_lattices
@@ -95,6 +95,10 @@ def label_letters(
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
 def main(folder: Path, words: Path, layout: Layout, out: Path) -> None:
     """Label the scans of a folder and write the archive."""
+    if not out.name.endswith(SELF_LABELLED_FILE):
+        raise click.UsageError(
+            f"the name of {out} must end with {SELF_LABELLED_FILE}, by which training knows it"
+        )
     settings = Settings(layout=layout)
     classifier = Classifier(load_model(installed_model_folder()), settings.characters)
     entries = read_word_list(words, settings.characters)

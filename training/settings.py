@@ -113,7 +113,7 @@ class TrainingSettings:
     test_on: str = ""
     """A whole source to test on instead of writers of Chars74K."""
 
-    non_letter_share: float = 0.1
+    non_letter_share: float = 0.15
     """How much of a batch is no letter, where the CNN has an output for that."""
 
     split: str = ""

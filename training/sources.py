@@ -25,6 +25,12 @@ from training.formats import LabelledImages
 FONTS = "fonts"
 """The source of everything that is drawn from font files: written by nobody, so nothing is measured on it."""
 
+SELF_LABELLED = " self-labelled"
+"""Ends the source's name of letters that `training.self_labels` labelled: they train, and measure nothing."""
+
+SELF_LABELLED_FILE = "_self-labelled.npz"
+"""Ends the name of a file of them."""
+
 RENDERED = " re-rendered"
 """Ends the name of a source whose pen strokes are drawn anew: its letters train, and measure nothing."""
 
@@ -153,13 +159,14 @@ def read(one: Found, report: Callable[[str], None] = lambda line: None) -> Lette
 
 
 def origins(letters: Letters) -> NDArray[np.str_]:
-    """Return n names of sources, those of re-rendered letters being the sources that they were made from."""
+    """Return n names of sources, without what says that letters were re-rendered or self-labelled."""
     names, places = np.unique(letters.sources, return_inverse=True)
-    return np.array([name.removesuffix(RENDERED) for name in names.tolist()], dtype=names.dtype)[places]
+    plain = [name.removesuffix(RENDERED).removesuffix(SELF_LABELLED) for name in names.tolist()]
+    return np.array(plain, dtype=names.dtype)[places]
 
 
 def written(letters: Letters) -> NDArray[np.bool_]:
-    """Mark the letters that a person wrote as they are: neither drawn from a font nor re-rendered."""
+    """Mark the letters that a person wrote and labelled: not from a font, re-rendered or self-labelled."""
     return np.asarray((letters.sources == origins(letters)) & (letters.sources != FONTS))
 
 
@@ -191,6 +198,8 @@ def _recognise(path: Path) -> Found | None:
     name = path.name.lower()
     source = re.split(r"[_.\-]", name)[0]
     source = "nist" if source in _FROM_NIST_SD19 else source
+    if name.endswith(SELF_LABELLED_FILE):
+        return Found(path, source + SELF_LABELLED, "NumPy archive", formats.read_npz)
     if name.endswith(".npz"):
         return Found(path, source, "NumPy archive", formats.read_npz)
     if name.endswith(".zip"):

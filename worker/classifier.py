@@ -76,8 +76,8 @@ class Classifier:
             card's temperature (Guo et al. 2017, arXiv:1706.04599).
 
             float32, n: how likely a glyph is half a letter, several, a rule or a blot, against all characters
-            that the network knows, whatever the alphabet. It takes one glyph in ten for none, as training
-            does, and is not calibrated. Zeros where the network has no output for it.
+            that the network knows, whatever the alphabet. It takes one glyph in seven for none, as
+            training does, and is not calibrated. Zeros where the network has no output for it.
         """
         probabilities = np.empty((len(glyphs), len(self.characters)), np.float32)
         non_letter = np.zeros(len(glyphs), np.float32)
