@@ -64,6 +64,14 @@ STAMP = 1.5
 COLON_HEIGHT, COLON_WIDTH = 0.9, 0.5
 """A colon is lower than so much of the letter before it, and narrower than so much of its own height."""
 
+APART, APART_IN_PLACE, APART_IN_SIZE = 3.0, 2.0, 1.5
+"""Mean log-odds between what is dropped and what is kept; less where print leads its rows or differs in size.
+
+Where they are closer, one hand wrote both: neat writing scatters to either side of a line between the two."""
+
+SAME_SIZE = 1.15
+"""Ratio of typical heights up to which a page's print and hand-print are as high as each other."""
+
 ROOM = 0.4
 """Share of the page's width that the widest printed line fills at most where captions wait for an entry.
 
@@ -102,11 +110,29 @@ def find_printed(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64], wid
         _printed_in(row, part, hand if min(evidence[number:]) < -EVIDENCE else 0.0)
         for number, (row, part) in enumerate(zip(rows, parts, strict=True))
     ]
-    left = -odds[~np.concatenate(found)].sum()
+    flags = np.concatenate(found)
+    left = -odds[~flags].sum()
     widest = max(max(letter.right for letter in row) - row[0].left for row in rows)
-    if left < EVIDENCE and widest > ROOM * width:
+    fills_page = left < EVIDENCE and widest > ROOM * width
+    if fills_page or not _are_apart(rows, odds, found):
         return [[False] * len(row) for row in rows]
     return [printed.tolist() for printed in found]
+
+
+def _are_apart(
+    rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64], found: Sequence[NDArray[np.bool_]]
+) -> bool:
+    """Whether what was taken for print differs from the rest so much that no one hand wrote both."""
+    printed = np.concatenate(found)
+    if not printed.any() or printed.all():
+        return True
+    heights = np.array([letter.height for row in rows for letter in row])
+    ratio = float(np.median(heights[printed]) / np.median(heights[~printed]))
+    in_place = all((np.diff(row.astype(np.int8)) <= 0).all() for row in found)
+    least = APART_IN_PLACE if in_place else APART
+    if not 1 / SAME_SIZE <= ratio <= SAME_SIZE:
+        least = APART_IN_SIZE
+    return bool(odds[printed].mean() - odds[~printed].mean() >= least)
 
 
 def _printed_in(row: Sequence[Piece], odds: NDArray[np.float64], hand: float) -> NDArray[np.bool_]:
