@@ -15,6 +15,7 @@ from segmentation.boxes import boxes_of, clipped
 from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
 from segmentation.columns import find_lines_in_columns
 from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
+from segmentation.furniture import guess_sizes, remove_furniture
 from segmentation.glyph import normalise
 from segmentation.lines import ONE_LINE, line_height, one_line, split_words, word_gap
 from segmentation.orientation import turn_quarters
@@ -159,7 +160,9 @@ def _survey(page: NDArray[np.uint8]) -> tuple[list[Piece], float]:
     small, scale = _shrink(page, SURVEY_SIDE / max(page.shape))
     side = max(small.shape)
     ink = find_ink(small, max(LEAST_WINDOW, side * SURVEY_WINDOW), side * SURVEY_REACH, blur=0.0)
-    return find_pieces(ink), scale
+    pieces = find_pieces(ink)
+    mask = remove_furniture(ink, guess_sizes(pieces, side)).mask
+    return (find_pieces(mask) or pieces if mask is not ink else pieces), scale
 
 
 def _ink_of_page(
@@ -171,6 +174,7 @@ def _ink_of_page(
     stroke = sizes.stroke * scale
     ink = find_ink(small, window, STROKE_REACH * stroke, STROKE_BLUR * stroke)
     upright, back = turn(ink, skew, sizes.letter * scale)
+    upright = remove_furniture(upright, Sizes(sizes.letter * scale, stroke)).mask
     to_page = back / scale
     to_page[:, 2] += 0.5 / scale - 0.5
     to_page = back_to_page[:, :2] @ to_page

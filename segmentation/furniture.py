@@ -1,0 +1,430 @@
+"""Form furniture: rules, boxes, combs and grids go out of the ink; the letters on them stay whole.
+
+A rule is long and thin, straight or gently bent, and of one width. It is looked for in the ink averaged
+over narrow columns, where it is a run from column to column, and followed as a path. Along that path the
+ink is straightened into a strip, which shows how wide the rule is and whether it is one at all. It is
+taken out of every column of the strip in which no stroke leaves it, so that what crosses or touches a
+rule stays as it was. Upright rules are the same on the ink turned over its diagonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segmentation.components import INK_LEVEL, LEAST_LETTER, Piece, Sizes, measure
+
+COLUMN = 1 / 8
+"""Width in letter heights of the columns in which rules are looked for: a stroke or so."""
+
+FAINT = 56
+"""Ink averaged over a column (0–255) from which a rule may run through it: a dotted one covers a quarter."""
+
+LEAST_RUN = 0.7
+"""Letter heights of the runs that rules are put together from; a rule that slopes has many short ones."""
+
+BRIDGE = 0.3
+"""Letter heights of paper that a run may skip: between dots, and where the scanner lost the rule."""
+
+LEAST_RULE = 3.0
+"""Letter heights from which a rule is one by its length alone; the bar of a letter is at most two."""
+
+THICKEST = 0.2
+"""Widest rule in letter heights; wider are brushes, blocks of print and shadows."""
+
+WIDTH_SLACK = 0.35
+"""Share of its usual width, or of the usual step between its dots, by which a rule may be uneven."""
+
+LEAST_EVEN = 0.65
+"""Share of a rule that is so even; strokes are met in the rest."""
+
+LEAST_UNBROKEN = 2.2
+"""Letter heights of a rule without a gap: the bars of letters side by side meet for less."""
+
+DOT_STEP = 0.4
+"""Letter heights from dot to dot; letters stand farther apart."""
+
+CERTAIN = 8.0
+"""Letter heights from which a line is a rule however often it is broken."""
+
+LEAST_DOTS = 8
+"""Dots at one distance make a dotted rule; fewer are letters' feet."""
+
+LEAST_COVER = 0.8
+"""Share of a rule's columns, strokes aside, in which its ink is seen."""
+
+MOST_CROSSED = 0.7
+"""Share of a rule's columns that strokes may leave; where there are more it is a row of print."""
+
+USUAL = 50.0
+"""Percentile of the ink in each row of a rule's strip that is the rule's own; strokes are stronger."""
+
+LEAVES = 0.2
+"""Strokes by which ink goes on beyond the rule where a stroke leaves it: unevenness is less."""
+
+SMOOTHING = 1.5
+"""Letter heights of path over which a rule keeps its direction."""
+
+STEEPEST = 0.1
+"""Rows by which a rule may fall a column, once the page's skew is out."""
+
+LEAST_CELL = 0.6
+"""Letter heights: the narrowest cell of a comb."""
+
+WIDEST_CELL = 4.0
+"""Letter heights: the widest cell of a comb or table whose walls are looked for where they don't show."""
+
+NEXT_WALLS = 5
+"""One of so many walls to the right of a wall is the next: letters may stand between."""
+
+UNEVEN = 0.15
+"""Letter heights by which a wall may stand off its place in a comb."""
+
+LEAST_WALLS = 0.7
+"""Share of the walls of a comb that are seen; a stroke over a wall may hide it."""
+
+LARGEST_GUESS = 1 / 8
+"""Share of the page's longer side that a letter is taken to be where what was measured is larger: a grid."""
+
+MEETS = 0.25
+"""Letter heights within which the end of a wall lies at the rule that it stands on."""
+
+_FREE = 2
+"""Pixels on each side of a rule over which its soft edge runs out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Furniture:
+    """Ink without the furniture of its form.
+
+    Attributes:
+        mask: uint8, h×w, 0 paper … 255 ink: what was written.
+        removed: uint8, h×w, the ink that was taken out.
+    """
+
+    mask: NDArray[np.uint8] = field(compare=False, repr=False)
+    removed: NDArray[np.uint8] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """A rule from left to right: `y` (float64) is its middle at each column from `start` on; its width."""
+
+    start: int
+    y: NDArray[np.float64]
+    width: float = 0.0
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.y)
+
+
+def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
+    """Take rules, boxes, combs and grids out of the ink.
+
+    Args:
+        ink: uint8, h×w, soft ink.
+        sizes: of the page's letters and strokes, in pixels of the ink.
+    """
+    turned = ink.T
+    level, upright = _find_runs(ink, sizes), _find_runs(turned, sizes)
+    least = LEAST_RULE * sizes.letter
+    rules = tuple(
+        _measured(each, [runs.trace(box) for box in runs.boxes if box[2] >= least], sizes)
+        for each, runs in ((ink, level), (turned, upright))
+    )
+    if not any(rules):
+        return Furniture(ink, np.zeros_like(ink))
+    sides = _walls(ink, level, rules[1], sizes), _walls(turned, upright, rules[0], sizes)
+    mask = ink.copy()
+    for each, found, walls in zip((mask, mask.T), rules, sides, strict=True):
+        for rule in (*found, *walls):
+            _erase(each, rule, sizes)
+    return Furniture(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
+
+
+def guess_sizes(pieces: Sequence[Piece], side: int) -> Sizes:
+    """Guess how large letters are on a page that may be one grid, in which no letter stands alone.
+
+    Args:
+        pieces: the page's pieces with its furniture.
+        side: the page's longer side in pixels.
+    """
+    seen = measure(pieces)
+    if seen is None:
+        heights = [piece.height for piece in pieces]
+        seen = Sizes(float(max(heights, default=LEAST_LETTER)), 2.0)
+    letter = min(seen.letter, LARGEST_GUESS * side)
+    return Sizes(letter, min(seen.stroke, THICKEST * letter))
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Where rules from left to right may be, in ink averaged over columns of `column` pixels.
+
+    Attributes:
+        small: uint8, h×n, the averaged ink.
+        labels: int32, h×n, numbers of the runs.
+        column: pixels of ink in one column of it.
+        smoothing: columns over which a path is smoothed.
+        boxes: of each run: left, top, width, height and number; left and width in pixels of the ink.
+    """
+
+    small: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    column: int
+    smoothing: int
+    boxes: list[tuple[int, int, int, int, int]]
+
+    def trace(self, box: tuple[int, int, int, int, int]) -> _Path:
+        """Follow the middle of a run."""
+        left, top, width, high, label = box
+        x, wide = left // self.column, width // self.column
+        own = self.labels[top : top + high, x : x + wide] == label
+        weight = np.where(own, self.small[top : top + high, x : x + wide], 0).astype(np.float64)
+        total = weight.sum(axis=0)
+        at = np.flatnonzero(total)
+        middle = (weight[:, at] * np.arange(high)[:, None]).sum(axis=0) / total[at]
+        middles = _smooth(np.interp(np.arange(wide), at, top + middle), self.smoothing)
+        places = left + (np.arange(wide) + 0.5) * self.column - 0.5
+        return _Path(left, np.interp(np.arange(left, left + width), places, middles))
+
+
+def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
+    """Find what may be a rule from left to right: all that is long enough for the side of a box."""
+    column = max(1, round(COLUMN * sizes.letter))
+    columns = ink.shape[1] // column
+    run = max(3, round(LEAST_RUN * sizes.letter / column))
+    nothing = _Runs(np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.int32), column, 1, [])
+    if columns < run:
+        return nothing
+    small = _columns(ink, column, columns)
+    _, seen = cv2.threshold(small, FAINT, 255, cv2.THRESH_BINARY)
+    letter_run = np.ones((1, round(sizes.letter / column) | 1), np.uint8)
+    thickest = np.ones((max(3, round(THICKEST * sizes.letter)) + 1, 1), np.uint8)
+    thin = cv2.subtract(seen, cv2.morphologyEx(seen, cv2.MORPH_OPEN, thickest))
+    # Over a letter the rule goes on as ink; over paper it may stop no longer than between two dots.
+    along = cv2.bitwise_and(cv2.morphologyEx(thin, cv2.MORPH_CLOSE, letter_run), seen)
+    near = cv2.dilate(along, np.ones((3, 1), np.uint8))  # A rule that slopes goes on in the next row.
+    bridge = max(1, round(BRIDGE * sizes.letter / column))
+    near = cv2.morphologyEx(near, cv2.MORPH_CLOSE, np.ones((1, bridge + 1), np.uint8))
+    near = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
+    if not near.any():
+        return nothing
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
+    boxes = [
+        (x * column, y, wide * column, high, label)
+        for label, (x, y, wide, high, _) in enumerate(stats.tolist())
+        if label and high <= THICKEST * sizes.letter + STEEPEST * wide * column
+    ]
+    return _Runs(small, labels, column, round(SMOOTHING * sizes.letter / column), boxes)
+
+
+def _columns(ink: NDArray[np.uint8], column: int, columns: int) -> NDArray[np.uint8]:
+    """Average the ink over columns of so many pixels."""
+    whole = ink[:, : column * columns]
+    if ink.flags.c_contiguous:
+        small = cv2.resize(whole, (columns, ink.shape[0]), interpolation=cv2.INTER_AREA)
+    else:
+        small = cv2.resize(whole.T, (ink.shape[0], columns), interpolation=cv2.INTER_AREA).T
+    return np.ascontiguousarray(small, np.uint8)
+
+
+def _smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Running median, then running mean, the ends carried on in their direction."""
+    window = min(window | 1, (len(values) - 1) | 1)
+    if window < 3:
+        return values
+    half = window // 2
+    padded = np.concatenate(
+        (2 * values[0] - values[half:0:-1], values, 2 * values[-1] - values[-2 : -half - 2 : -1])
+    )
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), axis=1)
+    padded = np.concatenate(
+        (2 * medians[0] - medians[half:0:-1], medians, 2 * medians[-1] - medians[-2 : -half - 2 : -1])
+    )
+    return np.convolve(padded, np.full(window, 1 / window), "valid")
+
+
+def _strip(ink: NDArray[np.uint8], path: _Path, reach: int) -> NDArray[np.uint8]:
+    """Straighten the ink along a path: row `reach` of the strip is the path, paper lies beyond the page."""
+    rows = np.floor(path.y).astype(np.intp) + np.arange(-reach, reach + 2)[:, None]
+    inside = (rows >= 0) & (rows < ink.shape[0])
+    exact = np.where(inside, ink[rows.clip(0, ink.shape[0] - 1), np.arange(path.start, path.stop)], 0)
+    part = np.rint(256 * (path.y - np.floor(path.y))).astype(np.int32)
+    return ((exact[:-1] * (256 - part) + exact[1:] * part) >> 8).astype(np.uint8)
+
+
+def _measured(ink: NDArray[np.uint8], paths: Sequence[_Path], sizes: Sizes) -> list[_Path]:
+    """Follow each rule exactly and measure its width, and leave out what is none."""
+    found = (_follow(ink, path, sizes) for path in paths)
+    return [rule for rule in found if rule is not None]
+
+
+def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
+    """Follow a rule exactly and measure its width; None where it is none."""
+    thickest = max(3, round(THICKEST * sizes.letter))
+    reach = thickest + 1
+    strip = _strip(ink, path, reach)
+    strongest = strip[reach // 2 : -(reach // 2)].max(axis=0)
+    level = float(np.median(strongest[strongest >= FAINT])) / 2 if (strongest >= FAINT).any() else FAINT
+    dark = strip >= max(FAINT / 2, level)
+    thick = dark.sum(axis=0)
+    crossed = thick > thickest
+    thin = (thick > 0) & ~crossed
+    if crossed.mean() > MOST_CROSSED or not thin.any():
+        return None
+    widths = thick[thin]
+    usual = float(np.median(widths))
+    if (widths <= usual + max(1.0, WIDTH_SLACK * usual)).mean() < LEAST_EVEN:
+        return None
+    if not _is_line(thick > 0, crossed, sizes) and not _is_dotted(thin, sizes):
+        return None
+    column = max(1, round(COLUMN * sizes.letter))
+    count = len(thin) // column
+    weight = np.where(dark & thin, strip, 0)[:, : count * column].astype(np.float64)
+    offset = (weight * np.arange(-reach, reach + 1)[:, None]).sum(axis=0) + path.y[
+        : count * column
+    ] * weight.sum(axis=0)
+    total = weight.sum(axis=0).reshape(count, column).sum(axis=1)
+    at = np.flatnonzero(total)
+    if len(at) < 2:
+        return None
+    middles = offset.reshape(count, column).sum(axis=1)[at] / total[at]
+    middles = _smooth(np.interp(np.arange(count), at, middles), round(SMOOTHING * sizes.letter / column))
+    start, stop = max(0, path.start - column), min(ink.shape[1], path.stop + column)  # Its ends lie between.
+    places = path.start + (np.arange(count) + 0.5) * column - 0.5
+    width = float(np.percentile(weight.sum(axis=0)[thin[: count * column]], 60)) / 255
+    rule = _Path(start, np.interp(np.arange(start, stop), places, middles), max(1.0, width))
+    lit = np.flatnonzero((_strip(ink, rule, max(1, round(width / 2))) >= INK_LEVEL // 2).any(axis=0))
+    return _Path(start + int(lit[0]), rule.y[lit[0] : lit[-1] + 1], rule.width) if lit.size else None
+
+
+def _longest(ink: NDArray[np.bool_]) -> int:
+    """Length of the longest run of ink."""
+    paper = np.flatnonzero(~np.concatenate(([False], ink, [False])))
+    return int(np.diff(paper).max()) - 1
+
+
+def _is_line(ink: NDArray[np.bool_], crossed: NDArray[np.bool_], sizes: Sizes) -> bool:
+    """Whether ink along a path is a line, strokes aside: no bars of letters side by side."""
+    unbroken = min(LEAST_UNBROKEN * sizes.letter, LEAST_COVER * len(ink))
+    is_whole = _longest(ink) >= unbroken or len(ink) >= CERTAIN * sizes.letter
+    return is_whole and bool(ink[~crossed].mean() >= LEAST_COVER)
+
+
+def _is_dotted(ink: NDArray[np.bool_], sizes: Sizes) -> bool:
+    """Whether ink along a path is dots at one distance."""
+    steps = np.diff(np.flatnonzero(ink[1:] & ~ink[:-1]))
+    if len(steps) < LEAST_DOTS or _longest(ink) > BRIDGE * sizes.letter:
+        return False
+    usual = float(np.median(steps))
+    even = np.abs(steps - usual) <= max(1.0, WIDTH_SLACK * usual)
+    return usual <= DOT_STEP * sizes.letter and bool(even.mean() >= LEAST_EVEN)
+
+
+def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: Sizes) -> list[_Path]:
+    """Which of the short runs are sides of boxes or walls of combs: they go from rule to rule across.
+
+    A letter's stem may go as far. Sides stand where the rules end; walls stand at one distance.
+    """
+    between: dict[tuple[int, int], list[_Path]] = {}
+    near = MEETS * sizes.letter
+    for box in runs.boxes:
+        left, top, width, high, _ = box
+        if width >= LEAST_RULE * sizes.letter:
+            continue
+        ends = [(x, top + high / 2) for x in (left, left + width)]
+        if min(_rule_at(across, *end, near + 2 * runs.column) for end in ends) < 0:
+            continue
+        wall = _follow(ink, runs.trace(box), sizes)
+        if wall is None:
+            continue
+        ends = [(wall.start, float(wall.y[0])), (wall.stop, float(wall.y[-1]))]
+        first, last = (_rule_at(across, *end, near) for end in ends)
+        if min(first, last) >= 0 and first != last:
+            between.setdefault((first, last), []).append(wall)
+    walls = []
+    for (first, last), found in between.items():
+        one, other = across[first], across[last]
+        span = min(one.start, other.start), max(one.stop, other.stop)
+        places = np.array([float(np.mean(short.y)) for short in found])
+        near = MEETS * sizes.letter
+        is_side = (places < span[0] + near) | (places > span[1] - near)
+        cells = _cells(places, span, sizes)
+        is_wall = is_side | (
+            np.abs(places[:, None] - cells).min(axis=1, initial=np.inf) <= UNEVEN * sizes.letter
+        )
+        walls += [short for short, is_one in zip(found, is_wall.tolist(), strict=True) if is_one]
+        width = float(np.median([short.width for short in found]))
+        for place in cells.tolist():
+            if np.abs(places - place).min() > UNEVEN * sizes.letter:  # Hidden by the strokes over it.
+                walls.append(_between(one, other, place, width))
+    return walls
+
+
+def _between(one: _Path, other: _Path, place: float, width: float) -> _Path:
+    """A wall from rule to rule."""
+    ends = sorted(float(np.interp(place, np.arange(rule.start, rule.stop), rule.y)) for rule in (one, other))
+    return _Path(round(ends[0]), np.full(max(1, round(ends[1]) - round(ends[0])), place), width)
+
+
+def _rule_at(rules: Sequence[_Path], y: float, x: float, near: float) -> int:
+    """Which rule runs nearest to a point, -1 where none comes near."""
+    best, nearest = -1, near
+    for number, rule in enumerate(rules):
+        if rule.start - near <= x <= rule.stop + near:
+            off = abs(float(rule.y[min(max(round(x) - rule.start, 0), len(rule.y) - 1)]) - y)
+            if off <= nearest:
+                best, nearest = number, off
+    return best
+
+
+def _cells(places: NDArray[np.float64], span: tuple[int, int], sizes: Sizes) -> NDArray[np.float64]:
+    """Where the walls of a comb stand: at one distance, hardly one missing; empty where there is no comb."""
+    best, most = np.zeros(0), 0
+    places = np.sort(places)
+    slack = UNEVEN * sizes.letter
+    for first in range(len(places)):
+        for second in range(first + 1, min(len(places), first + NEXT_WALLS)):
+            pitch = places[second] - places[first]
+            if not LEAST_CELL * sizes.letter <= pitch <= WIDEST_CELL * sizes.letter:
+                continue
+            steps = np.rint((places - places[first]) / pitch)
+            on = np.abs(places - places[first] - steps * pitch) <= slack
+            count = len(np.unique(steps[on]))
+            cells = steps[on].max() - steps[on].min() + 1
+            if (
+                count < max(3, LEAST_WALLS * cells)
+                or count <= most
+                or cells * pitch < 0.5 * (span[1] - span[0])
+            ):
+                continue
+            slope, start = np.polyfit(steps[on], places[on], 1)
+            low, high = (
+                np.ceil((span[0] - slack - start) / slope),
+                np.floor((span[1] + slack - start) / slope),
+            )
+            best, most = start + slope * np.arange(low, high + 1), count
+    return best
+
+
+def _erase(ink: NDArray[np.uint8], rule: _Path, sizes: Sizes) -> None:
+    """Take a rule out of the ink, but for the columns in which a stroke leaves it."""
+    reach = round(rule.width / 2) + 3
+    strip = _strip(ink, rule, reach)
+    usual = np.percentile(strip, USUAL, axis=1)
+    rows = np.flatnonzero(usual >= INK_LEVEL // 2) - reach
+    half = round(rule.width / 2) if rows.size == 0 else int(max(-rows[0], rows[-1]))
+    leaves = max(1, round(LEAVES * sizes.stroke))
+    reach = half + leaves
+    strip = _strip(ink, rule, reach)
+    dark = strip >= INK_LEVEL
+    stroke = dark[:leaves].all(axis=0) | dark[-leaves:].all(axis=0)
+    rows = np.rint(rule.y).astype(np.intp) + np.arange(-half - 1, half + 2)[:, None]
+    rows = rows[:, ~stroke].clip(0, ink.shape[0] - 1)
+    ink[rows, np.arange(rule.start, rule.stop)[~stroke]] = 0
