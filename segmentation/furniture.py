@@ -45,13 +45,13 @@ LEAST_EVEN = 0.65
 LEAST_UNBROKEN = 2.2
 """Letter heights of a rule without a gap: the bars of letters side by side meet for less."""
 
-DOT_STEP = 0.4
+DOT_STEP = 0.32
 """Letter heights from dot to dot; letters stand farther apart."""
 
 CERTAIN = 8.0
 """Letter heights from which a line is a rule however often it is broken."""
 
-LEAST_DOTS = 8
+LEAST_DOTS = 12
 """Dots at one distance make a dotted rule; fewer are letters' feet."""
 
 LEAST_COVER = 0.8
@@ -60,7 +60,10 @@ LEAST_COVER = 0.8
 MOST_CROSSED = 0.7
 """Share of a rule's columns that strokes may leave; where there are more it is a row of print."""
 
-USUAL = 50.0
+EDGE = 3
+"""Half widths from the page's edge within which a rule is that edge, and strokes only end at it."""
+
+USUAL = 75.0
 """Percentile of the ink in each row of a rule's strip that is the rule's own; strokes are stronger."""
 
 LEAVES = 0.2
@@ -141,9 +144,10 @@ def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
         return Furniture(ink, np.zeros_like(ink))
     sides = _walls(ink, level, rules[1], sizes), _walls(turned, upright, rules[0], sizes)
     mask = ink.copy()
+    beyond = 1 + round(max(rule.width for rule in (*rules[0], *rules[1])))
     for each, found, walls in zip((mask, mask.T), rules, sides, strict=True):
         for rule in (*found, *walls):
-            _erase(each, rule, sizes)
+            _erase(each, _longer(rule, beyond, each.shape[1]), sizes)
     return Furniture(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
 
 
@@ -221,7 +225,7 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
         for label, (x, y, wide, high, _) in enumerate(stats.tolist())
         if label and high <= THICKEST * sizes.letter + STEEPEST * wide * column
     ]
-    return _Runs(small, labels, column, round(SMOOTHING * sizes.letter / column), boxes)
+    return _Runs(small, np.asarray(labels, np.int32), column, round(SMOOTHING * sizes.letter / column), boxes)
 
 
 def _columns(ink: NDArray[np.uint8], column: int, columns: int) -> NDArray[np.uint8]:
@@ -256,7 +260,9 @@ def _strip(ink: NDArray[np.uint8], path: _Path, reach: int) -> NDArray[np.uint8]
     inside = (rows >= 0) & (rows < ink.shape[0])
     exact = np.where(inside, ink[rows.clip(0, ink.shape[0] - 1), np.arange(path.start, path.stop)], 0)
     part = np.rint(256 * (path.y - np.floor(path.y))).astype(np.int32)
-    return ((exact[:-1] * (256 - part) + exact[1:] * part) >> 8).astype(np.uint8)
+    whole = exact.astype(np.int32)
+    strip: NDArray[np.uint8] = ((whole[:-1] * (256 - part) + whole[1:] * part) >> 8).astype(np.uint8)
+    return strip
 
 
 def _measured(ink: NDArray[np.uint8], paths: Sequence[_Path], sizes: Sizes) -> list[_Path]:
@@ -273,6 +279,7 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
     strongest = strip[reach // 2 : -(reach // 2)].max(axis=0)
     level = float(np.median(strongest[strongest >= FAINT])) / 2 if (strongest >= FAINT).any() else FAINT
     dark = strip >= max(FAINT / 2, level)
+    dark = _at_the_path(dark)
     thick = dark.sum(axis=0)
     crossed = thick > thickest
     thin = (thick > 0) & ~crossed
@@ -304,6 +311,15 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
     return _Path(start + int(lit[0]), rule.y[lit[0] : lit[-1] + 1], rule.width) if lit.size else None
 
 
+def _at_the_path(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of each column of a strip the run of ink that is nearest to its middle row."""
+    rows = np.arange(len(dark))[:, None]
+    nearest = np.where(dark, np.abs(rows - len(dark) // 2), len(dark)).argmin(axis=0)
+    runs = np.cumsum(np.diff(dark, axis=0, prepend=False), axis=0)
+    run: NDArray[np.bool_] = dark & (runs == np.take_along_axis(runs, nearest[None], axis=0))
+    return run
+
+
 def _longest(ink: NDArray[np.bool_]) -> int:
     """Length of the longest run of ink."""
     paper = np.flatnonzero(~np.concatenate(([False], ink, [False])))
@@ -319,12 +335,16 @@ def _is_line(ink: NDArray[np.bool_], crossed: NDArray[np.bool_], sizes: Sizes) -
 
 def _is_dotted(ink: NDArray[np.bool_], sizes: Sizes) -> bool:
     """Whether ink along a path is dots at one distance."""
-    steps = np.diff(np.flatnonzero(ink[1:] & ~ink[:-1]))
-    if len(steps) < LEAST_DOTS or _longest(ink) > BRIDGE * sizes.letter:
+    edges = np.diff(np.concatenate(([False], ink, [False])).astype(np.int8))
+    starts, stops = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
+    if len(starts) < LEAST_DOTS or ink.mean() > LEAST_COVER:
         return False
-    usual = float(np.median(steps))
-    even = np.abs(steps - usual) <= max(1.0, WIDTH_SLACK * usual)
-    return usual <= DOT_STEP * sizes.letter and bool(even.mean() >= LEAST_EVEN)
+    for lengths, most in ((np.diff(starts), DOT_STEP), (stops - starts, THICKEST)):
+        usual = float(np.median(lengths))
+        even = np.abs(lengths - usual) <= max(1.0, WIDTH_SLACK * usual)
+        if usual > most * sizes.letter or even.mean() < LEAST_EVEN:
+            return False
+    return True
 
 
 def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: Sizes) -> list[_Path]:
@@ -344,8 +364,8 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
         wall = _follow(ink, runs.trace(box), sizes)
         if wall is None:
             continue
-        ends = [(wall.start, float(wall.y[0])), (wall.stop, float(wall.y[-1]))]
-        first, last = (_rule_at(across, *end, near) for end in ends)
+        first = _rule_at(across, wall.start, float(wall.y[0]), near)
+        last = _rule_at(across, wall.stop, float(wall.y[-1]), near)
         if min(first, last) >= 0 and first != last:
             between.setdefault((first, last), []).append(wall)
     walls = []
@@ -360,10 +380,10 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
             np.abs(places[:, None] - cells).min(axis=1, initial=np.inf) <= UNEVEN * sizes.letter
         )
         walls += [short for short, is_one in zip(found, is_wall.tolist(), strict=True) if is_one]
-        width = float(np.median([short.width for short in found]))
+        thick = float(np.median([short.width for short in found]))
         for place in cells.tolist():
             if np.abs(places - place).min() > UNEVEN * sizes.letter:  # Hidden by the strokes over it.
-                walls.append(_between(one, other, place, width))
+                walls.append(_between(one, other, place, thick))
     return walls
 
 
@@ -413,18 +433,32 @@ def _cells(places: NDArray[np.float64], span: tuple[int, int], sizes: Sizes) -> 
     return best
 
 
+def _longer(rule: _Path, by: int, end: int) -> _Path:
+    """A rule that goes on at both ends, as walls go on through the rules that they stand on."""
+    before, after = min(by, rule.start), max(0, min(by, end - rule.stop))
+    return _Path(rule.start - before, np.pad(rule.y, (before, after), "edge"), rule.width)
+
+
 def _erase(ink: NDArray[np.uint8], rule: _Path, sizes: Sizes) -> None:
     """Take a rule out of the ink, but for the columns in which a stroke leaves it."""
     reach = round(rule.width / 2) + 3
     strip = _strip(ink, rule, reach)
-    usual = np.percentile(strip, USUAL, axis=1)
+    calm = (strip[0] < INK_LEVEL) & (strip[-1] < INK_LEVEL)
+    usual = np.percentile(strip[:, calm], USUAL, axis=1) if calm.any() else np.zeros(len(strip))
     rows = np.flatnonzero(usual >= INK_LEVEL // 2) - reach
     half = round(rule.width / 2) if rows.size == 0 else int(max(-rows[0], rows[-1]))
     leaves = max(1, round(LEAVES * sizes.stroke))
     reach = half + leaves
     strip = _strip(ink, rule, reach)
     dark = strip >= INK_LEVEL
-    stroke = dark[:leaves].all(axis=0) | dark[-leaves:].all(axis=0)
-    rows = np.rint(rule.y).astype(np.intp) + np.arange(-half - 1, half + 2)[:, None]
+    stroke = np.logical_or(dark[: reach + 1].all(axis=0), dark[reach:].all(axis=0))
+    first, last = -half - 1, half + 2
+    top, bottom = float(np.median(rule.y)), ink.shape[0] - 1 - float(np.median(rule.y))
+    if (
+        min(top, bottom) <= EDGE * half and len(rule.y) >= LEAST_COVER * ink.shape[1]
+    ):  # The page's edge: nothing comes from beyond it.
+        stroke = np.zeros(len(rule.y), np.bool_)
+        first, last = (-half * 2 * EDGE, last) if top < bottom else (first, half * 2 * EDGE)
+    rows = np.rint(rule.y).astype(np.intp) + np.arange(first, last)[:, None]
     rows = rows[:, ~stroke].clip(0, ink.shape[0] - 1)
     ink[rows, np.arange(rule.start, rule.stop)[~stroke]] = 0
