@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import INK_LEVEL, LEAST_LETTER, Piece, Sizes, measure
+from segmentation.components import INK_LEVEL, Piece, Sizes, measure
 
 COLUMN = 1 / 8
 """Width in letter heights of the columns in which rules are looked for: a stroke or so."""
@@ -151,17 +151,19 @@ def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
     return Furniture(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
 
 
-def guess_sizes(pieces: Sequence[Piece], side: int) -> Sizes:
+def guess_sizes(pieces: Sequence[Piece], side: int) -> Sizes | None:
     """Guess how large letters are on a page that may be one grid, in which no letter stands alone.
 
     Args:
         pieces: the page's pieces with its furniture.
         side: the page's longer side in pixels.
+
+    Returns:
+        The sizes, or None where nothing has the shape of a letter or of a grid that letters touch.
     """
     seen = measure(pieces)
     if seen is None:
-        heights = [piece.height for piece in pieces]
-        seen = Sizes(float(max(heights, default=LEAST_LETTER)), 2.0)
+        return None
     letter = min(seen.letter, LARGEST_GUESS * side)
     return Sizes(letter, min(seen.stroke, THICKEST * letter))
 

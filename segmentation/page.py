@@ -161,8 +161,9 @@ def _survey(page: NDArray[np.uint8]) -> tuple[list[Piece], float]:
     side = max(small.shape)
     ink = find_ink(small, max(LEAST_WINDOW, side * SURVEY_WINDOW), side * SURVEY_REACH, blur=0.0)
     pieces = find_pieces(ink)
-    mask = remove_furniture(ink, guess_sizes(pieces, side)).mask
-    return (find_pieces(mask) or pieces if mask is not ink else pieces), scale
+    guess = guess_sizes(pieces, side)
+    mask = ink if guess is None else remove_furniture(ink, guess).mask
+    return (pieces if mask is ink else find_pieces(mask) or pieces), scale
 
 
 def _ink_of_page(
