@@ -9,6 +9,7 @@ rule stays as it was. Upright rules are the same on the ink turned over its diag
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -40,7 +41,7 @@ WIDTH_SLACK = 0.35
 """Share of its usual width, or of the usual step between its dots, by which a rule may be uneven."""
 
 LEAST_EVEN = 0.65
-"""Share of a rule that is so even; strokes are met in the rest."""
+"""Share of a rule that is so even, and keeps to its path as closely; strokes are met in the rest."""
 
 LEAST_UNBROKEN = 2.2
 """Letter heights of a rule without a gap: the bars of letters side by side meet for less."""
@@ -291,7 +292,8 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
     usual = float(np.median(widths))
     if (widths <= usual + max(1.0, WIDTH_SLACK * usual)).mean() < LEAST_EVEN:
         return None
-    if not _is_line(thick > 0, crossed, sizes) and not _is_dotted(thin, sizes):
+    is_dotted = _is_dotted(thin, sizes)
+    if not is_dotted and not _is_line(thick > 0, crossed, sizes):
         return None
     column = max(1, round(COLUMN * sizes.letter))
     count = len(thin) // column
@@ -304,7 +306,11 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
     if len(at) < 2:
         return None
     middles = offset.reshape(count, column).sum(axis=1)[at] / total[at]
-    middles = _smooth(np.interp(np.arange(count), at, middles), round(SMOOTHING * sizes.letter / column))
+    seen = np.interp(np.arange(count), at, middles)
+    middles = _smooth(seen, round(SMOOTHING * sizes.letter / column))
+    strays = np.abs(seen - middles)[at] > max(1.0, WIDTH_SLACK * usual)
+    if not is_dotted and strays.mean() > 1 - LEAST_EVEN:
+        return None
     start, stop = max(0, path.start - column), min(ink.shape[1], path.stop + column)  # Its ends lie between.
     places = path.start + (np.arange(count) + 0.5) * column - 0.5
     width = float(np.percentile(weight.sum(axis=0)[thin[: count * column]], 60)) / 255
@@ -358,24 +364,23 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
     near = MEETS * sizes.letter
     for box in runs.boxes:
         left, top, width, high, _ = box
-        if width >= LEAST_RULE * sizes.letter:
+        meets = _meets(across, _Path(left, np.full(width, top + high / 2)), near + 2 * runs.column)
+        if len(meets) < 2:
             continue
-        ends = [(x, top + high / 2) for x in (left, left + width)]
-        if min(_rule_at(across, *end, near + 2 * runs.column) for end in ends) < 0:
-            continue
-        wall = _follow(ink, runs.trace(box), sizes)
-        if wall is None:
-            continue
-        first = _rule_at(across, wall.start, float(wall.y[0]), near)
-        last = _rule_at(across, wall.stop, float(wall.y[-1]), near)
-        if min(first, last) >= 0 and first != last:
-            between.setdefault((first, last), []).append(wall)
+        path = runs.trace(box)
+        for (start, first), (stop, last) in itertools.pairwise(meets):
+            start, stop = max(path.start, round(start)), min(path.stop, round(stop))
+            if stop - start < LEAST_RUN * sizes.letter:
+                continue
+            part = _Path(start, path.y[start - path.start : stop - path.start])
+            wall = _follow(ink, part, sizes)
+            if wall is not None and {first, last} <= {number for _, number in _meets(across, wall, near)}:
+                between.setdefault((first, last), []).append(wall)
     walls = []
     for (first, last), found in between.items():
         one, other = across[first], across[last]
         span = min(one.start, other.start), max(one.stop, other.stop)
         places = np.array([float(np.mean(short.y)) for short in found])
-        near = MEETS * sizes.letter
         is_side = (places < span[0] + near) | (places > span[1] - near)
         cells = _cells(places, span, sizes)
         is_wall = is_side | (
@@ -395,15 +400,16 @@ def _between(one: _Path, other: _Path, place: float, width: float) -> _Path:
     return _Path(round(ends[0]), np.full(max(1, round(ends[1]) - round(ends[0])), place), width)
 
 
-def _rule_at(rules: Sequence[_Path], y: float, x: float, near: float) -> int:
-    """Which rule runs nearest to a point, -1 where none comes near."""
-    best, nearest = -1, near
+def _meets(rules: Sequence[_Path], path: _Path, near: float) -> list[tuple[float, int]]:
+    """Where a path meets rules that run across it: in which of its columns, and their numbers."""
+    y = float(np.mean(path.y))
+    meets = []
     for number, rule in enumerate(rules):
-        if rule.start - near <= x <= rule.stop + near:
-            off = abs(float(rule.y[min(max(round(x) - rule.start, 0), len(rule.y) - 1)]) - y)
-            if off <= nearest:
-                best, nearest = number, off
-    return best
+        if rule.start - near <= y <= rule.stop + near:
+            x = float(rule.y[min(max(round(y) - rule.start, 0), len(rule.y) - 1)])
+            if path.start - near <= x <= path.stop + near:
+                meets.append((x, number))
+    return sorted(meets)
 
 
 def _cells(places: NDArray[np.float64], span: tuple[int, int], sizes: Sizes) -> NDArray[np.float64]:
