@@ -46,6 +46,13 @@ def clipped(edges: Sequence[int], shape: tuple[int, ...]) -> Box:
     return Box(left, top, right - left, bottom - top)
 
 
+def around(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box around all of some boxes; at least one."""
+    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
+    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
+    return Box(left, top, right - left, bottom - top)
+
+
 def box_around(crop: NDArray[np.uint8], left: int, top: int, ink: Ink, shape: tuple[int, ...]) -> Box:
     """Return the box on the page around the strokes of a crop whose first pixel stands at (left, top)."""
     strong = (crop >= INK_LEVEL).astype(np.uint8)

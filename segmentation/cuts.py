@@ -11,15 +11,16 @@ overlap it costs nothing.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.boxes import box_around
+from segmentation.boxes import around, box_around
 from segmentation.components import INK_LEVEL
-from segmentation.values import Candidate, Ink, Joint, Word
+from segmentation.values import Box, Candidate, Ink, Joint, Word
 
 LONGEST_RUN = 8
 """Parts that a letter may be made of: an M falls into four."""
@@ -64,6 +65,7 @@ class _Part:
     top: int
     ink: NDArray[np.uint8]
     piece: int
+    box: Box
 
     @property
     def right(self) -> int:
@@ -91,8 +93,8 @@ def refine(word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape:
     parts: list[_Part] = []
     joints: list[Joint] = []
     for number, (candidate, doubt) in enumerate(zip(word.candidates, doubtful, strict=True)):
-        whole = _Part(candidate.left, candidate.top, candidate.ink, number)
-        cut, crossed = _cut(whole, letter) if doubt else ([whole], [])
+        whole = _Part(candidate.left, candidate.top, candidate.ink, number, candidate.box)
+        cut, crossed = _cut(whole, letter, ink, shape) if doubt else ([whole], [])
         joints += [*word.joints[number - 1 : number], *(Joint(0.0, ink) for ink in crossed)]
         parts += cut
     if len(parts) == 1:
@@ -109,7 +111,7 @@ def refine(word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape:
             if last > first + 1 and not _may_join(parts, joints, first, last, doubtful, letter):
                 break
             if (first, last) not in known:
-                runs.append(_candidate(parts[first:last], first, ink, shape))
+                runs.append(_candidate(parts[first:last], first))
     if not runs:
         return word
     return Word((*wholes, *runs), tuple(joints))
@@ -132,7 +134,7 @@ def _may_join(
     return max(part.right for part in parts[first:last]) - left - 2 <= WIDEST * letter
 
 
-def _candidate(parts: Sequence[_Part], first: int, ink: Ink, shape: tuple[int, ...]) -> Candidate:
+def _candidate(parts: Sequence[_Part], first: int) -> Candidate:
     """Put parts together to one candidate."""
     left, top = min(part.left for part in parts), min(part.top for part in parts)
     right, bottom = max(part.right for part in parts), max(part.bottom for part in parts)
@@ -140,11 +142,10 @@ def _candidate(parts: Sequence[_Part], first: int, ink: Ink, shape: tuple[int, .
     for part in parts:
         place = joined[part.top - top : part.bottom - top, part.left - left : part.right - left]
         np.maximum(place, part.ink, out=place)
-    box = box_around(joined, left, top, ink, shape)
-    return Candidate(box, joined, left, top, first, first + len(parts))
+    return Candidate(around([part.box for part in parts]), joined, left, top, first, first + len(parts))
 
 
-def _cut(whole: _Part, letter: float) -> tuple[list[_Part], list[float]]:
+def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple[list[_Part], list[float]]:
     """Cut a piece wherever little ink is in the way; with the strokes of ink that each cut crosses."""
     strokes = whole.ink >= INK_LEVEL
     stroke = _stroke_of(strokes)
@@ -152,26 +153,29 @@ def _cut(whole: _Part, letter: float) -> tuple[list[_Part], list[float]]:
     columns = np.arange(strokes.shape[1])
     numbers = (columns[None, :, None] > seams.T[:, None, :]).sum(axis=2)
     amounts = np.bincount(numbers[strokes], minlength=len(seams) + 1)
-    parts, cuts = [], []
     least = _LEAST_PART * stroke**2
-    start = 0
-    for end, ink in enumerate(crossed.tolist(), start=1):
-        if amounts[start:end].sum() >= least and amounts[end:].sum() >= least:
-            parts.append(_trimmed(whole, np.where((numbers >= start) & (numbers < end), whole.ink, 0)))
-            cuts.append(ink)
-            start = end
-    if not parts:
+    bounds = [0]
+    cuts: list[float] = []
+    for end, crossing in enumerate(crossed.tolist(), start=1):
+        if amounts[bounds[-1] : end].sum() >= least and amounts[end:].sum() >= least:
+            bounds.append(end)
+            cuts.append(crossing)
+    if not cuts:
         return [whole], []
-    parts.append(_trimmed(whole, np.where(numbers >= start, whole.ink, 0)))
-    return parts, cuts
+    shares = [
+        np.where((numbers >= start) & (numbers < end), whole.ink, 0)
+        for start, end in itertools.pairwise([*bounds, len(seams) + 1])
+    ]
+    return [_trimmed(whole, share.astype(np.uint8), ink, shape) for share in shares], cuts
 
 
-def _trimmed(whole: _Part, ink: NDArray[np.uint8]) -> _Part:
+def _trimmed(whole: _Part, own: NDArray[np.uint8], ink: Ink, shape: tuple[int, ...]) -> _Part:
     """A part of a piece, cut down to its ink and a margin of a pixel."""
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    crop = cv2.copyMakeBorder(ink[top:bottom, left:right], 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    return _Part(whole.left + int(left) - 1, whole.top + int(top) - 1, crop.astype(np.uint8), whole.piece)
+    crop = np.pad(own[top:bottom, left:right], 1)
+    left, top = whole.left + int(left) - 1, whole.top + int(top) - 1
+    return _Part(left, top, crop, whole.piece, box_around(crop, left, top, ink, shape))
 
 
 def _stroke_of(strokes: NDArray[np.bool_]) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.binarise import find_ink
-from segmentation.boxes import boxes_of, clipped
+from segmentation.boxes import around, boxes_of, clipped
 from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
 from segmentation.columns import find_lines_in_columns
 from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
@@ -23,7 +23,7 @@ from segmentation.printed import find_cut, find_printed, print_odds
 from segmentation.quality import quality_of, quality_without_letters
 from segmentation.skew import find_skew, turn
 from segmentation.trace import UNSEEN, Trace
-from segmentation.values import Box, Candidate, Ink, Joint, Line, Segmentation, Word
+from segmentation.values import Candidate, Ink, Joint, Line, Segmentation, Word
 
 Layout = Literal["auto", "page", "line"]
 """How a page is read: as many lines, as one line, or as its height in letters suggests."""
@@ -200,10 +200,7 @@ def _line(words: list[list[Piece]], ink: Ink, shape: tuple[int, ...]) -> Line:
     """Make a line of its words, with boxes on the page."""
     letter = line_height([piece for word in words for piece in word])
     found = tuple(Word(tuple(_candidates(word, ink, shape)), _joints(word, letter)) for word in words)
-    boxes = [candidate.box for word in found for candidate in word.candidates]
-    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
-    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
-    return Line(Box(left, top, right - left, bottom - top), found, letter)
+    return Line(around([candidate.box for word in found for candidate in word.candidates]), found, letter)
 
 
 def _joints(word: Sequence[Piece], letter: float) -> tuple[Joint, ...]:
