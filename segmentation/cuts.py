@@ -280,9 +280,9 @@ def _seams(
     height, width = strokes.shape
     cost = np.where(strokes, 1.0, _PAPER_COST)
     middle = height // 2
-    above, from_above = _descend(cost[: middle + 1])
-    below, from_below = _descend(cost[: middle - 1 if middle else None : -1])
-    total = above + below - cost[middle]
+    above = _descend(cost[: middle + 1])
+    below = _descend(cost[: middle - 1 if middle else None : -1])
+    total = above[-1] + below[-1] - cost[middle]
     chosen: list[int] = []
     most = max(1, round(MOST_CUTS * width / letter))
     for column in np.argsort(total, kind="stable").tolist():
@@ -291,28 +291,34 @@ def _seams(
         near = (abs(column - other) < spacing for other in (*chosen, *taken))
         if spacing <= column < width - spacing and not any(near):
             chosen.append(column)
-    columns = np.array(chosen, np.intp)
-    upper = _walk(from_above, columns)
-    lower = _walk(from_below, columns)
-    return np.hstack((upper[:, ::-1], lower[:, 1:]))
+    return np.hstack((_walk(above, chosen)[:, ::-1], _walk(below, chosen)[:, 1:]))
 
 
-def _descend(cost: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
-    """Cheapest path from the first row to each column of the last, and the step that led to each pixel."""
-    steps = np.zeros(cost.shape, np.int8)
-    best = cost[0].copy()
-    for row in range(1, len(cost)):
-        padded = np.concatenate(([np.inf], best, [np.inf]))
-        ways = np.stack((best, padded[:-2] + _LEAN_COST, padded[2:] + _LEAN_COST))
-        choice = ways.argmin(axis=0)
-        best = np.take_along_axis(ways, choice[None], axis=0)[0] + cost[row]
-        steps[row] = np.array([0, -1, 1], np.int8)[choice]
-    return best, steps
+def _descend(cost: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cost of the cheapest path from the first row to each pixel, a column to the side a row at most."""
+    best = cost.copy()
+    for last, row in itertools.pairwise(best):
+        ways = last.copy()
+        np.minimum(ways[1:], last[:-1] + _LEAN_COST, out=ways[1:])
+        np.minimum(ways[:-1], last[1:] + _LEAN_COST, out=ways[:-1])
+        row += ways
+    return best
 
 
-def _walk(steps: NDArray[np.int8], columns: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Follow the steps back from the last row to the first: a column for each row, the last row first."""
-    path = [columns]
-    for row in range(len(steps) - 1, 0, -1):
-        path.append(path[-1] + steps[row, path[-1]])
-    return np.stack(path, axis=1)
+def _walk(best: NDArray[np.float64], columns: Sequence[int]) -> NDArray[np.intp]:
+    """Follow the cheapest paths back from the last row: n×rows, a column for each row, the last row first."""
+    rows = best[-2::-1].tolist()
+    paths = []
+    for column in columns:
+        path = [column]
+        for row in rows:
+            cheapest = row[column]
+            step = 0
+            if column > 0 and row[column - 1] + _LEAN_COST < cheapest:
+                cheapest, step = row[column - 1] + _LEAN_COST, -1
+            if column + 1 < len(row) and row[column + 1] + _LEAN_COST < cheapest:
+                step = 1
+            column += step
+            path.append(column)
+        paths.append(path)
+    return np.array(paths, np.intp).reshape(len(columns), len(best))
