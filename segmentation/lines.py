@@ -50,6 +50,9 @@ OFF_LINE = 0.6
 COLLISION = 0.3
 """Share of a letter's width that its neighbour in the line may cover."""
 
+STACKED = 0.5
+"""Share of a row's letters over or under another row from which the two stand over each other."""
+
 FOLLOWED = 8
 """Letters at the end of a line that tell whether it rises or falls."""
 
@@ -95,10 +98,10 @@ def _merge(lines: list[list[Piece]], letter: float) -> list[list[Piece]]:
     for line in sorted(lines, key=len, reverse=True):
         top, bottom = _span(line)
         near = np.flatnonzero((spans[:, 0] < bottom + letter) & (spans[:, 1] > top - letter)).tolist()
-        offset, best = min(
-            ((_offset(line, merged[index], letter), index) for index in near), default=(np.inf, -1)
+        distance, best = min(
+            ((offset(line, merged[index], letter), index) for index in near), default=(np.inf, -1)
         )
-        if offset <= OFF_LINE:
+        if distance <= OFF_LINE:
             merged[best] = sorted(merged[best] + line, key=_reading_key)
             spans[best] = _span(merged[best])
         else:
@@ -112,7 +115,7 @@ def _span(line: Sequence[Piece]) -> tuple[int, int]:
     return min(piece.top for piece in line), max(piece.bottom for piece in line)
 
 
-def _offset(line: Sequence[Piece], other: Sequence[Piece], letter: float) -> float:
+def offset(line: Sequence[Piece], other: Sequence[Piece], letter: float) -> float:
     """Median distance in letter heights of a line's letters from another line; infinite if they collide."""
     lefts = np.array([piece.left for piece in other], np.float64)
     rights = np.array([piece.right for piece in other], np.float64)
@@ -158,9 +161,41 @@ def _fits(ends: NDArray[np.float64], piece: Piece, letter: float) -> NDArray[np.
     return fits
 
 
-def one_line(bodies: Sequence[Piece]) -> list[list[Piece]]:
-    """Put all letters into one line, from left to right; no letters, no line."""
-    return [sorted(bodies, key=_reading_key)] if bodies else []
+def one_line(rows: Sequence[Sequence[Piece]]) -> list[list[Piece]]:
+    """Put all letters into one line; no letters, no line.
+
+    Rows beside each other are read from left to right together, for a line may be written unevenly. Rows
+    that stand over each other are read one after the other, so that their letters never mix.
+
+    Args:
+        rows: the page's rows from top to bottom, each with its letters from left to right.
+
+    Returns:
+        One line, or none.
+    """
+    groups: list[list[Piece]] = []
+    for row in sorted(rows, key=len, reverse=True):
+        beside = next((group for group in groups if share_covered(row, group) < STACKED), None)
+        if beside is None:
+            groups.append(sorted(row, key=_reading_key))
+        else:
+            beside[:] = sorted([*beside, *row], key=_reading_key)
+    line = [piece for group in sorted(groups, key=_middle) for piece in group]
+    return [line] if line else []
+
+
+def share_covered(row: Sequence[Piece], other: Sequence[Piece]) -> float:
+    """Share of a row's letters that stand over or under a letter of another row."""
+    lefts = np.array([piece.left for piece in other], np.float64)
+    rights = np.array([piece.right for piece in other], np.float64)
+    covered = [
+        (
+            np.minimum(rights, piece.right) - np.maximum(lefts, piece.left)
+            > COLLISION * np.minimum(rights - lefts, piece.width)
+        ).any()
+        for piece in row
+    ]
+    return float(np.mean(covered))
 
 
 def _reading_key(piece: Piece) -> tuple[int, int, int]:

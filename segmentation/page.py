@@ -19,7 +19,7 @@ from segmentation.furniture import guess_sizes, remove_furniture
 from segmentation.glyph import normalise
 from segmentation.lines import ONE_LINE, line_height, one_line, split_words, word_gap
 from segmentation.orientation import turn_quarters
-from segmentation.printed import find_cut, find_printed, print_odds
+from segmentation.printed import find_cut, find_printed, find_strays, print_odds
 from segmentation.quality import quality_of, quality_without_letters
 from segmentation.skew import find_skew, turn
 from segmentation.trace import UNSEEN, Trace
@@ -100,9 +100,9 @@ def segment(
     marks = [piece for piece in joined if not is_body(piece, sizes)]
     has_one = layout == "line" or (layout == "auto" and upright.shape[0] < ONE_LINE * seen.letter)
     rows = attach_marks(find_lines_in_columns(bodies, sizes.letter), marks, sizes, trace)
-    lines = _wanted(rows, ink, page.shape, printed, trace)
+    lines = _wanted(rows, ink, page.shape, printed, has_one, trace)
     if has_one:
-        lines = one_line([letter for line in lines for letter in line])
+        lines = one_line(lines)
     if not lines:
         return _nothing(survey, page, scale)
     trace.note("lines", lines)
@@ -121,9 +121,14 @@ def segment(
 
 
 def _wanted(
-    rows: list[list[Piece]], ink: Ink, shape: tuple[int, ...], printed: Printed, trace: Trace
+    rows: list[list[Piece]],
+    ink: Ink,
+    shape: tuple[int, ...],
+    printed: Printed,
+    has_one: bool,
+    trace: Trace,
 ) -> list[list[Piece]]:
-    """Leave out the rests of lines that the upper or lower edge cuts, and what is printed."""
+    """Leave out the rests of lines that the upper or lower edge cuts, what is printed, and what strays."""
     # The page's axis across the lines: y, unless the page lies on a side.
     down = int(np.argmax(np.abs(ink.to_page[:2, 1])))
     boxes = [boxes_of(row, ink) for row in rows]
@@ -134,6 +139,11 @@ def _wanted(
     if printed == "keep":
         return rows
     odds = print_odds([normalise(ink_alone(letter, ink.mask)) for row in rows for letter in row])
+    if has_one:
+        strays = find_strays(rows, odds)
+        trace.note("captions", [*itertools.compress(rows, strays)], "not the one line")
+        odds = odds[~np.repeat(strays, [len(row) for row in rows])] if rows else odds
+        rows = [row for row, is_stray in zip(rows, strays, strict=True) if not is_stray]
     flags = find_printed(rows, odds, ink.mask.shape[1])
     dropped = [list(itertools.compress(*row)) for row in zip(rows, flags, strict=True)]
     trace.note("captions", [row for row in dropped if row], "printed")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from segmentation.components import Piece
 from segmentation.glyph import GLYPH_SIZE
-from segmentation.lines import gaps_of, line_height
+from segmentation.lines import STACKED, gaps_of, line_height, offset, share_covered
 
 CELLS = 4
 """Cells of a glyph along each side: 7 pixels, about two strokes, each with a histogram of its own."""
@@ -76,6 +76,12 @@ ROOM = 0.4
 """Share of the page's width that the widest printed line fills at most where captions wait for an entry.
 
 It only counts where nothing is hand-print: then wider print is what the page is about."""
+
+LESSER = 0.5
+"""Share of the one line's hand-print below which what stands over or under it is no part of it."""
+
+STRAY = 0.25
+"""The same for what stands beside the line but shares no height with it."""
 
 CUT_SHARE = 0.4
 """Share of a row's letters that touch the upper or lower edge from which all of it is taken as cut."""
@@ -248,3 +254,36 @@ def find_cut(rows: Sequence[Sequence[Piece]], at_edge: Sequence[Sequence[bool]])
     shares = [float(np.mean(touches)) for touches in at_edge]
     least = min(shares, default=0.0)
     return [share >= CUT_SHARE and share > least for share in shares]
+
+
+def find_strays(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64]) -> list[bool]:
+    """Say which rows are not the one line that an image shows: captions above, stamps, rests of others.
+
+    The line is the row with the most hand-print: the letters' heights, each times the probability that a hand
+    wrote it. Of the rest, what stands over or under it must have half as much to be kept, and what
+    shares no height with it a quarter: letters of an uneven line share height with their neighbours.
+
+    Args:
+        rows: the image's rows, letters from left to right.
+        odds: float64, one for each letter of all rows in their order, as `print_odds` gives them.
+
+    Returns:
+        For each row, whether it is to be left out.
+    """
+    if not rows:
+        return []
+    by_hand = 1 / (1 + np.exp(np.clip(odds, -STRONGEST, STRONGEST)))
+    heights = np.array([letter.height for row in rows for letter in row])
+    numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    shares = np.bincount(numbers, heights * by_hand)
+    shares /= shares.max()
+    line = rows[int(shares.argmax())]
+    letter = line_height(line)
+    return [
+        share < 1
+        and (
+            (share < LESSER and share_covered(row, line) >= STACKED)
+            or (share < STRAY and 1 < offset(row, line, letter) < np.inf)
+        )
+        for row, share in zip(rows, shares.tolist(), strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""Baselines on lines that rise, fall and bend."""
+"""Baselines on lines that rise, fall and bend; rows put into one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmentation.components import Piece
-from segmentation.lines import baseline_of
+from segmentation.lines import baseline_of, one_line
 
 LETTER = 40
 
@@ -39,3 +39,26 @@ def test_the_baseline_lies_at_letters_of_any_line(places):
     assert np.isfinite(found).all()
     if len({foot for _, foot in places}) == 1:
         assert (found == places[0][1]).all()
+
+
+@given(
+    st.integers(1, 8),
+    st.integers(1, 8),
+    st.integers(-10, 10),
+)
+def test_rows_over_each_other_are_read_one_after_the_other(above, below, aside):
+    upper = [letter(60 + 40 * number, 100) for number in range(above)]
+    lower = [letter(60 + aside + 40 * number, 160) for number in range(below)]
+    assert one_line([upper, lower]) == [upper + lower]
+
+
+@given(st.lists(st.integers(60, 140), min_size=1, max_size=12), st.integers(0, 12))
+def test_letters_of_an_uneven_line_are_read_from_left_to_right(feet, number):
+    line = [letter(60 + 40 * index, foot) for index, foot in enumerate(feet)]
+    rows = [row for row in (line[::2], line[1::2]) if row]
+    assert one_line(rows) == one_line(rows[::-1]) == [line]
+    assert one_line([line[:number], line[number:]] if 0 < number < len(line) else [line]) == [line]
+
+
+def test_no_rows_are_no_line():
+    assert one_line([]) == []

@@ -13,8 +13,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from segmentation.components import Piece
 from segmentation.page import Layout, segment
-from segmentation.printed import find_cut, print_odds
+from segmentation.printed import find_cut, find_strays, print_odds
 from segmentation.values import Box, Segmentation
 
 SCANS = Path(__file__).parents[2] / "examples" / "scans"
@@ -101,6 +102,41 @@ def test_a_caption_above_the_writing_goes(writing: NDArray[np.uint8], layout: La
     found = segment(page, layout, "drop")
     assert len(found.lines) == 1
     assert same(boxes(found), alone)
+
+
+@pytest.mark.parametrize("cap", [11, 13])
+def test_a_caption_too_small_to_judge_never_mixes_with_the_writing(
+    writing: NDArray[np.uint8], cap: int
+) -> None:
+    page = blank(writing.shape[1] + 60, 80)
+    paste(page, writing, 30, 34)
+    alone = boxes(segment(page, "line"))
+    paste(page, type_set("FIRST NAME", cap), 30, 12)
+    assert same(boxes(segment(page, "line", "drop")), alone)
+    kept = boxes(segment(page, "line", "keep"))
+    assert len(kept) >= len(alone) + 6
+    assert same(kept[-len(alone) :], alone)
+
+
+def row(*lefts: int, foot: int = 60, height: int = 24) -> list[Piece]:
+    return [Piece(left, foot - height, left + 20, foot, 90.0, 80.0, ()) for left in lefts]
+
+
+def test_what_stands_over_the_one_line_or_far_off_it_is_left_out() -> None:
+    line = row(100, 130, 160, 190, 220)
+    doubtful = np.array([-3.0] * 5 + [-0.5] * 3)
+    assert find_strays([line, row(110, 130, 150, foot=30, height=9)], doubtful) == [False, True]
+    assert find_strays([line, row(130, foot=90)], doubtful[:6]) == [False, True]
+    assert find_strays([line, row(330, foot=100)], doubtful[:6]) == [False, True]
+
+
+def test_letters_of_an_uneven_line_and_a_second_line_stay() -> None:
+    line = row(100, 130, 160, 190, 220)
+    hand = np.full(10, -3.0)
+    assert find_strays([line, row(250, foot=75)], hand[:6]) == [False, False]
+    assert find_strays([line, row(250, 280, 310, foot=100)], hand[:8]) == [False, False]
+    assert find_strays([line, row(100, 130, 160, foot=90)], hand[:8]) == [False, False]
+    assert find_strays([], hand[:0]) == []
 
 
 def test_an_empty_field_is_empty() -> None:
