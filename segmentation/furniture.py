@@ -138,7 +138,7 @@ def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
     level, upright = _find_runs(ink, sizes), _find_runs(turned, sizes)
     least = LEAST_RULE * sizes.letter
     rules = tuple(
-        _measured(each, [runs.trace(box) for box in runs.boxes if box[2] >= least], sizes)
+        _measured(each, [runs.trace(run) for run in runs.runs if run[2] >= least], sizes)
         for each, runs in ((ink, level), (turned, upright))
     )
     if not any(rules):
@@ -169,30 +169,33 @@ def guess_sizes(pieces: Sequence[Piece], side: int) -> Sizes | None:
     return Sizes(letter, min(seen.stroke, THICKEST * letter))
 
 
+_Run = tuple[int, int, int, int, NDArray[np.int32]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Runs:
     """Where rules from left to right may be, in ink averaged over columns of `column` pixels.
 
     Attributes:
         small: uint8, h×n, the averaged ink.
-        labels: int32, h×n, numbers of the runs.
         column: pixels of ink in one column of it.
         smoothing: columns over which a path is smoothed.
-        boxes: of each run: left, top, width, height and number; left and width in pixels of the ink.
+        runs: of each one: left, top, width, height, and its outline (int32, n×1×2) in columns and rows;
+            left and width in pixels of the ink.
     """
 
     small: NDArray[np.uint8]
-    labels: NDArray[np.int32]
     column: int
     smoothing: int
-    boxes: list[tuple[int, int, int, int, int]]
+    runs: list[_Run]
 
-    def trace(self, box: tuple[int, int, int, int, int]) -> _Path:
+    def trace(self, run: _Run) -> _Path:
         """Follow the middle of a run."""
-        left, top, width, high, label = box
+        left, top, width, high, outline = run
         x, wide = left // self.column, width // self.column
-        own = self.labels[top : top + high, x : x + wide] == label
-        weight = np.where(own, self.small[top : top + high, x : x + wide], 0).astype(np.float64)
+        own = np.zeros((high, wide), np.uint8)
+        cv2.drawContours(own, [outline], 0, 255, cv2.FILLED, offset=(-x, -top))
+        weight = cv2.bitwise_and(own, self.small[top : top + high, x : x + wide]).astype(np.float64)
         total = weight.sum(axis=0)
         at = np.flatnonzero(total)
         middle = (weight[:, at] * np.arange(high)[:, None]).sum(axis=0) / total[at]
@@ -206,7 +209,7 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
     column = max(1, round(COLUMN * sizes.letter))
     columns = ink.shape[1] // column
     run = max(3, round(LEAST_RUN * sizes.letter / column))
-    nothing = _Runs(np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.int32), column, 1, [])
+    nothing = _Runs(np.zeros((0, 0), np.uint8), column, 1, [])
     if columns < run:
         return nothing
     small = _columns(ink, column, columns)
@@ -222,13 +225,13 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
     near = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
     if not near.any():
         return nothing
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
-    boxes = [
-        (x * column, y, wide * column, high, label)
-        for label, (x, y, wide, high, _) in enumerate(stats.tolist())
-        if label and high <= THICKEST * sizes.letter + STEEPEST * wide * column
-    ]
-    return _Runs(small, np.asarray(labels, np.int32), column, round(SMOOTHING * sizes.letter / column), boxes)
+    outlines, links = cv2.findContours(near, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    found = []
+    for outline, (_, _, _, parent) in zip(outlines, np.reshape(links, (-1, 4)).tolist(), strict=True):
+        x, y, wide, high = cv2.boundingRect(outline)
+        if parent < 0 and high <= THICKEST * sizes.letter + STEEPEST * wide * column:
+            found.append((x * column, y, wide * column, high, np.asarray(outline, np.int32)))
+    return _Runs(small, column, round(SMOOTHING * sizes.letter / column), found)
 
 
 def _columns(ink: NDArray[np.uint8], column: int, columns: int) -> NDArray[np.uint8]:
@@ -362,19 +365,24 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
     """
     between: dict[tuple[int, int], list[_Path]] = {}
     near = MEETS * sizes.letter
-    for box in runs.boxes:
-        left, top, width, high, _ = box
-        meets = _meets(across, _Path(left, np.full(width, top + high / 2)), near + 2 * runs.column)
+    crossings = _crossings(across, len(ink), runs.column, near)
+    for run in runs.runs:
+        left, top, width, high, _ = run
+        reach = near + 2 * runs.column
+        meets = _meets(crossings, (top + high / 2) / runs.column, left - reach, left + width + reach)
         if len(meets) < 2:
             continue
-        path = runs.trace(box)
+        path = runs.trace(run)
         for (start, first), (stop, last) in itertools.pairwise(meets):
             start, stop = max(path.start, round(start)), min(path.stop, round(stop))
             if stop - start < LEAST_RUN * sizes.letter:
                 continue
             part = _Path(start, path.y[start - path.start : stop - path.start])
             wall = _follow(ink, part, sizes)
-            if wall is not None and {first, last} <= {number for _, number in _meets(across, wall, near)}:
+            if wall is None:
+                continue
+            ends = _meets(crossings, np.mean(wall.y) / runs.column, wall.start - near, wall.stop + near)
+            if {first, last} <= {number for _, number in ends}:
                 between.setdefault((first, last), []).append(wall)
     walls = []
     for (first, last), found in between.items():
@@ -400,16 +408,21 @@ def _between(one: _Path, other: _Path, place: float, width: float) -> _Path:
     return _Path(round(ends[0]), np.full(max(1, round(ends[1]) - round(ends[0])), place), width)
 
 
-def _meets(rules: Sequence[_Path], path: _Path, near: float) -> list[tuple[float, int]]:
+def _crossings(rules: Sequence[_Path], height: int, step: int, near: float) -> NDArray[np.float64]:
+    """Where rules run: in a row a rule and a column each `step` pixels; not a number beyond its ends."""
+    table = np.full((len(rules), height // step + 1), np.nan)
+    places = np.arange(table.shape[1]) * step
+    for row, rule in zip(table, rules, strict=True):
+        within = (places >= rule.start - near) & (places <= rule.stop + near)
+        row[within] = rule.y[(places[within] - rule.start).clip(0, len(rule.y) - 1)]
+    return table
+
+
+def _meets(crossings: NDArray[np.float64], y: float, start: float, stop: float) -> list[tuple[float, int]]:
     """Where a path meets rules that run across it: in which of its columns, and their numbers."""
-    y = float(np.mean(path.y))
-    meets = []
-    for number, rule in enumerate(rules):
-        if rule.start - near <= y <= rule.stop + near:
-            x = float(rule.y[min(max(round(y) - rule.start, 0), len(rule.y) - 1)])
-            if path.start - near <= x <= path.stop + near:
-                meets.append((x, number))
-    return sorted(meets)
+    places = crossings[:, min(max(round(y), 0), crossings.shape[1] - 1)]
+    met = np.flatnonzero((places >= start) & (places <= stop))
+    return sorted(zip(places[met].tolist(), met.tolist(), strict=True)) if met.size > 1 else []
 
 
 def _cells(places: NDArray[np.float64], span: tuple[int, int], sizes: Sizes) -> NDArray[np.float64]:
