@@ -381,7 +381,7 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
             wall = _follow(ink, part, sizes)
             if wall is None:
                 continue
-            ends = _meets(crossings, np.mean(wall.y) / runs.column, wall.start - near, wall.stop + near)
+            ends = _meets(crossings, float(wall.y.mean()) / runs.column, wall.start - near, wall.stop + near)
             if {first, last} <= {number for _, number in ends}:
                 between.setdefault((first, last), []).append(wall)
     walls = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import Literal
@@ -53,6 +54,10 @@ WORKING_LETTER = 64.0
 """Pixels to which higher letters are scaled down before the work: the CNN sees 22, and grain averages out."""
 
 
+SLOPING = 3.0
+"""Degrees of skew from which the first look may miss rules."""
+
+
 def segment(
     page: NDArray[np.uint8],
     layout: Layout = "auto",
@@ -82,7 +87,7 @@ def segment(
             f"a page must be a two-dimensional uint8 array, not {page.dtype} of shape {page.shape}"
         )
     upright, back = turn_quarters(page, quarters)
-    survey, scale = _survey(upright)
+    survey, scale, has_rules = _survey(upright)
     seen = measure(survey)
     if seen is None:
         return _nothing(survey, page, scale)
@@ -90,6 +95,10 @@ def segment(
     seen = Sizes(seen.letter / scale, seen.stroke / scale)
     ink = _ink_of_page(upright, seen, skew, back)
     trace.note("ink", ink)
+    if has_rules or abs(skew) > SLOPING:
+        furniture = remove_furniture(ink.mask, Sizes(seen.letter * ink.scale, seen.stroke * ink.scale))
+        ink = dataclasses.replace(ink, mask=furniture.mask)
+        trace.note("rules", furniture.removed)
     pieces = find_pieces(ink.mask)
     sizes = measure(pieces)
     if sizes is None:
@@ -165,15 +174,15 @@ def _nothing(survey: Sequence[Piece], page: NDArray[np.uint8], scale: float) -> 
     return Segmentation((), 0.0, quality_without_letters(within, max(height, width), scale))
 
 
-def _survey(page: NDArray[np.uint8]) -> tuple[list[Piece], float]:
-    """Find the pieces of ink on a small copy, which only measures; and the scale of that copy."""
+def _survey(page: NDArray[np.uint8]) -> tuple[list[Piece], float, bool]:
+    """Find the pieces of ink on a small copy, which only measures; its scale; and whether it has rules."""
     small, scale = _shrink(page, SURVEY_SIDE / max(page.shape))
     side = max(small.shape)
     ink = find_ink(small, max(LEAST_WINDOW, side * SURVEY_WINDOW), side * SURVEY_REACH, blur=0.0)
     pieces = find_pieces(ink)
     guess = guess_sizes(pieces, side)
     mask = ink if guess is None else remove_furniture(ink, guess).mask
-    return (pieces if mask is ink else find_pieces(mask) or pieces), scale
+    return (pieces if mask is ink else find_pieces(mask) or pieces), scale, mask is not ink
 
 
 def _ink_of_page(
@@ -185,7 +194,6 @@ def _ink_of_page(
     stroke = sizes.stroke * scale
     ink = find_ink(small, window, STROKE_REACH * stroke, STROKE_BLUR * stroke)
     upright, back = turn(ink, skew, sizes.letter * scale)
-    upright = remove_furniture(upright, Sizes(sizes.letter * scale, stroke)).mask
     to_page = back / scale
     to_page[:, 2] += 0.5 / scale - 0.5
     to_page = back_to_page[:, :2] @ to_page
