@@ -9,12 +9,13 @@ of an i from a full stop and the bar of a 5 from an accent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import Piece, Sizes, gap_between, join
+from segmentation.components import Piece, Sizes, gap_between, give_accent, join
 from segmentation.lines import line_height
 from segmentation.trace import UNSEEN, Trace
 
@@ -32,6 +33,9 @@ EDGE_BODY = 0.7
 
 THINNEST = 0.6
 """What is all along narrower than so many of the page's strokes was not drawn with its pen."""
+
+MEASURED = 0.5
+"""Pixels by which a width that is counted in whole pixels may be too small: a slim I on a coarse scan."""
 
 EMPTIEST_CORNER = 0.12
 """Where rules cross, less of the box than this is ink; the thinnest pen leaves more in a letter's box."""
@@ -57,8 +61,38 @@ NARROW = 0.6
 ACCENTED = 0.8
 """A body so high, in the line's letter heights, is whole by itself: what stands above it is an accent."""
 
+STEM_UPRIGHT = 1.5
+"""The low stem of an i is at least so many times as high as it is wide; a dot is not."""
+
+LEAST_DOTTED = 0.65
+"""Least height in letter heights of a low stem with its dot: a colon and most semicolons are lower."""
+
 DOT_SLACK = 0.25
 """How far in letter heights a dot may stand beside the body of its i, and how high a full stop may float."""
+
+ACCENT_GAP = 0.5
+"""Widest gap in letter heights between a letter and its accent."""
+
+CEDILLA_GAP = 0.2
+"""Widest gap in letter heights between a letter and its cedilla, which may overlap by as much."""
+
+HIGHEST_ACCENT = 0.6
+"""Highest accent in letter heights: a quick acute is half as long as its letter."""
+
+BAND_GAP = 0.3
+"""Widest gap in letter heights between a letter and a rest of it that lies over or under it in its line."""
+
+BAND_SLACK, BAR_SLACK = 0.1, 0.25
+"""How far in letter heights the middle of a rest may lie outside its line; a level bar is no accent."""
+
+BAR = 3.0
+"""A mark so many times as wide as high is a bar, of a T or E; a circumflex is higher."""
+
+WIDEST_REST = 1.2
+"""Widest rest of a letter in letter heights: an underline is longer."""
+
+NEAREST = 4
+"""Letters to either side that tell where a line begins and ends: few enough to follow a bend."""
 
 STOP = 0.3
 """A full stop or comma is smaller than so many letter heights."""
@@ -125,13 +159,18 @@ def _is_furniture(piece: Piece, sizes: Sizes) -> bool:
     """Whether a piece is a rule, a frame or a drawing."""
     letter = sizes.letter
     longer, shorter = max(piece.width, piece.height), min(piece.width, piece.height)
+    slack = MEASURED if longer <= JOIN_HEIGHT * letter else 0.0
     return (
         piece.height > HIGHEST_BODY * letter
         or piece.width > WIDEST_BODY * letter
         or (longer > _RULE_LENGTH * letter and longer > _RULE_ASPECT * shorter)
         or (longer > 2 * letter and piece.fill < _EMPTIEST)
-        or (longer > 0.5 * letter and shorter < THINNEST * sizes.stroke)
-        or (longer > 0.5 * letter and piece.stroke < THINNEST * sizes.stroke and _is_ruled(piece, sizes))
+        or (longer > 0.5 * letter and shorter + slack < THINNEST * sizes.stroke)
+        or (
+            longer > 0.5 * letter
+            and piece.stroke + slack < THINNEST * sizes.stroke
+            and _is_ruled(piece, sizes)
+        )
     )
 
 
@@ -169,6 +208,7 @@ def join_strokes(pieces: Sequence[Piece], sizes: Sizes) -> list[Piece]:
         The letters and what stayed alone, from top to bottom.
     """
     joined = _join_pairs(pieces, sizes, _overlapping)
+    joined = _join_pairs(joined, sizes, _dotted)
     return _join_pairs(joined, sizes, _stems)
 
 
@@ -207,7 +247,45 @@ def _overlapping(_: Sequence[Piece], boxes: NDArray[np.float64], piece: Piece, s
     inside = (beside >= INSIDE * width) & (below >= INSIDE * height) & ~tall
     stacked = (below < 0.5 * height) | ~tall
     over = (beside >= JOIN_OVERLAP * width) & (below >= -JOIN_GAP * sizes.stroke) & stacked
+    over &= ~_may_be_accent(boxes, piece, below, sizes)
     return [int(found) for found in np.flatnonzero(inside | over)]
+
+
+def _may_be_accent(
+    boxes: NDArray[np.float64], piece: Piece, below: NDArray[np.float64], sizes: Sizes
+) -> NDArray[np.bool_]:
+    """For each of the others: is one of the two a whole letter and the other a mark that stands off it?"""
+    heights, widths = boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]
+    is_lower = heights < piece.height
+    mark, letter = np.where(is_lower, widths, piece.width), np.where(is_lower, piece.width, widths)
+    low = np.minimum(heights, piece.height)
+    is_bar = (mark >= BAR * low) & (mark >= JOIN_OVERLAP * letter)
+    fits: NDArray[np.bool_] = (
+        (np.maximum(heights, piece.height) >= ACCENTED * sizes.letter)
+        & (low < LEAST_BODY * sizes.letter)
+        & (below < 0)
+        & (letter > NARROW * sizes.letter)
+        & ~is_bar
+    )
+    return fits
+
+
+def _dotted(_: Sequence[Piece], boxes: NDArray[np.float64], piece: Piece, sizes: Sizes) -> list[int]:
+    """Which of the others are the dot of a piece that is the stem of an i too low to be a letter alone."""
+    if piece.height < STEM_UPRIGHT * piece.width or piece.height > LEAST_BODY * sizes.letter:
+        return []
+    left, top, right, bottom = boxes.T
+    middle = (left + right) / 2
+    slack = DOT_SLACK * sizes.letter
+    fits = (
+        (np.maximum(right - left, bottom - top) <= STOP * sizes.letter)
+        & (piece.top - bottom >= 0)
+        & (piece.top - bottom <= DOT_GAP * sizes.letter)
+        & (piece.bottom - top >= LEAST_DOTTED * sizes.letter)
+        & (piece.left - slack <= middle)
+        & (middle <= piece.right + slack)
+    )
+    return [int(found) for found in np.flatnonzero(fits)]
 
 
 def _stems(others: Sequence[Piece], boxes: NDArray[np.float64], piece: Piece, sizes: Sizes) -> list[int]:
@@ -237,10 +315,91 @@ def _is_one_height(pieces: Sequence[Piece], sizes: Sizes) -> bool:
     return height <= max(JOIN_HEIGHT * sizes.letter, 1.1 * max(piece.height for piece in pieces))
 
 
+def part_accents(lines: Sequence[Sequence[Piece]]) -> tuple[list[list[Piece]], list[Piece]]:
+    """Take accents as high as a small letter out of the lines that they made.
+
+    Args:
+        lines: the page's lines of letters.
+
+    Returns:
+        The lines of letters, none of them empty, and the accents.
+    """
+    if not lines:
+        return [], []
+    places = _places(lines)
+    accents = [
+        piece
+        for line in lines
+        for number, piece in enumerate(line)
+        if piece.height <= HIGHEST_ACCENT * places.height.max()
+        and _stands_free(line, number)
+        and _above(piece, places).any()
+    ]
+    taken = {id(piece) for piece in accents}
+    kept = [[piece for piece in line if id(piece) not in taken] for line in lines]
+    return [line for line in kept if line], accents
+
+
+def _stands_free(line: Sequence[Piece], number: int) -> bool:
+    """Whether a piece's neighbours in its line are farther away than letters of its size would be."""
+    piece = line[number]
+    before, after = line[:number][-1:], line[number + 1 :][:1]
+    gaps = [piece.left - other.right for other in before] + [other.left - piece.right for other in after]
+    return all(gap > piece.height for gap in gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the page's letters stand: float64 arrays, one value for each letter, in the ink frame.
+
+    Attributes:
+        left, top, right, bottom: of the letter's box.
+        height: of its line's typical letter.
+        head, foot: where the letters around it begin and end.
+    """
+
+    left: NDArray[np.float64]
+    top: NDArray[np.float64]
+    right: NDArray[np.float64]
+    bottom: NDArray[np.float64]
+    height: NDArray[np.float64]
+    head: NDArray[np.float64]
+    foot: NDArray[np.float64]
+
+    @property
+    def is_whole(self) -> NDArray[np.bool_]:
+        """Which letters are as high as the others of their line, so that nothing above is their dot."""
+        return self.bottom - self.top >= ACCENTED * self.height
+
+
+def _places(lines: Sequence[Sequence[Piece]]) -> _Places:
+    """Say where letters stand."""
+    boxes = np.array(
+        [(piece.left, piece.top, piece.right, piece.bottom) for line in lines for piece in line], np.float64
+    ).reshape(-1, 4)
+    ends = np.cumsum([len(line) for line in lines])[:-1]
+    heights = [np.full(len(line), line_height(line)) for line in lines]
+    heads = [_around(rows) for rows in np.split(boxes[:, 1], ends)]
+    feet = [_around(rows) for rows in np.split(boxes[:, 3], ends)]
+    return _Places(*boxes.T, *(np.concatenate(each) for each in (heights, heads, feet)))
+
+
+def _around(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The median of each row and those of the nearest letters of its line, so that a line may bend."""
+    padded = np.pad(rows, NEAREST, "symmetric")
+    middles: NDArray[np.float64] = np.median(
+        np.lib.stride_tricks.sliding_window_view(padded, 2 * NEAREST + 1), axis=1
+    )
+    return middles
+
+
 def attach_marks(
     lines: Sequence[Sequence[Piece]], marks: Sequence[Piece], sizes: Sizes, trace: Trace = UNSEEN
 ) -> list[list[Piece]]:
     """Give each mark to the letter that it is part of, or leave it out.
+
+    The dot of an i and what is left of a stroke become ink of their letter. An accent goes with its letter,
+    too, but stays apart from its ink.
 
     Args:
         lines: the page's lines of letters.
@@ -251,41 +410,98 @@ def attach_marks(
     Returns:
         The same lines and letters in the same order, each letter with its marks.
     """
-    bodies = [piece for line in lines for piece in line]
-    if not bodies:
+    letters = [piece for line in lines for piece in line]
+    if not letters:
         return []
-    heights = np.repeat([line_height(line) for line in lines], [len(line) for line in lines])
-    boxes = np.array([(body.left, body.top, body.right, body.bottom) for body in bodies], np.float64)
-    letters = list(bodies)
+    places = _places(lines)
     loose: list[Piece] = []
+    accents: list[Piece] = []
     for mark in marks:
-        fits = np.flatnonzero(_belongs(mark, boxes, heights, sizes.stroke))
-        if fits.size:
-            off = np.abs(boxes[fits, 0] + boxes[fits, 2] - mark.left - mark.right)
-            owner = int(fits[np.argmin(off)])
+        off = np.abs(places.left + places.right - mark.left - mark.right)
+        owner = _nearest(_is_part(mark, places, sizes.stroke), off)
+        if owner is not None:
             letters[owner] = join((letters[owner], mark))
+            continue
+        owner = _nearest(_is_accent(mark, places), off)
+        if owner is not None:
+            letters[owner] = give_accent(letters[owner], mark)
+            accents.append(mark)
         else:
             loose.append(mark)
+    trace.note("accents", accents)
     trace.note("left out", loose, "marks of no letter")
     ends = np.cumsum([len(line) for line in lines]).tolist()
     return [letters[end - len(line) : end] for line, end in zip(lines, ends, strict=True)]
 
 
-def _belongs(
-    mark: Piece, boxes: NDArray[np.float64], heights: NDArray[np.float64], stroke: float
-) -> NDArray[np.bool_]:
-    """For each letter: is the mark the dot of its i, or a stroke's rest close to its side or top?"""
-    left, top, right, bottom = boxes.T
+def _nearest(fits: NDArray[np.bool_], off: NDArray[np.float64]) -> int | None:
+    """Of the letters that fit the one that is least off, if any."""
+    found = np.flatnonzero(fits)
+    return int(found[np.argmin(off[found])]) if found.size else None
+
+
+def _is_part(mark: Piece, places: _Places, stroke: float) -> NDArray[np.bool_]:
+    """For each letter: is the mark the dot of its i, or a rest of its strokes?"""
+    left, right, height = places.left, places.right, places.height
     middle = (mark.left + mark.right) / 2
-    above = top - mark.bottom
+    above = places.top - mark.bottom
     beside = np.maximum(left - mark.right, mark.left - right)
-    may_dot = (above >= 0) & (right - left <= NARROW * heights) & (mark.width <= NARROW * heights)
-    slack = DOT_SLACK * heights
-    is_dot = may_dot & (above <= DOT_GAP * heights) & (left - slack <= middle) & (middle <= right + slack)
-    is_accent = (above >= 0) & (bottom - top >= ACCENTED * heights)
-    is_stop = (max(mark.width, mark.height) < STOP * heights) & (mark.top > bottom - DOT_SLACK * heights)
-    close = (above <= JOIN_GAP * stroke) & (mark.bottom <= bottom + stroke)
-    fits: NDArray[np.bool_] = is_dot | (
-        ~may_dot & ~is_accent & close & (beside <= np.where(is_stop, 0, stroke))
+    may_dot = (above >= 0) & (right - left <= NARROW * height) & (mark.width <= NARROW * height)
+    slack = DOT_SLACK * height
+    is_dot = may_dot & (above <= DOT_GAP * height) & (left - slack <= middle) & (middle <= right + slack)
+    is_stop = (max(mark.width, mark.height) < STOP * height) & (mark.top > places.bottom - DOT_SLACK * height)
+    close = (above <= JOIN_GAP * stroke) & (mark.bottom <= places.bottom + stroke)
+    level = (mark.top + mark.bottom) / 2
+    is_bar = mark.width >= BAR * mark.height
+    room = (BAR_SLACK if is_bar else BAND_SLACK) * height
+    in_band = (level >= places.head - room) & (level <= places.foot + room)
+    in_band |= is_bar & (above >= 0) & (mark.width >= right - left)
+    over = np.minimum(right, mark.right) - np.maximum(left, mark.left)
+    covers = over >= JOIN_OVERLAP * np.minimum(right - left, mark.width)
+    near = np.maximum(above, mark.top - places.bottom) <= BAND_GAP * height
+    is_rest = covers & near & in_band & (mark.width <= WIDEST_REST * height)
+    is_touched = ~may_dot & close & (beside <= np.where(is_stop, 0, stroke)) & ((above < 0) | in_band)
+    fits: NDArray[np.bool_] = is_dot | is_rest | is_touched
+    return fits
+
+
+def _is_accent(mark: Piece, places: _Places) -> NDArray[np.bool_]:
+    """For each letter: is the mark its accent, or its cedilla?"""
+    right, left = places.right, places.left
+    middle = (mark.left + mark.right) / 2
+    under = mark.top - places.bottom
+    is_cedilla = (
+        places.is_whole
+        & (np.abs(under) <= CEDILLA_GAP * places.height)
+        & (mark.bottom > places.foot + BAND_SLACK * places.height)
+        & (mark.height <= HIGHEST_ACCENT * places.height)
+        & (left <= middle)
+        & (middle <= right)
+    )
+    # A full stop of the line above stands on that line.
+    stop_of_other = (
+        (np.maximum(left - mark.right, mark.left - right) <= places.height)
+        & (mark.top < places.foot + BAND_SLACK * places.height)
+        & (mark.bottom > places.head)
+    )
+    fits: NDArray[np.bool_] = is_cedilla
+    if not stop_of_other.any():
+        fits = fits | _above(mark, places)
+    return fits
+
+
+def _above(mark: Piece, places: _Places) -> NDArray[np.bool_]:
+    """For each letter: does the mark stand above it as an accent does?"""
+    middle = (mark.left + mark.right) / 2
+    gap = places.top - mark.bottom
+    slack = DOT_SLACK * places.height
+    fits: NDArray[np.bool_] = (
+        places.is_whole
+        & (gap >= -slack)
+        & (gap <= ACCENT_GAP * places.height)
+        & (mark.height <= HIGHEST_ACCENT * places.height)
+        & (mark.width <= np.maximum(places.right - places.left, places.height))
+        & (places.left - slack <= middle)
+        & (middle <= places.right + slack)
     )
     return fits

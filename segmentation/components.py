@@ -7,7 +7,7 @@ resolution of the page.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -47,6 +47,8 @@ class Piece:
         area: pixels of ink, estimated from the contours.
         outline: length of all its edges in pixels, inner ones too.
         contours: int32 arrays n×1×2 (x, y), outer and inner; filled by the even-odd rule they draw it.
+        accents: contours of marks that go with the letter but are no part of its shape; nothing above counts
+            them.
     """
 
     left: int
@@ -56,6 +58,7 @@ class Piece:
     area: float
     outline: float
     contours: tuple[NDArray[np.int32], ...] = field(compare=False, repr=False)
+    accents: tuple[NDArray[np.int32], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def width(self) -> int:
@@ -71,6 +74,11 @@ class Piece:
     def stroke(self) -> float:
         """Mean width of its stroke: an area of length × width has an outline of about twice the length."""
         return 2 * self.area / max(1.0, self.outline)
+
+    @property
+    def with_accents(self) -> tuple[NDArray[np.int32], ...]:
+        """Its contours and those of its accents."""
+        return self.contours + self.accents
 
     @property
     def fill(self) -> float:
@@ -141,7 +149,13 @@ def join(pieces: Sequence[Piece]) -> Piece:
         sum(piece.area for piece in pieces),
         sum(piece.outline for piece in pieces),
         tuple(contour for piece in pieces for contour in piece.contours),
+        tuple(contour for piece in pieces for contour in piece.accents),
     )
+
+
+def give_accent(letter: Piece, mark: Piece) -> Piece:
+    """Make a mark an accent of a letter."""
+    return replace(letter, accents=letter.accents + mark.contours)
 
 
 def draw(piece: Piece, left: int, top: int, width: int, height: int) -> NDArray[np.uint8]:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.binarise import find_ink
-from segmentation.boxes import around, boxes_of, clipped
-from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes
+from segmentation.boxes import around, boxes_of, clipped, page_boxes
+from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes, part_accents
 from segmentation.columns import find_lines_in_columns
 from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
 from segmentation.furniture import guess_sizes, remove_furniture
@@ -108,7 +108,8 @@ def segment(
     bodies = [piece for piece in joined if is_body(piece, sizes)]
     marks = [piece for piece in joined if not is_body(piece, sizes)]
     has_one = layout == "line" or (layout == "auto" and upright.shape[0] < ONE_LINE * seen.letter)
-    rows = attach_marks(find_lines_in_columns(bodies, sizes.letter), marks, sizes, trace)
+    rows, accents = part_accents(find_lines_in_columns(bodies, sizes.letter))
+    rows = attach_marks(rows, [*marks, *accents], sizes, trace)
     lines = _wanted(rows, ink, page.shape, printed, has_one, trace)
     if has_one:
         lines = one_line(lines)
@@ -120,7 +121,7 @@ def segment(
     trace.note("words", [word for line in words for word in line])
     found = tuple(_line(line, ink, page.shape) for line in words)
     letters = [letter for line in lines for letter in line]
-    known = {id(contour) for row in rows for letter in row for contour in letter.contours}
+    known = {id(contour) for row in rows for letter in row for contour in letter.with_accents}
     unread = [
         piece
         for piece, cut in zip(pieces, at_edge.tolist(), strict=True)
@@ -229,7 +230,8 @@ def _joints(word: Sequence[Piece], letter: float) -> tuple[Joint, ...]:
 def _candidates(word: Sequence[Piece], ink: Ink, shape: tuple[int, ...]) -> list[Candidate]:
     """Make a candidate of each letter: its box on the page and its ink alone."""
     candidates = []
-    for number, (piece, edges) in enumerate(zip(word, boxes_of(word, ink).tolist(), strict=True)):
+    shapes = [np.concatenate(letter.with_accents).reshape(-1, 2) for letter in word]
+    for number, (piece, edges) in enumerate(zip(word, page_boxes(shapes, ink).tolist(), strict=True)):
         alone = ink_alone(piece, ink.mask)
         left, top = max(0, piece.left - 1), max(0, piece.top - 1)
         candidates.append(Candidate(clipped(edges, shape), alone, left, top, number, number + 1))

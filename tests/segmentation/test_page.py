@@ -154,16 +154,6 @@ def test_full_stops_and_commas_are_left_out(draw):
     assert shape_of(segment(drawn.page)) == [[1, 4], [1, 5]]
 
 
-def test_an_accent_is_left_out():
-    page = np.full((140, 300), 220, np.uint8)
-    for index, letter in enumerate("LEVE"):
-        cv2.putText(page, letter, (20 + 60 * index, 110), cv2.FONT_HERSHEY_SIMPLEX, 2, 30, 4, cv2.LINE_AA)
-    cv2.line(page, (96, 54), (110, 44), 30, 4, cv2.LINE_AA)
-    boxes = [c.box for c in candidates_of(segment(page))]
-    assert len(boxes) == 4
-    assert max(box.height for box in boxes) < 55
-
-
 def test_broken_strokes_join_their_letter(draw):
     drawn = draw("BEE FEED", "HEDGE SEED")
     page = drawn.page.copy()
