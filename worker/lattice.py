@@ -60,8 +60,9 @@ class WordLattice:
         pieces: number of pieces; nodes are 0..pieces.
         first: intp, n: node where each candidate begins.
         last: intp, n: node where it ends, first < last.
-        scores: float64, n×(characters + 1): log score of each candidate being each character; the last
-            column is the log score of its ink being no letter at all (passed over without output).
+        scores: float64, n×(characters + 1): log score of each candidate being each character, in which the
+            logarithm of the CNN's probability counts `PROBABILITY_WEIGHT`; the last column is the log score
+            of its ink being no letter at all (passed over without output).
     """
 
     pieces: int
@@ -144,15 +145,18 @@ class WordLattice:
 
         Returns:
             Of each letter the number of its candidate, and its best three characters, best first. The
-            first is that of the best path, its confidence the share of all readings that agree with it.
+            first is that of the best path. A character's confidence is what the CNN gives it on this cut of
+            the letter and on those alike, each as much as the share of all readings that cut so: where
+            there is one way to cut, it is the CNN's.
         """
-        shares = self.posteriors()
+        cuts = self.posteriors()[:, :-1].sum(axis=1)
+        said = np.exp((self.scores[:, :-1] - self.scores[:, :-1].max(axis=1)[:, None]) / PROBABILITY_WEIGHT)
+        confidences = said * (cuts / said.sum(axis=1))[:, None]
         path = self.best_path()
         rankings = []
         for index in path:
             column = int(self.scores[index, :-1].argmax())
-            near = shares[self.alike(index), :-1].sum(axis=0)
-            near[column] = shares[index, column]
+            near = confidences[self.alike(index)].sum(axis=0)
             rest = [other for other in np.argsort(-near, kind="stable").tolist() if other != column]
             chosen = [column, *rest[: CHOICES - 1]]
             rankings.append(tuple((characters[one], round(float(near[one]), 6)) for one in chosen))
@@ -181,7 +185,7 @@ def weigh(
     odds = features(word, letter, non_letter) @ np.array(list(WEIGHTS.values()))
     log_probabilities = np.log(np.maximum(probabilities.astype(np.float64), LEAST_PROBABILITY))
     letters = PROBABILITY_WEIGHT * log_probabilities + odds[:, None]
-    none = np.log(_clipped(non_letter))
+    none = np.log(clipped(non_letter))
     skip = np.where(last == first + 1, SKIP_COST + SKIP_WEIGHT * none, -np.inf)
     return WordLattice(len(word.joints) + 1, first, last, np.hstack((letters, skip[:, None])))
 
@@ -194,7 +198,7 @@ def features(word: Word, letter: float, non_letter: NDArray[np.float32]) -> NDAr
         letter: height of the line's typical letter in pixels of the ink frame.
         non_letter: float32, n, how likely each candidate is no letter.
     """
-    none = _clipped(non_letter)
+    none = clipped(non_letter)
     ink = np.array([0.0, *(joint.ink for joint in word.joints), 0.0])
     paper = np.array([0.0, *(max(0.0, joint.paper) for joint in word.joints), 0.0])
     rows = []
@@ -217,6 +221,6 @@ def features(word: Word, letter: float, non_letter: NDArray[np.float32]) -> NDAr
     return np.column_stack((np.log1p(-none), np.log(none), ones, measured))
 
 
-def _clipped(non_letter: NDArray[np.float32]) -> NDArray[np.float64]:
+def clipped(non_letter: NDArray[np.float32]) -> NDArray[np.float64]:
     """Keep chances off 0 and 1: beyond, the CNN's certainty tells nothing more."""
     return np.clip(non_letter.astype(np.float64), SUREST, 1 - SUREST)

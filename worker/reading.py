@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,21 @@ from worker.orientation import find_quarters
 
 Seen = tuple[NDArray[np.float32], NDArray[np.float32]]
 """What the CNN says of n candidates: probabilities n×characters, and n of how likely each is no letter."""
+
+
+class Examined(NamedTuple):
+    """A word over the parts that its ink was cut into, and what tells which of its candidates are letters."""
+
+    word: Word
+    letter: float
+    """Height of its line's typical letter in pixels of the ink frame."""
+
+    probabilities: NDArray[np.float32]
+    """float32, candidates×characters: the CNN's calibrated probabilities."""
+
+    non_letter: NDArray[np.float32]
+    """float32, one for each candidate: how likely it is no letter."""
+
 
 DOUBT = 0.9
 """A piece is doubtful where the CNN gives less than this to its being one certain letter."""
@@ -87,17 +103,17 @@ def find_lattices(
         into, each with its lattice.
     """
     segmentation = segment(page, settings.layout, settings.printed, trace)
-    seen = _see(_pieces(segmentation), classifier)
+    seen = see_pieces(segmentation, classifier)
     quarters = find_quarters(page, segmentation, classifier.ranked(seen[0]), settings.layout, classifier)
     if quarters:
         segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
-        seen = _see(_pieces(segmentation), classifier)
+        seen = see_pieces(segmentation, classifier)
     return segmentation, _lattices(segmentation, seen, page.shape, classifier)
 
 
-def _pieces(segmentation: Segmentation) -> list[tuple[Candidate, ...]]:
-    """The pieces of all words in reading order."""
-    return [word.candidates for line in segmentation.lines for word in line.words]
+def see_pieces(segmentation: Segmentation, classifier: Classifier) -> Seen:
+    """Show the CNN the pieces of all words in reading order."""
+    return _see([word.candidates for line in segmentation.lines for word in line.words], classifier)
 
 
 def _see(groups: Sequence[Sequence[Candidate]], classifier: Classifier) -> Seen:
@@ -109,7 +125,21 @@ def _see(groups: Sequence[Sequence[Candidate]], classifier: Classifier) -> Seen:
 def _lattices(
     segmentation: Segmentation, seen: Seen, shape: tuple[int, ...], classifier: Classifier
 ) -> list[tuple[Word, WordLattice]]:
-    """Score the candidates of every word, and where they are doubtful the runs of their parts as well."""
+    """Score the candidates of every word."""
+    return [(one.word, weigh(*one)) for one in examine(segmentation, seen, shape, classifier)]
+
+
+def examine(
+    segmentation: Segmentation, seen: Seen, shape: tuple[int, ...], classifier: Classifier
+) -> list[Examined]:
+    """Cut what is doubtful, and show the CNN the runs of its parts as well.
+
+    Args:
+        segmentation: the words.
+        seen: what the CNN says of their pieces, from `see_pieces`.
+        shape: of the page, (height, width) in its pixels.
+        classifier: knows the glyphs.
+    """
     if segmentation.ink is None:
         return []
     words = [word for line in segmentation.lines for word in line.words]
@@ -122,7 +152,7 @@ def _lattices(
     added = [word.candidates[len(old.candidates) :] for word, old in zip(refined, words, strict=True)]
     runs = _shared(_see(added, classifier), [len(candidates) for candidates in added])
     return [
-        (word, weigh(word, letter, np.concatenate((one[0], more[0])), np.concatenate((one[1], more[1]))))
+        Examined(word, letter, np.concatenate((one[0], more[0])), np.concatenate((one[1], more[1])))
         for word, letter, one, more in zip(refined, heights, pieces, runs, strict=True)
     ]
 
