@@ -1,7 +1,8 @@
-"""Fits the weights of worker/lattice.py: which cuts and characters of made lines spell what is written there.
+"""Fits the weights of worker/lattice.py: which cuts of made lines spell what is written there.
 
-Maximum likelihood of the true text over all paths that spell it, against all paths (a conditional random field,
-Lafferty 2001), by Adam, with a weak prior. Prints the constants as worker/lattice.py has them. See README.md.
+Maximum likelihood of the true text over all paths that spell it, against all paths (a conditional random
+field, Lafferty 2001), by Adam, with a weak prior. Prints the constants as worker/lattice.py has them: see
+README.md.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ BY_STROKES = 0.75
 """Share of lines written with pen strokes; fonts write the others."""
 
 KNOWN_WRITERS = (8, 16, 24, 32, 40, 48)
-"""Writers that the CNN was trained on; as many that it was not are those of the validation. No test writer."""
+"""Writers that the CNN was trained on; as many others watch the training. No test writer."""
 
 PRIOR = {
     "is a letter": (1.0, 0.5),
@@ -138,7 +139,7 @@ def log_total(lattice: WordLattice) -> float:
 
 
 def spellings(lattice: WordLattice, text: Sequence[int]) -> tuple[Floats, float]:
-    """Return each candidate's share as each character in the paths that spell a text, and their log weight."""
+    """Return each candidate's share as each character of paths that spell a text, and their log weight."""
     length, none = len(text), lattice.scores.shape[1] - 1
     spelled = lattice.scores[:, list(text)]
     skip = lattice.scores[:, none, None]
@@ -178,7 +179,9 @@ def fit(lines: Sequence[Line], rng: np.random.Generator) -> Floats:
     return weights
 
 
-def made_lines(count: int, strokes: Sequence[Hand], fonts: Sequence[Hand], classifier: Classifier) -> list[Line]:
+def made_lines(
+    count: int, strokes: Sequence[Hand], fonts: Sequence[Hand], classifier: Classifier
+) -> list[Line]:
     """Make pages and examine them; those on which not one line is found are left out."""
     rng = np.random.default_rng(5)
     lines = []
@@ -227,7 +230,9 @@ def main(count: int, fonts: Path) -> None:
     """Make the lines, fit the weights and print them."""
     data = os.environ.get("LETTERMILL_DATA")
     if not data:
-        raise click.UsageError("LETTERMILL_DATA must name the folder of real handwriting: its pen strokes write")
+        raise click.UsageError(
+            "LETTERMILL_DATA must name the folder of real handwriting: its pen strokes write"
+        )
     writers = [*map(int, TrainingSettings().validation_writers), *KNOWN_WRITERS]
     strokes = stroke_hands(Path(data) / "letters" / "chars74k_hnd_strokes.json", writers)
     classifier = Classifier(load_model(installed_model_folder()), Settings().characters)

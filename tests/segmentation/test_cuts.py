@@ -54,7 +54,9 @@ def laid(candidates: list[Candidate]) -> NDArray[np.int64]:
     return page
 
 
-def strokes(*lines: tuple[tuple[int, int], tuple[int, int]], width: int, height: int = 32) -> NDArray[np.uint8]:
+def strokes(
+    *lines: tuple[tuple[int, int], tuple[int, int]], width: int, height: int = 32
+) -> NDArray[np.uint8]:
     """Draw lines four pixels thick and crop to them."""
     ink = np.zeros((height, width), np.uint8)
     for begin, end in lines:
@@ -155,7 +157,7 @@ def test_letters_that_touch_are_cut_where_they_meet() -> None:
 
 
 def test_strokes_side_by_side_are_cut_down_the_middle() -> None:
-    """Two I that share ink from top to bottom look like one thick stem; the foot tells how wide a stroke is."""
+    """Two I that share ink look like one thick stem; the foot tells how wide a stroke is."""
     ink = strokes(((2, 2), (2, 30)), ((6, 2), (6, 30)), ((2, 30), (70, 30)), width=76, height=36)
     found = refine(word(ink), [True], LETTER, frame(), SHAPE)
     edges = [part.left + part.ink.shape[1] - 1 for part in parts_of(found)[:-1]]

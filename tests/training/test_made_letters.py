@@ -21,7 +21,7 @@ from training.batches import batches
 from training.formats import NO_LETTER
 from training.non_letters import KINDS, non_letters
 from training.settings import CLASSES, Augmentation, TrainingSettings
-from training.sources import RENDERED, Letters, origins, written
+from training.sources import RENDERED, SELF_LABELLED, Letters, origins, written
 from training.split import TEST, TRAIN, VALIDATION, part_of
 
 FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -83,6 +83,9 @@ def test_strokes_are_rendered_with_their_writer(tmp_path: Path) -> None:
     for image in content.images[:18]:
         assert image.shape == (96, 96)
         assert 0.01 < (image > 0).mean() < 0.6
+    lines = list(zip(content.labels[18:], content.writers[18:], strict=True))
+    assert {label for label, _ in lines} == {"T", "I", NO_LETTER}
+    assert {label for label, writer in lines if writer == "002"} == {"T", NO_LETTER}
     again = strokes.read_strokes(path)
     assert all(np.array_equal(a, b) for a, b in zip(content.images, again.images, strict=True))
 
@@ -160,3 +163,30 @@ def test_a_share_of_each_batch_is_no_letter() -> None:
     assert targets[:, -1].sum() == round(64 * settings.non_letter_share)
     _, plain = next(batches(letters[np.arange(9)], settings, CLASSES[:-1]))
     assert plain.shape == (64, len(CLASSES) - 1) and (plain.sum(axis=1) == 1).all()
+
+
+class Undecided:
+    """A teacher to whom all classes are alike."""
+
+    def answers(self, glyphs: np.ndarray) -> np.ndarray:
+        return np.full((len(glyphs), len(CLASSES)), 1 / len(CLASSES), np.float32)
+
+
+def test_self_labelled_letters_and_non_letters_keep_their_label() -> None:
+    """What the teachers think of them is worth less than the list, or the cut, that they come from."""
+    letters = Letters(
+        np.zeros((10, 28, 28), np.uint8),
+        canvases("ABCDEFGHIJ"),
+        np.array(list("ABCDEFGHIJ")),
+        np.array(["forms" + SELF_LABELLED] * 5 + ["ours"] * 5),
+        np.array([""] * 10),
+    )
+    settings = TrainingSettings(batch=64, glyphs_per_epoch=64)
+    _, plain = next(batches(letters, settings))
+    _, taught = next(batches(letters, settings, teachers=Undecided()))
+    none = round(64 * settings.non_letter_share)
+    own = plain[:, [CLASSES.index(label) for label in "ABCDE"]].any(axis=1)
+    assert 0 < own.sum() < 64 - none
+    kept = own | (np.arange(64) < none)
+    np.testing.assert_array_equal(taught[kept], plain[kept])
+    np.testing.assert_allclose(taught[~kept], (plain[~kept] + 1 / len(CLASSES)) / 2, rtol=1e-6)

@@ -62,6 +62,17 @@ def test_npz(tmp_path: Path) -> None:
     np.testing.assert_array_equal(letters.glyphs[0], glyph_of(drawn("F")))
 
 
+def test_self_labelled_letters_are_known_by_the_name_of_their_file(tmp_path: Path) -> None:
+    for name, letter in (("forms_self-labelled", "F"), ("forms_set", "R"), ("mnist_self-labelled", "P")):
+        np.savez(tmp_path / f"{name}.npz", x=drawn(letter)[None], y=np.array([letter]))
+    found, _ = sources.find([tmp_path])
+    own = "forms" + sources.SELF_LABELLED
+    assert [one.source for one in found] == [own, "forms", "nist" + sources.SELF_LABELLED]
+    letters = sources.load(found)
+    assert sources.origins(letters).tolist() == ["forms", "forms", "nist"]
+    assert sources.written(letters).tolist() == [False, True, False]
+
+
 def test_zip_with_labels_and_writers(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "chars74k_some.zip", "w") as archive:
         archive.writestr("test/F/F.002.png", png(255 - drawn("F", 90, 120, 6)))
