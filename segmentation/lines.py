@@ -51,7 +51,7 @@ COLLISION = 0.3
 """Share of a letter's width that its neighbour in the line may cover."""
 
 STACKED = 0.5
-"""Share of a row's letters over or under another row from which the two stand over each other."""
+"""Share of a row's letters over or under another row beyond which the two stand over each other."""
 
 FOLLOWED = 8
 """Letters at the end of a line that tell whether it rises or falls."""
@@ -175,7 +175,7 @@ def one_line(rows: Sequence[Sequence[Piece]]) -> list[list[Piece]]:
     """
     groups: list[list[Piece]] = []
     for row in sorted(rows, key=len, reverse=True):
-        beside = next((group for group in groups if share_covered(row, group) < STACKED), None)
+        beside = next((group for group in groups if share_covered(row, group) <= STACKED), None)
         if beside is None:
             groups.append(sorted(row, key=_reading_key))
         else:

@@ -20,7 +20,7 @@ from segmentation.furniture import guess_sizes, remove_furniture
 from segmentation.glyph import normalise
 from segmentation.lines import ONE_LINE, line_height, one_line, split_words, word_gap
 from segmentation.orientation import turn_quarters
-from segmentation.printed import find_cut, find_printed, find_strays, print_odds
+from segmentation.printed import find_colons, find_cut, find_printed, find_strays, print_odds
 from segmentation.quality import quality_of, quality_without_letters
 from segmentation.skew import find_skew, turn
 from segmentation.trace import UNSEEN, Trace
@@ -154,7 +154,8 @@ def _wanted(
         trace.note("captions", [*itertools.compress(rows, strays)], "not the one line")
         odds = odds[~np.repeat(strays, [len(row) for row in rows])] if rows else odds
         rows = [row for row, is_stray in zip(rows, strays, strict=True) if not is_stray]
-    flags = find_printed(rows, odds, ink.mask.shape[1])
+    colons = find_colons(rows, ink.mask)
+    flags = find_printed(rows, odds, ink.mask.shape[1], colons)
     dropped = [list(itertools.compress(*row)) for row in zip(rows, flags, strict=True)]
     trace.note("captions", [row for row in dropped if row], "printed")
     kept = [

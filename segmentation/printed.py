@@ -9,6 +9,7 @@ of neighbours is added up: a single letter seldom tells, a word does.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import Piece
+from segmentation.components import INK_LEVEL, Piece
 from segmentation.glyph import GLYPH_SIZE
 from segmentation.lines import STACKED, gaps_of, line_height, offset, share_covered
 
@@ -32,7 +33,7 @@ SMOOTHING = 1.0
 STRONGEST = 4.0
 """Log-odds beyond which one letter counts no more: none may outvote its word."""
 
-MIDDLE = (-0.5, 1.0)
+MIDDLE = (-0.25, 1.0)
 """Bounds of the log-odds at which a page's print and hand-print meet: half-way between the two kinds.
 
 A neat hand beside clear type needs a stricter eye than a wild one beside poor type."""
@@ -41,7 +42,25 @@ SWITCH = 6.0
 """Log-odds that a change from print to hand or back takes between letters that meet."""
 
 GAP_WEIGHT = 3.0
-"""How a gap makes a change likelier: one of a letter height leaves a quarter of what it takes."""
+"""How a gap makes a change likelier: a row's widest, a letter height wide, leaves a quarter of the cost."""
+
+WIDEST = 2.0
+"""Letter heights from which gaps are all as wide as each other: any of them may part caption and entry."""
+
+COLON = 4.0
+"""Log-odds that a colon adds to the letter before it: captions end so, people seldom write one."""
+
+DOT = 0.35
+"""Longest side of a colon's dot in heights of the letter before it."""
+
+DOTS_ALIKE = 1.7
+"""Ratio of the sides of a colon's two dots at most, but for a pixel."""
+
+DOT_LEVELS = (INK_LEVEL // 2, INK_LEVEL)
+"""Ink of 255 from which dots are looked for: a dot of two pixels is never full black, two near ones blur."""
+
+COLON_ROOM = 0.3
+"""Letter heights of paper that a colon needs."""
 
 EVIDENCE = 4.0
 """Log-odds that a run at the start of a row needs to be dropped; people's letters seldom reach it."""
@@ -58,8 +77,14 @@ CONTRAST = 3.0
 SET_OFF = 2.0
 """A caption's letters are followed by a gap at least so many times as wide as any between them."""
 
+STAYING = 2.0
+"""Log-odds that it takes for print to go on after a colon: an empty entry and the next caption."""
+
 STAMP = 1.5
 """Letter heights from the page's left edge within which a rest of a stamp may stand before a caption."""
+
+STAMP_HEIGHT = 1.2
+"""Height of a stamp, in those of the letter after it, from which the two look unlike."""
 
 COLON_HEIGHT, COLON_WIDTH = 0.9, 0.5
 """A colon is lower than so much of the letter before it, and narrower than so much of its own height."""
@@ -89,7 +114,12 @@ CUT_SHARE = 0.4
 _WEIGHTS = Path(__file__).with_name("printed.npz")
 
 
-def find_printed(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64], width: int) -> list[list[bool]]:
+def find_printed(
+    rows: Sequence[Sequence[Piece]],
+    odds: NDArray[np.float64],
+    width: int,
+    before_colon: Sequence[Sequence[bool]],
+) -> list[list[bool]]:
     """Say which letters of a page are printed captions.
 
     Where no letters are clearly hand-print, print that leaves little room for an entry is no caption but what
@@ -99,6 +129,7 @@ def find_printed(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64], wid
         rows: the lines, letters from left to right.
         odds: float64, one for each letter of all rows in their order, as `print_odds` gives them.
         width: of the ink frame in pixels.
+        before_colon: for each row, for each letter, whether a colon follows it.
 
     Returns:
         For each row, for each letter, whether it belongs to a printed run.
@@ -112,13 +143,16 @@ def find_printed(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64], wid
     odds, hand = odds - middle, hand - middle
     parts = np.split(odds, np.cumsum([len(row) for row in rows])[:-1])
     evidence = [float(part.sum()) for part in parts]
+    marked = [_with_marks(*each) for each in zip(rows, parts, before_colon, strict=True)]
+    odds = np.concatenate([part for part, _ in marked])
     found = [
-        _printed_in(row, part, hand if min(evidence[number:]) < -EVIDENCE else 0.0)
-        for number, (row, part) in enumerate(zip(rows, parts, strict=True))
+        _printed_in(row, *each, hand if min(evidence[number:]) < -EVIDENCE else 0.0)
+        for number, (row, each) in enumerate(zip(rows, marked, strict=True))
     ]
     flags = np.concatenate(found)
     left = -odds[~flags].sum()
-    widest = max(max(letter.right for letter in row) - row[0].left for row in rows)
+    runs = [list(itertools.compress(row, printed)) for row, printed in zip(rows, found, strict=True)]
+    widest = max((max(letter.right for letter in run) - run[0].left for run in runs if run), default=0)
     fills_page = left < EVIDENCE and widest > ROOM * width
     if fills_page or not _are_apart(rows, odds, found):
         return [[False] * len(row) for row in rows]
@@ -141,22 +175,29 @@ def _are_apart(
     return bool(odds[printed].mean() - odds[~printed].mean() >= least)
 
 
-def _printed_in(row: Sequence[Piece], odds: NDArray[np.float64], hand: float) -> NDArray[np.bool_]:
+def _printed_in(
+    row: Sequence[Piece], odds: NDArray[np.float64], ends: NDArray[np.bool_], hand: float
+) -> NDArray[np.bool_]:
     """Say which letters of a row are printed: Viterbi's best sequence, then only runs that are clearly print.
 
     Args:
         row: letters from left to right.
         odds: float64, one for each: log-odds of print.
+        ends: bool, one for each: whether a caption ends with it.
         hand: mean of the page's hand-print where that stands in this row or below it, else 0.
     """
     gaps = gaps_of(row)
-    raw, odds = odds, _without_marks(row, odds)
-    costs = SWITCH / (1 + GAP_WEIGHT * np.maximum(gaps, 0))
+    open_gaps = np.clip(gaps, 0, WIDEST)
+    costs = SWITCH / (1 + GAP_WEIGHT * open_gaps**2 / open_gaps.max(initial=1))
+    staying = np.where(ends, STAYING, 0)[:-1]
+    costs[ends[:-1]] = 0
     best = [0.0, float(odds[0])]
     came: list[tuple[int, int]] = []
-    for cost, odd in zip(costs.tolist(), odds[1:].tolist(), strict=True):
-        came.append((0 if best[0] >= best[1] - cost else 1, 1 if best[1] >= best[0] - cost else 0))
-        best = [max(best[0], best[1] - cost), max(best[1], best[0] - cost) + odd]
+    for cost, stay, odd in zip(costs.tolist(), staying.tolist(), odds[1:].tolist(), strict=True):
+        to_hand, to_print = best[1] - cost, best[0] - cost
+        goes_on = best[1] - stay
+        came.append((int(to_hand > best[0]), int(goes_on >= to_print)))
+        best = [max(best[0], to_hand), max(goes_on, to_print) + odd]
     state = int(best[1] > best[0])
     states = [state]
     for choice in reversed(came):
@@ -167,10 +208,10 @@ def _printed_in(row: Sequence[Piece], odds: NDArray[np.float64], hand: float) ->
         inside, after = gaps[run[:-1]], gaps[run[-1] :][:1]
         in_front = (
             run[0] == 0
-            and run.size > 1
+            and (run.size > 1 or odds[0] >= COLON)
             and odds[run].mean() >= hand + CONTRAST
-            and odds[0] == raw[0]
-            and (after >= SET_OFF * inside.max()).all()
+            and odds[0] != 0
+            and (after >= SET_OFF * inside.max(initial=0)).all()
         )
         least = EVIDENCE_IN_FRONT if in_front else EVIDENCE_WITHIN if run[0] else EVIDENCE
         if odds[run].sum() < least:
@@ -178,17 +219,100 @@ def _printed_in(row: Sequence[Piece], odds: NDArray[np.float64], hand: float) ->
     return printed
 
 
-def _without_marks(row: Sequence[Piece], odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Let colons, and rests of stamps at the left edge, say nothing: they go with the letters beside them."""
-    odds = odds.copy()
+def _with_marks(
+    row: Sequence[Piece], odds: NDArray[np.float64], before_colon: Sequence[bool]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Let a colon speak through the letter before it, and rests of stamps say nothing against print.
+
+    Args:
+        row: letters from left to right.
+        odds: float64, one for each: log-odds of print.
+        before_colon: for each, whether a colon follows.
+
+    Returns:
+        The log-odds with that, and for each letter whether a caption ends with it.
+    """
+    pairs = list(itertools.pairwise(row))
+    is_colon = np.array([False, *(itertools.starmap(_is_colon_of, pairs))]) & [False, *before_colon[:-1]]
+    odds = np.where(is_colon, 0, odds + COLON * np.array(before_colon))
     near = STAMP * line_height(row)
-    for number, letter in enumerate(row):
-        before = row[number - 1] if number else letter
-        if letter.height < COLON_HEIGHT * before.height and letter.width < COLON_WIDTH * letter.height:
-            odds[number] = 0
-        if letter.left < near:
+    for number, (letter, after) in enumerate(pairs):
+        if letter.left >= near:
+            break
+        if letter.left <= 1 or letter.height > STAMP_HEIGHT * after.height or letter.right > after.left:
             odds[number] = max(0, odds[number])
-    return odds
+    return odds, is_colon | (np.array(before_colon) & ~np.append(is_colon[1:], False))
+
+
+def find_colons(rows: Sequence[Sequence[Piece]], ink: NDArray[np.uint8]) -> list[list[bool]]:
+    """Find the letters that a colon follows.
+
+    Args:
+        rows: the lines, letters from left to right.
+        ink: uint8, the whole ink frame: small dots are in no piece.
+
+    Returns:
+        For each row, for each letter, whether just two dots follow it within its height, one over the other
+        and alike.
+    """
+    return [
+        [
+            bool(gap >= COLON_ROOM) and _has_colon(letter, ink)
+            for letter, gap in zip(row, _room_after(row), strict=True)
+        ]
+        for row in rows
+    ]
+
+
+def _room_after(row: Sequence[Piece]) -> NDArray[np.float64]:
+    """Paper after each letter of a row up to the next one that is no colon, in letter heights."""
+    rights = np.array([letter.right for letter in row])
+    lefts = np.sort([letter.left for letter in row if not _may_be_colon(letter)])
+    after = np.searchsorted(lefts, rights)
+    return (np.append(lefts, np.iinfo(np.int32).max)[after] - rights) / line_height(row)
+
+
+def _may_be_colon(letter: Piece) -> bool:
+    """Whether a letter is narrow enough for a colon."""
+    return letter.width <= COLON_WIDTH * letter.height
+
+
+def _is_colon_of(letter: Piece, after: Piece) -> bool:
+    """Whether what follows a letter that a colon follows is that colon."""
+    return (
+        _may_be_colon(after)
+        and after.height <= COLON_HEIGHT * letter.height
+        and after.left <= letter.right + letter.height
+    )
+
+
+def _has_colon(letter: Piece, ink: NDArray[np.uint8]) -> bool:
+    """Whether just two dots follow a letter, one over the other and alike."""
+    height = letter.height
+    margin = round(DOT / 2 * height)
+    window = ink[
+        max(0, letter.top - margin) : letter.bottom + margin, letter.right : letter.right + height + margin
+    ]
+    if window.size == 0:
+        return False
+    return any(_is_colon(window >= level, DOT * height) for level in DOT_LEVELS)
+
+
+def _is_colon(window: NDArray[np.bool_], longest: float) -> bool:
+    """Whether what lies whole in a window is two dots, one over the other, alike, none longer than that."""
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(window.view(np.uint8))
+    left, top, width, tall = boxes[1:count, :4].T
+    # What touches the window's border belongs to something else.
+    whole = (left > 0) & (top > 0) & (left + width < window.shape[1]) & (top + tall < window.shape[0])
+    if np.count_nonzero(whole) != 2:
+        return False
+    (left, other_left), (top, other_top) = left[whole].tolist(), top[whole].tolist()
+    sides = [*width[whole].tolist(), *tall[whole].tolist()]
+    return bool(
+        max(sides) <= min(longest, DOTS_ALIKE * min(sides) + 1)
+        and abs(left - other_left) <= min(sides)
+        and abs(top - other_top) > max(sides)
+    )
 
 
 def print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
@@ -282,7 +406,7 @@ def find_strays(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64]) -> l
     return [
         share < 1
         and (
-            (share < LESSER and share_covered(row, line) >= STACKED)
+            (share < LESSER and share_covered(row, line) > STACKED)
             or (share < STRAY and 1 < offset(row, line, letter) < np.inf)
         )
         for row, share in zip(rows, shares.tolist(), strict=True)

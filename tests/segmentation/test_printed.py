@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segmentation.components import Piece
 from segmentation.page import Layout, segment
-from segmentation.printed import find_cut, find_strays, print_odds
+from segmentation.printed import find_colons, find_cut, find_strays, print_odds
 from segmentation.values import Box, Segmentation
 
 SCANS = Path(__file__).parents[2] / "examples" / "scans"
@@ -91,6 +91,50 @@ def test_a_caption_beside_the_writing_goes(
     paste(page, caption, 12, 18)
     assert len(boxes(segment(page, "line", "keep"))) > len(alone)
     assert same(boxes(segment(page, "line", "drop")), alone)
+
+
+def test_a_caption_whose_letters_touch_goes_by_its_colon(writing: NDArray[np.uint8]) -> None:
+    page = blank(writing.shape[1] + 160, 60)
+    paste(page, writing, 140, 12)
+    alone = boxes(segment(page, "line"))
+    caption = type_set("NOM", 16)
+    caption[-3:] = 0
+    paste(page, caption, 30, 18)
+    without = boxes(segment(page, "line", "drop"))
+    paste(page, type_set(":", 16), 34 + caption.shape[1], 22)
+    assert len(boxes(segment(page, "line", "keep"))) > len(alone)
+    assert same(boxes(segment(page, "line", "drop")), alone)
+    assert len(without) > len(alone)
+
+
+def test_writing_before_a_colon_stays(writing: NDArray[np.uint8]) -> None:
+    page = blank(writing.shape[1] + 80, 60)
+    paste(page, writing, 20, 12)
+    alone = boxes(segment(page, "line"))
+    last = max(box.x + box.width for box in alone)
+    for top in (20, 32):
+        page[top : top + 4, last + 8 : last + 12] = 0
+    assert same(boxes(segment(page, "line", "drop"))[: len(alone)], alone)
+
+
+@pytest.mark.parametrize(
+    ("dots", "is_colon"),
+    [
+        ([(46, 44, 3), (46, 54, 3)], True),
+        ([(46, 44, 2), (46, 54, 3)], True),
+        ([(46, 54, 3)], False),
+        ([(46, 44, 3), (54, 54, 3)], False),
+        ([(46, 44, 3), (46, 54, 7)], False),
+        ([(46, 38, 3), (46, 46, 3), (46, 54, 3)], False),
+        ([(80, 44, 3), (80, 54, 3)], False),
+    ],
+)
+def test_a_colon_is_two_dots_alike_over_each_other(dots: list[tuple[int, int, int]], is_colon: bool) -> None:
+    ink = np.zeros((100, 120), np.uint8)
+    ink[36:60, 20:40] = 255
+    for x, y, side in dots:
+        ink[y : y + side, x : x + side] = 255
+    assert find_colons([row(20)], ink) == [[is_colon]]
 
 
 @pytest.mark.parametrize("layout", ["line", "page", "auto"])
