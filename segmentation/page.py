@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from segmentation.binarise import find_ink
 from segmentation.boxes import around, boxes_of, clipped, page_boxes
+from segmentation.breaks import mend
 from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes, part_accents
 from segmentation.columns import find_lines_in_columns
 from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
@@ -104,7 +105,9 @@ def segment(
     if sizes is None:
         return _nothing(survey, page, scale)
     at_edge = _touches_edge(boxes_of(pieces, ink), page.shape)
-    joined = join_strokes(drop_furniture(pieces, sizes, at_edge, trace), sizes)
+    parts, ink = mend(drop_furniture(pieces, sizes, at_edge, trace), sizes, ink)
+    trace.note("mended", ink.mask)
+    joined = join_strokes(parts, sizes)
     bodies = [piece for piece in joined if is_body(piece, sizes)]
     marks = [piece for piece in joined if not is_body(piece, sizes)]
     has_one = layout == "line" or (layout == "auto" and upright.shape[0] < ONE_LINE * seen.letter)

@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from segmentation.breaks import mend
+from segmentation.components import Sizes, find_pieces
 from segmentation.page import segment
+from segmentation.values import Ink
 
 LETTER = 60
 PITCH = 96
@@ -138,3 +141,54 @@ def test_a_colon_is_no_letter():
     page = write("L N")
     strokes(page, LEFT, [[(1.2, 0.95), (1.21, 0.96)], [(1.2, 0.45), (1.21, 0.46)]])
     assert len(letters_of(page)) == 2
+
+
+def mended(*lines, width):
+    """How many pieces are left of strokes that were drawn on an ink frame, and its ink before and after."""
+    mask = np.zeros((160, 200), np.uint8)
+    for start, end in lines:
+        cv2.line(mask, start, end, 255, width)
+    ink = Ink(mask, 0.0, np.eye(2, 3))
+    pieces = find_pieces(mask)
+    left, after = mend(pieces, Sizes(letter=60.0, stroke=float(width)), ink)
+    return len(pieces), len(left), ink, after
+
+
+@pytest.mark.parametrize("width", [4, 5, 6, 8])
+def test_strokes_broken_anywhere_are_mostly_one_again(width):
+    random = np.random.default_rng(width)
+    whole = 0
+    for _ in range(100):
+        angle = random.uniform(0, np.pi)
+        along = np.array([np.cos(angle), np.sin(angle)])
+        start, end = np.array([100, 80]) - 28 * along, np.array([100, 80]) + 28 * along
+        # Ends are round: half a pen of ink goes beyond each point.
+        half = (width + random.uniform(3, 7)) / 2 * along
+        middle = start + random.uniform(0.35, 0.65) * (end - start)
+        points = [np.rint(point).astype(int).tolist() for point in (start, middle - half, middle + half, end)]
+        before, after, _, ink = mended(points[:2], points[2:], width=width)
+        assert before == 2
+        whole += after == 1 and len(find_pieces(ink.mask)) == 1
+    assert whole >= 90
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ((100, 90), (100, 130)),  # beside it
+        ((90, 40), (90, 130)),  # across its end, as the stem of the next letter
+        ((110, 80), (150, 80)),  # too far on
+    ],
+)
+def test_what_does_not_go_on_stays_apart(other):
+    before, after, ink, same = mended(((40, 80), (76, 80)), other, width=5)
+    assert before == after == 2
+    assert same is ink
+
+
+def test_two_whole_letters_are_not_bridged():
+    before, after, ink, same = mended(
+        ((20, 50), (90, 50)), ((55, 50), (55, 110)), ((102, 50), (170, 50)), ((140, 50), (140, 110)), width=5
+    )
+    assert before == after == 2
+    assert same is ink
