@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import INK_LEVEL, Piece, Sizes, measure
+from segmentation.components import INK_LEVEL, LEAST_LETTER, Piece, Sizes, measure
 
 COLUMN = 1 / 8
 """Width in letter heights of the columns in which rules are looked for: a stroke or so."""
@@ -94,6 +94,9 @@ LEAST_WALLS = 0.7
 LARGEST_GUESS = 1 / 8
 """Share of the page's longer side that a letter is taken to be where what was measured is larger: a grid."""
 
+LEAST_STROKES = 5.0
+"""Height in strokes of a line of letters that stand on one rule: a lone rule has one, its own."""
+
 MEETS = 0.25
 """Letter heights within which the end of a wall lies at the rule that it stands on."""
 
@@ -163,8 +166,12 @@ def guess_sizes(pieces: Sequence[Piece], side: int) -> Sizes | None:
         The sizes, or None where nothing has the shape of a letter or of a grid that letters touch.
     """
     seen = measure(pieces)
-    if seen is None:
-        return None
+    if seen is None:  # Every letter stands on a rule: together they are as high as the letters are.
+        high = [piece for piece in pieces if piece.height >= max(LEAST_LETTER, LEAST_STROKES * piece.stroke)]
+        if not high:
+            return None
+        letter, stroke = np.median([(piece.height, piece.stroke) for piece in high], axis=0).tolist()
+        seen = Sizes(letter, stroke)
     letter = min(seen.letter, LARGEST_GUESS * side)
     return Sizes(letter, min(seen.stroke, THICKEST * letter))
 
@@ -215,8 +222,9 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
     small = _columns(ink, column, columns)
     _, seen = cv2.threshold(small, FAINT, 255, cv2.THRESH_BINARY)
     letter_run = np.ones((1, round(sizes.letter / column) | 1), np.uint8)
-    thickest = np.ones((max(3, round(THICKEST * sizes.letter)) + 1, 1), np.uint8)
-    thin = cv2.subtract(seen, cv2.morphologyEx(seen, cv2.MORPH_OPEN, thickest))
+    thickest = max(3, round(THICKEST * sizes.letter))
+    thick = cv2.morphologyEx(seen, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
+    thin = cv2.subtract(seen, thick)
     # Over a letter the rule goes on as ink; over paper it may stop no longer than between two dots.
     along = cv2.bitwise_and(cv2.morphologyEx(thin, cv2.MORPH_CLOSE, letter_run), seen)
     near = cv2.dilate(along, np.ones((3, 1), np.uint8))  # A rule that slopes goes on in the next row.
@@ -229,7 +237,7 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
     found = []
     for outline, (_, _, _, parent) in zip(outlines, np.reshape(links, (-1, 4)).tolist(), strict=True):
         x, y, wide, high = cv2.boundingRect(outline)
-        if parent < 0 and high <= THICKEST * sizes.letter + STEEPEST * wide * column:
+        if parent < 0 and high <= thickest + 2 + STEEPEST * wide * column:
             found.append((x * column, y, wide * column, high, np.asarray(outline, np.int32)))
     return _Runs(small, column, round(SMOOTHING * sizes.letter / column), found)
 
@@ -373,16 +381,15 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
         if len(meets) < 2:
             continue
         path = runs.trace(run)
-        for (start, first), (stop, last) in itertools.pairwise(meets):
-            start, stop = max(path.start, round(start)), min(path.stop, round(stop))
+        for (above, first), (below, last) in itertools.pairwise(meets):
+            start, stop = max(path.start, round(above)), min(path.stop, round(below))
             if stop - start < LEAST_RUN * sizes.letter:
                 continue
             part = _Path(start, path.y[start - path.start : stop - path.start])
             wall = _follow(ink, part, sizes)
             if wall is None:
                 continue
-            ends = _meets(crossings, float(wall.y.mean()) / runs.column, wall.start - near, wall.stop + near)
-            if {first, last} <= {number for _, number in ends}:
+            if wall.start - above <= near and below - wall.stop <= near and _stands(ink, wall, near):
                 between.setdefault((first, last), []).append(wall)
     walls = []
     for (first, last), found in between.items():
@@ -396,10 +403,16 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
         )
         walls += [short for short, is_one in zip(found, is_wall.tolist(), strict=True) if is_one]
         thick = float(np.median([short.width for short in found]))
-        for place in cells.tolist():
-            if np.abs(places - place).min() > UNEVEN * sizes.letter:  # Hidden by the strokes over it.
-                walls.append(_between(one, other, place, thick))
+        unseen = np.abs(cells[:, None] - places).min(axis=1, initial=np.inf) > UNEVEN * sizes.letter
+        hidden = [_between(one, other, place, thick) for place in cells[unseen].tolist()]
+        walls += [wall for wall in hidden if _stands(ink, wall, near)]  # Strokes lie over it.
     return walls
+
+
+def _stands(ink: NDArray[np.uint8], wall: _Path, near: float) -> bool:
+    """Whether a wall comes without a gap from the rules at its ends: a letter's stem stops before them."""
+    strip = _strip(ink, wall, 1 + round(wall.width / 2)).max(axis=0) >= INK_LEVEL // 2
+    return bool(strip[: round(near)].all() and strip[-round(near) :].all())
 
 
 def _between(one: _Path, other: _Path, place: float, width: float) -> _Path:
