@@ -34,8 +34,8 @@ BRIDGE = 0.3
 LEAST_RULE = 3.0
 """Letter heights from which a rule is one by its length alone; the bar of a letter is at most two."""
 
-THICKEST = 0.2
-"""Widest rule in letter heights; wider are brushes, blocks of print and shadows."""
+THICKEST = 0.26
+"""Widest rule in letter heights: a frame beside small print; wider are brushes, blocks and shadows."""
 
 WIDTH_SLACK = 0.35
 """Share of its usual width, or of the usual step between its dots, by which a rule may be uneven."""
@@ -48,6 +48,9 @@ LEAST_UNBROKEN = 2.2
 
 DOT_STEP = 0.32
 """Letter heights from dot to dot; letters stand farther apart."""
+
+LARGEST_DOT = 0.16
+"""Letter heights: the bars of AAAAAA are longer."""
 
 CERTAIN = 8.0
 """Letter heights from which a line is a rule however often it is broken."""
@@ -331,11 +334,12 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
 
 
 def _at_the_path(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of each column of a strip the run of ink that is nearest to its middle row."""
-    rows = np.arange(len(dark))[:, None]
-    nearest = np.where(dark, np.abs(rows - len(dark) // 2), len(dark)).argmin(axis=0)
+    """Of each column of a strip the run of ink that is nearest to its middle row; none where all are far."""
+    away = np.where(dark, np.abs(np.arange(len(dark))[:, None] - len(dark) // 2), len(dark))
+    nearest = away.argmin(axis=0)[None]
+    is_near = np.take_along_axis(away, nearest, axis=0) <= len(dark) // 4
     runs = np.cumsum(np.diff(dark, axis=0, prepend=False), axis=0)
-    run: NDArray[np.bool_] = dark & (runs == np.take_along_axis(runs, nearest[None], axis=0))
+    run: NDArray[np.bool_] = dark & is_near & (runs == np.take_along_axis(runs, nearest, axis=0))
     return run
 
 
@@ -358,7 +362,7 @@ def _is_dotted(ink: NDArray[np.bool_], sizes: Sizes) -> bool:
     starts, stops = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
     if len(starts) < LEAST_DOTS or ink.mean() > LEAST_COVER:
         return False
-    for lengths, most in ((np.diff(starts), DOT_STEP), (stops - starts, THICKEST)):
+    for lengths, most in ((np.diff(starts), DOT_STEP), (stops - starts, LARGEST_DOT)):
         usual = float(np.median(lengths))
         even = np.abs(lengths - usual) <= max(1.0, WIDTH_SLACK * usual)
         if usual > most * sizes.letter or even.mean() < LEAST_EVEN:
@@ -477,7 +481,7 @@ def _erase(ink: NDArray[np.uint8], rule: _Path, sizes: Sizes) -> None:
     """Take a rule out of the ink, but for the columns in which a stroke leaves it."""
     reach = round(rule.width / 2) + 3
     strip = _strip(ink, rule, reach)
-    calm = (strip[0] < INK_LEVEL) & (strip[-1] < INK_LEVEL)
+    calm = (strip[0] < INK_LEVEL) & (strip[-1] < INK_LEVEL) & (strip.max(axis=0) >= INK_LEVEL)
     usual = np.percentile(strip[:, calm], USUAL, axis=1) if calm.any() else np.zeros(len(strip))
     rows = np.flatnonzero(usual >= INK_LEVEL // 2) - reach
     half = round(rule.width / 2) if rows.size == 0 else int(max(-rows[0], rows[-1]))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segmentation.components import Sizes
-from segmentation.furniture import remove_furniture
+from segmentation.components import Sizes, find_pieces
+from segmentation.furniture import guess_sizes, remove_furniture
 
 LETTER, PEN, LEFT, TOP = 48, 6, 60, 100
 STROKES = {
@@ -107,6 +107,30 @@ def test_a_dotted_line_goes_and_its_letters_stay() -> None:
     lost, left = damage(remove_furniture(dotted, SIZES).mask, written)
     assert lost < 0.01
     assert left < 0.03
+
+
+@pytest.mark.parametrize("word", ["A" * 16, "E" * 16, "HHHHAAAAEEEEFFFF"])
+def test_the_bars_of_equal_letters_are_no_dotted_line(word: str) -> None:
+    written = write(word)
+    assert not remove_furniture(written, SIZES).removed.any()
+
+
+def test_letters_that_all_stand_on_one_rule_tell_their_size() -> None:
+    written = write()
+    ruled = written.copy()
+    line(ruled, (5, TOP + LETTER), (ruled.shape[1] - 5, TOP + LETTER), 3)
+    sizes = guess_sizes(find_pieces(ruled), max(ruled.shape))
+    assert sizes is not None
+    assert 0.7 * LETTER < sizes.letter < 1.3 * LETTER
+
+
+def test_a_stem_in_a_box_is_no_wall() -> None:
+    written = write("IIIIII")
+    boxed = written.copy()
+    cv2.rectangle(boxed, (30, TOP - 7), (boxed.shape[1] - 20, TOP + LETTER + 7), 255, 2)
+    lost, left = damage(remove_furniture(boxed, SIZES).mask, written)
+    assert lost < 0.01
+    assert left < 0.01
 
 
 def test_a_bent_rule_goes() -> None:
