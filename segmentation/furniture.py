@@ -407,8 +407,11 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
         )
         walls += [short for short, is_one in zip(found, is_wall.tolist(), strict=True) if is_one]
         thick = float(np.median([short.width for short in found]))
-        unseen = np.abs(cells[:, None] - places).min(axis=1, initial=np.inf) > UNEVEN * sizes.letter
-        hidden = [_between(one, other, place, thick) for place in cells[unseen].tolist()]
+        ends = [(one.start + other.start + thick) / 2] * (abs(one.start - other.start) <= near)
+        ends += [(one.stop + other.stop - thick) / 2] * (abs(one.stop - other.stop) <= near)
+        due = np.concatenate((cells, ends))
+        unseen = np.abs(due[:, None] - places).min(axis=1, initial=np.inf) > UNEVEN * sizes.letter
+        hidden = [_between(one, other, place, thick) for place in due[unseen].tolist()]
         walls += [wall for wall in hidden if _stands(ink, wall, near)]  # Strokes lie over it.
     return walls
 
