@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import cv2
@@ -32,6 +33,8 @@ Layout = Literal["auto", "page", "line"]
 
 Printed = Literal["drop", "keep"]
 """Whether printed captions are left out or read like hand-print."""
+
+_Alone = Callable[[Piece], NDArray[np.uint8]]  # `ink_alone` of the page's ink, once for each letter
 
 SURVEY_SIDE = 1600
 """Longer side in pixels of the first look, which only measures: a 4-mm letter on A4 keeps 20 pixels."""
@@ -113,7 +116,8 @@ def segment(
     has_one = layout == "line" or (layout == "auto" and upright.shape[0] < ONE_LINE * seen.letter)
     rows, accents = part_accents(find_lines_in_columns(bodies, sizes.letter))
     rows = attach_marks(rows, [*marks, *accents], sizes, trace)
-    lines = _wanted(rows, ink, page.shape, printed, has_one, trace)
+    alone = functools.cache(functools.partial(ink_alone, ink=ink.mask))
+    lines = _wanted(rows, ink, alone, page.shape, printed, has_one, trace)
     if has_one:
         lines = one_line(lines)
     if not lines:
@@ -122,7 +126,7 @@ def segment(
     gap = word_gap(lines)
     words = [split_words(line, gap) for line in lines]
     trace.note("words", [word for line in words for word in line])
-    found = tuple(_line(line, ink, page.shape) for line in words)
+    found = tuple(_line(line, ink, alone, page.shape) for line in words)
     letters = [letter for line in lines for letter in line]
     known = {id(contour) for row in rows for letter in row for contour in letter.with_accents}
     unread = [
@@ -136,6 +140,7 @@ def segment(
 def _wanted(
     rows: list[list[Piece]],
     ink: Ink,
+    alone: _Alone,
     shape: tuple[int, ...],
     printed: Printed,
     has_one: bool,
@@ -151,7 +156,7 @@ def _wanted(
     rows = [row for row, is_cut in zip(rows, cut, strict=True) if not is_cut]
     if printed == "keep":
         return rows
-    odds = print_odds([normalise(ink_alone(letter, ink.mask)) for row in rows for letter in row])
+    odds = print_odds([normalise(alone(letter)) for row in rows for letter in row])
     if has_one:
         strays = find_strays(rows, odds)
         trace.note("captions", [*itertools.compress(rows, strays)], "not the one line")
@@ -219,10 +224,10 @@ def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[n
     return (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2] >= shape[1]) | (boxes[:, 3] >= shape[0])
 
 
-def _line(words: list[list[Piece]], ink: Ink, shape: tuple[int, ...]) -> Line:
+def _line(words: list[list[Piece]], ink: Ink, alone: _Alone, shape: tuple[int, ...]) -> Line:
     """Make a line of its words, with boxes on the page."""
     letter = line_height([piece for word in words for piece in word])
-    found = tuple(Word(tuple(_candidates(word, ink, shape)), _joints(word, letter)) for word in words)
+    found = tuple(Word(tuple(_candidates(word, ink, alone, shape)), _joints(word, letter)) for word in words)
     return Line(around([candidate.box for word in found for candidate in word.candidates]), found, letter)
 
 
@@ -231,14 +236,13 @@ def _joints(word: Sequence[Piece], letter: float) -> tuple[Joint, ...]:
     return tuple(Joint((right.left - left.right) / letter) for left, right in itertools.pairwise(word))
 
 
-def _candidates(word: Sequence[Piece], ink: Ink, shape: tuple[int, ...]) -> list[Candidate]:
+def _candidates(word: Sequence[Piece], ink: Ink, alone: _Alone, shape: tuple[int, ...]) -> list[Candidate]:
     """Make a candidate of each letter: its box on the page and its ink alone."""
     candidates = []
     shapes = [np.concatenate(letter.with_accents).reshape(-1, 2) for letter in word]
     for number, (piece, edges) in enumerate(zip(word, page_boxes(shapes, ink).tolist(), strict=True)):
-        alone = ink_alone(piece, ink.mask)
         left, top = max(0, piece.left - 1), max(0, piece.top - 1)
-        candidates.append(Candidate(clipped(edges, shape), alone, left, top, number, number + 1))
+        candidates.append(Candidate(clipped(edges, shape), alone(piece), left, top, number, number + 1))
     return candidates
 
 

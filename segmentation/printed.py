@@ -25,7 +25,9 @@ CELLS = 4
 """Cells of a glyph along each side: 7 pixels, about two strokes, each with a histogram of its own."""
 
 DIRECTIONS = 8
-"""Directions of an edge that are told apart, 22.5° each; light to dark and dark to light are the same."""
+"""Directions of an edge that are told apart, 22.5° each; light to dark and dark to light are the same.
+
+A power of two, for they are counted round by their lowest bits."""
 
 SMOOTHING = 1.0
 """Blur in pixels of the glyph before its edges are taken: it evens out the steps of small letters."""
@@ -257,19 +259,20 @@ def find_colons(rows: Sequence[Sequence[Piece]], ink: NDArray[np.uint8]) -> list
     """
     return [
         [
-            bool(gap >= COLON_ROOM) and _has_colon(letter, ink)
-            for letter, gap in zip(row, _room_after(row), strict=True)
+            room >= COLON_ROOM * letter.height and _has_colon(letter, room, ink)
+            for letter, room in zip(row, _room_after(row).tolist(), strict=True)
         ]
         for row in rows
     ]
 
 
-def _room_after(row: Sequence[Piece]) -> NDArray[np.float64]:
-    """Paper after each letter of a row up to the next one that is no colon, in letter heights."""
+def _room_after(row: Sequence[Piece]) -> NDArray[np.int64]:
+    """Columns after each letter of a row up to the next one that is no colon, but no more than a letter's."""
     rights = np.array([letter.right for letter in row])
     lefts = np.sort([letter.left for letter in row if not _may_be_colon(letter)])
     after = np.searchsorted(lefts, rights)
-    return (np.append(lefts, np.iinfo(np.int32).max)[after] - rights) / line_height(row)
+    most = [round((1 + DOT / 2) * letter.height) for letter in row]
+    return np.minimum(np.append(lefts, np.iinfo(np.int32).max)[after] - rights, most)
 
 
 def _may_be_colon(letter: Piece) -> bool:
@@ -286,16 +289,13 @@ def _is_colon_of(letter: Piece, after: Piece) -> bool:
     )
 
 
-def _has_colon(letter: Piece, ink: NDArray[np.uint8]) -> bool:
-    """Whether just two dots follow a letter, one over the other and alike."""
-    height = letter.height
-    margin = round(DOT / 2 * height)
-    window = ink[
-        max(0, letter.top - margin) : letter.bottom + margin, letter.right : letter.right + height + margin
-    ]
-    if window.size == 0:
+def _has_colon(letter: Piece, room: int, ink: NDArray[np.uint8]) -> bool:
+    """Whether just two dots follow a letter within so many columns, one over the other and alike."""
+    margin = round(DOT / 2 * letter.height)
+    window = ink[max(0, letter.top - margin) : letter.bottom + margin, letter.right : letter.right + room]
+    if not (window[:, 1:] >= DOT_LEVELS[0]).any():
         return False
-    return any(_is_colon(window >= level, DOT * height) for level in DOT_LEVELS)
+    return any(_is_colon(window >= level, DOT * letter.height) for level in DOT_LEVELS)
 
 
 def _is_colon(window: NDArray[np.bool_], longest: float) -> bool:
@@ -344,21 +344,21 @@ def _directions(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     count = len(glyphs)
     # One below the other: a glyph's empty border is wider than the blur and the slope reach.
     strip = cv2.GaussianBlur(np.concatenate(glyphs), (0, 0), SMOOTHING)
-    across, down = (cv2.Sobel(strip, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1)))
-    there = np.flatnonzero((across != 0) | (down != 0))
-    across, down = across.ravel()[there], down.ravel()[there]
-    strength = np.hypot(across, down)
-    angle = np.arctan2(down, across) % np.float32(np.pi) * np.float32(DIRECTIONS / np.pi)
+    strength, angle = cv2.cartToPolar(*(cv2.Sobel(strip, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))))
+    there = np.flatnonzero(strength)
+    strength, angle = strength.ravel()[there], angle.ravel()[there]
+    angle *= np.float32(DIRECTIONS / np.pi)
     low = angle.astype(np.intp)
     part = angle - low
-    row, column = np.divmod(there, GLYPH_SIZE)
-    side = GLYPH_SIZE // CELLS
-    cell = (row // side * CELLS + column // side) * DIRECTIONS
+    side = np.arange(GLYPH_SIZE) // (GLYPH_SIZE // CELLS)
+    cells = (side[:, None] * CELLS + side).ravel() + np.arange(count)[:, None] * CELLS * CELLS
+    cell = cells.ravel()[there] * DIRECTIONS
     size = count * CELLS * CELLS * DIRECTIONS
-    sums = np.zeros((2, size))
-    sums[0] = np.bincount(cell + low % DIRECTIONS, strength * (1 - part), size)
-    sums[1] = np.bincount(cell + (low + 1) % DIRECTIONS, strength * part, size)
-    shares = sums.sum(axis=0).reshape(count, -1)
+    # A direction's upper neighbour takes its part; of the last one that is the first.
+    upper = strength * part
+    sums = np.bincount(cell + (low & DIRECTIONS - 1), strength - upper, size)
+    sums += np.bincount(cell + (low + 1 & DIRECTIONS - 1), upper, size)
+    shares = sums.reshape(count, -1)
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1)
     roots: NDArray[np.float32] = np.sqrt(shares).astype(np.float32)
     return roots
