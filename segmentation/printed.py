@@ -327,7 +327,7 @@ def print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     if not glyphs:
         return np.zeros(0)
     weights = _weights()
-    hidden = np.maximum(_directions(glyphs) @ weights["hidden"] + weights["hidden_bias"], 0)
+    hidden = np.maximum(describe(glyphs) @ weights["hidden"] + weights["hidden_bias"], 0)
     odds: NDArray[np.float64] = (hidden @ weights["output"] + weights["output_bias"]).astype(np.float64)
     return odds
 
@@ -339,7 +339,7 @@ def _weights() -> dict[str, NDArray[np.float32]]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def _directions(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+def describe(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """Histograms of the directions of each glyph's edges, float32 n×128, roots of shares of the whole."""
     count = len(glyphs)
     # One below the other: a glyph's empty border is wider than the blur and the slope reach.
@@ -359,7 +359,7 @@ def _directions(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     sums = np.bincount(cell + (low & DIRECTIONS - 1), strength - upper, size)
     sums += np.bincount(cell + (low + 1 & DIRECTIONS - 1), upper, size)
     shares = sums.reshape(count, -1)
-    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1)
+    shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)
     roots: NDArray[np.float32] = np.sqrt(shares).astype(np.float32)
     return roots
 
