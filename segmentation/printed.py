@@ -272,7 +272,7 @@ def _room_after(row: Sequence[Piece]) -> NDArray[np.int64]:
     lefts = np.sort([letter.left for letter in row if not _may_be_colon(letter)])
     after = np.searchsorted(lefts, rights)
     most = [round((1 + DOT / 2) * letter.height) for letter in row]
-    return np.minimum(np.append(lefts, np.iinfo(np.int32).max)[after] - rights, most)
+    return np.asarray(np.minimum(np.append(lefts, np.iinfo(np.int32).max)[after] - rights, most))
 
 
 def _may_be_colon(letter: Piece) -> bool:
@@ -344,7 +344,8 @@ def describe(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     count = len(glyphs)
     # One below the other: a glyph's empty border is wider than the blur and the slope reach.
     strip = cv2.GaussianBlur(np.concatenate(glyphs), (0, 0), SMOOTHING)
-    strength, angle = cv2.cartToPolar(*(cv2.Sobel(strip, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))))
+    across, down = (cv2.Sobel(strip, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1)))
+    strength, angle = (np.asarray(values, np.float32) for values in cv2.cartToPolar(across, down))
     there = np.flatnonzero(strength)
     strength, angle = strength.ravel()[there], angle.ravel()[there]
     angle *= np.float32(DIRECTIONS / np.pi)
@@ -399,8 +400,8 @@ def find_strays(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64]) -> l
     by_hand = 1 / (1 + np.exp(np.clip(odds, -STRONGEST, STRONGEST)))
     heights = np.array([letter.height for row in rows for letter in row])
     numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-    shares = np.bincount(numbers, heights * by_hand)
-    shares /= shares.max()
+    hand = np.bincount(numbers, heights * by_hand)
+    shares = hand / hand.max()
     line = rows[int(shares.argmax())]
     letter = line_height(line)
     return [
