@@ -13,7 +13,7 @@ and give the file to `lettermill train --data` beside the other sets.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -32,7 +32,7 @@ from training.formats import IMAGE_SUFFIXES
 from training.sources import SELF_LABELLED_FILE, canvas_of
 from worker.classifier import Classifier
 from worker.lexicon import Lexicon, joined
-from worker.reading import find_lattices
+from worker.reading import Examined, examine_page
 
 LEAST_LETTERS = 4
 """Letters of a line from which on an entry that fits is seldom another word than the one written."""
@@ -44,14 +44,14 @@ LEAST_LIKELY = 1e-3
 """Probability that the CNN gives a letter below which its label, or its cut, is thought wrong."""
 
 
-def label_letters(
+def explained_lines(
     page: NDArray[np.uint8],
     settings: Settings,
     classifier: Classifier,
     lexicon: Lexicon,
     known: frozenset[str],
-) -> Iterator[tuple[NDArray[np.uint8], str]]:
-    """Yield the letters of those lines of a page that an entry of the list explains.
+) -> Iterator[tuple[str, list[Examined]]]:
+    """Yield those lines of a page that an entry of the list explains.
 
     Args:
         page: uint8, h×w, grey.
@@ -61,31 +61,37 @@ def label_letters(
         known: its entries as capitals.
 
     Yields:
-        Ink of a letter, uint8, h×w, 255 for ink, and the letter.
+        The entry as capitals, and the line's words.
     """
-    segmentation, words = find_lattices(page, settings, classifier)
+    segmentation, words = examine_page(page, settings, classifier)
     start = 0
     for line in segmentation.lines:
         own = words[start : start + len(line.words)]
         start += len(line.words)
         readings = []
-        for _, lattice in own:
-            _, rankings = lattice.reading(classifier.characters)
-            readings.append(("".join(ranking[0][0] for ranking in rankings), lattice))
+        for one in own:
+            _, rankings = one.lattice().reading(classifier.characters)
+            readings.append(("".join(ranking[0][0] for ranking in rankings), one.lattice()))
         free = "".join(text for text, _ in readings)
         text = lexicon.read(readings)
         entry = plain(text)
         if len(entry) < LEAST_LETTERS or not (entry in known or known.issuperset(map(plain, text.split()))):
             continue
-        if Levenshtein.normalized_similarity(free, entry) < LEAST_ALIKE:
-            continue
-        candidates = [candidate for word, _ in own for candidate in word.candidates]
-        lattice = joined([one for _, one in own])
-        path = lattice.align([classifier.characters.index(character) for character in entry])
-        likely = np.exp(lattice.scores[:, :-1] - lattice.scores[:, :-1].max(axis=1, keepdims=True))
-        for index, character in zip(path or (), entry, strict=bool(path)):
-            if likely[index, classifier.characters.index(character)] >= LEAST_LIKELY:
-                yield candidates[index].ink, character
+        if Levenshtein.normalized_similarity(free, entry) >= LEAST_ALIKE:
+            yield entry, own
+
+
+def label_letters(
+    entry: str, words: Sequence[Examined], classifier: Classifier
+) -> Iterator[tuple[NDArray[np.uint8], str]]:
+    """Lay the letters of an entry along a line and yield the ink of each, uint8, h×w, with its letter."""
+    candidates = [candidate for one in words for candidate in one.word.candidates]
+    lattice = joined([one.lattice() for one in words])
+    path = lattice.align([classifier.characters.index(character) for character in entry])
+    likely = np.exp(lattice.scores[:, :-1] - lattice.scores[:, :-1].max(axis=1, keepdims=True))
+    for index, character in zip(path or (), entry, strict=bool(path)):
+        if likely[index, classifier.characters.index(character)] >= LEAST_LIKELY:
+            yield candidates[index].ink, character
 
 
 @click.command(help=__doc__)
@@ -113,9 +119,10 @@ def main(folder: Path, words: Path, layout: Layout, out: Path) -> None:
             click.echo(f"left out {scan}: {error}", err=True)
             refused += 1
             continue
-        for ink, label in label_letters(page, settings, classifier, lexicon, known):
-            images.append(canvas_of(ink))
-            labels.append(label)
+        for entry, line in explained_lines(page, settings, classifier, lexicon, known):
+            for ink, label in label_letters(entry, line, classifier):
+                images.append(canvas_of(ink))
+                labels.append(label)
     if not images:
         raise BadData(
             f"no line in {folder} fits an entry of {words}", "Give words that stand on these scans."

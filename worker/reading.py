@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -39,6 +40,10 @@ class Examined(NamedTuple):
     non_letter: NDArray[np.float32]
     """float32, one for each candidate: how likely it is no letter."""
 
+    def lattice(self) -> WordLattice:
+        """Score the candidates."""
+        return weigh(self.word, self.letter, self.probabilities, self.non_letter)
+
 
 DOUBT = 0.9
 """A piece is doubtful where the CNN gives less than this to its being one certain letter."""
@@ -66,24 +71,25 @@ def read_lines(
     Returns:
         The lines in reading order, boxes in pixels of the page; and what segmentation found.
     """
-    segmentation, weighed = find_lattices(page, settings, classifier, trace)
-    parts = [[one] for word, _ in weighed for one in word.candidates if one.last == one.first + 1]
-    trace.note("parts", parts)
-    lattices = iter(weighed)
+    segmentation, examined = examine_page(page, settings, classifier, trace)
+    trace.note(
+        "parts", [[one] for each in examined for one in each.word.candidates if one.last == one.first + 1]
+    )
+    coming = iter(examined)
     chosen: list[list[Candidate]] = []
     lines = []
     for line in segmentation.lines:
-        words = [next(lattices) for _ in line.words]
         letters: list[Letter] = []
         readings = []
-        for word, lattice in words:
+        for each in itertools.islice(coming, len(line.words)):
+            lattice = each.lattice()
             path, rankings = lattice.reading(classifier.characters)
             rankings = follow_kind(rankings) if settings.alphabet == "alnum" else rankings
             number = letters[-1].word + 1 if letters else 1
-            chosen += [[word.candidates[index]] for index in path]
+            chosen += [[each.word.candidates[index]] for index in path]
             for index, ranking in zip(path, rankings, strict=True):
                 flagged = ranking[0][1] < settings.flag_below
-                letters.append(Letter(_box(word.candidates[index].box), number, ranking, flagged))
+                letters.append(Letter(_box(each.word.candidates[index].box), number, ranking, flagged))
             readings.append(("".join(ranking[0][0] for ranking in rankings), lattice))
         if letters:
             lexicon_text = lexicon.read(readings) if lexicon else ""
@@ -93,14 +99,14 @@ def read_lines(
     return tuple(lines), segmentation
 
 
-def find_lattices(
+def examine_page(
     page: NDArray[np.uint8], settings: Settings, classifier: Classifier, trace: Trace = UNSEEN
-) -> tuple[Segmentation, list[tuple[Word, WordLattice]]]:
+) -> tuple[Segmentation, list[Examined]]:
     """Find what the words of a page may be; the first half of `read_lines`.
 
     Returns:
         What segmentation found, and all its words in reading order, over the parts that their ink was cut
-        into, each with its lattice.
+        into.
     """
     segmentation = segment(page, settings.layout, settings.printed, trace)
     seen = see_pieces(segmentation, classifier)
@@ -108,7 +114,7 @@ def find_lattices(
     if quarters:
         segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
         seen = see_pieces(segmentation, classifier)
-    return segmentation, _lattices(segmentation, seen, page.shape, classifier)
+    return segmentation, examine(segmentation, seen, page.shape, classifier)
 
 
 def see_pieces(segmentation: Segmentation, classifier: Classifier) -> Seen:
@@ -120,13 +126,6 @@ def _see(groups: Sequence[Sequence[Candidate]], classifier: Classifier) -> Seen:
     """Show candidates to the CNN, one group after the other."""
     glyphs = [normalise(candidate.ink) for group in groups for candidate in group]
     return classifier.read(np.array(glyphs, np.uint8).reshape(-1, GLYPH_SIZE, GLYPH_SIZE))
-
-
-def _lattices(
-    segmentation: Segmentation, seen: Seen, shape: tuple[int, ...], classifier: Classifier
-) -> list[tuple[Word, WordLattice]]:
-    """Score the candidates of every word."""
-    return [(one.word, weigh(*one)) for one in examine(segmentation, seen, shape, classifier)]
 
 
 def examine(

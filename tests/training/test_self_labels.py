@@ -19,7 +19,7 @@ from jobs.settings import LETTERS, Settings
 from jobs.word_list import WordList
 from segmentation.glyph import normalise
 from training import sources
-from training.self_labels import label_letters, main
+from training.self_labels import explained_lines, label_letters, main
 from training.sources import SELF_LABELLED, origins, written
 from worker.classifier import Classifier
 from worker.lexicon import Lexicon
@@ -71,7 +71,8 @@ def test_a_letter_that_is_misread_gets_the_list_s_label() -> None:
     words = WordList(Path("words.txt"), "\n".join(LIST).encode(), LETTERS)
     known = frozenset(entry.letters for entry in words.entries())
     page = grey("BRI0GE")
-    found = list(label_letters(page, Settings(layout="line"), classifier, Lexicon(words), known))
+    (line,) = explained_lines(page, Settings(layout="line"), classifier, Lexicon(words), known)
+    found = list(label_letters(*line, classifier))
     assert "".join(label for _, label in found) == "BRIDGE"
     glyph = normalise(found[3][0])
     assert LETTERS[int(classifier.probabilities(glyph[None])[0].argmax())] == "O"
