@@ -45,10 +45,10 @@ class Examined(NamedTuple):
         return weigh(self.word, self.letter, self.probabilities, self.non_letter)
 
 
-DOUBT = 0.9
+DOUBT = 0.75
 """A piece is doubtful where the CNN gives less than this to its being one certain letter."""
 
-WIDE = 1.05
+WIDE = 1.25
 """What is wider in letter heights is doubtful, however sure the CNN is."""
 
 

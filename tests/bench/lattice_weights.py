@@ -36,11 +36,11 @@ from worker.reading import Examined, examine, see_pieces
 
 Floats = NDArray[np.float64]
 
-KINDS = ("line", "field", "field", "pair", "line")
+KINDS = ("line", "field", "line", "field", "line", "comb", "pair")
 """Pages of one line, in turn."""
 
 HARDEST = {
-    **{"touching": 0.6, "tight": 0.7, "broken": 0.35, "size": 0.6, "slant": 0.6},
+    **{"touching": 0.4, "tight": 0.7, "broken": 0.35, "size": 0.6, "slant": 0.6},
     **{"baseline": 0.5, "pen": 0.5, "grain": 0.3, "blur": 0.3},
 }
 """The most of each difficulty that a line has; it has each with a chance of `DIFFICULT`."""
