@@ -20,15 +20,15 @@ from segmentation.values import Word
 from worker.classifier import CHOICES, Ranking
 
 WEIGHTS = {
-    "is a letter": 0.95,
-    "is no letter": -0.59,
-    "each letter": -1.43,
-    "ends at a cut": -2.31,
-    "ink crossed": 0.3,
-    "joins pieces": 0.51,
-    "paper within": -7.35,
-    "lowness": -24.63,
-    "wideness": -2.79,
+    "is a letter": 1.47,
+    "is no letter": -0.56,
+    "each letter": -3.97,
+    "ends at a cut": -0.63,
+    "ink crossed": 0.18,
+    "joins pieces": -2.21,
+    "paper within": -10.61,
+    "lowness": -23.43,
+    "wideness": 0.52,
 }
 """What the score of a letter gains for each feature: the chances of being a letter and of being none as
 logarithms; one for each letter; cuts at its two ends, each counting half, and the strokes of ink that they
@@ -36,10 +36,10 @@ cross; pieces apart from each other that it joins, and the paper between them in
 falls short of the usual height (squared), and how far it exceeds the usual width. Fitted together with the
 next two by maximum likelihood of the true text over all paths: see docs/segmentation.md."""
 
-PROBABILITY_WEIGHT = 1.22
+PROBABILITY_WEIGHT = 1.26
 """What the logarithm of a character's probability counts: bad cuts are read with too much confidence."""
 
-SKIP_COST, SKIP_WEIGHT = -4.11, -0.04
+SKIP_COST, SKIP_WEIGHT = -7.2, 1.54
 """Score of passing over a piece as no letter, and what the logarithm of its chance to be none counts."""
 
 LOW, WIDE = 0.7, 1.1

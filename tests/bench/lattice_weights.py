@@ -22,25 +22,21 @@ from pages.maker import make
 from rich.progress import track
 
 from jobs.models import installed_model_folder, load_model
-from jobs.scans import read_page
 from jobs.settings import Settings
-from jobs.word_list import read_word_list
 from segmentation.page import segment
-from training.formats import IMAGE_SUFFIXES
-from training.self_labels import explained_lines
 from training.settings import TrainingSettings
 from worker.classifier import Classifier
 from worker.lattice import LEAST_PROBABILITY, WEIGHTS, WordLattice, clipped, features
-from worker.lexicon import Lexicon, joined
+from worker.lexicon import joined
 from worker.reading import Examined, examine, see_pieces
 
 Floats = NDArray[np.float64]
 
-KINDS = ("line", "field", "line", "field", "line", "comb", "pair")
+KINDS = ("line", "field", "field", "pair", "line")
 """Pages of one line, in turn."""
 
 HARDEST = {
-    **{"touching": 0.4, "tight": 0.7, "broken": 0.35, "size": 0.6, "slant": 0.6},
+    **{"touching": 0.6, "tight": 0.7, "broken": 0.35, "size": 0.6, "slant": 0.6},
     **{"baseline": 0.5, "pen": 0.5, "grain": 0.3, "blur": 0.3},
 }
 """The most of each difficulty that a line has; it has each with a chance of `DIFFICULT`."""
@@ -202,20 +198,6 @@ def made_lines(
     return lines
 
 
-def real_lines(folder: Path, words: Path, count: int, classifier: Classifier) -> list[Line]:
-    """Examine scans of a line each, evenly chosen, and take those that a word of the list explains."""
-    settings = Settings(layout="line")
-    entries = read_word_list(words, settings.characters)
-    lexicon, known = Lexicon(entries), frozenset(entry.letters for entry in entries.entries())
-    scans = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    lines = []
-    for scan in track(scans[:: max(1, len(scans) // count)], "reading"):
-        page = read_page(scan, 1, settings.dpi, settings.limits)
-        for entry, examined in explained_lines(page, settings, classifier, lexicon, known):
-            lines.append(_line(examined, tuple(map(classifier.characters.index, entry))))
-    return lines
-
-
 def _line(words: Sequence[Examined], text: tuple[int, ...]) -> Line:
     """Put the words of a line one after the other."""
     probabilities = np.concatenate([word.probabilities for word in words]).astype(np.float64)
@@ -244,16 +226,8 @@ def _candidates(examined: Examined) -> WordLattice:
     default=PRINT_FONTS,
     help="Folder of handwriting fonts that write a quarter of the lines.  [default: fonts of Matplotlib]",
 )
-@click.option(
-    "--scans",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of unlabelled scans of a line each: as many again are read with --words.",
-)
-@click.option("--words", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Their words.")
-def main(count: int, fonts: Path, scans: Path | None, words: Path | None) -> None:
+def main(count: int, fonts: Path) -> None:
     """Make the lines, fit the weights and print them."""
-    if (scans is None) != (words is None):
-        raise click.UsageError("--scans and --words go together")
     data = os.environ.get("LETTERMILL_DATA")
     if not data:
         raise click.UsageError(
@@ -263,8 +237,6 @@ def main(count: int, fonts: Path, scans: Path | None, words: Path | None) -> Non
     strokes = stroke_hands(Path(data) / "letters" / "chars74k_hnd_strokes.json", writers)
     classifier = Classifier(load_model(installed_model_folder()), Settings().characters)
     lines = made_lines(count, strokes, font_hands(fonts), classifier)
-    if scans and words:
-        lines += real_lines(scans, words, 2 * count, classifier)
     with np.errstate(invalid="ignore", divide="ignore"):  # Nodes that no path reaches weigh nothing.
         weights = fit(lines, np.random.default_rng(0)).round(2).tolist()
     found = dict(zip(NAMES, weights, strict=True))

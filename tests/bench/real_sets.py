@@ -1,7 +1,8 @@
 """Reads the real fields, grids and pages of LETTERMILL_DATA with the installed model: errors against truth.
 
 Run it as `PYTHONPATH=. LETTERMILL_DATA=DATA python tests/bench/real_sets.py`. With `--words FILE` the fields
-are read a second time with a word list: the set's own labels and the words of that file. `--wrong DIR` writes a
+are read a second time with a word list: the set's own labels and the words of that file. `--wrong DIR` writes
+a
 picture of each image that was not read as it should be, with truth and reading.
 """
 
