@@ -57,5 +57,5 @@ def test_the_tail_makes_the_q() -> None:
     classifier = Classifier(load_model(installed_model_folder()), LETTERS)
     assert classifier.rank([glyph])[0][0][0] == "Q"
     found = occlusion_map(classifier.probabilities, glyph)
-    peak = np.unravel_index(found.argmax(), found.shape)
-    assert min(peak) >= 14
+    # Far more depends on the corner with the tail than on the one across from it.
+    assert found[14:, 14:].max() > 3 * found[:14, :14].max()
