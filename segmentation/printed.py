@@ -268,8 +268,8 @@ def find_colons(rows: Sequence[Sequence[Piece]], ink: NDArray[np.uint8]) -> list
 
 def _room_after(row: Sequence[Piece]) -> NDArray[np.int64]:
     """Columns after each letter of a row up to the next one that is no colon, but no more than a letter's."""
-    rights = np.array([letter.right for letter in row])
-    lefts = np.sort([letter.left for letter in row if not _may_be_colon(letter)])
+    rights = np.array([letter.right for letter in row], np.int64)
+    lefts = np.sort(np.array([letter.left for letter in row if not _may_be_colon(letter)], np.int64))
     after = np.searchsorted(lefts, rights)
     most = [round((1 + DOT / 2) * letter.height) for letter in row]
     return np.asarray(np.minimum(np.append(lefts, np.iinfo(np.int32).max)[after] - rights, most))
