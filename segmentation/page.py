@@ -54,7 +54,7 @@ STROKE_REACH = 3.0
 STROKE_BLUR = 0.2
 """Blur in strokes that evens out pencil and grain; it leaves the edge of a stroke where it is."""
 
-WORKING_LETTER = 40.0
+WORKING_LETTER = 48.0
 """Pixels to which higher letters are scaled down before the work: the CNN sees 22, and grain averages out."""
 
 

@@ -251,3 +251,12 @@ def test_the_option_reaches_the_page(
     assert len(kept.replace(" ", "")) >= len(dropped.replace(" ", "")) + 6
     jobs = {path.name for words in ("default", "--printed-keep") for path in (tmp_path / words).iterdir()}
     assert len(jobs) == 2  # What becomes of captions is part of a job's identity.
+
+
+def test_a_line_of_slim_letters_alone_is_read() -> None:
+    """Each may be a colon by its width, so no letter bounds the search for one."""
+    page = np.full((90, 260), 255, np.uint8)
+    for x in (30, 80, 130, 180):
+        cv2.line(page, (x, 20), (x, 70), 0, 6)
+    (line,) = segment(page, printed="drop").lines
+    assert sum(len(word.candidates) for word in line.words) == 4

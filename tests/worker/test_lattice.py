@@ -172,4 +172,4 @@ def test_touching_letters_of_unseen_writers_are_told_apart(data: Path, classifie
 
 def test_touching_printed_letters_are_told_apart(classifier: Classifier) -> None:
     fonts = [hand for hand in font_hands(PRINT_FONTS) if hand.name in ("DejaVuSans", "DejaVuSansMono")]
-    assert right_pairs(fonts, 60, classifier) >= 0.7
+    assert right_pairs(fonts, 60, classifier) >= 0.6
