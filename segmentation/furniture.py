@@ -261,13 +261,9 @@ def _smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     if window < 3:
         return values
     half = window // 2
-    padded = np.concatenate(
-        (2 * values[0] - values[half:0:-1], values, 2 * values[-1] - values[-2 : -half - 2 : -1])
-    )
+    padded = np.pad(values, half, "reflect", reflect_type="odd")
     medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), axis=1)
-    padded = np.concatenate(
-        (2 * medians[0] - medians[half:0:-1], medians, 2 * medians[-1] - medians[-2 : -half - 2 : -1])
-    )
+    padded = np.pad(medians, half, "reflect", reflect_type="odd")
     return np.convolve(padded, np.full(window, 1 / window), "valid")
 
 

@@ -70,8 +70,9 @@ def explained_lines(
         start += len(line.words)
         readings = []
         for one in own:
-            _, rankings = one.lattice().reading(classifier.characters)
-            readings.append(("".join(ranking[0][0] for ranking in rankings), one.lattice()))
+            lattice = one.lattice()
+            _, rankings = lattice.reading(classifier.characters)
+            readings.append(("".join(ranking[0][0] for ranking in rankings), lattice))
         free = "".join(text for text, _ in readings)
         text = lexicon.read(readings)
         entry = plain(text)

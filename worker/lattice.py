@@ -125,17 +125,27 @@ class WordLattice:
             float64, n×(characters + 1); over the candidates that cover a piece they sum to 1.
         """
         totals = np.logaddexp.reduce(self.scores, axis=1)
-        forward = np.full(self.pieces + 1, -np.inf)
+        forward = self._forward(totals)
         backward = np.full(self.pieces + 1, -np.inf)
-        forward[0] = backward[-1] = 0.0
-        for index in np.lexsort((self.first, self.last)).tolist():
-            first, last = self.first[index], self.last[index]
-            forward[last] = np.logaddexp(forward[last], forward[first] + totals[index])
+        backward[-1] = 0.0
         for index in np.lexsort((self.last, self.first))[::-1].tolist():
             first, last = self.first[index], self.last[index]
             backward[first] = np.logaddexp(backward[first], backward[last] + totals[index])
         through = forward[self.first] + backward[self.last] - forward[-1]
         return np.asarray(np.exp(self.scores + through[:, None]))
+
+    def log_total(self) -> float:
+        """Return the logarithm of the weight of all readings."""
+        return float(self._forward(np.logaddexp.reduce(self.scores, axis=1))[-1])
+
+    def _forward(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log weight of all ways from the first node to each, by the log weight of each candidate."""
+        forward = np.full(self.pieces + 1, -np.inf)
+        forward[0] = 0.0
+        for index in np.lexsort((self.first, self.last)).tolist():
+            first, last = self.first[index], self.last[index]
+            forward[last] = np.logaddexp(forward[last], forward[first] + totals[index])
+        return forward
 
     def reading(self, characters: str) -> tuple[list[int], list[Ranking]]:
         """Return the best reading: the candidate of each letter, and what it may be.

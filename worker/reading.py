@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from jobs.readings import Box, Letter, LineReading
 from jobs.settings import Settings
 from segmentation import values
+from segmentation.boxes import around
 from segmentation.cuts import refine
 from segmentation.glyph import GLYPH_SIZE, normalise
 from segmentation.page import segment
@@ -80,6 +81,7 @@ def read_lines(
     lines = []
     for line in segmentation.lines:
         letters: list[Letter] = []
+        boxes: list[values.Box] = []
         readings = []
         for each in itertools.islice(coming, len(line.words)):
             lattice = each.lattice()
@@ -89,12 +91,12 @@ def read_lines(
             chosen += [[each.word.candidates[index]] for index in path]
             for index, ranking in zip(path, rankings, strict=True):
                 flagged = ranking[0][1] < settings.flag_below
-                letters.append(Letter(_box(each.word.candidates[index].box), number, ranking, flagged))
+                boxes.append(each.word.candidates[index].box)
+                letters.append(Letter(_box(boxes[-1]), number, ranking, flagged))
             readings.append(("".join(ranking[0][0] for ranking in rankings), lattice))
         if letters:
             lexicon_text = lexicon.read(readings) if lexicon else ""
-            box = _around([letter.box for letter in letters])
-            lines.append(LineReading(box, tuple(letters), lexicon_text))
+            lines.append(LineReading(_box(around(boxes)), tuple(letters), lexicon_text))
     trace.note("chosen", chosen)
     return tuple(lines), segmentation
 
@@ -169,13 +171,6 @@ def _is_doubtful(
     widths = np.array([candidate.ink.shape[1] - 2 for candidate in word.candidates])
     doubt = (probabilities.max(axis=1) * (1 - non_letter) < DOUBT) | (widths > WIDE * letter)
     return [bool(one) for one in doubt]
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    """The box around all of some boxes."""
-    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
-    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
-    return Box(left, top, right - left, bottom - top)
 
 
 def _box(box: values.Box) -> Box:

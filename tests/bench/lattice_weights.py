@@ -120,22 +120,11 @@ class Line:
 def likelihood(line: Line, weights: Floats) -> tuple[float, Floats] | None:
     """Return the log likelihood of a line's text and its gradient; None where no path spells it."""
     lattice = line.weighed(weights)
-    free, total = lattice.posteriors(), log_total(lattice)
+    free, total = lattice.posteriors(), lattice.log_total()
     spelled, log_spelled = spellings(lattice, line.text)
     if not np.isfinite(log_spelled):
         return None
     return log_spelled - total, line.gradient(spelled - free)
-
-
-def log_total(lattice: WordLattice) -> float:
-    """Return the logarithm of the weight of all paths."""
-    sums = np.logaddexp.reduce(lattice.scores, axis=1)
-    forward = np.full(lattice.pieces + 1, -np.inf)
-    forward[0] = 0.0
-    for index in np.lexsort((lattice.first, lattice.last)).tolist():
-        first, last = lattice.first[index], lattice.last[index]
-        forward[last] = np.logaddexp(forward[last], forward[first] + sums[index])
-    return float(forward[-1])
 
 
 def spellings(lattice: WordLattice, text: Sequence[int]) -> tuple[Floats, float]:
