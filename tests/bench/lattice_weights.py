@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pages.difficulties import Difficulties
 from pages.hands import Hand, font_hands, stroke_hands
-from pages.layouts import PRINT_FONTS
 from pages.maker import make
 from rich.progress import track
 
@@ -212,8 +211,8 @@ def _candidates(examined: Examined) -> WordLattice:
 @click.option(
     "--fonts",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    default=PRINT_FONTS,
-    help="Folder of handwriting fonts that write a quarter of the lines.  [default: fonts of Matplotlib]",
+    required=True,
+    help="Folder of handwriting fonts that write a quarter of the lines.",
 )
 def main(count: int, fonts: Path) -> None:
     """Make the lines, fit the weights and print them."""
