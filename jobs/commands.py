@@ -1,153 +1,55 @@
-"""The commands of the front door: run, submit, jobs, status, wait, collect, resume, score."""
+"""The commands of the front door: run, submit, watch, jobs, status, wait, collect, resume, cancel, score."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import click
 
 from jobs.errors import LettermillError, UsageProblem
 from jobs.files import shown
-from jobs.job import Job, Roots, Submission, find_job_folders
-from jobs.job import submit as make_job
+from jobs.job import Job, Roots, find_job_folders
 from jobs.machine import usable_cores
-from jobs.models import installed_model_folder, load_model
-from jobs.settings import MAX_PAGE_SECONDS, Alphabet, Layout, Limits, Printed, Settings
-from jobs.word_list import read_word_list
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-_FOLDER = click.Path(path_type=Path)
-_JOB = click.argument("path", metavar="JOB", type=click.Path(path_type=Path))
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-_OUT = click.option(
-    "--out", required=True, type=_FOLDER, metavar="DIR", help="The folder that holds the job folders."
+from jobs.models import Model, installed_model_folder, load_model
+from jobs.options import (
+    FOLDER,
+    JOB,
+    JSON,
+    OUT,
+    allowed_failures,
+    broker_option,
+    failure_options,
+    reading_options,
+    root_options,
+    then_option,
+    workers_option,
 )
-_DEFAULTS = Settings()
-
-
-def _broker_option(required: bool) -> Callable[[_Command], _Command]:
-    text = "Use the Redis at this address, as redis://HOST:6379/0."
-    if not required:
-        text += " Without it a private server is started."
-    return click.option(
-        "--broker",
-        envvar="LETTERMILL_BROKER",
-        required=required,
-        metavar="URL",
-        help=f"{text}  [env: LETTERMILL_BROKER]",
-    )
-
-
-def _workers_option(command: _Command) -> _Command:
-    return click.option(
-        "--workers",
-        type=click.IntRange(1, 512),
-        default=None,
-        help="Pages read at once on this machine.  [default: its cores]",
-    )(command)
-
-
-def _root_options(command: _Command) -> _Command:
-    for option, variable, what in (
-        ("--results", "LETTERMILL_RESULTS", "The workers' result root, if DIR lies below it."),
-        ("--scans", "LETTERMILL_SCANS", "The workers' scan root, if FOLDER lies below it."),
-    ):
-        command = click.option(
-            option, envvar=variable, type=_FOLDER, metavar="DIR", help=f"{what}  [env: {variable}]"
-        )(command)
-    return command
-
-
-def _reading_options(command: _Command) -> _Command:
-    """Add the options that say how pages are read."""
-    limits = _DEFAULTS.limits
-    for option in (
-        click.option(
-            "--alphabet",
-            type=click.Choice(["letters", "digits", "alnum"]),
-            default=_DEFAULTS.alphabet,
-            show_default=True,
-            help="What may stand on the pages: A–Z, 0–9, or both.",
-        ),
-        click.option(
-            "--layout",
-            type=click.Choice(["auto", "page", "line"]),
-            default=_DEFAULTS.layout,
-            show_default=True,
-            help="Whether an image is one line, a page of lines, or to be judged.",
-        ),
-        click.option(
-            "--printed",
-            type=click.Choice(["drop", "keep"]),
-            default=_DEFAULTS.printed,
-            show_default=True,
-            help="Whether printed captions are left out or read like hand-print.",
-        ),
-        click.option(
-            "--dpi",
-            type=click.IntRange(50, 1200),
-            default=_DEFAULTS.dpi,
-            show_default=True,
-            help="Resolution at which PDF pages are rendered.",
-        ),
-        click.option(
-            "--model",
-            "model_folder",
-            type=_FOLDER,
-            metavar="DIR",
-            help="A model of your own, as `lettermill train` wrote it.",
-        ),
-        click.option(
-            "--lexicon",
-            type=_FOLDER,
-            metavar="FILE",
-            help="Words that may stand on the pages, one a line: lines.csv reports what they make of a line.",
-        ),
-        click.option(
-            "--max-megapixels",
-            type=click.FloatRange(min=0, min_open=True),
-            default=limits.max_megapixels,
-            show_default=True,
-            help="Larger pages are refused.",
-        ),
-        click.option(
-            "--max-megabytes",
-            type=click.FloatRange(min=0, min_open=True),
-            default=limits.max_megabytes,
-            show_default=True,
-            help="Larger files are refused.",
-        ),
-        click.option(
-            "--page-seconds",
-            type=click.IntRange(1, MAX_PAGE_SECONDS),
-            default=int(limits.page_seconds),
-            show_default=True,
-            help="A page that takes longer is given up.",
-        ),
-    )[::-1]:
-        command = option(command)
-    return command
+from jobs.settings import Alphabet, Layout, Limits, Printed, Settings
+from jobs.submit import Submission
+from jobs.submit import submit as make_job
+from jobs.then import run_then
+from jobs.word_list import WordList, read_word_list
 
 
 @click.command()
-@click.argument("folder", type=_FOLDER)
-@_OUT
-@_workers_option
-@_broker_option(required=False)
-@_root_options
-@_reading_options
+@click.argument("folder", type=FOLDER)
+@OUT
+@workers_option
+@broker_option(required=False)
+@root_options
+@reading_options
+@failure_options("continue")
+@then_option("when the results are written")
 @click.option(
     "--debug",
-    type=_FOLDER,
+    type=FOLDER,
     metavar="DIR",
     help="Draw what each stage saw of a page, a PNG a page. Pages without a drawing are read again.",
 )
-@_JSON
+@JSON
 def run(
     folder: Path,
     out: Path,
@@ -155,6 +57,9 @@ def run(
     broker: str | None,
     scans: Path | None,
     results: Path | None,
+    on_error: str | None,
+    max_failures: int | None,
+    then: tuple[str, ...] | None,
     debug: Path | None,
     as_json: bool,
     **reading: Any,
@@ -165,34 +70,39 @@ def run(
     job folder below DIR: letters.csv, lines.csv, pages.csv, text/, and summary.html to begin with. The same
     command again reads only what is missing or changed.
     """
-    from jobs.dispatch import follow, queue_pages, read_here
+    from jobs.dispatch import follow, queue_pages, read_here, stoppable
 
     if debug:
         _check_can_draw(debug, folder, broker)
-    submission, roots = _submit(folder, out, scans, results, reading, shared=broker is not None)
+    allowed = allowed_failures(on_error, max_failures, None)
+    submission, roots = _submit(
+        folder, out, scans, results, reading, shared=broker is not None, max_failures=allowed
+    )
     if debug:
         with submission.job.lock():
             again = submission.job.forget_undrawn(debug)
         submission = dataclasses.replace(submission, to_read=submission.to_read + again)
     _announce(submission)
-    if submission.to_read and broker:
-        queue_pages(submission.job, roots, broker)
-        follow(submission.job)
-    elif submission.to_read:
-        if debug:
-            click.echo(f"drawings: {shown(debug)}", err=True)
-        read_here(submission.job, roots, workers or usable_cores(), debug and debug.resolve())
-    return _collect(submission.job, as_json)
+    with stoppable():
+        if submission.to_read and broker:
+            queue_pages(submission.job, roots, broker)
+            follow(submission.job)
+        elif submission.to_read:
+            if debug:
+                click.echo(f"drawings: {shown(debug)}", err=True)
+            read_here(submission.job, roots, workers or usable_cores(), debug and debug.resolve())
+    return _collect(submission.job, as_json, then)
 
 
 @click.command()
-@click.argument("folder", type=_FOLDER)
-@_OUT
-@_broker_option(required=True)
-@_root_options
+@click.argument("folder", type=FOLDER)
+@OUT
+@broker_option(required=True)
+@root_options
 @click.option("--token", default="", help="A name of your own: the same token is the same job.")
-@_reading_options
-@_JSON
+@reading_options
+@failure_options("continue")
+@JSON
 def submit(
     folder: Path,
     out: Path,
@@ -200,6 +110,8 @@ def submit(
     scans: Path | None,
     results: Path | None,
     token: str,
+    on_error: str | None,
+    max_failures: int | None,
     as_json: bool,
     **reading: Any,
 ) -> None:
@@ -212,8 +124,11 @@ def submit(
     from jobs.dispatch import queue_pages
     from jobs.queue import check_broker
 
+    allowed = allowed_failures(on_error, max_failures, None)
     check_broker(broker)
-    submission, roots = _submit(folder, out, scans, results, reading, token, shared=True)
+    submission, roots = _submit(
+        folder, out, scans, results, reading, token, shared=True, max_failures=allowed
+    )
     _announce(submission)
     if submission.to_read:
         queue_pages(submission.job, roots, broker)
@@ -230,51 +145,149 @@ def submit(
         click.echo(shown(submission.job.path))
 
 
+@click.command()
+@click.argument("folder", type=FOLDER)
+@OUT
+@click.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    default=5,
+    show_default=True,
+    metavar="SECONDS",
+    help="Take a scan when it has not changed for so long.",
+)
+@click.option(
+    "--done", type=FOLDER, metavar="DIR", help="Move scans that were read there.  [default: leave them]"
+)
+@click.option(
+    "--failed",
+    type=FOLDER,
+    metavar="DIR",
+    help="Move scans that were not read there.  [default: failed/ below --out]",
+)
+@workers_option
+@broker_option(required=False)
+@root_options
+@reading_options
+@then_option("after each batch")
+def watch(
+    folder: Path,
+    out: Path,
+    settle: float,
+    done: Path | None,
+    failed: Path | None,
+    workers: int | None,
+    broker: str | None,
+    scans: Path | None,
+    results: Path | None,
+    then: tuple[str, ...] | None,
+    **reading: Any,
+) -> None:
+    """Read what is put into a folder, until stopped.
+
+    A scan is taken when it has settled, and never twice; a changed one is a new scan. What settles together
+    is a job below --out. A scan that cannot be read is moved, and NAME.txt beside it says why and what to do.
+    """
+    from jobs.dispatch import follow, queue_pages, read_here, stoppable
+    from jobs.queue import check_broker
+    from jobs.watch import Plan
+    from jobs.watch import watch as keep_watching
+
+    folder, out = folder.resolve(), out.resolve()
+    roots = Roots(scans or folder, results or out)
+    if broker:
+        check_broker(broker)
+
+    def read(job: Job) -> None:
+        if broker:
+            queue_pages(job, roots, broker)
+            follow(job)
+        else:
+            read_here(job, roots, workers or usable_cores())
+
+    settings, model, lexicon = _how_to_read(reading)
+    plan = Plan(
+        folder=folder,
+        out=out,
+        done=done and done.resolve(),
+        failed=failed.resolve() if failed else out / "failed",
+        settle=settle,
+        settings=settings,
+        model=model,
+        lexicon=lexicon,
+        roots=roots,
+        shared=broker is not None,
+        read=read,
+        then=then,
+    )
+    with stoppable():
+        keep_watching(plan)
+
+
 @click.command("jobs")
-@_OUT
-@_JSON
-def list_jobs(out: Path, as_json: bool) -> None:
-    """List the jobs below a result folder."""
-    rows: list[dict[str, Any]] = []
-    for path in find_job_folders(out):
-        try:
-            job = Job.open(path)
-            tally = job.tally()
-        except LettermillError as error:
-            rows.append(
-                {"job": shown(path), "created": "", "pages": None, "finished": None, "error": error.what}
-            )
-            continue
-        rows.append(
-            {
-                "job": shown(path),
-                "created": job.created,
-                "pages": tally.pages,
-                "finished": tally.finished,
-                "error": "",
-            }
-        )
-    rows.sort(key=lambda row: (row["created"], row["job"]))
+@OUT
+@click.option(
+    "--prune",
+    "days",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    help="Delete jobs that are complete or stopped and in which nothing was written for so many days.",
+)
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@JSON
+def list_jobs(out: Path, days: int | None, yes: bool, as_json: bool) -> None:
+    """List the jobs below a result folder, and delete old ones.
+
+    With --prune only the jobs that are to be deleted are listed, and deleted after a question. A job that
+    another command works on is left alone, and so is everything that is no job.
+    """
+    from jobs.prune import finish_pruning, old_jobs, prune
+
+    if yes and days is None:
+        raise UsageProblem("--yes deletes nothing by itself", "Give --prune DAYS with it.")
+    paths = list(find_job_folders(out) if days is None else old_jobs(out, days))
+    rows = sorted((_row(path) for path in paths), key=lambda row: (row["created"], row["job"]))
     if as_json:
         _print_json(rows)
+    else:
+        for row in rows:
+            failed = f", {row['failed']} failed" if row["failed"] else ""
+            count = row["error"] or f"{row['finished']} of {row['pages']} pages{failed}"
+            click.echo(f"{row['created']:<25}  {row['state']:<10}  {count:<28}  {row['job']}")
+    if days is None:
+        if not rows and not as_json:
+            click.echo(f"no jobs below {shown(out)}")
         return
-    if not rows:
-        click.echo(f"no jobs below {shown(out)}")
-    for row in rows:
-        count = row["error"] or f"{row['finished']} of {row['pages']} pages"
-        click.echo(f"{row['created']:<25}  {count:<22}  {row['job']}")
+    finish_pruning(out)
+    if not paths:
+        click.echo(f"no job below {shown(out)} is complete or stopped and that old", err=True)
+        return
+    what = "1 job folder" if len(paths) == 1 else f"{len(paths)} job folders"
+    if not yes and not click.confirm(f"Delete {what} with all results?", err=True):
+        click.echo("Nothing is deleted.", err=True)
+        return
+    click.echo(f"deleted {prune(paths, days)} of {what}", err=True)
+
+
+def _row(path: Path) -> dict[str, Any]:
+    """Return what the list says of a job folder."""
+    row: dict[str, Any] = {"job": shown(path), "created": "", "pages": None, "finished": None}
+    try:
+        job = Job.open(path)
+        tally = job.tally()
+    except LettermillError as error:
+        return {**row, "failed": None, "state": "damaged", "error": error.what}
+    row |= {"created": job.created, "pages": tally.pages, "finished": tally.finished}
+    return {**row, "failed": tally.failed, "state": tally.state, "error": ""}
 
 
 @click.command()
-@_JOB
-@_JSON
+@JOB
+@JSON
 def status(path: Path, as_json: bool) -> None:
     """Say how far a job is."""
-    from jobs.follow import Watched
-
     job = Job.open(path)
-    watched = Watched(job)
-    tally = watched.look()
+    tally = job.tally()
     if as_json:
         _print_json(
             {
@@ -282,41 +295,53 @@ def status(path: Path, as_json: bool) -> None:
                 "created": job.created,
                 "pages": tally.pages,
                 "finished": tally.finished,
-                "failed": watched.failed,
-                "complete": tally.complete,
+                "failed": tally.failed,
+                "state": tally.state,
+                "stopped": job.cancelled,
             }
         )
         return
-    click.echo(f"{tally.finished} of {tally.pages} pages done, {watched.failed} failed")
-    if not tally.complete:
-        click.echo(f"If no worker is at it, go on with: lettermill resume '{shown(job.path)}'", err=True)
+    click.echo(f"{tally.finished} of {tally.pages} pages done, {tally.failed} failed")
+    if tally.state == "stopped":
+        _say_stopped(job)
+    elif tally.state == "unfinished":
+        click.echo(f"If no worker is at it, go on with: {_resume_command(job)}", err=True)
 
 
 @click.command()
-@_JOB
+@JOB
 @click.option("--timeout", type=click.FloatRange(min=0), help="Give up waiting after so many seconds.")
-def wait(path: Path, timeout: float | None) -> int:
+@then_option("when the job is done")
+def wait(path: Path, timeout: float | None, then: tuple[str, ...] | None) -> int:
     """Wait until a job is done."""
     from jobs.dispatch import follow
 
-    return 1 if follow(Job.open(path), timeout) else 0
+    job = Job.open(path)
+    tally = follow(job, timeout)
+    if tally.state == "stopped":
+        _say_stopped(job)
+    if then:
+        run_then(then, job)
+    return 1 if tally.failed or tally.state == "stopped" else 0
 
 
 @click.command()
-@_JOB
-@_JSON
+@JOB
+@JSON
 def collect(path: Path, as_json: bool) -> int:
     """Write a job's CSV files and report, done or not."""
     return _collect(Job.open(path), as_json)
 
 
 @click.command()
-@_JOB
+@JOB
 @click.option("--failed", is_flag=True, help="Read pages that failed again, too.")
-@_workers_option
-@_broker_option(required=False)
-@_root_options
-@_JSON
+@workers_option
+@broker_option(required=False)
+@root_options
+@failure_options("as the job was made")
+@then_option("when the results are written")
+@JSON
 def resume(
     path: Path,
     failed: bool,
@@ -324,19 +349,29 @@ def resume(
     broker: str | None,
     scans: Path | None,
     results: Path | None,
+    on_error: str | None,
+    max_failures: int | None,
+    then: tuple[str, ...] | None,
     as_json: bool,
 ) -> int | None:
     """Go on with a job that was stopped.
 
     Its pages are read on this machine, or, with --broker, queued for workers elsewhere.
     """
-    from jobs.dispatch import local_roots, queue_pages, read_here
+    from jobs.dispatch import queue_pages, read_here, stoppable
 
+    if broker and then:
+        raise UsageProblem(
+            "--broker queues the pages and returns: there is no end for --then to wait for",
+            "Give --then to `lettermill wait` afterwards.",
+        )
     job = Job.open(path)
-    own = local_roots(job)
+    own = job.local_roots
     roots = Roots(scans or own.scans, results or own.results)
+    allowed = allowed_failures(on_error, max_failures, job.max_failures)
     with job.lock():
-        job = job.placed(roots, shared=broker is not None)
+        job = dataclasses.replace(job, max_failures=allowed).placed(roots, shared=broker is not None)
+        job.uncancel()
         forgotten = job.forget_results(failures=failed)
     if forgotten:
         click.echo(f"{forgotten} pages will be read again", err=True)
@@ -349,20 +384,38 @@ def resume(
                 f"the scans of this job were in {shown(job.scan_root)}, which is not there",
                 "Put the folder back, or go on with --broker where the workers see it.",
             )
-        read_here(job, roots, workers or usable_cores())
-    return _collect(job, as_json)
+        with stoppable():
+            read_here(job, roots, workers or usable_cores())
+    return _collect(job, as_json, then)
 
 
 @click.command()
-@_JOB
+@JOB
+def cancel(path: Path) -> None:
+    """Stop a job; `resume` takes it up again.
+
+    Pages that are read at this moment are finished and kept, no other is begun, wherever the workers are.
+    """
+    job = Job.open(path)
+    tally = job.tally()
+    click.echo(f"{tally.finished} of {tally.pages} pages done, {tally.failed} failed")
+    if tally.state == "complete":
+        click.echo("The job is complete: there is nothing to stop.", err=True)
+        return
+    job.cancel("cancelled with `lettermill cancel`")
+    _say_stopped(job)
+
+
+@click.command()
+@JOB
 @click.option(
     "--truth",
     required=True,
-    type=_FOLDER,
+    type=FOLDER,
     metavar="FILE.csv",
     help="What stands on the scans: columns file (path below the scan folder) and label.",
 )
-@_JSON
+@JSON
 def score(path: Path, truth: Path, as_json: bool) -> None:
     """Compare a job's results with the truth.
 
@@ -401,18 +454,28 @@ def _submit(
     token: str = "",
     *,
     shared: bool,
+    max_failures: int | None,
 ) -> tuple[Submission, Roots]:
+    settings, model, lexicon = _how_to_read(reading)
+    roots = Roots(scans or folder, results or out)
+    submission = make_job(folder, out, settings, model, roots, token, shared, lexicon, max_failures)
+    return submission, roots
+
+
+def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | None]:
+    """Return what the reading options say."""
     settings = Settings(
         alphabet=cast(Alphabet, reading["alphabet"]),
         layout=cast(Layout, reading["layout"]),
         printed=cast(Printed, reading["printed"]),
         dpi=reading["dpi"],
-        limits=Limits(reading["max_megapixels"], reading["max_megabytes"], reading["page_seconds"]),
+        limits=Limits(
+            reading["max_megapixels"], reading["max_megabytes"], reading["max_pages"], reading["page_seconds"]
+        ),
     )
     model = load_model(reading["model_folder"] or installed_model_folder())
     lexicon = read_word_list(reading["lexicon"], settings.characters) if reading["lexicon"] else None
-    roots = Roots(scans or folder, results or out)
-    return make_job(folder, out, settings, model, roots, token, shared, lexicon), roots
+    return settings, model, lexicon
 
 
 def _announce(submission: Submission) -> None:
@@ -425,8 +488,16 @@ def _announce(submission: Submission) -> None:
     click.echo(f"{words}: {shown(submission.job.path)}", err=True)
 
 
-def _collect(job: Job, as_json: bool) -> int:
-    """Collect a job, print what came out, and return the exit status."""
+def _resume_command(job: Job) -> str:
+    return f"lettermill resume '{shown(job.path)}'"
+
+
+def _say_stopped(job: Job) -> None:
+    click.echo(f"Stopped: {job.cancelled}. Go on with: {_resume_command(job)}", err=True)
+
+
+def _collect(job: Job, as_json: bool, then: tuple[str, ...] | None = None) -> int:
+    """Collect a job, print what came out, run what is to be run then, and return the exit status."""
     from jobs.collect import collect as write_results
     from jobs.printed import summary_text
 
@@ -435,7 +506,9 @@ def _collect(job: Job, as_json: bool) -> int:
         _print_json(summary.to_json())
     else:
         click.echo(summary_text(summary))
-    return 1 if summary.failed else 0
+    if then:
+        run_then(then, job)
+    return 1 if summary.failed or summary.not_begun else 0
 
 
 def _print_json(value: object) -> None:

@@ -14,15 +14,17 @@ import click
 from jobs.engine import LocalEngine
 from jobs.errors import EngineFailed, TimedOut
 from jobs.feed import Feed
-from jobs.follow import Watched, display
-from jobs.job import Job, Roots
+from jobs.follow import Display, Watched, display
+from jobs.job import Job, Roots, Tally
 from jobs.queue import UNREACHABLE, check_broker, make_app, unreachable
 
-_MOST_RESTARTS = 3
+_MOST_REPAIRS = 3
 """So often lost pages are queued again with no page finished in between."""
 
 _QUIET_SECONDS = 3
 """After this long without a finished page, `run` looks whether messages were lost."""
+
+_LOOK_SECONDS = 1
 
 
 def queue_pages(job: Job, roots: Roots, broker: str) -> Feed:
@@ -52,8 +54,8 @@ def queue_pages(job: Job, roots: Roots, broker: str) -> Feed:
 def read_here(job: Job, roots: Roots, workers: int, debug: Path | None = None) -> None:
     """Read a job's unfinished pages on this machine and show progress until all are done.
 
-    A worker or a server that dies is started again, and what it had is queued again at once. SIGTERM
-    stops everything as Ctrl-C does.
+    A worker or a server that dies is started again, and what it had is queued again at once. Where another
+    command reads the same job here, this one follows it, and takes its place when it ends early.
 
     Args:
         job: the job.
@@ -63,20 +65,37 @@ def read_here(job: Job, roots: Roots, workers: int, debug: Path | None = None) -
 
     Raises:
         EngineFailed: the worker does not stay up.
-        KeyboardInterrupt: Ctrl-C or SIGTERM; everything is stopped.
+        ResultsNotWritable: the job folder takes no results.
+        KeyboardInterrupt: everything is stopped.
     """
-    with _stop_signals_interrupt(), LocalEngine(roots, workers, debug) as engine, display() as shown:
-        try:
-            feed = queue_pages(job, roots, engine.broker)
-            watched = Watched(job)
-            care = _Care(job, engine, feed)
-            for tally in watched.ticks():
-                shown.show(tally, watched.failed)
-                if not tally.complete:
-                    care.look(tally.finished)
-        except KeyboardInterrupt:
-            click.echo("The same command goes on where it stopped.", err=True)
-            raise
+    with display() as shown:
+        watched = Watched(job)
+        said = False
+        while True:
+            with job.reading_here() as ours:
+                if ours:
+                    _read(job, roots, workers, debug, watched, shown)
+                    return
+            if not said:
+                click.echo("another command reads this job on this machine; following it", err=True)
+                said = True
+            tally = watched.look()
+            shown.show(tally)
+            if tally.complete:
+                return
+            time.sleep(_LOOK_SECONDS)
+
+
+def _read(job: Job, roots: Roots, workers: int, debug: Path | None, watched: Watched, shown: Display) -> None:
+    with LocalEngine(roots, workers, debug) as engine:
+        feed = queue_pages(job, roots, engine.broker)
+        care = _Care(job, engine, feed)
+        for tally in watched.ticks():
+            shown.show(tally)
+            if tally.cancelled:
+                engine.stop(let_pages_finish=True)
+            elif not tally.complete:
+                care.look(tally.finished)
 
 
 class _Care:
@@ -84,7 +103,9 @@ class _Care:
 
     def __init__(self, job: Job, engine: LocalEngine, feed: Feed) -> None:
         self._job, self._engine, self._feed = job, engine, feed
-        self._finished, self._last_progress, self._restarts = -1, time.monotonic(), 0
+        self._finished, self._last_progress, self._repairs = -1, time.monotonic(), 0
+        self._last_look = self._last_progress
+        self._suspects: frozenset[str] = frozenset()
 
     def look(self, finished: int) -> None:
         """Look once.
@@ -96,18 +117,21 @@ class _Care:
             EngineFailed: the worker does not stay up, or loses the same pages again and again.
             ResultsNotWritable: the job folder takes no results.
         """
+        now = time.monotonic()
         if finished > self._finished:
-            self._finished, self._last_progress, self._restarts = finished, time.monotonic(), 0
+            self._finished, self._last_progress, self._repairs = finished, now, 0
+            self._suspects = frozenset()
             self._engine.made_progress()
         try:
             if self._engine.revive():
                 self._feed.restart()
-            elif time.monotonic() - self._last_progress > _QUIET_SECONDS and self._feed.restart_if_stalled():
-                self._last_progress = time.monotonic()
-                self._restarts += 1
+            elif now - self._last_progress > _QUIET_SECONDS and now - self._last_look > _LOOK_SECONDS:
+                self._last_look = now
+                again, self._suspects = self._feed.look_after(self._suspects)
+                self._repairs += again > 0
         except UNREACHABLE:
             return  # The server has just died: the next look finds that and starts it again.
-        if self._restarts >= _MOST_RESTARTS:
+        if self._repairs >= _MOST_REPAIRS:
             self._job.check_writable()
             raise EngineFailed(
                 f"the worker drops pages without a result. Its last words:\n{self._engine.last_words()}",
@@ -115,7 +139,7 @@ class _Care:
             )
 
 
-def follow(job: Job, timeout: float | None = None) -> int:
+def follow(job: Job, timeout: float | None = None) -> Tally:
     """Show a job's progress until every page has a result; others read it.
 
     Args:
@@ -123,7 +147,7 @@ def follow(job: Job, timeout: float | None = None) -> int:
         timeout: seconds to wait at most; None for ever.
 
     Returns:
-        How many pages failed.
+        How it ended.
 
     Raises:
         TimedOut: the time is up.
@@ -132,26 +156,21 @@ def follow(job: Job, timeout: float | None = None) -> int:
     watched = Watched(job)
     with display() as shown:
         for tally in watched.ticks():
-            shown.show(tally, watched.failed)
+            shown.show(tally)
             if deadline is not None and time.monotonic() > deadline and not tally.complete:
                 raise TimedOut(
                     f"{tally.finished} of {tally.pages} pages were done when the time was up",
                     f"The job goes on; look again with: lettermill wait '{job.path}'",
                 )
-    return watched.failed
-
-
-def local_roots(job: Job) -> Roots:
-    """Return the roots under which this machine can read a job that it or another submitted."""
-    scans = Path(job.scan_root)
-    for part in Path(job.scans_below).parts:
-        scans = scans if part == "." else scans.parent
-    return Roots(scans, job.path.parent)
+    return tally
 
 
 @contextlib.contextmanager
-def _stop_signals_interrupt() -> Iterator[None]:
-    """Let SIGTERM, and the SIGHUP of a terminal that is closed, stop everything as Ctrl-C does."""
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM, and the SIGHUP of a terminal that is closed, stop everything as Ctrl-C does.
+
+    For commands that go on where they stopped when they are given again, which is said.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -159,6 +178,9 @@ def _stop_signals_interrupt() -> Iterator[None]:
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
+    except KeyboardInterrupt:
+        click.echo("The same command goes on where it stopped.", err=True)
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

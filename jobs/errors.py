@@ -120,7 +120,9 @@ class ErrorCode(StrEnum):
     NO_SUCH_PAGE = "NO_SUCH_PAGE"
     TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
     TOO_MANY_BYTES = "TOO_MANY_BYTES"
+    TOO_MANY_PAGES = "TOO_MANY_PAGES"
     NOT_READABLE = "NOT_READABLE"
+    OUTSIDE = "OUTSIDE"
     SCAN_GONE = "SCAN_GONE"
     SCAN_CHANGED = "SCAN_CHANGED"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
@@ -133,7 +135,9 @@ MENDABLE_WITHOUT_A_NEW_FILE = frozenset(
     {
         ErrorCode.TOO_MANY_PIXELS,
         ErrorCode.TOO_MANY_BYTES,
+        ErrorCode.TOO_MANY_PAGES,
         ErrorCode.NOT_READABLE,
+        ErrorCode.OUTSIDE,
         ErrorCode.SCAN_GONE,
         ErrorCode.SCAN_CHANGED,
         ErrorCode.PAGES_LEFT_OUT,

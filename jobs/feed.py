@@ -2,21 +2,26 @@
 
 Everything that Redis holds here may be lost at any moment. `Feed.top_up` is the one function that queues
 pages; it can be called by anybody, any number of times, at once: by `submit`, by a worker that finished
-a page, by each worker once a minute (`sweep`).
+a page, by each worker's sweep.
 
-A job has four keys, `lettermill:TOKEN:…`:
-- epoch: a random word that its messages carry. A message with another word is out of date and dropped,
-  which is how `restart` takes back whatever is queued, wherever it lies.
-- in-flight: the ids of the pages queued and not finished.
-- cursor: the byte offset in manifest.jsonl up to which pages have been queued in this epoch.
-- alive: there while pages of the job were queued, begun or finished in the last minutes.
+A job has two keys while it is read, `lettermill:TOKEN:…`:
+- state, a hash: `epoch`, a random word that its messages carry (a message with another word is out of date
+  and dropped, which is how `restart` takes back whatever is queued, wherever it lies); `lane`, where its
+  messages wait; `cursor`, the byte in manifest.jsonl up to which pages have been queued in this epoch; and
+  `manifest`, which version of that file it counts in.
+- flight, a hash: the pages that are queued and not finished, each with the worker that has taken it, or
+  nothing while it waits.
+
+A worker that lives has a key `lettermill:worker:ID` that expires soon after its last sign. So a page whose
+worker died is found within a minute, however full the queue is.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
+import random
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -27,14 +32,13 @@ from redis.exceptions import LockError, LockNotOwnedError
 
 from jobs.errors import LettermillError
 from jobs.files import shown
-from jobs.job import Job, ManifestEntry, find_job_folders
-from jobs.queue import QUEUE, READ_TASK
-
-logger = logging.getLogger("lettermill")
+from jobs.job import Job, Results, find_job_folders
+from jobs.log import logger
+from jobs.manifest import ManifestEntry
+from jobs.queue import LANES, READ_TASK
 
 WINDOW = 256
-"""Pages of a job that may be in flight: enough for a few dozen workers, small in Redis, and short enough
-that a job submitted behind a large one does not wait for it."""
+"""Pages of a job that may be in flight: enough for a few dozen workers, and small in Redis."""
 
 BATCH_PAGES = 8
 """At most this many small pages are one message: a message costs about 5 ms, a form field about 10 ms."""
@@ -42,12 +46,17 @@ BATCH_PAGES = 8
 BATCH_BYTES = 256_000
 """A batch ends when its scans reach this size; a page of ordinary size is a message of its own."""
 
-_HELD = "unacked"
-"""Kombu's hash of messages that were delivered and not acknowledged."""
+SIGN_SECONDS = 5
+"""How often a worker gives its sign of life."""
+
+_DEAD_SECONDS = 30
+"""A worker that gave no sign for so long is dead: if it lives after all, a page is read twice, no more."""
 
 _LOCK_SECONDS = 10
 _WAIT_SECONDS = 15
-_GRACE_SECONDS = 15
+
+_SWEEP_BUDGET = 2.0
+"""Seconds that a sweep may take of the worker's main process before it leaves the rest to the next."""
 
 
 class Feed:
@@ -66,9 +75,7 @@ class Feed:
         self._app = app
         self._redis = client
         prefix = f"lettermill:{job.token}:"
-        self._epoch, self._in_flight = prefix + "epoch", prefix + "in-flight"
-        self._cursor, self._alive = prefix + "cursor", prefix + "alive"
-        self._lock_name = prefix + "lock"
+        self._state, self._flight, self._lock_name = prefix + "state", prefix + "flight", prefix + "lock"
 
     def top_up(self) -> None:
         """Queue the next pages of the job when half of the window is free.
@@ -97,70 +104,117 @@ class Feed:
             self._begin_epoch()
             self._top_up()
 
-    def restart_if_stalled(self) -> bool:
-        """Do as `restart` does if the job's messages are lost.
+    def is_known(self) -> bool:
+        """Say whether Redis knows anything of the job."""
+        return bool(self._redis.exists(self._state))
 
-        They are when Redis knows nothing of the job, or when no message waits and either no worker holds
-        one or nothing has happened to the job for longer than a page may take (its worker is gone, and
-        with it the message it held).
+    def take(self, epoch: str, page_ids: Iterable[str], worker: str) -> bool:
+        """Note that a worker takes the pages of a message.
 
         Returns:
-            Whether it was started again.
+            Whether the message is to be worked on: it is not where it belongs to an older epoch.
+        """
+        current = self._redis.hget(self._state, "epoch")
+        if current is not None and _text(current) != epoch:
+            return False
+        if current is not None:
+            self._redis.hset(self._flight, mapping=dict.fromkeys(page_ids, worker))
+        return True
+
+    def finished(self, page_ids: Iterable[str]) -> None:
+        """Take pages that have a result out of the window."""
+        self._redis.hdel(self._flight, *page_ids)
+
+    def give_back(self, page_ids: Iterable[str]) -> None:
+        """Note that nobody has these pages any more, without a result; `look_after` finds them."""
+        self._redis.hset(self._flight, mapping=dict.fromkeys(page_ids, ""))
+
+    def forget(self) -> None:
+        """Delete the job's keys: it is stopped, and nothing more of it is to be queued."""
+        self._redis.delete(self._state, self._flight)
+
+    def queue_singly(self, entries: Iterable[ManifestEntry], epoch: str) -> None:
+        """Queue pages of a message that came to nothing again, each alone."""
+        entries = list(entries)
+        lane = self._lane()
+        self.give_back(entry.id for entry in entries)
+        for entry in entries:
+            self._publish([entry], epoch, lane)
+
+    def look_after(self, suspects: frozenset[str]) -> tuple[int, frozenset[str]]:
+        """Queue again what is lost: the job itself, pages of dead workers, messages that are nowhere.
+
+        A page that waits while its lane is empty may be on its way to a worker at this moment, so it is
+        lost only when it is found so twice.
+
+        Args:
+            suspects: what the last look returned.
+
+        Returns:
+            How many pages were queued again, and the suspects for the next look, some seconds later.
 
         Raises:
             As `top_up`.
         """
-        if not self._is_stalled():
-            return False
-        with self._lock() as held:
-            if not held or not self._is_stalled():
-                return False  # Somebody else has just seen to it.
-            self._begin_epoch()
-            self._top_up()
-        return True
+        if not self.is_known():
+            self.restart()
+            return self._redis.hlen(self._flight), frozenset()
+        if self._lane() not in LANES:
+            return 0, frozenset()  # Workers of another message format have it.
+        lost, unsure = self._lost(suspects)
+        if lost:
+            with self._lock() as held:
+                # Somebody else may have just seen to it.
+                lost = self._lost(suspects)[0] & lost if held else frozenset()
+                self._queue_again(lost)
+        else:
+            self.top_up()
+        return len(lost), unsure
 
-    def is_current(self, epoch: str) -> bool:
-        """Say whether a message of this epoch is to be worked on, and note that the job is alive."""
-        current = self._redis.get(self._epoch)
-        self._touch()
-        return current is None or _text(current) == epoch
+    def _lost(self, suspects: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+        flight = {_text(page): _text(worker) for page, worker in self._redis.hgetall(self._flight).items()}
+        workers = sorted(set(flight.values()) - {""})
+        living = {worker for worker in workers if self._redis.exists(_worker_key(worker))}
+        lost = {page for page, worker in flight.items() if worker and worker not in living}
+        waiting: set[str] = set()
+        if not self._redis.llen(self._lane()):
+            waiting = {page for page, worker in flight.items() if not worker}
+        return frozenset(lost | waiting & suspects), frozenset(waiting - suspects)
 
-    def finished(self, page_ids: Iterable[str]) -> None:
-        """Take pages that have a result out of the window."""
-        self._redis.srem(self._in_flight, *page_ids)
-        self._touch()
-
-    def queue_singly(self, entries: Iterable[ManifestEntry], epoch: str) -> None:
-        """Queue pages of a message that came to nothing again, each alone."""
-        for entry in entries:
-            self._publish([entry], epoch)
-
-    def _is_stalled(self) -> bool:
-        if not self._redis.exists(self._epoch):
-            return True
-        if self._redis.llen(QUEUE):
-            return False
-        return not self._redis.hlen(_HELD) or not self._redis.exists(self._alive)
+    def _queue_again(self, page_ids: frozenset[str]) -> None:
+        entries = [entry for entry, _ in self._job.manifest() if entry.id in page_ids]
+        unfinished = [entry for entry in entries if not self._job.has_result(entry.id)]
+        gone = page_ids - {entry.id for entry in unfinished}
+        if gone:
+            self.finished(gone)
+        if unfinished:
+            self.queue_singly(unfinished, _text(self._redis.hget(self._state, "epoch")))
+        self._top_up()
 
     def _top_up(self) -> None:
-        if self._redis.get(self._epoch) is None:
+        if self._job.is_cancelled:
+            self.forget()
+            return
+        state = self._redis.hmget(self._state, "epoch", "manifest")
+        if state[0] is None or _text(state[1]) != self._manifest_version():
             self._begin_epoch()
         for _ in range(2):
             room = self._room()
             if room < WINDOW // 2 or self._queue_next(room) or room < WINDOW:
                 return
             if self._job.tally().complete:
-                self._redis.delete(self._epoch, self._in_flight, self._cursor, self._alive)
+                self.forget()
                 return
             self._begin_epoch()  # The manifest is at its end, but results are missing: from its start again.
 
     def _room(self) -> int:
-        return WINDOW - self._redis.scard(self._in_flight)
+        return WINDOW - self._redis.hlen(self._flight)
 
     def _queue_next(self, room: int) -> int:
-        cursor = int(self._redis.get(self._cursor) or 0)
+        cursor = int(self._redis.hget(self._state, "cursor") or 0)
         entries: list[ManifestEntry] = []
-        finished = self._job.result_ids() if cursor == 0 else frozenset()  # One look instead of many.
+        # One look instead of many.
+        finished = self._job.results() if cursor == 0 else Results(set(), set())
         for entry, offset in self._job.manifest(cursor):
             cursor = offset
             if entry.id not in finished and not self._job.has_result(entry.id):
@@ -169,30 +223,51 @@ class Feed:
                     break
         if entries:
             # First the mark, then the message: a page that is finished before it is marked would stay
-            # marked; one that is marked and never sent is found by `sweep`.
-            self._redis.sadd(self._in_flight, *(entry.id for entry in entries))
-            epoch = _text(self._redis.get(self._epoch))
+            # marked; one that is marked and never sent is found by `look_after`.
+            self.give_back(entry.id for entry in entries)
+            epoch, lane = _text(self._redis.hget(self._state, "epoch")), self._lane()
             for batch in batches(entries):
-                self._publish(batch, epoch)
-        self._redis.set(self._cursor, cursor)
-        self._touch()
+                self._publish(batch, epoch, lane)
+        self._redis.hset(self._state, "cursor", cursor)
         return len(entries)
 
-    def _publish(self, entries: Sequence[ManifestEntry], epoch: str) -> None:
+    def _publish(self, entries: Sequence[ManifestEntry], epoch: str, lane: str) -> None:
         self._app.send_task(
             READ_TASK,
-            args=(self._below, self._job.scans_below, epoch, [entry.to_json() for entry in entries]),
-            queue=QUEUE,
+            args=(self._below, epoch, [entry.to_json() for entry in entries]),
+            queue=lane,
             time_limit=math.ceil(self._job.settings.limits.page_seconds),
         )
 
     def _begin_epoch(self) -> None:
-        self._redis.delete(self._in_flight, self._cursor)
-        self._redis.set(self._epoch, uuid.uuid4().hex)
+        state: dict[bytes | bytearray | memoryview | str | int | float, str | int] = {
+            "epoch": uuid.uuid4().hex,
+            "lane": self._emptiest_lane(),
+            "cursor": 0,
+            "manifest": self._manifest_version(),
+        }
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(self._flight, self._state)
+            pipeline.hset(self._state, mapping=state)
+            pipeline.execute()
 
-    def _touch(self) -> None:
-        seconds = self._job.settings.limits.page_seconds + _GRACE_SECONDS
-        self._redis.set(self._alive, 1, ex=round(seconds))
+    def _manifest_version(self) -> str:
+        try:
+            status = self._job.manifest_path.stat()
+        except OSError:
+            return ""  # Reading it says what is wrong.
+        return f"{status.st_ino}:{status.st_mtime_ns}"
+
+    def _emptiest_lane(self) -> str:
+        lanes = random.sample(LANES, len(LANES))  # By chance among equals: jobs submitted at once part ways.
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for lane in lanes:
+                pipeline.llen(lane)
+            waiting = pipeline.execute()
+        return lanes[waiting.index(min(waiting))]
+
+    def _lane(self) -> str:
+        return _text(self._redis.hget(self._state, "lane")) or LANES[0]
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[bool]:
@@ -212,6 +287,15 @@ class Feed:
 
 def _text(value: bytes | str | None) -> str:
     return value.decode() if isinstance(value, bytes) else value or ""
+
+
+def _worker_key(worker: str) -> str:
+    return f"lettermill:worker:{worker}"
+
+
+def give_sign(client: redis.Redis, worker: str) -> None:
+    """Note that a worker lives; to be called every `SIGN_SECONDS`."""
+    client.set(_worker_key(worker), 1, ex=_DEAD_SECONDS)
 
 
 def batches(entries: Sequence[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
@@ -234,7 +318,7 @@ def batches(entries: Sequence[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
 
 
 class Sweep:
-    """Looks for jobs below the result root that stand still, and queues their pages again.
+    """Looks after the submitted jobs below the result root: what is lost of them is queued again.
 
     Args:
         results: the workers' result root.
@@ -247,37 +331,46 @@ class Sweep:
         self._app = app
         self._redis = client
         self._complete: dict[Path, int] = {}
+        self._suspects: dict[Path, frozenset[str]] = {}
+        self._folders: Iterator[Path] | None = None
 
-    def __call__(self) -> list[Path]:
-        """Look once.
-
-        Returns:
-            The jobs that were started again.
+    def __call__(self) -> None:
+        """Look at each job once; where that takes long, go on with the rest in the next call.
 
         Raises:
             As `Feed.top_up`.
         """
-        restarted = []
-        for folder in find_job_folders(self._results):
-            try:
-                if self._restart_if_stalled(folder):
-                    restarted.append(folder)
-            except (LettermillError, OSError) as error:
-                logger.warning("cannot look after job %s: %s", shown(folder), error)
-        return restarted
+        deadline = time.monotonic() + _SWEEP_BUDGET
+        if self._folders is None:
+            self._folders = find_job_folders(self._results)
+        for folder in self._folders:
+            self._look(folder)
+            if time.monotonic() > deadline:
+                return
+        self._folders = None
 
-    def _restart_if_stalled(self, folder: Path) -> bool:
+    def _look(self, folder: Path) -> None:
+        try:
+            again = self._look_after(folder)
+        except (LettermillError, OSError) as error:
+            logger.warning("job_unreadable", job=shown(folder.name), error=str(error))
+            return
+        if again:
+            logger.warning("pages_queued_again", job=shown(folder.name), pages=again)
+
+    def _look_after(self, folder: Path) -> int:
         manifest = folder / "manifest.jsonl"
         if not manifest.exists():
-            return False  # A submit is still at work on it.
+            return 0  # A submit is still at work on it.
         version = manifest.stat().st_mtime_ns
         if self._complete.get(folder) == version:
-            return False
+            return 0
         job = Job.open(folder)
-        if not job.shared:
-            return False  # `lettermill run` looks after its own; the scans may lie elsewhere.
-        if job.tally().complete:
+        if not job.shared or job.is_cancelled:
+            return 0  # `lettermill run` looks after its own; the scans may lie elsewhere.
+        feed = Feed(job, folder.relative_to(self._results).as_posix(), self._app, self._redis)
+        if not feed.is_known() and job.tally().complete:
             self._complete[folder] = version
-            return False
-        below = folder.relative_to(self._results).as_posix()
-        return Feed(job, below, self._app, self._redis).restart_if_stalled()
+            return 0
+        again, self._suspects[folder] = feed.look_after(self._suspects.get(folder, frozenset()))
+        return again

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
+from io import BufferedWriter
 from pathlib import Path
 from typing import TextIO
 
@@ -34,13 +36,12 @@ def written_whole(path: Path) -> Iterator[TextIO]:
     Raises:
         ResultsNotWritable: the disk is full, read-only or forbidden.
     """
-    temporary: Path | None = None
-    of_another_file = False
+    temporary = _beside(path)
+    of_another_file = unfinished = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        binary = _created(temporary)
+        with io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            unfinished = True
             try:
                 yield file
             except OSError as error:
@@ -48,27 +49,73 @@ def written_whole(path: Path) -> Iterator[TextIO]:
                 raise
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        temporary = None
+        os.replace(temporary, path)  # noqa: PTH105
+        unfinished = False
     except OSError as error:
         if error.errno in FULL_OR_FORBIDDEN and not of_another_file:
-            raise ResultsNotWritable(
-                f"cannot write {shown(path)}: {error.strerror}",
-                "Free some space or correct the folder's permissions, then give the same command again.",
-            ) from error
+            raise _not_writable(path, error) from error
         raise
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        if unfinished:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def put_whole(path: str, content: bytes) -> None:
+    """Write a small file of which there are thousands, and which can be made again at any time.
+
+    It appears under its name only when it is complete, however processes die. It does not wait for the disk,
+    as `written_whole` does: after a power cut the file may be empty.
+
+    Args:
+        path: the file to write; missing parent folders are made.
+        content: its bytes.
+
+    Raises:
+        ResultsNotWritable: the disk is full, read-only or forbidden.
+        OSError: the path can have no file, for a reason of its own.
+    """
+    temporary = _beside(path)
+    try:
+        with _created(temporary) as file:
+            file.write(content)
+        os.replace(temporary, path)  # noqa: PTH105 - pathlib would take as long as all the rest
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # There is none, or no folder for it.
+            Path(temporary).unlink()
+        if isinstance(error, OSError) and error.errno in FULL_OR_FORBIDDEN:
+            raise _not_writable(path, error) from error
+        raise
+
+
+def _beside(path: Path | str) -> str:
+    """Return a name for a temporary file that can take the path's name."""
+    return os.path.join(os.path.dirname(path), f".writing-{secrets.token_hex(8)}")  # noqa: PTH118, PTH120
+
+
+def _created(path: str) -> BufferedWriter:
+    try:
+        return open(path, "xb")  # noqa: PTH123
+    except FileNotFoundError:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "xb")  # noqa: PTH123
+
+
+def _not_writable(path: Path | str, error: OSError) -> ResultsNotWritable:
+    return ResultsNotWritable(
+        f"cannot write {shown(path)}: {error.strerror}",
+        "Free some space or correct the folder's permissions, then give the same command again.",
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Put on the disk which names a folder has: a new file's content alone does not outlive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def shown(path: Path | str) -> str:
     r"""Return a path as a person can read it: bytes that are not UTF-8 show as \xNN."""
     return os.fsencode(str(path)).decode("utf-8", "backslashreplace")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

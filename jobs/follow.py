@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator
@@ -10,16 +11,15 @@ from typing import Protocol, Self
 
 import click
 
-from jobs.errors import LettermillError
 from jobs.job import Job, Tally
-from jobs.readings import Status
+from jobs.manifest import manifest_ids
 
 _PLAIN_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 
 
 class Watched:
-    """Counts a job's pages as they are finished; each result is opened once.
+    """Counts a job's pages as they are finished; no result is opened.
 
     Args:
         job: the job.
@@ -27,22 +27,24 @@ class Watched:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._pages = {entry.id for entry, _ in job.manifest()}
-        self._seen: set[str] = set()
-        self.failed = 0
-        """Pages seen so far that failed or are quarantined."""
+        self._ids: list[str] = []
+        self._version: tuple[int, int] | None = None
 
     def look(self) -> Tally:
-        """Return the present tally."""
-        new = (self._job.result_ids() & self._pages) - self._seen
-        for page_id in new:
-            try:
-                reading = self._job.read_result(page_id)
-            except LettermillError:
-                continue  # A damaged result; collecting reports it.
-            self.failed += reading is not None and reading.status in (Status.FAILED, Status.QUARANTINED)
-        self._seen |= new
-        return Tally(len(self._pages), len(self._seen))
+        """Return the present tally.
+
+        Raises:
+            NotAJob: the manifest or the results cannot be read.
+        """
+        # The manifest is read again where another command has written it anew.
+        with contextlib.suppress(OSError):
+            status = self._job.manifest_path.stat()
+            if self._version != (status.st_ino, status.st_mtime_ns):
+                self._ids = manifest_ids(self._job.manifest_path)
+                self._version = status.st_ino, status.st_mtime_ns
+        if self._version is None:
+            self._ids = manifest_ids(self._job.manifest_path)
+        return self._job.count(self._ids)
 
     def ticks(self) -> Iterator[Tally]:
         """Yield the tally a few times a second until the job is complete; seldom where looking takes long."""
@@ -66,7 +68,7 @@ class Display(Protocol):
     ) -> None:
         """End."""
 
-    def show(self, tally: Tally, failed: int) -> None:
+    def show(self, tally: Tally) -> None:
         """Show the present state."""
 
 
@@ -102,13 +104,13 @@ class _Bar:
     ) -> None:
         self._bar.stop()
 
-    def show(self, tally: Tally, failed: int) -> None:
+    def show(self, tally: Tally) -> None:
         rate = self._rate(tally)
         self._bar.update(
             self._task,
             total=tally.pages,
             completed=tally.finished,
-            failed=failed,
+            failed=tally.failed,
             rate=f"{rate:.1f}" if rate else "–",
         )
 
@@ -128,7 +130,7 @@ class _Lines:
     ) -> None:
         return
 
-    def show(self, tally: Tally, failed: int) -> None:
+    def show(self, tally: Tally) -> None:
         rate = self._rate(tally)
         now = time.monotonic()
         if now - self._last < _PLAIN_SECONDS and not tally.complete:
@@ -137,18 +139,23 @@ class _Lines:
         left = ""
         if rate and not tally.complete:
             left = f", {rate:.1f} a second, about {(tally.pages - tally.finished) / rate:.0f} s left"
-        click.echo(f"{tally.finished} of {tally.pages} pages done, {failed} failed{left}", err=True)
+        click.echo(f"{tally.finished} of {tally.pages} pages done, {tally.failed} failed{left}", err=True)
 
 
 class _Rate:
-    """Pages a second since the first look; those that were done before do not count."""
+    """Pages a second since the first look; those that were done before do not count.
+
+    Where another command writes the manifest anew or has pages read again, counting begins anew.
+    """
 
     def __init__(self) -> None:
-        self._start: tuple[float, int] | None = None
+        self._start = 0.0, 0
+        self._last = Tally(-1, 0)
 
     def __call__(self, tally: Tally) -> float:
         now = time.monotonic()
-        if self._start is None:
+        if tally.pages != self._last.pages or tally.finished < self._last.finished:
             self._start = now, tally.finished
+        self._last = tally
         begun, already = self._start
         return (tally.finished - already) / (now - begun) if now > begun else 0.0

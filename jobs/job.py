@@ -2,13 +2,18 @@
 
 ```
 OUT/JOB_ID/
-  job.json          settings, model, when, by which version
-  model/            the network and its card: a job keeps its model
-  lexicon.txt       the word list, where there is one: a job keeps it as well
-  manifest.jsonl    a line a page
-  pages/ab/….json   one PageReading each
-  attempts/ab/….log the tries of pages that have no reading yet
+  job.json            settings, model, when, by which version
+  cancelled.json      there while the job is stopped: when and why
+  model/              the network and its card: a job keeps its model
+  lexicon.txt         the word list, where there is one: a job keeps it as well
+  manifest.jsonl      a line a page
+  pages/ab/ID.json         the reading of a page
+  pages/ab/ID.failed.json  why a page has none
+  attempts/ab/ID.log  the tries of pages that have no result yet
 ```
+
+How many pages are read and how many failed is told by names alone, so that a job of 200,000 pages answers at
+once. Where two workers had the same page and one of them failed, the reading counts.
 """
 
 from __future__ import annotations
@@ -18,19 +23,17 @@ import dataclasses
 import datetime as dt
 import fcntl
 import functools
-import hashlib
 import importlib.metadata
 import json
 import os
-import re
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Literal, Self, TextIO
+
+import msgspec
 
 from jobs.errors import (
-    MENDABLE_WITHOUT_A_NEW_FILE,
     BadData,
     ErrorCode,
     ModelProblem,
@@ -39,10 +42,9 @@ from jobs.errors import (
     UsageProblem,
 )
 from jobs.files import shown, written_whole
-from jobs.models import CARD_FILE, MODEL_FILE, Model, load_model
-from jobs.page_count import PageCounter
-from jobs.readings import PageReading, Status
-from jobs.scans import DOCUMENT_SUFFIXES, find_scans
+from jobs.manifest import ManifestEntry, manifest_ids, read_manifest
+from jobs.models import Model, load_model
+from jobs.readings import PageReading, from_bytes, to_bytes
 from jobs.settings import Settings
 from jobs.word_list import WordList
 
@@ -53,11 +55,9 @@ MAX_ATTEMPTS = 3
 
 LEXICON_FILE = "lexicon.txt"
 
-_ID_LENGTH = 24
-_ID = re.compile(f"[0-9a-f]{{{_ID_LENGTH}}}")
-
-_LONGEST_START = 150
-"""Bytes of a scan's path in the name of a drawing: with number and id it fits any file system."""
+_BEGUN = "begun"
+_FAILED = ".failed.json"
+_READ = ".json"
 
 _PROBE_BYTES = 65536
 """About the size of a full page's reading."""
@@ -67,78 +67,61 @@ _ABANDONED_SECONDS = 3600
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ManifestEntry:
-    """A page that is to be read: a line of manifest.jsonl, and a page's form in messages.
-
-    Attributes:
-        id: digest of path, size, mtime_ns, page, settings and model.
-        scan: path below the scan root, with `/`; lone surrogates stand for bytes that are not UTF-8.
-        page: page number in the scan, from 1.
-        bytes: size of the scan file.
-        mtime_ns: modification time of the scan file.
-        pages: how many pages the scan has.
-    """
-
-    id: str
-    scan: str
-    page: int
-    bytes: int
-    mtime_ns: int
-    pages: int
-
-    def __post_init__(self) -> None:
-        """Check the id, for it becomes a file name.
-
-        Raises:
-            ValueError: it is no id.
-        """
-        if not _ID.fullmatch(self.id):
-            raise ValueError(f"{self.id!r} is not the id of a page")
-
-    @property
-    def drawing(self) -> str:
-        """The name of the page's drawing (`--debug`): of no other page, settings or model."""
-        start = os.fsencode(self.scan.replace("/", "-"))[:_LONGEST_START].decode("utf-8", "ignore")
-        return f"{start}-{self.page}-{self.id[:8]}.png"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the entry as plain values."""
-        return dataclasses.asdict(self)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Tally:
     """How many pages of a job are where.
 
     Attributes:
         pages: pages in the manifest.
         finished: pages with a result of whatever kind.
+        failed: those of them that have no reading.
+        cancelled: whether the job is stopped: what is not finished will not be, until somebody resumes it.
     """
 
     pages: int
     finished: int
+    failed: int = 0
+    cancelled: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every page has a result."""
-        return self.finished >= self.pages
+        """Whether nothing more is to come: every page has a result, or the job is stopped."""
+        return self.state != "unfinished"
+
+    @property
+    def state(self) -> Literal["complete", "stopped", "unfinished"]:
+        """The same in a word: a job whose last pages were at work when it was stopped is complete."""
+        if self.finished >= self.pages:
+            return "complete"
+        return "stopped" if self.cancelled else "unfinished"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Submission:
-    """What making or reopening a job found.
+class Results:
+    """The ids of the pages that have a result.
 
     Attributes:
-        job: the job.
-        pages: pages in the manifest.
-        to_read: pages without a result.
-        other_files: files below the scan root that are no scans.
+        read: those with a reading.
+        failed: those that failed.
     """
 
-    job: Job
-    pages: int
-    to_read: int
-    other_files: int
+    read: set[str]
+    failed: set[str]
+
+    def __contains__(self, page_id: str) -> bool:
+        return page_id in self.read or page_id in self.failed
+
+
+class _JobFile(msgspec.Struct, frozen=True):
+    """What job.json holds, but for the settings."""
+
+    model_fingerprint: str
+    scan_root: str
+    scans_below: str
+    shared: bool
+    token: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")]
+    created: str
+    version: str
+    max_failures: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +138,7 @@ class Job:
         token: a random word that tells this job from another of the same name, for keys in Redis.
         created: ISO time in UTC.
         version: the version of Lettermill that made the job.
+        max_failures: the job is stopped when more pages than this have failed; None for never.
     """
 
     path: Path
@@ -166,6 +150,7 @@ class Job:
     token: str
     created: str
     version: str
+    max_failures: int | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -176,27 +161,31 @@ class Job:
         """
         try:
             values = json.loads((path / "job.json").read_text(encoding="utf-8"))
-            return cls(
-                path=path.resolve(),
-                settings=Settings.from_json(values["settings"]),
-                model_fingerprint=values["model_fingerprint"],
-                scan_root=values["scan_root"],
-                scans_below=values["scans_below"],
-                shared=values["shared"],
-                token=values["token"],
-                created=values["created"],
-                version=values["version"],
-            )
+            stored = msgspec.structs.asdict(msgspec.convert(values, _JobFile))
+            return cls(path.resolve(), Settings.from_json(values["settings"]), **stored)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotAJob(
                 f"{shown(path)} is not a job folder (it has no job.json)",
                 "Give the folder that `lettermill submit` printed; `lettermill jobs --out DIR` lists them.",
             ) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise NotAJob(
                 f"cannot read {shown(path / 'job.json')}: {error}",
                 "Delete that file and submit the folder of scans again: what was read stays.",
             ) from error
+
+    @functools.cached_property
+    def identity(self) -> tuple[str, str]:
+        """The fingerprints of settings and model, which every page's id depends on."""
+        return self.settings.fingerprint(), self.model_fingerprint
+
+    @property
+    def local_roots(self) -> Roots:
+        """The roots under which this machine can read a job that it or another submitted."""
+        scans = Path(self.scan_root)
+        for part in Path(self.scans_below).parts:
+            scans = scans if part == "." else scans.parent
+        return Roots(scans, self.path.parent)
 
     # --- manifest -------------------------------------------------------------------------------
 
@@ -206,49 +195,50 @@ class Job:
         return self.path / "manifest.jsonl"
 
     def manifest(self, start: int = 0) -> Iterator[tuple[ManifestEntry, int]]:
-        """Read the manifest from a byte offset.
-
-        Args:
-            start: byte offset of a line's start.
-
-        Yields:
-            Each page and the byte offset behind its line.
-
-        Raises:
-            NotAJob: the manifest is missing or damaged.
-        """
-        try:
-            with self.manifest_path.open("rb") as file:
-                file.seek(start)
-                offset = start
-                for line in file:
-                    offset += len(line)
-                    yield ManifestEntry(**json.loads(line)), offset
-        except (OSError, ValueError, TypeError) as error:
-            raise NotAJob(
-                f"cannot read {shown(self.manifest_path)}: {error}",
-                "Give the command that made the job again: it writes the manifest anew.",
-            ) from error
+        """Read the manifest from a byte offset, as `jobs.manifest.read_manifest`."""
+        return read_manifest(self.manifest_path, start)
 
     # --- results --------------------------------------------------------------------------------
 
-    def result_path(self, page_id: str) -> Path:
-        """Return where a page's reading is or will be."""
-        return self.path / "pages" / page_id[:2] / f"{page_id}.json"
+    def result_path(self, page_id: str, *, failed: bool = False) -> Path:
+        """Return where a page's reading, or the reason why it has none, is or will be."""
+        return Path(self._result_name(page_id, failed))
+
+    def _result_name(self, page_id: str, failed: bool) -> str:
+        # A string: collecting asks for hundreds of thousands.
+        return f"{self.path}/pages/{page_id[:2]}/{page_id}{_FAILED if failed else _READ}"
 
     def has_result(self, page_id: str) -> bool:
         """Say whether a page has a result of whatever kind."""
-        return self.result_path(page_id).exists()
+        return self.result_path(page_id).exists() or self.result_path(page_id, failed=True).exists()
 
     def write_result(self, reading: PageReading) -> None:
-        """Write a page's reading whole and forget its attempts.
+        """Write a page's result whole and forget its attempts.
+
+        A failure is not written where another worker has read the page, and goes where one reads it later.
 
         Raises:
             ResultsNotWritable: the result folder does not take it.
         """
-        with written_whole(self.result_path(reading.page_id)) as file:
-            json.dump(reading.to_json(), file, separators=(",", ":"))
-        self._attempts_path(reading.page_id).unlink(missing_ok=True)
+        page_id = reading.page_id
+        path = self.result_path(page_id, failed=reading.failed)
+        try:
+            self._make_folder("pages", page_id)
+        except OSError as error:
+            raise _not_writable(path, error) from error
+        if not (reading.failed and self.result_path(page_id).exists()):
+            with written_whole(path) as file:
+                file.buffer.write(to_bytes(reading))
+        if not reading.failed:
+            self.result_path(page_id, failed=True).unlink(missing_ok=True)
+        self.forget_attempts(page_id)
+
+    def _make_folder(self, kind: str, page_id: str) -> None:
+        """Make the folder of a page below the job folder, which itself is not made: it may be away."""
+        folder = self.path / kind / page_id[:2]
+        if not folder.exists():
+            folder.parent.mkdir(exist_ok=True)
+            folder.mkdir(exist_ok=True)
 
     def read_result(self, page_id: str) -> PageReading | None:
         """Read a page's result.
@@ -259,99 +249,131 @@ class Job:
         Raises:
             NotAJob: the file is damaged.
         """
-        path = self.result_path(page_id)
-        try:
-            return PageReading.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise NotAJob(
-                f"the result {shown(path)} is damaged: {error}",
-                "`lettermill resume` the job: it deletes the file and reads the page again.",
-            ) from error
+        for failed in (False, True):
+            path = self._result_name(page_id, failed)
+            try:
+                with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the time of Path.open
+                    reading = from_bytes(file.read())
+                if reading.page_id != page_id or reading.failed is not failed:
+                    raise ValueError("it is the result of another page")
+                return reading
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                raise NotAJob(
+                    f"the result {shown(path)} is damaged: {error}",
+                    "`lettermill resume` the job: it deletes the file and reads the page again.",
+                ) from error
+        return None
 
-    def tally(self) -> Tally:
-        """Count the pages with a result, by the names in pages/, opening none of them."""
-        names = self.result_ids()
-        pages = finished = 0
-        for entry, _ in self.manifest():
-            pages += 1
-            finished += entry.id in names
-        return Tally(pages, finished)
-
-    def result_ids(self) -> set[str]:
-        """Return the ids of all pages with a result, from the names in pages/.
+    def results(self) -> Results:
+        """Return which pages have a result, by the names in pages/, opening none of them.
 
         Raises:
             NotAJob: the folder cannot be listed.
         """
-        names = set()
+        read: set[str] = set()
+        failed: set[str] = set()
         try:
             with contextlib.suppress(FileNotFoundError), os.scandir(self.path / "pages") as folders:
                 for folder in folders:
-                    names |= {name.removesuffix(".json") for name in os.listdir(folder.path)}  # noqa: PTH208
+                    for name in os.listdir(folder.path):  # noqa: PTH208 - names are all that is needed
+                        if name.endswith(_FAILED):
+                            failed.add(name[: -len(_FAILED)])
+                        elif name.endswith(_READ):
+                            read.add(name[: -len(_READ)])
         except OSError as error:
             raise NotAJob(
                 f"cannot list the results in {shown(self.path / 'pages')}: {error.strerror}",
                 "Correct the folder's permissions, or check the disk.",
             ) from error
-        return names
+        return Results(read, failed - read)
+
+    def tally(self) -> Tally:
+        """Count the pages with a result, by the manifest's ids and the names in pages/, opening none of them.
+
+        Raises:
+            NotAJob: the manifest is missing or damaged, or the results cannot be listed.
+        """
+        return self.count(manifest_ids(self.manifest_path))
+
+    def count(self, ids: list[str]) -> Tally:
+        """As `tally`, for a caller that has the manifest's ids."""
+        results = self.results()
+        failed = sum(page_id in results.failed for page_id in ids)
+        read = sum(page_id in results.read for page_id in ids)
+        return Tally(len(ids), read + failed, failed, self.cancelled is not None)
 
     # --- attempts -------------------------------------------------------------------------------
 
     def _attempts_path(self, page_id: str) -> Path:
         return self.path / "attempts" / page_id[:2] / f"{page_id}.log"
 
-    def begin_attempt(self, page_id: str) -> int:
-        """Record that a page is about to be opened.
+    @contextlib.contextmanager
+    def attempt(self, page_id: str) -> Iterator[int | None]:
+        """Record that a page is about to be opened, and hold it until its result is written.
 
-        The line outlives the process, not a power cut: it is there to count processes that died.
+        The line outlives the process, not a power cut: it is there to count processes that died. The lock
+        (flock) ends with the process; it keeps a message that is delivered twice from being read twice at
+        once, which would count as two attempts.
 
-        Returns:
-            Which attempt this is, from 1.
+        Yields:
+            Which attempt this is, from 1; None where another process has the page at this moment.
 
         Raises:
             ResultsNotWritable: the result folder does not take it.
         """
-        self._note(page_id, "begun")
-        return self.attempts(page_id)
+        path = self._attempts_path(page_id)
+        with contextlib.ExitStack() as stack:
+            try:
+                self._make_folder("attempts", page_id)
+                file = stack.enter_context(path.open("a+", encoding="utf-8"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.write(f"{_BEGUN}\n")
+                file.flush()
+            except BlockingIOError:
+                yield None
+                return
+            except OSError as error:
+                raise _not_writable(path, error) from error
+            yield self.attempts(page_id)
 
     def take_back_attempt(self, page_id: str) -> None:
         """Forget the attempt that was just begun: it came to nothing for a reason that is not the page's."""
         path = self._attempts_path(page_id)
         lines = self._attempt_lines(page_id)
-        if "begun" in lines:
-            del lines[len(lines) - 1 - lines[::-1].index("begun")]
-            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        if _BEGUN in lines:
+            del lines[len(lines) - 1 - lines[::-1].index(_BEGUN)]
+            try:
+                path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            except OSError as error:
+                raise _not_writable(path, error) from error
+
+    def forget_attempts(self, page_id: str) -> None:
+        """Forget a page's attempts: it has a result."""
+        self._attempts_path(page_id).unlink(missing_ok=True)
 
     def note_loss(self, page_id: str, cause: str) -> None:
         """Record why the last attempt came to nothing."""
-        self._note(page_id, f"lost {cause}")
+        path = self._attempts_path(page_id)
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"lost {cause}\n")
+        except OSError as error:
+            raise _not_writable(path, error) from error
 
     def attempts(self, page_id: str) -> int:
         """Return how many attempts were begun since the page last had a result."""
-        return sum(line == "begun" for line in self._attempt_lines(page_id))
+        return sum(line == _BEGUN for line in self._attempt_lines(page_id))
 
     def last_loss(self, page_id: str) -> str:
         """Return the last known cause of a lost attempt, or an empty string."""
         losses = [line[5:] for line in self._attempt_lines(page_id) if line.startswith("lost ")]
         return losses[-1] if losses else ""
 
-    def _note(self, page_id: str, line: str) -> None:
-        path = self._attempts_path(page_id)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        except OSError as error:
-            raise ResultsNotWritable(
-                f"cannot write {shown(path)}: {error.strerror}",
-                "Free some space or correct the folder's permissions.",
-            ) from error
-
     def _attempt_lines(self, page_id: str) -> list[str]:
         try:
-            return self._attempts_path(page_id).read_text(encoding="utf-8").splitlines()
+            return self._attempts_path(page_id).read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return []
 
@@ -404,17 +426,15 @@ class Job:
             How many pages will be read again.
         """
         forgotten = 0
-        for page_id in self.result_ids():
+        results = self.results()
+        for page_id in results.read | results.failed:
             try:
                 reading = self.read_result(page_id)
-                again = reading is not None and (
-                    reading.error_code in codes
-                    or (failures and reading.status in (Status.FAILED, Status.QUARANTINED))
-                )
+                again = reading is not None and (reading.error_code in codes or (failures and reading.failed))
             except NotAJob:
                 again = True
             if again:
-                self.result_path(page_id).unlink(missing_ok=True)
+                self._forget_result(page_id)
                 forgotten += 1
         for log in (self.path / "attempts").glob("*/*.log"):
             log.unlink(missing_ok=True)
@@ -433,13 +453,74 @@ class Job:
             How many pages will be read again.
         """
         undrawn = [
-            path
+            entry.id
             for entry, _ in self.manifest()
-            if (path := self.result_path(entry.id)).exists() and not (drawings / entry.drawing).exists()
+            if self.has_result(entry.id) and not (drawings / entry.drawing).exists()
         ]
-        for path in undrawn:
-            path.unlink(missing_ok=True)
+        for page_id in undrawn:
+            self._forget_result(page_id)
         return len(undrawn)
+
+    def _forget_result(self, page_id: str) -> None:
+        for failed in (False, True):
+            self.result_path(page_id, failed=failed).unlink(missing_ok=True)
+
+    # --- what a person asked for -------------------------------------------------------------------------
+
+    @property
+    def _cancelled_path(self) -> Path:
+        return self.path / "cancelled.json"
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the job is stopped; asked before each page."""
+        return self._cancelled_path.exists()
+
+    @property
+    def cancelled(self) -> str | None:
+        """Why the job is stopped, in words for a person; None while it is not."""
+        try:
+            return str(json.loads(self._cancelled_path.read_text(encoding="utf-8"))["why"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return "the job was stopped"  # The file is there, which is what counts.
+
+    def cancel(self, why: str) -> None:
+        """Stop the job: pages at work are finished, no other is begun. The first reason stays.
+
+        Args:
+            why: for the pages that are not read, in pages.csv.
+
+        Raises:
+            ResultsNotWritable: the job folder does not take the file.
+        """
+        if not self.is_cancelled:
+            now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+            with written_whole(self._cancelled_path) as file:
+                json.dump({"why": why, "when": now}, file)
+
+    def uncancel(self) -> None:
+        """Let a stopped job go on."""
+        self._cancelled_path.unlink(missing_ok=True)
+
+    def cancel_after_failures(self) -> bool:
+        """Stop the job if more pages have failed than it allows; called after each failure.
+
+        Returns:
+            Whether it was stopped.
+
+        Raises:
+            ResultsNotWritable: the job folder does not take the file.
+        """
+        if self.max_failures is None:
+            return False
+        failed = self.tally().failed
+        if failed <= self.max_failures:
+            return False
+        pages = "page" if failed == 1 else "pages"
+        self.cancel(f"{failed} {pages} failed and the job allows {self.max_failures} (--max-failures)")
+        return True
 
     def placed(self, roots: Roots, shared: bool) -> Self:
         """Return the job as workers with these roots see it, and write it down.
@@ -454,9 +535,7 @@ class Job:
         """
         below = roots.below(roots.scans, Path(self.scan_root), "--scans")
         job = dataclasses.replace(self, scans_below=below, shared=shared)
-        values = {
-            field.name: getattr(job, field.name) for field in dataclasses.fields(job) if field.name != "path"
-        }
+        values = {name: getattr(job, name) for name in _JobFile.__struct_fields__}
         with written_whole(job.path / "job.json") as file:
             json.dump({**values, "settings": job.settings.to_json()}, file, indent=1)
         return job
@@ -481,16 +560,68 @@ class Job:
         Raises:
             ResultsNotWritable: the job folder does not take the lock file.
         """
-        try:
-            file = (self.path / ".lock").open("a")
-        except OSError as error:
-            raise ResultsNotWritable(
-                f"cannot write in the job folder {shown(self.path)}: {error.strerror}",
-                "Correct the folder's permissions, then give the same command again.",
-            ) from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(self.path):
             yield
+
+    @contextlib.contextmanager
+    def reading_here(self) -> Iterator[bool]:
+        """Be the one `lettermill run` or `resume` that reads the job on this machine's own engine.
+
+        Yields:
+            Whether this process is; if not, another one is at it.
+
+        Raises:
+            ResultsNotWritable: the job folder does not take the lock file.
+        """
+        with _lock_file(self.path, ".reading") as file:
+            yield _took(file)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Keep other commands from the job, where none is at it: what `lock` and `reading_here` hold.
+
+        Yields:
+            Whether no other is.
+
+        Raises:
+            ResultsNotWritable: the job folder does not take the lock files.
+        """
+        with self.reading_here() as ours, _lock_file(self.path, ".lock") as file:
+            yield ours and _took(file)
+
+
+def _not_writable(path: Path, error: OSError) -> ResultsNotWritable:
+    return ResultsNotWritable(
+        f"cannot write {shown(path)}: {error.strerror}",
+        "Free some space or correct the folder's permissions.",
+    )
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a job folder that may not have a job yet; see `Job.lock`."""
+    with _lock_file(folder, ".lock") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _took(file: TextIO) -> bool:
+    """Lock a file unless somebody else has."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_file(folder: Path, name: str) -> TextIO:
+    try:
+        return (folder / name).open("a")
+    except OSError as error:
+        raise ResultsNotWritable(
+            f"cannot write in the job folder {shown(folder)}: {error.strerror}",
+            "Correct the folder's permissions, then give the same command again.",
+        ) from error
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -520,130 +651,8 @@ class Roots:
             ) from error
 
 
-def submit(
-    folder: Path,
-    out: Path,
-    settings: Settings,
-    model: Model,
-    roots: Roots,
-    client_token: str = "",
-    shared: bool = False,
-    lexicon: WordList | None = None,
-) -> Submission:
-    """Make the job of a folder of scans, or reopen it, and write its manifest.
-
-    The same folder, settings and model give the same job; pages that have a result keep it, and pages of
-    changed or new files are added. Failures that may have been mended without touching the file (limits,
-    permissions, files that were gone) are forgotten, so that they are tried again.
-
-    Args:
-        folder: the scans.
-        out: the folder that gets the job folder.
-        settings: how to read.
-        model: with what to read.
-        roots: what the workers see.
-        client_token: a name of the caller's own that decides the job instead of the folder.
-        shared: whether workers elsewhere read it.
-        lexicon: the words that lines are read with a second time.
-
-    Raises:
-        UsageProblem: the folder cannot be listed, or one of the two lies outside of its root, or OUT lies
-            in the scan folder.
-        NoScans: there is nothing to read.
-        ModelProblem: the model is damaged, or does not know the alphabet.
-        ResultsNotWritable: the result folder does not take the job.
-    """
-    folder, out = folder.resolve(), out.resolve()
-    if out.is_relative_to(folder):
-        raise UsageProblem(
-            f"the result folder {shown(out)} lies in the scan folder {shown(folder)}",
-            "Give --out a folder beside it: results would be taken for scans.",
-        )
-    roots.below(roots.scans, folder, "--scans")
-    roots.below(roots.results, out, "--results")
-    model.check_knows(settings.characters)
-    settings = dataclasses.replace(settings, lexicon=lexicon.digest if lexicon else None)
-    scans, other_files = find_scans(folder)
-
-    identity = client_token or os.fsencode(folder).decode("utf-8", "backslashreplace")
-    digest = _digest(identity, settings.fingerprint(), model.fingerprint)
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", client_token or folder.name).strip("-.") or "scans"
-    path = out / f"{readable[:60]}-{digest[:10]}"
-    try:
-        reopened = (path / "job.json").exists()
-        if reopened:
-            job = dataclasses.replace(Job.open(path), settings=settings, scan_root=str(folder))
-            job.model.network, job.lexicon  # noqa: B018 - the copies must be whole before pages are queued
-        else:
-            job = _new_job(path, settings, model, folder, lexicon)
-        with job.lock():
-            job = job.placed(roots, shared)
-            if reopened and job.manifest_path.exists():
-                job.forget_results(codes=MENDABLE_WITHOUT_A_NEW_FILE)
-            pages = _write_manifest(job, folder, scans)
-        tally = job.tally()
-    except OSError as error:
-        raise ResultsNotWritable(
-            f"cannot make the job folder {shown(path)}: {error.strerror}",
-            "Give --out a folder that you may write to.",
-        ) from error
-    return Submission(job, pages, tally.pages - tally.finished, other_files)
-
-
-def _new_job(path: Path, settings: Settings, model: Model, folder: Path, lexicon: WordList | None) -> Job:
-    copies = {
-        path / "model" / MODEL_FILE: model.network,
-        path / "model" / CARD_FILE: (model.folder / CARD_FILE).read_bytes(),
-    }
-    if lexicon:
-        copies[path / LEXICON_FILE] = lexicon.content
-    (path / "model").mkdir(parents=True, exist_ok=True)
-    for copy, content in copies.items():
-        temporary = copy.with_name(f".writing-{copy.name}-{os.getpid()}")
-        temporary.write_bytes(content)
-        temporary.replace(copy)
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return Job(
-        path=path,
-        settings=settings,
-        model_fingerprint=model.fingerprint,
-        scan_root=str(folder),
-        scans_below="",
-        shared=False,
-        token=uuid.uuid4().hex[:12],
-        created=now,
-        version=VERSION,
-    )
-
-
-def _write_manifest(job: Job, folder: Path, scans: list[str]) -> int:
-    identity = (job.settings.fingerprint(), job.model_fingerprint)
-    lines = 0
-    with PageCounter() as counter, written_whole(job.manifest_path) as file:
-        for scan in scans:
-            path = folder / scan
-            try:
-                status = path.stat()
-                size, mtime_ns = status.st_size, status.st_mtime_ns
-            except FileNotFoundError:
-                continue  # It went away while the folder was listed; nothing of it was promised.
-            except OSError:
-                size = mtime_ns = 0  # The worker that opens it records why it cannot be read.
-            pages = counter.count(path) if path.suffix.lower() in DOCUMENT_SUFFIXES else 1
-            for page in range(1, pages + 1):
-                digest = _digest(scan, size, mtime_ns, page, *identity)
-                entry = ManifestEntry(digest[:_ID_LENGTH], scan, page, size, mtime_ns, pages)
-                file.write(json.dumps(entry.to_json(), separators=(",", ":")) + "\n")
-                lines += 1
-    return lines
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()
-
-
 def find_job_folders(out: Path) -> Iterator[Path]:
-    """List the job folders below a folder; a job folder is not searched for others.
+    """List the job folders below a folder; a job folder is not searched for others, a hidden one not at all.
 
     Raises:
         NotAJob: the folder does not exist.
@@ -651,6 +660,8 @@ def find_job_folders(out: Path) -> Iterator[Path]:
     if not out.is_dir():
         raise NotAJob(f"{shown(out)} is not a folder", "Give the folder that was --out of run or submit.")
     for folder, subfolders, names in os.walk(out):
+        # Hidden ones are not ours: snapshots of a file server, a job that is being deleted.
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         if "job.json" in names:
             subfolders.clear()
             yield Path(folder)

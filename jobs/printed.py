@@ -36,6 +36,9 @@ def summary_text(summary: Summary) -> str:
         rows.append(("to look at", f"{summary.flagged_letters} letters ({share:.1%})"))
         rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
     text = [f"{name:<11} {value}" for name, value in rows]
+    folder = shown(summary.job.path)
+    if summary.not_begun:
+        text += ["", f"stopped: {summary.cancelled}. Go on with: lettermill resume '{folder}'"]
     if summary.failures:
         text += ["", "not read:"]
         for failure in summary.failures[:_FAILURES_SHOWN]:
@@ -54,7 +57,6 @@ def summary_text(summary: Summary) -> str:
             ]
     for damaged in summary.damaged[:_FAILURES_SHOWN]:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
-    folder = shown(summary.job.path)
     text += ["", f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
     return "\n".join(text)
 

@@ -1,12 +1,21 @@
-"""What was read: letters, lines and pages as values, and their JSON form."""
+"""What was read: letters, lines and pages as values, and the bytes of a result file.
+
+The values are msgspec structs: one decoder checks a file's types and makes the values at once, so that a
+job of 200,000 pages is collected in seconds and nothing malformed gets past it.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated
+
+import msgspec
 
 from jobs.errors import ErrorCode
+from jobs.files import shown
+
+_CHECK_BYTES = 16
 
 
 class Status(StrEnum):
@@ -16,10 +25,17 @@ class Status(StrEnum):
     EMPTY = "EMPTY"
     FAILED = "FAILED"
     QUARANTINED = "QUARANTINED"
+    CANCELLED = "CANCELLED"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Box:
+READ = frozenset({Status.DONE, Status.EMPTY})
+"""The ways to end with a reading."""
+
+FAILED = frozenset({Status.FAILED, Status.QUARANTINED})
+"""The ways to end without a reading, though it was tried."""
+
+
+class Box(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A rectangle in pixels of the scan as a viewer shows it: x right, y down, from the top-left corner."""
 
     x: int
@@ -28,9 +44,8 @@ class Box:
     height: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Letter:
-    """One letter.
+class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One letter; in JSON a flat list, for there may be thousands.
 
     Attributes:
         box: where it stands on the scan.
@@ -41,7 +56,7 @@ class Letter:
 
     box: Box
     word: int
-    ranking: tuple[tuple[str, float], ...]
+    ranking: Annotated[tuple[tuple[str, float], ...], msgspec.Meta(min_length=1)]
     flagged: bool
 
     @property
@@ -55,8 +70,7 @@ class Letter:
         return self.ranking[0][1]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LineReading:
+class LineReading(msgspec.Struct, frozen=True, gc=False):
     """One line; never without a letter.
 
     Attributes:
@@ -66,22 +80,23 @@ class LineReading:
     """
 
     box: Box
-    letters: tuple[Letter, ...]
+    letters: Annotated[tuple[Letter, ...], msgspec.Meta(min_length=1)]
     lexicon_text: str = ""
 
     @property
     def text(self) -> str:
         """The letters, words joined by one space."""
-        text = ""
+        parts = []
         word = self.letters[0].word
         for letter in self.letters:
-            text += letter.letter if letter.word == word else " " + letter.letter
-            word = letter.word
-        return text
+            if letter.word != word:
+                parts.append(" ")
+                word = letter.word
+            parts.append(letter.ranking[0][0])
+        return "".join(parts)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(msgspec.Struct, frozen=True, gc=False):
     """What was measured of a scan; None is what cannot be told without ink, or without letters.
 
     Attributes:
@@ -99,13 +114,12 @@ class Measured:
     ink_used: float | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PageReading:
-    """The result of one page, and the file pages/ab/….json.
+class PageReading(msgspec.Struct, frozen=True, gc=False):
+    """The result of one page, and what a result file holds.
 
     Attributes:
         page_id: the id in the manifest.
-        scan: path below the scan root, with `/`; lone surrogates stand for bytes that are not UTF-8.
+        scan: path below the scan root, with `/`, as a person reads it (`jobs.files.shown`).
         page: page number in the scan, from 1.
         status: how the page ended.
         error_code: why there is no reading; None unless the page failed or is quarantined.
@@ -113,9 +127,10 @@ class PageReading:
         lines: the lines in reading order.
         skew_degrees: how far the lines of text were turned; positive where they fall to the right.
         quality: codes about the scan's quality, the gravest first.
-        measured: the numbers behind the codes; nothing in results that were written before it was measured.
+        measured: the numbers behind the codes.
         seconds: time from opening the scan to the reading; may differ from run to run.
         attempts: how often the page was tried; may differ from run to run.
+        version: the version of Lettermill that read it.
     """
 
     page_id: str
@@ -130,6 +145,12 @@ class PageReading:
     measured: Measured = Measured()
     seconds: float = 0.0
     attempts: int = 1
+    version: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the page was tried and has no reading."""
+        return self.status in FAILED
 
     @property
     def text(self) -> str:
@@ -141,67 +162,38 @@ class PageReading:
         """All letters in reading order."""
         return tuple(letter for line in self.lines for letter in line.letters)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the reading as plain values; a letter is a flat list, for there may be thousands."""
-        return {
-            "page_id": self.page_id,
-            "scan": self.scan,
-            "page": self.page,
-            "status": self.status.value,
-            "error_code": self.error_code.value if self.error_code else None,
-            "error": self.error,
-            "skew_degrees": self.skew_degrees,
-            "quality": list(self.quality),
-            "measured": dataclasses.asdict(self.measured),
-            "seconds": self.seconds,
-            "attempts": self.attempts,
-            "lines": [
-                {
-                    "box": list(dataclasses.astuple(line.box)),
-                    "letters": [
-                        [
-                            list(dataclasses.astuple(letter.box)),
-                            letter.word,
-                            [list(choice) for choice in letter.ranking],
-                            int(letter.flagged),
-                        ]
-                        for letter in line.letters
-                    ],
-                    "lexicon_text": line.lexicon_text,
-                }
-                for line in self.lines
-            ],
-        }
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """Return the reading from plain values.
+class _File(msgspec.Struct):
+    """A result file: the reading, and a digest of its bytes that tells a whole file from an edited one."""
 
-        Raises:
-            KeyError, TypeError, ValueError: the values are not those of a reading.
-        """
-        lines = tuple(
-            LineReading(
-                Box(*line["box"]),
-                tuple(
-                    Letter(Box(*box), word, tuple((str(c), float(p)) for c, p in ranking), bool(flagged))
-                    for box, word, ranking, flagged in line["letters"]
-                ),
-                line.get("lexicon_text", ""),
-            )
-            for line in values["lines"]
-        )
-        return cls(
-            page_id=values["page_id"],
-            scan=values["scan"],
-            page=values["page"],
-            status=Status(values["status"]),
-            error_code=ErrorCode(values["error_code"]) if values["error_code"] else None,
-            error=values["error"],
-            lines=lines,
-            skew_degrees=values["skew_degrees"],
-            quality=tuple(values["quality"]),
-            measured=Measured(**values.get("measured", {})),
-            seconds=values["seconds"],
-            attempts=values["attempts"],
-        )
+    check: str
+    reading: msgspec.Raw
+
+
+_file_decoder = msgspec.json.Decoder(_File)
+_reading_decoder = msgspec.json.Decoder(PageReading)
+_encoder = msgspec.json.Encoder()
+
+
+def to_bytes(reading: PageReading) -> bytes:
+    """Return the content of a reading's result file."""
+    # File names and what libraries say of them may hold bytes that are no text.
+    error = reading.error.encode("utf-8", "backslashreplace").decode()
+    raw = _encoder.encode(msgspec.structs.replace(reading, scan=shown(reading.scan), error=error))
+    return _encoder.encode(_File(_check(raw), msgspec.Raw(raw)))
+
+
+def from_bytes(content: bytes) -> PageReading:
+    """Return the reading of a result file.
+
+    Raises:
+        ValueError: the file is cut off, was edited, or is none of this version's.
+    """
+    file = _file_decoder.decode(content)
+    if file.check != _check(file.reading):
+        raise ValueError("its content does not have the digest that was written with it")
+    return _reading_decoder.decode(file.reading)
+
+
+def _check(raw: bytes | msgspec.Raw) -> str:
+    return hashlib.blake2b(raw, digest_size=_CHECK_BYTES).hexdigest()

@@ -10,7 +10,6 @@ import dataclasses
 import datetime as dt
 import io
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +17,10 @@ from numpy.typing import NDArray
 
 from jobs.errors import ErrorCode, ScanError
 from jobs.files import shown
-from jobs.job import Job, ManifestEntry
+from jobs.job import Job
+from jobs.manifest import ManifestEntry
 from jobs.readings import Box
-from jobs.scans import read_page
+from jobs.scans import open_scan, read_page
 from jobs.summary import HISTOGRAM_BINS, Doubtful, Summary
 
 if TYPE_CHECKING:
@@ -53,9 +53,17 @@ ADVICE: dict[ErrorCode, tuple[str, str]] = {
         "The file is larger than the job allows.",
         "Give the same command with a higher --max-megabytes.",
     ),
+    ErrorCode.TOO_MANY_PAGES: (
+        "The file has more pages than the job allows.",
+        "Give the same command with a higher --max-pages.",
+    ),
     ErrorCode.NOT_READABLE: (
-        "The file's permissions or its disk do not let it be read.",
-        "Correct the permissions, then give the same command again.",
+        "The file's permissions or its disk do not let it be read, or it is a folder, a pipe or a device.",
+        "Correct the permissions or put a file there, then give the same command again.",
+    ),
+    ErrorCode.OUTSIDE: (
+        "The file is a link that leads out of the scan folder.",
+        "Copy the file itself there, or give --scans a folder that holds both.",
     ),
     ErrorCode.SCAN_GONE: (
         "The file was there when the job was made and is gone.",
@@ -66,8 +74,8 @@ ADVICE: dict[ErrorCode, tuple[str, str]] = {
         "Give the same command again: the new file is read.",
     ),
     ErrorCode.OUT_OF_MEMORY: (
-        "The page needs more memory than the worker has.",
-        "Use fewer workers or a larger machine, then give the same command again.",
+        "The page needs more memory than there is, or than a page of --max-megapixels may take.",
+        "Use fewer workers or a higher --max-megapixels, then give the same command again.",
     ),
     ErrorCode.TIMEOUT: (
         "The page took longer than the job allows.",
@@ -203,16 +211,10 @@ def _pictures(job: Job, letters: Iterable[Doubtful]) -> list[Picture]:
 
 
 def _pixels(job: Job, entry: ManifestEntry) -> NDArray[np.uint8]:
-    path = Path(job.scan_root) / entry.scan
+    scan = f"{job.scans_below}/{entry.scan}"
     try:
-        status = path.stat()
-        if (status.st_size, status.st_mtime_ns) != (entry.bytes, entry.mtime_ns):
-            raise ScanError(ErrorCode.SCAN_CHANGED, "the scan has changed since it was read")
-        return read_page(path, entry.page, job.settings.dpi, job.settings.limits)
-    except FileNotFoundError as error:
-        raise ScanError(ErrorCode.SCAN_GONE, "the scan is no longer there") from error
-    except OSError as error:
-        raise ScanError(ErrorCode.NOT_READABLE, f"the scan cannot be read ({error.strerror})") from error
+        with open_scan(job.local_roots.scans, scan, entry.bytes, entry.mtime_ns) as file:
+            return read_page(file, entry.page, job.settings.dpi, job.settings.limits)
     except MemoryError as error:
         raise ScanError(ErrorCode.OUT_OF_MEMORY, "the scan is too large to open here") from error
 

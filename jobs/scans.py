@@ -7,16 +7,19 @@ code and a sentence; nothing else may escape from `read_page` but `MemoryError`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.contained import contained
 from jobs.errors import ErrorCode, NoScans, ScanError, UsageProblem
 from jobs.files import shown
 from jobs.settings import Limits
@@ -34,6 +37,12 @@ SCAN_SUFFIXES = RASTER_SUFFIXES | DOCUMENT_SUFFIXES
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF")
 _POINTS_PER_INCH = 72
+_MOST_METADATA = 16 << 20
+"""Bytes of a PNG's colour profile or text. Pillow's own limit of 1 MB refuses honest profiles of scanners."""
+
+_TILE = (322, 323)
+"""TIFF's tags of the width and the height of a tile."""
+
 _VISIBLE = 128  # alpha
 _LIGHT = 192  # grey: on white paper such ink is faint at best
 
@@ -69,28 +78,36 @@ def find_scans(root: Path) -> tuple[list[str], int]:
         raise NoScans(
             f"no scans below {shown(root)} ({seen} there)", f"Scans are files that end with one of: {known}"
         )
+    scans.sort()  # Names that differ only in leading zeros.
     scans.sort(key=_natural)
     return scans, others
 
 
 def _walk(root: Path) -> Iterator[str]:
-    def refuse(error: OSError) -> None:
-        raise _no_listing(error.filename, error) from error
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        folder = os.path.join(root, below)  # noqa: PTH118 - scandir names its files without a stat for each
+        try:
+            # The dot asks for the right to enter the folder as well as to list it.
+            with os.scandir(os.path.join(folder, ".")) as entries:  # noqa: PTH118
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(f"{below}{entry.name}/")
+                    elif _is_file(entry):
+                        yield below + entry.name
+        except OSError as error:
+            raise _no_listing(folder, error) from error
 
-    for folder, subfolders, names in os.walk(root, onerror=refuse):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        below = os.path.relpath(folder, root)
-        prefix = "" if below == "." else below.replace(os.sep, "/") + "/"
-        for name in names:
-            if not name.startswith(".") and _is_file(Path(folder) / name):
-                yield prefix + name
 
-
-def _is_file(path: Path) -> bool:
+def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
-        return path.is_file()
-    except OSError as error:  # A folder that may be listed, but not entered.
-        raise _no_listing(path.parent, error) from error
+        return entry.is_file()
+    except OSError as error:
+        # A link to where this user may not look is a scan that cannot be read; one to itself is nothing.
+        return error.errno in (errno.EACCES, errno.EPERM)
 
 
 def _no_listing(folder: Path | str, error: OSError) -> UsageProblem:
@@ -100,61 +117,102 @@ def _no_listing(folder: Path | str, error: OSError) -> UsageProblem:
     )
 
 
-def _natural(path: str) -> tuple[list[tuple[int, int, str]], str]:
-    parts = re.split(r"([0-9]+)", path)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], path
+def _natural(path: str) -> str:
+    """A path with its numbers so that they sort by size: the count of their digits first.
 
-
-def count_pages(path: Path) -> int:
-    """Count the pages of a TIFF or PDF file; to be called in a process of its own (`jobs.page_count`).
-
-    Raises:
-        ScanError: the file cannot be opened; the worker that reads it will find the same and record it.
+    NUL is in no path and sorts before everything, so what ends where another has a number comes first.
     """
-    if path.suffix.lower() in PDF_SUFFIXES:
-        with _open_pdf(path) as document:
-            pages = len(document)
-        if pages > path.stat().st_size:
-            raise ScanError(ErrorCode.NOT_AN_IMAGE, f"the PDF claims {pages} pages, more than it has bytes")
-        return pages
-    with _open_image(path) as image, _decoding():
-        return int(getattr(image, "n_frames", 1))
+    return re.sub("[0-9]+", lambda found: _number(found[0].lstrip("0")), path)
 
 
-def read_page(path: Path, page: int, dpi: int, limits: Limits, pages: int | None = None) -> NDArray[np.uint8]:
-    """Decode one page to grey.
+def _number(digits: str) -> str:
+    return f"\0{chr(len(digits))}{digits}"
+
+
+@contextlib.contextmanager
+def open_scan(root: Path, scan: str, size: int, mtime_ns: int) -> Iterator[BinaryIO]:
+    """Open a scan of a job, provided that it is still the file that the job was made of.
 
     Args:
-        path: the scan.
-        page: page number from 1; 1 for files of a single image.
-        dpi: dots per inch at which a PDF page is rendered.
-        limits: pixels and bytes that are refused.
-        pages: how many pages the caller reads of this file; more in the file is an error, so that none is
-            left out in silence. None where only this page is wanted.
+        root: the scan root, which the file must lie below when all links are resolved.
+        scan: path below the root, with `/`.
+        size: bytes of the file when the job was made.
+        mtime_ns: modification time of the file when the job was made.
 
-    Returns:
-        uint8, h×w, 0 black to 255 white, as a viewer shows the page (EXIF rotation applied, transparency
-        on white, or on black where only light ink is opaque).
+    Yields:
+        The file that was looked at, for `read_page`: whatever its name stands for in the meantime.
 
     Raises:
-        ScanError: the page cannot be read.
+        ScanError: it is gone, changed, outside of the root, no regular file, or may not be read.
     """
-    try:
-        size = path.stat().st_size
-        if size == 0:
-            raise ScanError(ErrorCode.EMPTY_FILE, "the file is empty (0 bytes): scan the page again")
-        if size > limits.max_megabytes * 1e6:
+    with _disk_errors():
+        within = os.path.realpath(root)
+        path = os.path.realpath(os.path.join(within, scan), strict=True)  # noqa: PTH118 - may be no UTF-8
+        if not path.startswith(os.path.join(within, "")):  # noqa: PTH118
             raise ScanError(
-                ErrorCode.TOO_MANY_BYTES,
-                f"the file has {size / 1e6:.0f} MB, the limit is {limits.max_megabytes:g} MB: "
-                "raise it with --max-megabytes",
+                ErrorCode.OUTSIDE,
+                "the file is a link that leads out of the scan folder: copy the file itself there, or give "
+                "--scans a folder that holds both, and run again",
             )
-        with path.open("rb") as file:
-            is_pdf = b"%PDF-" in file.read(1024)
-        if is_pdf:
-            return _render(path, page, dpi, limits, pages)
-        return _decode(path, page, limits, pages)
-    except FileNotFoundError as error:
+        file = _regular(_open_below(within, os.path.relpath(path, within)))
+    with file:
+        status = os.fstat(file.fileno())
+        if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
+            raise ScanError(
+                ErrorCode.SCAN_CHANGED,
+                "the file was changed after the job was made: run again to read it anew",
+            )
+        yield file
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file that a person named, wherever it lies.
+
+    Raises:
+        ScanError: it is missing, no regular file, or may not be read.
+    """
+    with _disk_errors():
+        return _regular(os.open(path, _READ))
+
+
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+"""A pipe without a writer opens at once and is then refused."""
+
+_STEP = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
+"""A folder may be passed through that may not be listed."""
+
+
+def _open_below(root: str, path: str) -> int:
+    """Open a file whose path has no links; one that comes to stand on the way meanwhile is an error."""
+    *folders, name = path.split("/")
+    here = os.open(root, _STEP)
+    try:
+        for folder in folders:
+            inner = os.open(folder, _STEP, dir_fd=here)
+            os.close(here)
+            here = inner
+        return os.open(name, _READ | os.O_NOFOLLOW, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _regular(opened: int) -> BinaryIO:
+    mode = os.fstat(opened).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(opened)
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise ScanError(
+            ErrorCode.NOT_READABLE, f"this is {kind}, not a file: put the scan in its place and run again"
+        )
+    return os.fdopen(opened, "rb")
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn the disk's errors into `ScanError`."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ScanError(
             ErrorCode.SCAN_GONE, "the file is no longer there: put it back and run again"
         ) from error
@@ -169,20 +227,96 @@ def read_page(path: Path, page: int, dpi: int, limits: Limits, pages: int | None
         ) from error
 
 
-def _decode(path: Path, page: int, limits: Limits, pages: int | None) -> NDArray[np.uint8]:
-    from PIL import ImageOps
+def count_pages(scan: Path | BinaryIO, limits: Limits) -> int:
+    """Count the pages of a TIFF or PDF file; to be called in a process of its own (`jobs.contained`).
 
-    with _open_image(path) as image, _decoding():
-        if image.format == "TIFF":
-            _check_count(int(getattr(image, "n_frames", 1)), pages)
+    Raises:
+        ScanError: the file cannot be opened, or has too many pages; the worker that reads it will find the
+            same and record it.
+    """
+    if isinstance(scan, Path):
+        with open_file(scan) as file:
+            return count_pages(file, limits)
+    with _disk_errors():
+        if _is_pdf(scan):
+            with _open_pdf(scan) as document:
+                return _checked_count(len(document), None, limits)
+        with _open_image(scan) as image, _decoding():
+            return _checked_count(_frames(image, limits), None, limits)
+
+
+def read_page(
+    scan: Path | BinaryIO, page: int, dpi: int, limits: Limits, pages: int | None = None
+) -> NDArray[np.uint8]:
+    """Decode one page to grey.
+
+    Args:
+        scan: the scan, or its file from `open_scan`.
+        page: page number from 1; 1 for files of a single image.
+        dpi: dots per inch at which a PDF page is rendered.
+        limits: what is refused.
+        pages: how many pages the caller reads of this file; more in the file is an error, so that none is
+            left out in silence. None where only this page is wanted.
+
+    Returns:
+        uint8, h×w, 0 black to 255 white, as a viewer shows the page (EXIF rotation applied, transparency
+        on white, or on black where only light ink is opaque).
+
+    Raises:
+        ScanError: the page cannot be read.
+    """
+    if isinstance(scan, Path):
+        with open_file(scan) as file:
+            return read_page(file, page, dpi, limits, pages)
+    with _disk_errors():
+        size = os.fstat(scan.fileno()).st_size
+        if size == 0:
+            raise ScanError(ErrorCode.EMPTY_FILE, "the file is empty (0 bytes): scan the page again")
+        if size > limits.max_megabytes * 1e6:
+            raise ScanError(
+                ErrorCode.TOO_MANY_BYTES,
+                f"the file has {size / 1e6:.0f} MB, the limit is {limits.max_megabytes:g} MB: "
+                "raise it with --max-megabytes",
+            )
+        if _is_pdf(scan):
+            return contained().render(scan, page, dpi, limits, pages)
+        return _decode(scan, page, limits, pages)
+
+
+def _is_pdf(file: BinaryIO) -> bool:
+    file.seek(0)
+    return b"%PDF-" in file.read(1024)
+
+
+def _decode(file: BinaryIO, page: int, limits: Limits, pages: int | None) -> NDArray[np.uint8]:
+    from PIL import ImageOps
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    with _open_image(file) as image, _decoding():
+        if isinstance(image, TiffImageFile):
+            _checked_count(_frames(image, limits), pages, limits)
         if page > 1:
             try:
                 image.seek(page - 1)
             except EOFError as error:
                 raise _no_such_page(page) from error
-        _check_pixels(*image.size, limits)
+        _check_pixels("page", *image.size, limits)
+        if isinstance(image, TiffImageFile):
+            width, height = (int(image.tag_v2.get(tag, 0)) for tag in _TILE)  # May be larger than the page.
+            _check_pixels("tile of the page", width, height, limits)
         image.load()
         return grey(ImageOps.exif_transpose(image))
+
+
+def _frames(image: Image, limits: Limits) -> int:
+    """Count a TIFF's pages, and no further than one too many: their chain may be endless."""
+    frames = 1
+    with contextlib.suppress(EOFError):
+        while frames <= limits.max_pages:
+            image.seek(frames)
+            frames += 1
+    image.seek(0)
+    return frames
 
 
 @contextlib.contextmanager
@@ -199,34 +333,42 @@ def _decoding() -> Iterator[None]:
     except (ScanError, MemoryError):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # The disk's error, not the decoder's.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # The disk's error, not the decoder's, which seeks where no file can be.
         raise ScanError(
             ErrorCode.TRUNCATED,
             f"the image is cut off or damaged ({_plain(error)}): copy or scan it again",
         ) from error
 
 
-def _check_count(found: int, expected: int | None) -> None:
+def _checked_count(found: int, expected: int | None, limits: Limits) -> int:
+    if found > limits.max_pages:
+        raise ScanError(
+            ErrorCode.TOO_MANY_PAGES,
+            f"the file has more than {limits.max_pages} pages: split it, or raise the limit with --max-pages",
+        )
     if expected is not None and found > expected:
         raise ScanError(
             ErrorCode.PAGES_LEFT_OUT,
             f"the file has {found} pages, of which {expected} could be counted: give it its right suffix "
             "(.tif, .pdf), or save it anew, and run again",
         )
+    return found
 
 
 def _no_such_page(page: int) -> ScanError:
     return ScanError(ErrorCode.NO_SUCH_PAGE, f"the file has no page {page}: it was changed or is damaged")
 
 
-def _open_image(path: Path) -> Image:
+def _open_image(file: BinaryIO) -> Image:
     import PIL.Image
+    import PIL.PngImagePlugin
 
     PIL.Image.MAX_IMAGE_PIXELS = None  # Limits.max_megapixels decides, with a message that names its option.
+    PIL.PngImagePlugin.MAX_TEXT_CHUNK = _MOST_METADATA
     try:
         with _decoding():
-            return PIL.Image.open(path, formats=_FORMATS)
+            return PIL.Image.open(file, formats=_FORMATS)
     except ScanError as error:
         raise ScanError(
             ErrorCode.NOT_AN_IMAGE,
@@ -265,19 +407,31 @@ def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(numbers).astype(np.uint8)
 
 
-def _render(path: Path, page: int, dpi: int, limits: Limits, pages: int | None) -> NDArray[np.uint8]:
+def render(file: BinaryIO, page: int, dpi: int, limits: Limits, pages: int | None) -> NDArray[np.uint8]:
+    """Draw a page of a PDF; to be called in a process of its own (`jobs.contained`).
+
+    Args and errors are those of `read_page`.
+    """
     import pypdfium2
 
-    with _open_pdf(path) as document:
-        _check_count(len(document), pages)
+    with _disk_errors(), _open_pdf(file) as document, _decoding():
+        _checked_count(len(document), pages, limits)
         if page > len(document):
             raise _no_such_page(page)
         try:
             sheet = document[page - 1]
             scale = dpi / _POINTS_PER_INCH
             width, height = sheet.get_size()
-            _check_pixels(round(width * scale), round(height * scale), limits)
+            _check_pixels("page", round(width * scale), round(height * scale), limits)
+            images = list(sheet.get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]))
+            for image in images:
+                width, height = image.get_px_size()
+                _check_pixels("image on the page", width, height, limits)
             pixels = sheet.render(scale=scale, grayscale=True).to_numpy()
+            if pixels.min() == pixels.max():
+                # PDFium leaves out what it cannot decode; a page of which nothing is left is not empty.
+                for image in images:
+                    image.get_bitmap()
             return np.array(pixels.reshape(pixels.shape[:2]), np.uint8)  # A copy: the bitmap closes.
         except pypdfium2.PdfiumError as error:
             raise ScanError(
@@ -286,11 +440,11 @@ def _render(path: Path, page: int, dpi: int, limits: Limits, pages: int | None) 
             ) from error
 
 
-def _open_pdf(path: Path) -> Any:
+def _open_pdf(file: BinaryIO) -> Any:
     import pypdfium2
 
     try:
-        return pypdfium2.PdfDocument(path)
+        document = pypdfium2.PdfDocument(file)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise ScanError(
@@ -299,13 +453,18 @@ def _open_pdf(path: Path) -> Any:
         raise ScanError(
             ErrorCode.NOT_AN_IMAGE, f"the PDF is damaged ({_plain(error)}): make it again"
         ) from error
+    if len(document) > os.fstat(file.fileno()).st_size:
+        raise ScanError(
+            ErrorCode.NOT_AN_IMAGE, f"the PDF claims {len(document)} pages, more than it has bytes"
+        )
+    return document
 
 
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
+def _check_pixels(what: str, width: int, height: int, limits: Limits) -> None:
     if width * height > limits.max_megapixels * 1e6:
         raise ScanError(
             ErrorCode.TOO_MANY_PIXELS,
-            f"the page has {width}×{height} pixels ({width * height / 1e6:.0f} megapixels), "
+            f"the {what} has {width}×{height} pixels ({width * height / 1e6:.0f} megapixels), "
             f"the limit is {limits.max_megapixels:g}: raise it with --max-megapixels",
         )
 

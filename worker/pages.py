@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import logging
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -18,22 +17,26 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
+import msgspec
 from celery import Celery
 
+from jobs.contained import memory_message
 from jobs.errors import ErrorCode, LettermillError, ScanError
 from jobs.feed import Feed
-from jobs.job import MAX_ATTEMPTS, Job, ManifestEntry, Roots
+from jobs.files import shown
+from jobs.job import MAX_ATTEMPTS, VERSION, Job, Roots
+from jobs.log import logger
+from jobs.machine import bound_memory
+from jobs.manifest import ManifestEntry
 from jobs.queue import UNREACHABLE, connect
 from jobs.readings import Measured, PageReading, Status
-from jobs.scans import read_page
+from jobs.scans import open_scan, read_page
 from segmentation.quality import find_flaws
 from segmentation.values import Quality
 from worker.classifier import Classifier
 from worker.debug import Drawing, write_drawing
 from worker.lexicon import Lexicon
 from worker.reading import read_lines
-
-logger = logging.getLogger("lettermill")
 
 
 class PageService:
@@ -43,91 +46,114 @@ class PageService:
         app: the Celery application.
         broker: the broker's address.
         roots: the only folders that messages can name things in.
+        worker: the worker's id, under which it gives its signs of life.
         debug: the folder for drawings of the pages, if any.
     """
 
-    def __init__(self, app: Celery, broker: str, roots: Roots, debug: Path | None = None) -> None:
+    def __init__(
+        self, app: Celery, broker: str, roots: Roots, worker: str, debug: Path | None = None
+    ) -> None:
         self._app = app
         self._roots = roots
+        self._worker = worker
         self._debug = debug
         self._redis = connect(broker)
 
-    def read(self, below: str, scans_below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
+    def read(self, below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
         """Work on a message: read its pages, then see to it that the queue has the next ones.
 
         Args:
             below: the job folder's path below the result root.
-            scans_below: the path of the job's scans below the scan root.
             epoch: the word that tells messages that are out of date.
             pages: manifest entries.
 
         Raises:
-            NotAJob, ModelProblem: the job cannot be worked on; the message is dropped and the error logged.
+            NotAJob, ModelProblem: the job cannot be worked on; the pages are queued again later.
             ResultsNotWritable: the result folder takes nothing; the pages are queued again later.
-            ValueError: the message holds something that is no page.
+            ValueError: the message names something that is no page of the job.
         """
         job, feed = self._job(below)
-        scans = self._roots.scans / _inside(scans_below)
-        entries = [ManifestEntry(**page) for page in pages]
-        with _redis_may_be_away("asking whether a message is current"):
-            if not feed.is_current(epoch):
+        entries = _entries(job, pages)
+        with _redis_may_be_away("taking a message"):
+            if not feed.take(epoch, [entry.id for entry in entries], self._worker):
                 return
-        for entry in entries:
-            if job.has_result(entry.id):
-                continue
+        inside(job.scans_below)
+        for number, entry in enumerate(entries):
+            if job.is_cancelled:
+                with _redis_may_be_away("taking a stopped job out of the queue"):
+                    feed.forget()
+                return
             try:
-                job.write_result(_read_page(job, scans, entry, self._debug))
+                self._read(job, entry)
             except LettermillError:
-                job.take_back_attempt(entry.id)  # The disk or the model is at fault, not the page.
+                with _redis_may_be_away("giving pages back"):
+                    feed.give_back(entry.id for entry in entries[number:])
                 raise
         self._finish(feed, entries)
 
-    def split_lost(
-        self, below: str, scans_below: str, epoch: str, pages: list[dict[str, Any]], cause: str
-    ) -> None:
+    def _read(self, job: Job, entry: ManifestEntry) -> None:
+        """Read one page, unless it has a result or another process is at it."""
+        with job.attempt(entry.id) as attempt:
+            if attempt is None:
+                return
+            if job.has_result(entry.id):
+                job.forget_attempts(entry.id)
+                return
+            try:
+                reading = _read_page(job, self._roots.scans, entry, attempt, self._debug)
+                job.write_result(reading)
+            except LettermillError:
+                job.take_back_attempt(entry.id)  # The disk or the model is at fault, not the page.
+                raise
+        log_reading(job, reading)
+        if reading.failed and job.cancel_after_failures():
+            logger.warning("job_stopped", job=shown(job.path.name), reason="more failures than allowed")
+
+    def split_lost(self, below: str, epoch: str, pages: list[dict[str, Any]], cause: str) -> None:
         """Deal with a message whose process died: queue its unfinished pages again, each alone.
 
         The page that was open has an attempt on record, so the one that kills its worker every time is
         quarantined by the worker that finds three of them.
         """
         job, feed = self._job(below)
-        entries = [ManifestEntry(**page) for page in pages]
+        entries = _entries(job, pages)
         finished = [entry for entry in entries if job.has_result(entry.id)]
         unfinished = [entry for entry in entries if entry not in finished]
         for entry in unfinished:
             if job.attempts(entry.id):
                 job.note_loss(entry.id, cause)
-        with _redis_may_be_away("queueing the pages of a lost worker again"):
+        logger.warning("process_lost", job=shown(job.path.name), pages=len(unfinished), cause=cause)
+        with _redis_may_be_away("queueing the pages of a lost process again"):
             feed.queue_singly(unfinished, epoch)
         if finished:
             self._finish(feed, finished)
 
-    def time_out(
-        self, below: str, scans_below: str, epoch: str, pages: list[dict[str, Any]], seconds: float
-    ) -> None:
+    def time_out(self, below: str, epoch: str, pages: list[dict[str, Any]], seconds: float) -> None:
         """Deal with a message that hit the hard time limit.
 
         The unfinished pages of a batch are queued again, each alone; a page that was alone is the guilty
         one and fails with TIMEOUT.
         """
         if len(pages) > 1:
-            self.split_lost(below, scans_below, epoch, pages, f"time limit of {seconds:g} s reached")
+            self.split_lost(below, epoch, pages, f"time limit of {seconds:g} s reached")
             return
         job, feed = self._job(below)
-        entry = ManifestEntry(**pages[0])
+        (entry,) = _entries(job, pages)
         if not job.has_result(entry.id):
-            job.write_result(
-                PageReading(
-                    page_id=entry.id,
-                    scan=entry.scan,
-                    page=entry.page,
-                    status=Status.FAILED,
-                    error_code=ErrorCode.TIMEOUT,
-                    error=f"the page took longer than {seconds:g} s: raise the limit with --page-seconds",
-                    seconds=seconds,
-                    attempts=job.attempts(entry.id),
-                )
+            reading = PageReading(
+                page_id=entry.id,
+                scan=entry.scan,
+                page=entry.page,
+                status=Status.FAILED,
+                error_code=ErrorCode.TIMEOUT,
+                error=f"the page took longer than {seconds:g} s: raise the limit with --page-seconds",
+                seconds=seconds,
+                attempts=job.attempts(entry.id),
+                version=VERSION,
             )
+            job.write_result(reading)
+            log_reading(job, reading)
+            job.cancel_after_failures()
         self._finish(feed, [entry])
 
     def _finish(self, feed: Feed, entries: Sequence[ManifestEntry]) -> None:
@@ -136,24 +162,57 @@ class PageService:
             feed.top_up()
 
     def _job(self, below: str) -> tuple[Job, Feed]:
-        path = self._roots.results / _inside(below)
+        path = self._roots.results / inside(below)
         job = _opened(path, _version(path))
         return job, Feed(job, below, self._app, self._redis)
 
 
-def _read_page(job: Job, scans: Path, entry: ManifestEntry, debug: Path | None) -> PageReading:
+def log_reading(job: Job, reading: PageReading) -> None:
+    """Log how a page ended: counts and codes, no letters and no names."""
+    values: dict[str, object] = {"seconds": reading.seconds, "attempt": reading.attempts}
+    if reading.error_code:
+        values["code"] = reading.error_code.value
+    else:
+        values["letters"] = len(reading.letters)
+    logger.info(
+        "page_failed" if reading.failed else "page_done",
+        job=shown(job.path.name),
+        page=reading.page_id,
+        status=reading.status.value,
+        **values,
+    )
+
+
+def _entries(job: Job, pages: list[dict[str, Any]]) -> list[ManifestEntry]:
+    """Return the pages of a message.
+
+    Raises:
+        ValueError: something is no page, or none that this job could have: ids depend on settings and model.
+    """
+    entries = [ManifestEntry.from_json(page) for page in pages]
+    for entry in entries:
+        inside(entry.scan)
+        if not entry.belongs_to(job.identity):
+            raise ValueError(f"the page {entry.id} is none of this job's")
+    return entries
+
+
+def _read_page(job: Job, scans: Path, entry: ManifestEntry, attempt: int, debug: Path | None) -> PageReading:
     failed = functools.partial(
         PageReading, page_id=entry.id, scan=entry.scan, page=entry.page, status=Status.FAILED
     )
-    attempt = job.begin_attempt(entry.id)
     if attempt > MAX_ATTEMPTS:
         cause = job.last_loss(entry.id) or "the worker's machine or main process ended"
-        return dataclasses.replace(
-            failed(error_code=ErrorCode.WORKER_LOST),
+        return PageReading(
+            page_id=entry.id,
+            scan=entry.scan,
+            page=entry.page,
             status=Status.QUARANTINED,
+            error_code=ErrorCode.WORKER_LOST,
             error=f"the page ended its worker {MAX_ATTEMPTS} times; last cause: {cause}. "
             "Look at the scan; `lettermill resume JOB --failed` tries it again",
             attempts=MAX_ATTEMPTS,
+            version=VERSION,
         )
     begun = time.monotonic()
     try:
@@ -164,14 +223,16 @@ def _read_page(job: Job, scans: Path, entry: ManifestEntry, debug: Path | None) 
         raise
     except Exception as error:
         reading = _failure(failed, error, job, entry)
-    return dataclasses.replace(reading, seconds=round(time.monotonic() - begun, 3), attempts=attempt)
+    seconds = round(time.monotonic() - begun, 3)
+    return msgspec.structs.replace(reading, seconds=seconds, attempts=attempt, version=VERSION)
 
 
 def _letters(job: Job, scans: Path, entry: ManifestEntry, debug: Path | None) -> PageReading:
-    path = scans / _inside(entry.scan)
-    _check_unchanged(path, entry)
     settings = job.settings
-    pixels = read_page(path, entry.page, settings.dpi, settings.limits, entry.pages)
+    bound_memory(settings.limits.memory)
+    scan = f"{job.scans_below}/{entry.scan}"
+    with open_scan(scans, scan, entry.bytes, entry.mtime_ns) as file:
+        pixels = read_page(file, entry.page, settings.dpi, settings.limits, entry.pages)
     classifier, lexicon = _classifier(job), _lexicon(job)
     if debug is None:
         lines, segmentation = read_lines(pixels, settings, classifier, lexicon)
@@ -185,7 +246,7 @@ def _letters(job: Job, scans: Path, entry: ManifestEntry, debug: Path | None) ->
         page=entry.page,
         status=Status.DONE if lines else Status.EMPTY,
         lines=lines,
-        skew_degrees=round(segmentation.skew_degrees, 3),
+        skew_degrees=round(float(segmentation.skew_degrees), 3),
         quality=tuple(flaw.value for flaw in find_flaws(segmentation)),
         measured=_measured(segmentation.quality),
     )
@@ -195,7 +256,7 @@ def _measured(quality: Quality) -> Measured:
     """Round what was measured: three decimals tell all that a person can see."""
     return Measured(
         **{
-            name: None if value is None else round(value, 3)
+            name: None if value is None else round(float(value), 3)
             for name, value in dataclasses.asdict(quality).items()
         }
     )
@@ -235,26 +296,6 @@ def _lexicon(job: Job) -> Lexicon | None:
     return _listed(job.path, job.settings.lexicon) if job.settings.lexicon else None
 
 
-def _check_unchanged(path: Path, entry: ManifestEntry) -> None:
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ScanError(
-            ErrorCode.SCAN_GONE,
-            "the file was there when the job was made and is gone: put it back and run again",
-        ) from error
-    except OSError as error:
-        raise ScanError(
-            ErrorCode.NOT_READABLE,
-            f"the file cannot be read ({error.strerror}): correct its permissions or check the disk, "
-            "and run again",
-        ) from error
-    if (status.st_size, status.st_mtime_ns) != (entry.bytes, entry.mtime_ns):
-        raise ScanError(
-            ErrorCode.SCAN_CHANGED, "the file was changed after the job was made: run again to read it anew"
-        )
-
-
 def _failure(
     failed: functools.partial[PageReading], error: Exception, job: Job, entry: ManifestEntry
 ) -> PageReading:
@@ -262,10 +303,10 @@ def _failure(
     if isinstance(error, MemoryError) or (isinstance(error, cv2.error) and "memory" in str(error).lower()):
         return failed(
             error_code=ErrorCode.OUT_OF_MEMORY,
-            error="the page needs more memory than there is: use fewer --workers, or a smaller scan",
+            error=memory_message(job.settings.limits),
         )
     place = traceback.extract_tb(error.__traceback__)[-1]
-    logger.exception("%s, page %d of job %s: reading failed", entry.scan, entry.page, job.path.name)
+    logger.exception("reading_failed", job=shown(job.path.name), page=entry.id)
     return failed(
         error_code=ErrorCode.INTERNAL,
         error=f"Lettermill itself failed at {place.filename}:{place.lineno} "
@@ -273,7 +314,7 @@ def _failure(
     )
 
 
-def _inside(path: str) -> PurePosixPath:
+def inside(path: str) -> PurePosixPath:
     """Return a path of a message, which may not lead out of its root.
 
     Raises:
@@ -291,4 +332,4 @@ def _redis_may_be_away(doing: str) -> Iterator[None]:
     try:
         yield
     except UNREACHABLE as error:
-        logger.warning("Redis did not answer while %s: %s", doing, error)
+        logger.warning("redis_away", doing=doing, error=str(error))

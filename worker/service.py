@@ -1,27 +1,38 @@
-"""A Celery worker on this machine: prefork, one thread a process, and a look at stalled jobs every minute."""
+"""A Celery worker on this machine: prefork, one thread a process, signs of life, a look at stalled jobs."""
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import signal
 import sys
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
+import redis
 from celery import bootsteps, signals
+from celery.worker import state
 
 from jobs.errors import LettermillError
-from jobs.feed import Sweep
-from jobs.job import Roots
+from jobs.feed import SIGN_SECONDS, Sweep, give_sign
+from jobs.files import shown
+from jobs.job import VERSION, Roots
+from jobs.log import LogFormat, hush_libraries, logger, set_up_logging
 from jobs.machine import usable_cores
-from jobs.queue import QUEUE, UNREACHABLE, check_broker, make_app, without_password
+from jobs.queue import LANES, UNREACHABLE, check_broker, make_app, without_password
 from worker.pages import PageService
 from worker.tasks import register_tasks
 
-logger = logging.getLogger("lettermill")
+_SWEEP_SECONDS = 15
 
-_SWEEP_SECONDS = 60
+_DEAF_SECONDS = 30
+"""A worker that takes nothing for so long while messages wait has lost its connection without a word."""
+
+_PR_SET_PDEATHSIG = 1
 
 
 def serve(
@@ -31,6 +42,7 @@ def serve(
     concurrency: int | None,
     sweep: bool,
     debug: Path | None = None,
+    log_format: LogFormat = "text",
 ) -> None:
     """Run a worker until it is told to stop; ends the process with the worker's exit status.
 
@@ -41,66 +53,132 @@ def serve(
         concurrency: pages read at once; None for the number of cores this process may use.
         sweep: whether to look after submitted jobs that stand still.
         debug: the folder for drawings of the pages, if any.
+        log_format: how events are logged to standard error.
 
     Raises:
         BrokerUnreachable: no Redis answers at the start.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("celery").setLevel(logging.WARNING)
+    set_up_logging(log_format)
+    # Celery's own lines about tasks that failed say again what tasks.py and pages.py have logged.
+    logging.getLogger("celery.worker.request").setLevel(logging.CRITICAL)
     client = check_broker(broker)
     app = make_app(broker)
     roots = Roots(scans, results)
-    register_tasks(app, PageService(app, broker, roots, debug))
+    worker_id = uuid.uuid4().hex
+    register_tasks(app, PageService(app, broker, roots, worker_id, debug))
+    app.steps["consumer"].add(_step("Pulse", Pulse(client, worker_id), SIGN_SECONDS))
     if sweep:
-        app.steps["consumer"].add(_sweep_step(Sweep(results, app, client)))
+        app.steps["consumer"].add(_step("Sweep", _Looking(Sweep(results, app, client)), _SWEEP_SECONDS))
     signals.worker_process_init.connect(_prepare_child)
     processes = concurrency or usable_cores()
     logger.info(
-        "reads pages from %s with %d processes; scans %s, results %s",
-        without_password(broker),
-        processes,
-        scans,
-        results,
+        "worker_started",
+        worker=worker_id,
+        version=VERSION,
+        broker=without_password(broker),
+        processes=processes,
+        scans=shown(scans),
+        results=shown(results),
     )
     worker = app.Worker(
         pool_cls="prefork",
         concurrency=processes,
-        queues=[QUEUE],
+        queues=list(LANES),
         hostname=f"lettermill-{os.getpid()}@%h",
         loglevel="WARNING",
         quiet=True,
-        # Nothing is asked of the other workers, so the chatter at the start (1 s) can go.
+        # Nothing is asked of the other workers, so the chatter at the start (1 s) and later can go.
         without_mingle=True,
         without_gossip=True,
+        without_heartbeat=True,
     )
     worker.start()
+    logger.info("worker_stopped", worker=worker_id)
     sys.exit(worker.exitcode)
 
 
 def _prepare_child(**_: Any) -> None:
     cv2.setNumThreads(1)
+    hush_libraries()
+    _die_with_parent()
 
 
-def _sweep_step(sweep: Sweep) -> type[bootsteps.StartStopStep]:
-    """Return the consumer step that runs the sweep at the start and once a minute, in the main process."""
+def _die_with_parent() -> None:
+    """Have the system kill this process when its parent dies: nobody else would stop an endless page."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # It died in between.
+            os.kill(os.getpid(), signal.SIGKILL)
 
-    def look() -> None:
+
+class Pulse:
+    """Gives a worker's signs of life, and finds out that it hears nothing any more.
+
+    Args:
+        client: the broker's Redis, over a connection of its own.
+        worker: the worker's id.
+    """
+
+    def __init__(self, client: redis.Redis, worker: str) -> None:
+        self._redis = client
+        self._worker = worker
+        self._deaf = 0
+
+    def __call__(self) -> None:
+        """Give a sign.
+
+        Raises:
+            ConnectionError: messages wait and the worker has taken none for a while; from a timer of the
+                consumer this makes it connect anew.
+        """
+        give_sign(self._redis, self._worker)
+        idle = not state.reserved_requests
+        self._deaf = self._deaf + 1 if idle and any(self._redis.llen(lane) for lane in LANES) else 0
+        if self._deaf > _DEAF_SECONDS / SIGN_SECONDS:
+            self._deaf = 0
+            raise _Deaf(f"messages wait, and none came for {_DEAF_SECONDS} s")
+
+
+class _Deaf(ConnectionError):
+    """The worker must connect anew."""
+
+
+class _Looking:
+    """A sweep whose troubles are logged: the worker's main process lives on."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep = sweep
+
+    def __call__(self) -> None:
         try:
-            for folder in sweep():
-                logger.warning("job %s stood still; its unfinished pages are queued again", folder)
-        except (LettermillError, OSError, *UNREACHABLE) as error:
-            logger.warning("could not look after the jobs: %s", error)
+            self._sweep()
+        except (LettermillError, OSError) as error:
+            logger.warning("sweep_failed", error=str(error))
 
-    class SweepStep(bootsteps.StartStopStep):
-        """Looks after stalled jobs."""
 
+def _step(title: str, act: Callable[[], None], seconds: float) -> type[bootsteps.StartStopStep]:
+    """Return a step of the consumer that acts at the start and every so many seconds, in the main process."""
+
+    def safely() -> None:
+        try:
+            act()
+        except _Deaf:
+            raise  # Celery closes the connection and makes a new one.
+        except UNREACHABLE as error:
+            logger.warning("redis_away", doing=title.lower(), error=str(error))
+
+    class Step(bootsteps.StartStopStep):
+        """Acts regularly."""
+
+        name = f"worker.service.{title}"
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, parent: Any) -> None:
-            parent.timer.call_after(1, look)
-            self._timer = parent.timer.call_repeatedly(_SWEEP_SECONDS, look)
+            parent.timer.call_after(1, safely)
+            self._timer = parent.timer.call_repeatedly(seconds, safely)
 
         def stop(self, parent: Any) -> None:
             self._timer.cancel()
 
-    return SweepStep
+    return Step

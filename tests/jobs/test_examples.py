@@ -28,7 +28,7 @@ def test_every_page_but_the_damaged_one_reads() -> None:
     pages = {}
     for scan in find_scans(EXAMPLES / "scans")[0]:
         path = EXAMPLES / "scans" / scan
-        pages[scan] = count_pages(path) if path.suffix in DOCUMENT_SUFFIXES else 1
+        pages[scan] = count_pages(path, Limits()) if path.suffix in DOCUMENT_SUFFIXES else 1
         for page in range(1, pages[scan] + 1):
             if scan == "water-damage.png":
                 with pytest.raises(ScanError) as caught:

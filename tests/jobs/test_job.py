@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -17,10 +18,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jobs.errors import BadData, ErrorCode, ModelProblem, NoScans, NotAJob, UsageProblem
-from jobs.job import Job, ManifestEntry, Roots, Submission, find_job_folders, submit
+from jobs.files import shown
+from jobs.job import Job, Roots, find_job_folders
+from jobs.manifest import ManifestEntry
 from jobs.models import Model
-from jobs.readings import Box, Letter, LineReading, Measured, PageReading, Status
+from jobs.readings import Box, Letter, LineReading, Measured, PageReading, Status, from_bytes, to_bytes
 from jobs.settings import Limits, Settings
+from jobs.submit import Submission, submit
 from jobs.word_list import read_word_list
 
 Submit = Callable[..., Submission]
@@ -204,7 +208,8 @@ def test_a_result_folder_that_takes_nothing(
 root, scans = Path(sys.argv[1]), Path(sys.argv[1]) / "scans"
 for out in (root / "new", root / "closed", root / "closed" / "deep"):
     try:
-        job.submit(scans, out, settings.Settings(), models.load_model(root / "model"), job.Roots(scans, out))
+        model = models.load_model(root / "model")
+        submit.submit(scans, out, settings.Settings(), model, job.Roots(scans, out))
     except errors.ResultsNotWritable as error:
         sys.stdout.write(error.what + "\\n")
 """
@@ -320,29 +325,16 @@ readings = st.builds(
 
 @hypothesis_settings(deadline=None)  # The machine may be busy.
 @given(readings)
-def test_readings_survive_json(reading: PageReading) -> None:
-    assert PageReading.from_json(json.loads(json.dumps(reading.to_json()))) == reading
-
-
-def test_a_result_from_before_quality_was_measured_is_read(
-    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
-) -> None:
-    job = job_of("a.png")
-    (entry,) = entries(job)
-    job.write_result(reading_of(entry, "AB"))
-    path = job.result_path(entry.id)
-    values = json.loads(path.read_bytes())
-    del values["measured"]
-    path.write_text(json.dumps(values))
-    assert job.read_result(entry.id) == reading_of(entry, "AB")
+def test_readings_survive_their_bytes(reading: PageReading) -> None:
+    assert from_bytes(to_bytes(reading)) == msgspec.structs.replace(reading, scan=shown(reading.scan))
 
 
 def test_results_survive_the_disk(job_of: Callable[..., Job], reading_of: Callable[..., PageReading]) -> None:
     job = job_of(os.fsdecode(b"caf\xe9.png"), "b.png")
     first, second = entries(job)
-    reading = dataclasses.replace(reading_of(second, "HELLO WORLD\nAGAIN"), quality=("SKEWED",))
+    reading = msgspec.structs.replace(reading_of(second, "HELLO WORLD\nAGAIN"), quality=("SKEWED",))
     job.write_result(reading)
-    assert job.read_result(second.id) == reading
+    assert job.read_result(second.id) == msgspec.structs.replace(reading, scan=shown(second.scan))
     assert reading.text == "HELLO WORLD\nAGAIN"
     assert job.read_result(first.id) is None
     assert (job.tally().pages, job.tally().finished, job.tally().complete) == (2, 1, False)
@@ -366,15 +358,53 @@ def test_damaged_results_are_told_and_read_again(
     assert job.has_result(second.id)
 
 
-def test_results_from_before_there_were_word_lists(
-    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"A"', b'"B"'), (b'"word"', b'"WORD"'), (b"0.98", b"0.99"), (b"true", b"false")]
+)
+def test_a_result_edited_by_hand_is_told(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading], old: bytes, new: bytes
 ) -> None:
     job = job_of("a.png")
-    reading = reading_of(entries(job)[0], "AB")
-    older = reading.to_json()
-    for line in older["lines"]:
-        del line["lexicon_text"]
-    assert PageReading.from_json(older) == reading
+    (entry,) = entries(job)
+    job.write_result(msgspec.structs.replace(reading_of(entry, "AB"), quality=("word", "true")))
+    path = job.result_path(entry.id)
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(NotAJob, match="damaged"):
+        job.read_result(entry.id)
+
+
+def test_a_result_in_another_pages_place_is_told(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
+) -> None:
+    job = job_of("a.png", "b.png")
+    first, second = entries(job)
+    job.write_result(reading_of(first, "AB"))
+    job.result_path(second.id).parent.mkdir(parents=True, exist_ok=True)
+    job.result_path(first.id).rename(job.result_path(second.id))
+    with pytest.raises(NotAJob, match="another page"):
+        job.read_result(second.id)
+
+
+def test_a_reading_counts_more_than_a_failure_whichever_comes_first(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
+) -> None:
+    job = job_of("a.png", "b.png")
+    first, second = entries(job)
+    job.write_result(failed(first, ErrorCode.TIMEOUT))
+    assert (job.tally().finished, job.tally().failed) == (1, 1)
+    for entry in (first, second):
+        job.write_result(reading_of(entry, "AB"))
+    job.write_result(failed(second, ErrorCode.TIMEOUT))
+    assert (job.tally().finished, job.tally().failed) == (2, 0)
+    assert [job.read_result(entry.id) for entry in (first, second)] == [
+        reading_of(entry, "AB") for entry in (first, second)
+    ]
+
+
+def begin(job: Job, entry: ManifestEntry) -> int | None:
+    with job.attempt(entry.id) as attempt:
+        return attempt
 
 
 def test_a_result_ends_the_attempts(
@@ -382,7 +412,7 @@ def test_a_result_ends_the_attempts(
 ) -> None:
     job = job_of("a.png")
     (entry,) = entries(job)
-    assert [job.begin_attempt(entry.id) for _ in range(2)] == [1, 2]
+    assert [begin(job, entry) for _ in range(2)] == [1, 2]
     job.note_loss(entry.id, "WORKER_LOST")
     job.note_loss(entry.id, "OUT_OF_MEMORY")
     assert job.attempts(entry.id) == 2
@@ -390,7 +420,51 @@ def test_a_result_ends_the_attempts(
     job.write_result(reading_of(entry, "A"))
     assert job.attempts(entry.id) == 0
     assert job.last_loss(entry.id) == ""
-    assert job.begin_attempt(entry.id) == 1
+    assert begin(job, entry) == 1
+
+
+def test_a_page_is_attempted_by_one_process_at_a_time(job_of: Callable[..., Job]) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    with job.attempt(entry.id) as first, job.attempt(entry.id) as second:
+        assert (first, second) == (1, None)
+    assert job.attempts(entry.id) == 1
+    assert begin(job, entry) == 2
+
+
+def test_an_attempt_that_was_nobodys_fault_does_not_count(job_of: Callable[..., Job]) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    begin(job, entry)
+    job.note_loss(entry.id, "signal 9")
+    with job.attempt(entry.id):
+        job.take_back_attempt(entry.id)
+    assert (job.attempts(entry.id), job.last_loss(entry.id)) == (1, "signal 9")
+
+
+def test_a_job_is_stopped_and_goes_on(
+    job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
+) -> None:
+    job = job_of("a.png", "b.png")
+    job.write_result(reading_of(entries(job)[0], "A"))
+    assert job.cancelled is None
+    job.cancel("because")
+    job.cancel("for another reason")
+    assert job.cancelled == "because"
+    tally = job.tally()
+    assert (tally.finished, tally.cancelled, tally.complete) == (1, True, True)
+    job.uncancel()
+    assert not job.tally().complete
+    job.cancel("again")
+    assert job_of().cancelled is None  # The same command goes on.
+
+
+def test_a_job_is_stopped_when_more_fail_than_it_allows(job_of: Callable[..., Job]) -> None:
+    job = dataclasses.replace(job_of("a.png", "b.png", "c.png"), max_failures=1)
+    for entry, stopped in zip(entries(job), (False, True, True), strict=True):
+        job.write_result(failed(entry, ErrorCode.TRUNCATED))
+        assert job.cancel_after_failures() is stopped
+    assert "2 pages failed" in (job.cancelled or "")
 
 
 def test_which_failures_are_tried_again(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import io
 import itertools
 import json
@@ -14,14 +13,16 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 from PIL import Image
 
 from jobs.collect import collect
 from jobs.errors import ErrorCode
-from jobs.job import Job, ManifestEntry
+from jobs.job import Job
+from jobs.manifest import ManifestEntry
 from jobs.printed import summary_text
-from jobs.readings import PageReading, Status
+from jobs.readings import Box, Letter, LineReading, PageReading, Status
 from jobs.report import ADVICE, QUALITY_ADVICE, visible
 
 JobOf = Callable[..., Job]
@@ -118,6 +119,20 @@ def test_nothing_read_and_nothing_failed(job_of: JobOf, reading_of: ReadingOf) -
     assert "No letter was read." in words(report(job))
 
 
+def test_a_stopped_job_is_told(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png", "b.png", "c.png")
+    job.write_result(reading_of(entries(job)[0], "AB"))
+    job.cancel("enough <b>said</b> she")
+    page = words(report(job))
+    assert "The job was stopped (enough <b>said</b> she) before 2 pages were begun: lettermill resume" in page
+    assert "no result yet" not in page
+    assert "No page failed." in page
+    printed = summary_text(collect(job))
+    assert "3  (1 DONE, 2 CANCELLED)" in printed
+    assert f"stopped: enough <b>said</b> she. Go on with: lettermill resume '{job.path}'" in printed
+    assert "unfinished" not in printed
+
+
 @pytest.mark.parametrize("code", ErrorCode)
 def test_every_failure_has_advice(job_of: JobOf, code: ErrorCode) -> None:
     job = job_of("a.png")
@@ -131,7 +146,7 @@ def test_every_failure_has_advice(job_of: JobOf, code: ErrorCode) -> None:
 def test_quality_is_told_with_advice(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png", "b.png", "c.png")
     for entry, quality in zip(entries(job), [("BLURRED", "SKEWED"), ("BLURRED",), ()], strict=True):
-        job.write_result(dataclasses.replace(reading_of(entry, "AB"), quality=quality))
+        job.write_result(msgspec.structs.replace(reading_of(entry, "AB"), quality=quality))
     page = words(report(job))
     printed = re.sub(r"\s+", " ", summary_text(collect(job)))
     for expected in (*QUALITY_ADVICE["BLURRED"], *QUALITY_ADVICE["SKEWED"]):
@@ -152,7 +167,7 @@ def test_without_a_flaw_nothing_is_said_of_quality(read_job: Callable[..., Job])
 def test_a_quality_code_of_another_version_is_shown_and_escaped(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png")
     (entry,) = entries(job)
-    job.write_result(dataclasses.replace(reading_of(entry, "AB"), quality=("<b>NEW</b>",)))
+    job.write_result(msgspec.structs.replace(reading_of(entry, "AB"), quality=("<b>NEW</b>",)))
     assert "<b>NEW</b>" in report(job).text
     assert "<b>NEW</b>: 1 page" in summary_text(collect(job))
 
@@ -240,8 +255,8 @@ def test_pictures_show_the_letter(read_job: Callable[..., Job]) -> None:
 @pytest.mark.parametrize(
     ("do", "told"),
     [
-        (lambda path: path.unlink(), "No picture: the scan is no longer there"),
-        (lambda path: path.write_bytes(b"other"), "No picture: the scan has changed"),
+        (lambda path: path.unlink(), "No picture: the file is no longer there"),
+        (lambda path: path.write_bytes(b"other"), "No picture: the file was changed"),
     ],
 )
 def test_a_scan_that_is_gone_or_changed_is_said_so(
@@ -257,9 +272,9 @@ def test_a_scan_that_is_gone_or_changed_is_said_so(
 def test_a_box_outside_of_the_scan(job_of: JobOf, reading_of: ReadingOf, picture: Image.Image) -> None:
     job = job_of("a.png")
     (entry,) = entries(job)
-    reading = reading_of(entry, "A", sure=0.5).to_json()
-    reading["lines"][0]["letters"][0][0] = [5000, 5000, 10, 10]
-    job.write_result(PageReading.from_json(reading))
+    letter = Letter(Box(5000, 5000, 10, 10), 1, (("A", 0.5),), True)
+    lines = (LineReading(letter.box, (letter,)),)
+    job.write_result(msgspec.structs.replace(reading_of(entry, "A"), lines=lines))
     assert "outside of the scan" in words(report(job))
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import random
-from collections.abc import Callable
+import re
+import socket
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pypdfium2
 import pytest
+from hostile_files import chained_tiff, long_pdf, packed, pdf_with_image, png_chunk, tiff, tiff_with_tile
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from jobs.errors import ErrorCode, NoScans, ScanError, UsageProblem
-from jobs.scans import SCAN_SUFFIXES, count_pages, find_scans, read_page
+from jobs.scans import _natural, count_pages, find_scans, open_scan, read_page
 from jobs.settings import Limits
 
 LIMITS = Limits()
@@ -155,7 +165,7 @@ def test_every_page_of_a_tiff(scans: Path) -> None:
     sheets = [Image.new("L", (10 + 5 * number, 20), 50 * number) for number in range(4)]
     path = scans / "pages.tif"
     sheets[0].save(path, save_all=True, append_images=sheets[1:], compression="tiff_lzw")
-    assert count_pages(path) == 4
+    assert count_pages(path, LIMITS) == 4
     for number, sheet in enumerate(sheets):
         assert (read(path, number + 1) == np.asarray(sheet)).all()
     assert refused(path, 5).code is ErrorCode.NO_SUCH_PAGE
@@ -165,7 +175,7 @@ def test_every_page_of_a_pdf(scans: Path, picture: Image.Image) -> None:
     path = scans / "pages.pdf"
     second = Image.new("L", (30, 90), 128)
     picture.save(path, save_all=True, append_images=[second])
-    assert count_pages(path) == 2
+    assert count_pages(path, LIMITS) == 2
     assert shows_the_picture(read(path))
     assert read(path, 2).shape == (90, 30)
     assert refused(path, 3).code is ErrorCode.NO_SUCH_PAGE
@@ -256,7 +266,7 @@ def test_password(scans: Path, picture: Image.Image) -> None:
     (scans / "secret.pdf").write_bytes(content)
     assert refused(scans / "secret.pdf").code is ErrorCode.PASSWORD
     with pytest.raises(ScanError):
-        count_pages(scans / "secret.pdf")
+        count_pages(scans / "secret.pdf", LIMITS)
 
 
 def test_bomb(scans: Path) -> None:
@@ -298,9 +308,21 @@ def test_gone(scans: Path) -> None:
     assert refused(scans / "folder" / "gone.png").code is ErrorCode.SCAN_GONE
 
 
-def test_folder_in_the_place_of_a_file(scans: Path) -> None:
-    (scans / "page.png").mkdir()
-    assert refused(scans / "page.png").code is ErrorCode.NOT_READABLE
+@pytest.mark.parametrize("suffix", ["png", "tif", "pdf"])
+def test_what_is_no_file_is_refused_at_once(
+    scans: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(scans)  # A socket's path is short.
+    Path(f"folder.{suffix}").mkdir()
+    os.mkfifo(f"pipe.{suffix}")
+    Path(f"device.{suffix}").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(f"socket.{suffix}")
+        for name in ("folder", "pipe", "device", "socket"):
+            problem = refused(scans / f"{name}.{suffix}")
+            assert problem.code is ErrorCode.NOT_READABLE, name
+            with pytest.raises(ScanError):
+                count_pages(scans / f"{name}.{suffix}", LIMITS)
 
 
 def test_forbidden_file(open_folder: Path, picture: Image.Image, as_nobody: Callable[..., str]) -> None:
@@ -335,21 +357,130 @@ for path in sys.argv[1:]:
     assert all("cannot list the folder" in line and "Permission denied" in line for line in told)
 
 
-def test_damaged_bytes_never_raise_anything_else(scans: Path, picture: Image.Image) -> None:
-    chance = random.Random(7)
-    for suffix in sorted(SCAN_SUFFIXES - {".jpe", ".jfif", ".dib", ".tiff", ".jpeg"}):
-        path = scans / f"damaged{suffix}"
-        picture.save(path)
-        whole = path.read_bytes()
-        for _ in range(40):
-            content = bytearray(whole)
-            for _ in range(4):
-                content[chance.randrange(min(len(content), 400))] = chance.randrange(256)
-            path.write_bytes(content)
-            try:
-                read_page(path, 1, 72, Limits(max_megapixels=1))
-            except ScanError as error:
-                assert error.message
+# --- bombs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP", b"iTXt"])
+def test_a_png_whose_metadata_unpacks_to_a_gigabyte(scans: Path, picture: Image.Image, kind: bytes) -> None:
+    picture.convert("L").save(scans / "page.png")
+    whole = (scans / "page.png").read_bytes()
+    start = b"a\0" + (b"\1\0\0\0" if kind == b"iTXt" else b"\0")
+    bomb = png_chunk(kind, start + packed(bytes(1 << 20), 1 << 10))
+    (scans / "page.png").write_bytes(whole[:33] + bomb + whole[33:])
+    assert refused(scans / "page.png").code is ErrorCode.NOT_AN_IMAGE
+
+
+def test_a_png_with_a_large_colour_profile_reads(scans: Path, picture: Image.Image) -> None:
+    picture.save(scans / "page.png", icc_profile=random.Random(1).randbytes(3_000_000))
+    assert shows_the_picture(read(scans / "page.png"))
+
+
+def test_a_tile_that_is_larger_than_its_page(scans: Path) -> None:
+    (scans / "tile.tif").write_bytes(tiff_with_tile(32768))
+    problem = refused(scans / "tile.tif")
+    assert problem.code is ErrorCode.TOO_MANY_PIXELS
+    assert "tile of the page has 32768×32768 pixels" in problem.message
+
+
+def test_a_large_page_behind_a_small_one(scans: Path, picture: Image.Image) -> None:
+    small = tiff(60, 40, zlib.compress(bytes(2400)), (273, 256), (277, 1), (278, 40), (279, 20))
+    directory = len(small)
+    large = bytearray(tiff(40_000, 40_000, b"", (273, 256), (277, 1), (278, 40_000), (279, 20))[8:256])
+    chained = bytearray(small)
+    struct.pack_into("<I", chained, 8 + 2 + 12 * 9, directory)
+    (scans / "pages.tif").write_bytes(chained + large)
+    assert count_pages(scans / "pages.tif", LIMITS) == 2
+    assert refused(scans / "pages.tif", page=2).code is ErrorCode.TOO_MANY_PIXELS
+
+
+def test_a_chain_of_pages_is_followed_no_further_than_the_limit(scans: Path) -> None:
+    """Half a million directories: to follow them all would take minutes."""
+    (scans / "chain.tif").write_bytes(chained_tiff(500_000))
+    with pytest.raises(ScanError) as caught:
+        count_pages(scans / "chain.tif", Limits(max_pages=1000))
+    assert caught.value.code is ErrorCode.TOO_MANY_PAGES
+    problem = refused(scans / "chain.tif", limits=Limits(max_pages=1000), pages=1)
+    assert problem.code is ErrorCode.TOO_MANY_PAGES
+    assert "--max-pages" in problem.message
+
+
+def test_a_pdf_of_a_hundred_thousand_pages(scans: Path) -> None:
+    (scans / "long.pdf").write_bytes(long_pdf(100_000))
+    assert refused(scans / "long.pdf", pages=1).code is ErrorCode.TOO_MANY_PAGES
+    with pytest.raises(ScanError, match="--max-pages"):
+        count_pages(scans / "long.pdf", LIMITS)
+    assert count_pages(scans / "long.pdf", Limits(max_pages=100_000)) == 100_000
+
+
+def test_the_page_limit_is_inclusive(scans: Path, picture: Image.Image) -> None:
+    for suffix in ("tif", "pdf"):
+        path = scans / f"sheets.{suffix}"
+        picture.save(path, save_all=True, append_images=[picture] * 2)
+        assert count_pages(path, Limits(max_pages=3)) == 3
+        assert shows_the_picture(read(path, 3, limits=Limits(max_pages=3)))
+        assert refused(path, limits=Limits(max_pages=2)).code is ErrorCode.TOO_MANY_PAGES
+
+
+def test_an_image_in_a_pdf_that_is_larger_than_the_page(scans: Path) -> None:
+    """PDFium would draw nothing where it gets no memory for it."""
+    (scans / "image.pdf").write_bytes(pdf_with_image(40_000))
+    problem = refused(scans / "image.pdf")
+    assert problem.code is ErrorCode.TOO_MANY_PIXELS
+    assert "image on the page has 40000×40000 pixels" in problem.message
+
+
+def test_an_image_in_a_pdf_that_cannot_be_decoded_is_no_empty_page(scans: Path, picture: Image.Image) -> None:
+    picture.save(scans / "page.pdf")
+    content = (scans / "page.pdf").read_bytes()
+    start = content.index(b"\xff\xd8")
+    (scans / "page.pdf").write_bytes(content[:start] + bytes(300) + content[start + 300 :])
+    assert refused(scans / "page.pdf").code is ErrorCode.TRUNCATED
+
+
+def test_a_place_that_no_file_has_is_damage_and_not_the_disk(scans: Path) -> None:
+    far = 1 << 62
+    (scans / "far.tif").write_bytes(struct.pack("<2sHHHQ", b"II", 43, 8, 0, far))
+    assert refused(scans / "far.tif").code in (ErrorCode.TRUNCATED, ErrorCode.NOT_AN_IMAGE)
+
+
+def test_a_webp_canvas_without_end(scans: Path, picture: Image.Image) -> None:
+    picture.save(scans / "page.webp", save_all=True, append_images=[picture.rotate(180)])
+    content = bytearray((scans / "page.webp").read_bytes())
+    assert content[12:16] == b"VP8X"
+    content[24:30] = (16_383).to_bytes(3, "little") * 2
+    (scans / "page.webp").write_bytes(content)
+    assert refused(scans / "page.webp").code is ErrorCode.TOO_MANY_PIXELS
+
+
+def test_a_bmp_of_few_runs(scans: Path) -> None:
+    """A jump of 255 rows of a hundred million pixels."""
+    data = bytes([0, 2, 255, 255, 0, 1])
+    header = struct.pack("<IiiHHIIiiII", 40, 100_000_000, 2, 1, 8, 1, len(data), 0, 0, 1, 0)
+    head = struct.pack("<2sIHHI", b"BM", 58 + len(data), 0, 0, 58)
+    (scans / "runs.bmp").write_bytes(head + header + bytes(4) + data)
+    assert refused(scans / "runs.bmp", limits=Limits(max_megapixels=100)).code is ErrorCode.TOO_MANY_PIXELS
+
+
+def test_memory_is_bounded(scans: Path) -> None:
+    """In a process of its own: the bound would stay."""
+    Image.new("RGBA", (8000, 8000)).save(scans / "page.png", compress_level=1)
+    code = """
+import sys
+from pathlib import Path
+from jobs.machine import bound_memory
+from jobs.scans import read_page
+from jobs.settings import Limits
+limits = Limits(max_megapixels=64)
+bound_memory(600_000_000)
+try:
+    read_page(Path(sys.argv[1]), 1, 72, limits)
+except MemoryError:
+    sys.stdout.write("MemoryError ")
+bound_memory(limits.memory)
+sys.stdout.write(str(read_page(Path(sys.argv[1]), 1, 72, limits).shape))
+"""
+    done = subprocess.run([sys.executable, "-c", code, scans / "page.png"], capture_output=True, text=True)
+    assert done.stdout == "MemoryError (8000, 8000)", done.stderr
 
 
 # --- names and folders --------------------------------------------------------------------------
@@ -379,7 +510,7 @@ def test_odd_names(scans: Path, picture: Image.Image, name: str) -> None:
         assert path.name in find_scans(scans)[0]
         assert shows_the_picture(read(path))
         if suffix != ".png":
-            assert count_pages(path) == 1
+            assert count_pages(path, LIMITS) == 1
 
 
 def test_finds_scans_in_natural_order_and_counts_the_rest(scans: Path) -> None:
@@ -421,3 +552,113 @@ def test_missing_folder_and_file_as_folder(scans: Path) -> None:
         find_scans(scans / "missing")
     with pytest.raises(UsageProblem, match="is a file"):
         find_scans(scans / "file")
+
+
+@given(st.lists(st.text(st.sampled_from("ab/019é \udcff"), min_size=1), max_size=8))
+def test_numbers_in_names_count_as_numbers(names: list[str]) -> None:
+    def parts(path: str) -> tuple[list[tuple[int, int, str]], str]:
+        return [
+            (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split("([0-9]+)", path)
+        ], path
+
+    assert sorted(sorted(names), key=_natural) == sorted(names, key=parts)
+
+
+# --- below the scan root ------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def opened(root: Path, scan: str) -> Iterator[BinaryIO]:
+    status = (root / scan).stat()
+    with open_scan(root, scan, status.st_size, status.st_mtime_ns) as file:
+        yield file
+
+
+def not_opened(root: Path, scan: str, size: int = 0, mtime_ns: int = 0) -> ErrorCode:
+    with pytest.raises(ScanError) as caught, open_scan(root, scan, size, mtime_ns):
+        pass
+    return caught.value.code
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pdf"])
+def test_what_is_opened_is_read(scans: Path, picture: Image.Image, suffix: str) -> None:
+    (scans / "box").mkdir()
+    picture.save(scans / "box" / f"page.{suffix}")
+    with opened(scans, f"box/page.{suffix}") as file:
+        (scans / "box" / f"page.{suffix}").write_bytes(b"")  # Whatever the name stands for by now.
+        (scans / "box" / f"page.{suffix}").unlink()
+        assert refused_file(file).code is ErrorCode.EMPTY_FILE
+    picture.save(scans / "box" / f"page.{suffix}")
+    with opened(scans, f"box/page.{suffix}") as file:
+        (scans / "box" / f"page.{suffix}").unlink()
+        assert shows_the_picture(read_page(file, 1, 72, LIMITS))
+
+
+def refused_file(file: BinaryIO) -> ScanError:
+    with pytest.raises(ScanError) as caught:
+        read_page(file, 1, 72, LIMITS)
+    return caught.value
+
+
+def test_links_within_the_scan_root_are_followed(scans: Path, picture: Image.Image, tmp_path: Path) -> None:
+    (scans / "box").mkdir()
+    picture.save(scans / "box" / "page.png")
+    (scans / "link.png").symlink_to("box/page.png")
+    (scans / "second").symlink_to(scans / "box")
+    (tmp_path / "other name").symlink_to(scans)
+    for root in (scans, tmp_path / "other name", tmp_path):
+        for scan in ("link.png", "second/page.png"):
+            below = scan if root != tmp_path else f"scans/{scan}"
+            with opened(root, below) as file:
+                assert shows_the_picture(read_page(file, 1, 72, LIMITS))
+
+
+def test_links_out_of_the_scan_root_are_not_opened(scans: Path, picture: Image.Image, tmp_path: Path) -> None:
+    (tmp_path / "scans and more").mkdir()
+    picture.save(tmp_path / "scans and more" / "page.png")
+    (scans / "link.png").symlink_to(tmp_path / "scans and more" / "page.png")
+    (scans / "folder").symlink_to("../scans and more")
+    (scans / "chain.png").symlink_to("folder/page.png")
+    (scans / "device.png").symlink_to("/dev/zero")
+    assert "link.png" in find_scans(scans)[0]  # It gets a row.
+    for scan in ("link.png", "folder/page.png", "chain.png", "device.png", "../scans and more/page.png"):
+        assert not_opened(scans, scan) is ErrorCode.OUTSIDE, scan
+    assert not_opened(scans, str(tmp_path / "scans and more" / "page.png")) is ErrorCode.OUTSIDE
+    with opened(tmp_path, "scans/chain.png") as file:
+        assert shows_the_picture(read_page(file, 1, 72, LIMITS))
+
+
+def test_a_folder_that_becomes_a_link_meanwhile(
+    scans: Path, picture: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between looking where a path leads and opening it."""
+    (tmp_path / "outside").mkdir()
+    picture.save(tmp_path / "outside" / "page.png")
+    (scans / "box").mkdir()
+    picture.save(scans / "box" / "page.png")
+    resolve = os.path.realpath
+
+    def resolve_and_swap(path: Any, *, strict: bool = False) -> str:
+        resolved = resolve(path, strict=strict)
+        if strict:
+            (scans / "box").rename(scans / "before")
+            (scans / "box").symlink_to(tmp_path / "outside")
+        return resolved
+
+    monkeypatch.setattr(os.path, "realpath", resolve_and_swap)
+    assert not_opened(scans, "box/page.png") in (ErrorCode.NOT_READABLE, ErrorCode.SCAN_GONE)
+
+
+def test_what_became_of_a_scan_since(scans: Path, picture: Image.Image) -> None:
+    picture.save(scans / "page.png")
+    status = (scans / "page.png").stat()
+    assert not_opened(scans, "page.png", status.st_size + 1, status.st_mtime_ns) is ErrorCode.SCAN_CHANGED
+    assert not_opened(scans, "page.png", status.st_size, status.st_mtime_ns - 1) is ErrorCode.SCAN_CHANGED
+    assert not_opened(scans, "gone.png") is ErrorCode.SCAN_GONE
+    assert not_opened(scans, "page.png/below.png") is ErrorCode.SCAN_GONE
+    (scans / "dangling.png").symlink_to("nowhere")
+    assert not_opened(scans, "dangling.png") is ErrorCode.SCAN_GONE
+    (scans / "round.png").symlink_to("round.png")
+    assert not_opened(scans, "round.png") is ErrorCode.NOT_READABLE
+    os.mkfifo(scans / "pipe.png")
+    assert not_opened(scans, "pipe.png") is ErrorCode.NOT_READABLE

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import BadData, ErrorCode
-from jobs.job import Job, ManifestEntry
+from jobs.job import Job
+from jobs.manifest import ManifestEntry
 from jobs.printed import score_text
 from jobs.readings import PageReading, Status
 from jobs.score import Confusion, Score, score

@@ -1,0 +1,171 @@
+"""Submitting: a folder of scans becomes a job folder, or opens the one that it has."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+import re
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ResultsNotWritable, UsageProblem
+from jobs.files import shown, written_whole
+from jobs.job import LEXICON_FILE, VERSION, Job, Roots, locked
+from jobs.manifest import ManifestEntry, digest
+from jobs.models import CARD_FILE, MODEL_FILE, Model
+from jobs.page_count import PageCounter
+from jobs.scans import DOCUMENT_SUFFIXES, find_scans
+from jobs.settings import Settings
+from jobs.word_list import WordList
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Submission:
+    """What making or reopening a job found.
+
+    Attributes:
+        job: the job.
+        pages: pages in the manifest.
+        to_read: pages without a result.
+        other_files: files below the scan root that are no scans.
+    """
+
+    job: Job
+    pages: int
+    to_read: int
+    other_files: int
+
+
+def submit(
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    model: Model,
+    roots: Roots,
+    client_token: str = "",
+    shared: bool = False,
+    lexicon: WordList | None = None,
+    max_failures: int | None = None,
+    only: Sequence[str] | None = None,
+) -> Submission:
+    """Make the job of a folder of scans, or reopen it, and write its manifest.
+
+    The same folder, settings and model give the same job; pages that have a result keep it, and pages of
+    changed or new files are added. Failures that may have been mended without touching the file (limits,
+    permissions, files that were gone) are forgotten, so that they are tried again.
+
+    Args:
+        folder: the scans.
+        out: the folder that gets the job folder.
+        settings: how to read.
+        model: with what to read.
+        roots: what the workers see.
+        client_token: a name of the caller's own that decides the job instead of the folder.
+        shared: whether workers elsewhere read it.
+        lexicon: the words that lines are read with a second time.
+        max_failures: stop the job when more pages than this have failed; None for never.
+        only: read these scans (paths below the folder) instead of all that lie there.
+
+    Raises:
+        UsageProblem: the folder cannot be listed, or one of the two lies outside of its root, or OUT lies
+            in the scan folder.
+        NoScans: there is nothing to read.
+        ModelProblem: the model is damaged, or does not know the alphabet.
+        ResultsNotWritable: the result folder does not take the job.
+    """
+    folder, out = folder.resolve(), out.resolve()
+    if out.is_relative_to(folder):
+        raise UsageProblem(
+            f"the result folder {shown(out)} lies in the scan folder {shown(folder)}",
+            "Give --out a folder beside it: results would be taken for scans.",
+        )
+    roots.below(roots.scans, folder, "--scans")
+    roots.below(roots.results, out, "--results")
+    model.check_knows(settings.characters)
+    settings = msgspec.structs.replace(settings, lexicon=lexicon.digest if lexicon else None)
+    scans, other_files = (only, 0) if only is not None else find_scans(folder)
+
+    identity = client_token or os.fsencode(folder).decode("utf-8", "backslashreplace")
+    name = digest(identity, settings.fingerprint(), model.fingerprint)
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", client_token or folder.name).strip("-.") or "scans"
+    path = out / f"{readable[:60]}-{name[:10]}"
+    model.network  # noqa: B018 - it must be whole before a folder is made
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with locked(path):
+            reopened = (path / "job.json").exists()
+            if reopened:
+                job = dataclasses.replace(
+                    Job.open(path), settings=settings, scan_root=str(folder), max_failures=max_failures
+                )
+                job.model.network, job.lexicon  # noqa: B018 - the copies must be whole before pages are queued
+            else:
+                job = _new_job(path, settings, model, folder, lexicon, max_failures)
+            job = job.placed(roots, shared)
+            job.uncancel()
+            if reopened and job.manifest_path.exists():
+                job.forget_results(codes=MENDABLE_WITHOUT_A_NEW_FILE)
+            _write_manifest(job, folder, scans)
+        tally = job.tally()
+    except OSError as error:
+        raise ResultsNotWritable(
+            f"cannot make the job folder {shown(path)}: {error.strerror}",
+            "Give --out a folder that you may write to.",
+        ) from error
+    return Submission(job, tally.pages, tally.pages - tally.finished, other_files)
+
+
+def _new_job(
+    path: Path,
+    settings: Settings,
+    model: Model,
+    folder: Path,
+    lexicon: WordList | None,
+    max_failures: int | None,
+) -> Job:
+    copies = {
+        path / "model" / MODEL_FILE: model.network,
+        path / "model" / CARD_FILE: (model.folder / CARD_FILE).read_bytes(),
+    }
+    if lexicon:
+        copies[path / LEXICON_FILE] = lexicon.content
+    (path / "model").mkdir(parents=True, exist_ok=True)
+    for copy, content in copies.items():
+        temporary = copy.with_name(f".writing-{copy.name}-{os.getpid()}")
+        temporary.write_bytes(content)
+        temporary.replace(copy)
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    return Job(
+        path=path,
+        settings=settings,
+        model_fingerprint=model.fingerprint,
+        scan_root=str(folder),
+        scans_below="",
+        shared=False,
+        token=uuid.uuid4().hex[:12],
+        created=now,
+        version=VERSION,
+        max_failures=max_failures,
+    )
+
+
+def _write_manifest(job: Job, folder: Path, scans: Sequence[str]) -> None:
+    with PageCounter(job.settings.limits) as counter, written_whole(job.manifest_path) as file:
+        for scan in scans:
+            path = os.path.join(folder, scan)  # noqa: PTH118 - a Path costs more than the rest of the line
+            try:
+                status = os.stat(path)  # noqa: PTH116
+                size, mtime_ns = status.st_size, status.st_mtime_ns
+            except FileNotFoundError:
+                continue  # It went away while the folder was listed; nothing of it was promised.
+            except OSError:
+                size = mtime_ns = 0  # The worker that opens it records why it cannot be read.
+            suffix = os.path.splitext(scan)[1].lower()  # noqa: PTH122
+            pages = counter.count(Path(path)) if suffix in DOCUMENT_SUFFIXES else 1
+            for page in range(1, pages + 1):
+                entry = ManifestEntry.of(scan, page, size, mtime_ns, pages, job.identity)
+                file.write(entry.to_line())

