@@ -24,7 +24,7 @@ from typing import Any
 
 from jobs import report
 from jobs.errors import NotAJob
-from jobs.files import put_whole, shown, written_whole
+from jobs.files import put_whole, remove_abandoned, shown, written_whole
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.readings import READ, LineReading, PageReading, Status
@@ -81,6 +81,7 @@ def collect(job: Job) -> Summary:
             for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
                 texts.add(scan, [_page_text(job, entry, counting, tables) for entry in pages])
         texts.remove_others()
+        remove_abandoned(job.path)
         summary = counting.summary()
         with written_whole(job.path / "summary.json") as file:
             json.dump(summary.to_json(), file, indent=1)

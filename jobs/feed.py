@@ -35,13 +35,11 @@ from jobs.files import shown
 from jobs.job import Job, Results, find_job_folders
 from jobs.log import logger
 from jobs.manifest import ManifestEntry
+from jobs.message import MOST_PAGES
 from jobs.queue import LANES, READ_TASK
 
 WINDOW = 256
 """Pages of a job that may be in flight: enough for a few dozen workers, and small in Redis."""
-
-BATCH_PAGES = 8
-"""At most this many small pages are one message: a message costs about 5 ms, a form field about 10 ms."""
 
 BATCH_BYTES = 256_000
 """A batch ends when its scans reach this size; a page of ordinary size is a message of its own."""
@@ -303,7 +301,7 @@ def batches(entries: Sequence[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
 
     Few pages are spread rather than batched, so that a small job uses all workers.
     """
-    most = min(BATCH_PAGES, max(1, len(entries) // 16))
+    most = min(MOST_PAGES, max(1, len(entries) // 16))
     batch: list[ManifestEntry] = []
     size = 0
     for entry in entries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import io
 import os
 import secrets
@@ -16,6 +17,8 @@ from jobs.errors import ResultsNotWritable
 
 FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 """Error numbers of a disk or folder that takes no more files, through no fault of what is written."""
+
+_TEMPORARY = ".writing-"
 
 
 @contextlib.contextmanager
@@ -49,8 +52,8 @@ def written_whole(path: Path) -> Iterator[TextIO]:
                 raise
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)  # noqa: PTH105
-        unfinished = False
+            os.replace(temporary, path)  # noqa: PTH105
+            unfinished = False
     except OSError as error:
         if error.errno in FULL_OR_FORBIDDEN and not of_another_file:
             raise _not_writable(path, error) from error
@@ -78,7 +81,8 @@ def put_whole(path: str, content: bytes) -> None:
     try:
         with _created(temporary) as file:
             file.write(content)
-        os.replace(temporary, path)  # noqa: PTH105 - pathlib would take as long as all the rest
+            file.flush()
+            os.replace(temporary, path)  # noqa: PTH105 - pathlib would take as long as all the rest
     except BaseException as error:
         with contextlib.suppress(OSError):  # There is none, or no folder for it.
             Path(temporary).unlink()
@@ -89,15 +93,38 @@ def put_whole(path: str, content: bytes) -> None:
 
 def _beside(path: Path | str) -> str:
     """Return a name for a temporary file that can take the path's name."""
-    return os.path.join(os.path.dirname(path), f".writing-{secrets.token_hex(8)}")  # noqa: PTH118, PTH120
+    name = f"{_TEMPORARY}{secrets.token_hex(8)}"
+    return os.path.join(os.path.dirname(path), name)  # noqa: PTH118, PTH120
 
 
 def _created(path: str) -> BufferedWriter:
-    try:
-        return open(path, "xb")  # noqa: PTH123
-    except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return open(path, "xb")  # noqa: PTH123
+    """Create a temporary file, which is locked as long as it is open."""
+    while True:
+        try:
+            file = open(path, "xb")  # noqa: PTH123, SIM115
+        except FileNotFoundError:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            continue
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # `remove_abandoned` was quicker.
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files, below a folder, of processes that were killed while they wrote them.
+
+    One that is still written is locked by its process, and stays.
+    """
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(_TEMPORARY):
+                # It may take its name at this moment, or belong to somebody else.
+                with contextlib.suppress(FileNotFoundError, PermissionError, BlockingIOError):
+                    path = Path(inner) / name
+                    with path.open("rb") as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        path.unlink()
 
 
 def _not_writable(path: Path | str, error: OSError) -> ResultsNotWritable:

@@ -1,9 +1,9 @@
 """The guard of an engine: a small process that outlives `lettermill run` and takes away what is left of it.
 
 A process that is killed with SIGKILL cannot clean up after itself. So the engine starts
-`python -m jobs.guard FOLDER`, which reads from its standard input what runs at present: a line each time that
-changes, the numbers of all processes, negative for a process with its whole group. When the input closes, for
-whatever reason, the guard kills what the last line names and deletes the engine's folder.
+`python -m jobs.guard FOLDER` with a pipe to it. Where the engine ends in order it says so through the pipe.
+Where the pipe closes without a word, the guard kills what belongs to the engine, told by the engine's
+folder in its command line, and deletes the folder.
 """
 
 from __future__ import annotations
@@ -14,17 +14,22 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import deque
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
+
+_DONE = b"done"
+
+_LOOK_SECONDS = 2.0
+"""For so long a process may be on its way: forked by the engine, and not yet under its own command line."""
 
 
 class Guard:
     """The engine's side of its guard.
 
     Args:
-        folder: what is deleted at the end.
+        folder: the engine's folder, which stands in the command lines of all its processes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,33 +42,46 @@ class Guard:
         )
         self._input = cast(IO[bytes], self._process.stdin)
 
-    def watch(self, processes: Iterable[int]) -> None:
-        """Say what is to end with this process, in place of what was said before.
-
-        Args:
-            processes: their numbers, negative for a process with its group.
-        """
-        # A guard that was killed guards nothing; the engine's own way out does not need it.
-        with contextlib.suppress(BrokenPipeError):
-            self._input.write(" ".join(map(str, processes)).encode() + b"\n")
-            self._input.flush()
-
     def release(self) -> None:
-        """Have the guard take away what is left, and wait for it."""
-        with contextlib.suppress(BrokenPipeError):
+        """Let the guard go: the engine has taken everything away itself."""
+        with contextlib.suppress(BrokenPipeError):  # It was killed.
+            self._input.write(_DONE)
             self._input.close()
         self._process.wait()
 
 
-def _serve(folder: Path) -> None:
+def _serve(folder: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    (last,) = deque(sys.stdin, maxlen=1) or [""]
-    for process in map(int, last.split()):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(process, signal.SIGKILL)
+    if sys.stdin.buffer.read() == _DONE:
+        return
+    deadline = time.monotonic() + _LOOK_SECONDS
+    while time.monotonic() < deadline:
+        for process in _processes(folder):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.05)
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _processes(folder: str) -> Iterator[int]:
+    """Find the processes but this one that have the folder in their command line."""
+    for process, words in _command_lines():
+        if folder in words and process != os.getpid():
+            yield process
+
+
+def _command_lines() -> Iterator[tuple[int, str]]:
+    if sys.platform == "linux":
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):  # It has just ended.
+                yield int(path.parent.name), os.fsdecode(path.read_bytes())
+    else:
+        listed = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True)
+        for line in listed.stdout.splitlines():
+            process, _, words = line.strip().partition(" ")
+            yield int(process), words
+
+
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]))
+    _serve(sys.argv[1])

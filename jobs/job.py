@@ -26,10 +26,9 @@ import functools
 import importlib.metadata
 import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self, TextIO
+from typing import Annotated, Any, Literal, Self, TextIO
 
 import msgspec
 
@@ -41,7 +40,7 @@ from jobs.errors import (
     ResultsNotWritable,
     UsageProblem,
 )
-from jobs.files import shown, written_whole
+from jobs.files import remove_abandoned, shown, written_whole
 from jobs.manifest import ManifestEntry, manifest_ids, read_manifest
 from jobs.models import Model, load_model
 from jobs.readings import PageReading, from_bytes, to_bytes
@@ -61,9 +60,6 @@ _READ = ".json"
 
 _PROBE_BYTES = 65536
 """About the size of a full page's reading."""
-
-_ABANDONED_SECONDS = 3600
-"""A temporary file this old belongs to a process that died."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ class _JobFile(msgspec.Struct, frozen=True):
     scan_root: str
     scans_below: str
     shared: bool
-    token: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")]
+    token: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
     created: str
     version: str
     max_failures: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -160,7 +156,7 @@ class Job:
             NotAJob: the path is no job folder, or its job.json is damaged.
         """
         try:
-            values = json.loads((path / "job.json").read_text(encoding="utf-8"))
+            values = _json(path / "job.json")
             stored = msgspec.structs.asdict(msgspec.convert(values, _JobFile))
             return cls(path.resolve(), Settings.from_json(values["settings"]), **stored)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -438,10 +434,7 @@ class Job:
                 forgotten += 1
         for log in (self.path / "attempts").glob("*/*.log"):
             log.unlink(missing_ok=True)
-        for temporary in (self.path / "pages").glob("*/.writing-*"):
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - temporary.stat().st_mtime > _ABANDONED_SECONDS:
-                    temporary.unlink()
+        remove_abandoned(self.path)
         if forgotten and self.manifest_path.exists():
             os.utime(self.manifest_path)  # Tells the workers' sweeps that the job is not complete any more.
         return forgotten
@@ -480,10 +473,10 @@ class Job:
     def cancelled(self) -> str | None:
         """Why the job is stopped, in words for a person; None while it is not."""
         try:
-            return str(json.loads(self._cancelled_path.read_text(encoding="utf-8"))["why"])
+            return str(_json(self._cancelled_path)["why"])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return "the job was stopped"  # The file is there, which is what counts.
 
     def cancel(self, why: str) -> None:
@@ -588,6 +581,17 @@ class Job:
         """
         with self.reading_here() as ours, _lock_file(self.path, ".lock") as file:
             yield ours and _took(file)
+
+
+def _json(path: Path) -> Any:
+    """Return what a JSON file holds, whose texts can all be written again.
+
+    Raises:
+        OSError, ValueError, RecursionError: it cannot be read, or holds text that is none.
+    """
+    values = json.loads(path.read_text(encoding="utf-8"))
+    os.fsencode(json.dumps(values, ensure_ascii=False))  # It raises ValueError for half of a surrogate pair.
+    return values
 
 
 def _not_writable(path: Path, error: OSError) -> ResultsNotWritable:

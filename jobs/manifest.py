@@ -39,7 +39,7 @@ class ManifestEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
         pages: how many pages the scan has.
     """
 
-    id: Annotated[str, msgspec.Meta(pattern=f"^{_ID.pattern}$")]
+    id: Annotated[str, msgspec.Meta(pattern=rf"^{_ID.pattern}\Z")]
     scan: Annotated[str, msgspec.Meta(min_length=1)]
     page: _Count
     bytes: _Size
@@ -71,7 +71,10 @@ class ManifestEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
         Raises:
             ValueError: the values are not those of a page.
         """
-        return msgspec.convert(values, cls)
+        entry = msgspec.convert(values, cls)
+        if b"\0" in os.fsencode(entry.scan):  # It raises ValueError where no file can have the name.
+            raise ValueError("a scan's path holds a zero")
+        return entry
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as plain values."""

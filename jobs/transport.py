@@ -20,6 +20,7 @@ from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
 from jobs.log import logger
+from jobs.message import check_arguments
 from jobs.queue import LANES, READ_TASK
 from jobs.settings import MAX_PAGE_SECONDS
 
@@ -59,8 +60,12 @@ def vetted(item: bytes, lane: str) -> dict[str, Any]:
         raise ForeignMessage("it is for another task")
     if type(limit) is not int or not 0 < limit <= MAX_PAGE_SECONDS:
         raise ForeignMessage("its time limit is none")
-    if more or not isinstance(args, list):
+    if more:
         raise ForeignMessage("it asks for more than reading pages")
+    try:
+        check_arguments(args)
+    except ValueError as error:
+        raise ForeignMessage(str(error)) from None
     tag = str(uuid.uuid4())
     return {
         "body": message["body"],

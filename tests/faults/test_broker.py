@@ -318,7 +318,10 @@ def test_kombu_checks_certificates_too(
         connection.connect()
 
 
-def envelope(args: Any = ("job", "epoch", []), **changes: Any) -> dict[str, Any]:
+PAGE = {"id": "0" * 24, "scan": "a.png", "page": 1, "bytes": 1, "mtime_ns": 1, "pages": 1}
+
+
+def envelope(args: Any = ("job", "epoch", [PAGE]), **changes: Any) -> dict[str, Any]:
     """A message as Celery writes it, with changes at the top."""
     embedded = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
     return {

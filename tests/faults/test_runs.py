@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -39,6 +40,26 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_with_the_same_comman
     assert f"{done} of them read before" in again.stderr
     assert Counter(row["status"] for row in pages(out)) == {"DONE": 40}
     assert letters(out) == undisturbed
+
+
+def test_a_run_that_is_killed_while_it_starts_leaves_nothing(
+    start: Starter, many_scans: Path, tmp_path: Path, temporary: Path
+) -> None:
+    """Whatever it has just begun to start: the guard, the server, the worker."""
+    for milliseconds in (0, 30, 60, 100, 150, 250, 400):
+        run = start("run", many_scans, "--out", tmp_path / str(milliseconds))
+        wait_for(lambda: list(temporary.glob("lettermill-*")), what="the engine's folder")
+        time.sleep(milliseconds / 1000)
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        wait_for(lambda: not list(temporary.iterdir()), 10, "the end of the engine's folder")
+        wait_for(lambda: not named(str(temporary)), 10, "the end of all processes")
+
+
+def named(text: str) -> list[psutil.Process]:
+    """The processes with a text in their command line."""
+    found = psutil.process_iter(["cmdline"])
+    return [process for process in found if any(text in word for word in process.info["cmdline"] or ())]
 
 
 def alive(process: psutil.Process) -> bool:

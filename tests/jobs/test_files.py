@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import ResultsNotWritable
-from jobs.files import shown, written_whole
+from jobs.files import remove_abandoned, shown, written_whole
 
 
 def test_writes_bytes_as_given(tmp_path: Path) -> None:
@@ -66,8 +66,16 @@ with written_whole(Path(sys.argv[1])) as file:
     with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as child:
         assert child.stdout
         assert child.stdout.readline() == b"writing\n"
+        remove_abandoned(tmp_path)
+        assert len(list(tmp_path.glob(".writing-*"))) == 1  # It is written at this moment.
+        remove_abandoned(tmp_path)
+        assert len(list(tmp_path.glob(".writing-*"))) == 1  # It is written at this moment.
         child.send_signal(signal.SIGKILL)
     assert path.read_text() == "old"
+    remove_abandoned(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+    remove_abandoned(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_takes_no_file_is_told(open_folder: Path, as_nobody: Callable[..., str]) -> None:

@@ -249,6 +249,15 @@ def test_damaged_job_json(job_of: Callable[..., Job], content: str) -> None:
         Job.open(job.path)
 
 
+@pytest.mark.parametrize("key", ["scan_root", "created", "version"])
+def test_text_that_cannot_be_written_is_damage(job_of: Callable[..., Job], key: str) -> None:
+    job = job_of("a.png")
+    values = json.loads((job.path / "job.json").read_text())
+    (job.path / "job.json").write_text(json.dumps({**values, key: "half a pair: \ud800"}))
+    with pytest.raises(NotAJob, match=r"job\.json"):
+        Job.open(job.path)
+
+
 def test_damaged_job_json_deleted_and_submitted_again(
     job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
 ) -> None:
