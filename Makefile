@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := jobs segmentation training worker tests examples
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format bench faults fuzz audit clean
 
 # Each set-up is a file in .venv, newer than what it was made from: nothing is installed twice.
 .venv/ready-base: pyproject.toml constraints.txt
@@ -37,10 +37,30 @@ format: .venv/ready-lint
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+# Measurements. LETTERMILL_DATA may name a folder of real handwriting; without it, fonts write the pages.
 bench: .venv/ready-test
 	$(BIN)/python tests/bench/batch_size.py
 	$(BIN)/python tests/bench/runtimes.py
+	PYTHONPATH=.:tests $(BIN)/python tests/bench/overhead.py
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/difficulties.py bench-results
+	PYTHONPATH=.:tests $(BIN)/python tests/bench/scale.py --out bench-results
+
+# The long runs of what `make test` does in short: 2,000 pages under random faults, 300 pages that kill their worker.
+faults: .venv/ready-test
+	PYTHONPATH=.:tests $(BIN)/python tests/faults/chaos.py $$(mktemp -d)/chaos --pages 2000 --seed 1
+	LETTERMILL_POISONED_PAGES=300 $(BIN)/python -m pytest tests/faults --timeout 1200
+
+# 20,000 mutated files of each kind; what breaks something is kept in fuzz-results/.
+fuzz: .venv/ready-test
+	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/images.py --count 20000 --seed 1 --out fuzz-results/images
+	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/messages.py --count 20000 --seed 1
+	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/folders.py --count 20000 --seed 1 --out fuzz-results/folders
+
+# Known holes in the pinned versions, asked of PyPI's advisories: it needs the network.
+audit: .venv/ready-base
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.venv/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 clean:
-	rm -rf .venv demo-results bench-results
+	rm -rf .venv demo-results bench-results fuzz-results

@@ -55,6 +55,7 @@ def set_up_logging(log_format: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
     logging.getLogger("lettermill").setLevel(logging.INFO)
     structlog.configure(
         processors=[

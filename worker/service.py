@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import redis
 from celery import bootsteps, signals
+from celery.apps import worker as celery_worker
 from celery.worker import state
 
 from jobs.errors import LettermillError
@@ -66,9 +67,9 @@ def serve(
     roots = Roots(scans, results)
     worker_id = uuid.uuid4().hex
     register_tasks(app, PageService(app, broker, roots, worker_id, debug))
-    app.steps["consumer"].add(_step("Pulse", Pulse(client, worker_id), SIGN_SECONDS))
-    if sweep:
-        app.steps["consumer"].add(_step("Sweep", _Looking(Sweep(results, app, client)), _SWEEP_SECONDS))
+    app.steps["consumer"].add(
+        _care_step(Pulse(client, worker_id), Sweep(results, app, client) if sweep else None)
+    )
     signals.worker_process_init.connect(_prepare_child)
     processes = concurrency or usable_cores()
     logger.info(
@@ -80,6 +81,7 @@ def serve(
         scans=shown(scans),
         results=shown(results),
     )
+    celery_worker.safe_say = _log_what_celery_says  # type: ignore[attr-defined]
     worker = app.Worker(
         pool_cls="prefork",
         concurrency=processes,
@@ -95,6 +97,11 @@ def serve(
     worker.start()
     logger.info("worker_stopped", worker=worker_id)
     sys.exit(worker.exitcode)
+
+
+def _log_what_celery_says(message: str, file: object = None) -> None:
+    """Stand in for what prints `worker: Warm shutdown` past the log."""
+    logger.info("worker_told", message=message.strip())
 
 
 def _prepare_child(**_: Any) -> None:
@@ -144,41 +151,35 @@ class _Deaf(ConnectionError):
     """The worker must connect anew."""
 
 
-class _Looking:
-    """A sweep whose troubles are logged: the worker's main process lives on."""
+def _care_step(pulse: Pulse, sweep: Sweep | None) -> type[bootsteps.StartStopStep]:
+    """Return the step of the consumer that gives the signs of life and sweeps, in the main process.
 
-    def __init__(self, sweep: Sweep) -> None:
-        self._sweep = sweep
+    The first sign comes before the first message and the first sweep: without one, what this worker takes
+    would look lost.
+    """
 
-    def __call__(self) -> None:
-        try:
-            self._sweep()
-        except (LettermillError, OSError) as error:
-            logger.warning("sweep_failed", error=str(error))
-
-
-def _step(title: str, act: Callable[[], None], seconds: float) -> type[bootsteps.StartStopStep]:
-    """Return a step of the consumer that acts at the start and every so many seconds, in the main process."""
-
-    def safely() -> None:
+    def safely(act: Callable[[], None]) -> None:
         try:
             act()
         except _Deaf:
             raise  # Celery closes the connection and makes a new one.
         except UNREACHABLE as error:
-            logger.warning("redis_away", doing=title.lower(), error=str(error))
+            logger.warning("redis_away", doing=type(act).__name__.lower(), error=str(error))
+        except (LettermillError, OSError) as error:
+            logger.warning("sweep_failed", error=str(error))
 
-    class Step(bootsteps.StartStopStep):
+    class CareStep(bootsteps.StartStopStep):
         """Acts regularly."""
 
-        name = f"worker.service.{title}"
-        requires = ("celery.worker.consumer.tasks:Tasks",)
-
         def start(self, parent: Any) -> None:
-            parent.timer.call_after(1, safely)
-            self._timer = parent.timer.call_repeatedly(seconds, safely)
+            safely(pulse)
+            self._timers = [parent.timer.call_repeatedly(SIGN_SECONDS, safely, (pulse,))]
+            if sweep is not None:
+                parent.timer.call_after(1, safely, (sweep,))
+                self._timers.append(parent.timer.call_repeatedly(_SWEEP_SECONDS, safely, (sweep,)))
 
         def stop(self, parent: Any) -> None:
-            self._timer.cancel()
+            for timer in self._timers:
+                timer.cancel()
 
-    return Step
+    return CareStep
