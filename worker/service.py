@@ -60,8 +60,10 @@ def serve(
         BrokerUnreachable: no Redis answers at the start.
     """
     set_up_logging(log_format)
-    # Celery's own lines about tasks that failed say again what tasks.py and pages.py have logged.
-    logging.getLogger("celery.worker.request").setLevel(logging.CRITICAL)
+    signals.setup_logging.connect(_leave_logging_alone)
+    # These say again what tasks.py and pages.py have logged: that a task failed, that a child died.
+    for name in ("celery.worker.request", "multiprocessing"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     client = check_broker(broker)
     app = make_app(broker)
     roots = Roots(scans, results)
@@ -102,6 +104,10 @@ def serve(
 def _log_what_celery_says(message: str, file: object = None) -> None:
     """Stand in for what prints `worker: Warm shutdown` past the log."""
     logger.info("worker_told", message=message.strip())
+
+
+def _leave_logging_alone(**_: Any) -> None:
+    """Keep Celery from adding handlers of its own: it asks whether anybody listens to this signal."""
 
 
 def _prepare_child(**_: Any) -> None:
