@@ -25,7 +25,7 @@ demo: .venv/ready-base
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: .venv/ready-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 lint: .venv/ready-lint
 	$(BIN)/ruff check $(SOURCES)

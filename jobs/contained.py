@@ -198,7 +198,10 @@ def _serve(connection: socket.socket) -> None:
 def _listen(connection: socket.socket, requests: queue.SimpleQueue[tuple[_Request, BinaryIO]]) -> None:
     """Take requests while the main thread is at work, so that the child ends when nobody waits for it."""
     while True:
-        message, files, _, _ = socket.recv_fds(connection, _LONGEST, 1)
+        try:
+            message, files, _, _ = socket.recv_fds(connection, _LONGEST, 1)
+        except OSError:
+            os._exit(0)  # The asker died with an answer unread.
         if not files:
             os._exit(0)
         requests.put((msgspec.json.decode(message, type=_Request), os.fdopen(files[0], "rb")))

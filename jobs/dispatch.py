@@ -13,7 +13,7 @@ import click
 
 from jobs.engine import LocalEngine
 from jobs.errors import EngineFailed, TimedOut
-from jobs.feed import Feed
+from jobs.feed import SIGN_SECONDS, Feed
 from jobs.follow import Display, Watched, display
 from jobs.job import Job, Roots, Tally
 from jobs.queue import UNREACHABLE, check_broker, make_app, unreachable
@@ -25,6 +25,8 @@ _QUIET_SECONDS = 3
 """After this long without a finished page, `run` looks whether messages were lost."""
 
 _LOOK_SECONDS = 1
+
+_CARE_SECONDS = SIGN_SECONDS + 1
 
 
 def queue_pages(job: Job, roots: Roots, broker: str) -> Feed:
@@ -125,7 +127,7 @@ class _Care:
         try:
             if self._engine.revive():
                 self._feed.restart()
-            elif now - self._last_progress > _QUIET_SECONDS and now - self._last_look > _LOOK_SECONDS:
+            elif now - self._last_progress > _QUIET_SECONDS and now - self._last_look > _CARE_SECONDS:
                 self._last_look = now
                 again, self._suspects = self._feed.look_after(self._suspects)
                 self._repairs += again > 0
@@ -175,7 +177,11 @@ def stoppable() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # What is ignored stays so: nohup promises that a closed terminal ends nothing.
+    ours = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, interrupt) for number in ours}
     try:
         yield
     except KeyboardInterrupt:

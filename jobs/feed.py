@@ -9,17 +9,19 @@ A job has two keys while it is read, `lettermill:TOKEN:…`:
   and dropped, which is how `restart` takes back whatever is queued, wherever it lies); `lane`, where its
   messages wait; `cursor`, the byte in manifest.jsonl up to which pages have been queued in this epoch; and
   `manifest`, which version of that file it counts in.
-- flight, a hash: the pages that are queued and not finished, each with the worker that has taken it, or
-  nothing while it waits.
+- flight, a hash: the pages that are queued and not finished, each with who has it: the moment since when it
+  waits in its lane, or the id of the worker that has taken it, or `!` where it was given back and no message
+  is under way for it.
 
-A worker that lives has a key `lettermill:worker:ID` that expires soon after its last sign. So a page whose
-worker died is found within a minute, however full the queue is.
+A worker that lives has a key `lettermill:worker:ID` that names the pages it is at and expires soon after its
+last sign. So a page whose worker died, or has lost sight of it, is found within a minute, however full the
+queue.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
+import json
 import random
 import time
 import uuid
@@ -49,6 +51,15 @@ SIGN_SECONDS = 5
 
 _DEAD_SECONDS = 30
 """A worker that gave no sign for so long is dead: if it lives after all, a page is read twice, no more."""
+
+_LONGEST_WAIT = 3600
+"""A page that waits for so long has lost its message on the way, or is far behind; it is queued once more."""
+
+_WAITING = "@"
+_GIVEN_BACK = "!"
+
+_MANY = 300
+"""Finished pages in a row, after which one look at the names of all results is cheaper than one at each."""
 
 _LOCK_SECONDS = 10
 _WAIT_SECONDS = 15
@@ -106,50 +117,55 @@ class Feed:
         """Say whether Redis knows anything of the job."""
         return bool(self._redis.exists(self._state))
 
-    def take(self, epoch: str, page_ids: Iterable[str], worker: str) -> bool:
-        """Note that a worker takes the pages of a message.
+    def take(self, epoch: str, page_ids: Sequence[str], worker: str) -> bool:
+        """Note that a worker takes the pages of a message; one that another worker has stays with that one.
 
         Returns:
             Whether the message is to be worked on: it is not where it belongs to an older epoch.
         """
         current = self._redis.hget(self._state, "epoch")
-        if current is not None and _text(current) != epoch:
+        if current is None:
+            return True
+        if _text(current) != epoch:
             return False
-        if current is not None:
-            self._redis.hset(self._flight, mapping=dict.fromkeys(page_ids, worker))
+        holders = map(_text, self._redis.hmget(self._flight, list(page_ids)))
+        free = [page for page, holder in zip(page_ids, holders, strict=True) if not _is_worker(holder)]
+        if free:
+            self._redis.hset(self._flight, mapping=dict.fromkeys(free, worker))
         return True
 
-    def finished(self, page_ids: Iterable[str]) -> None:
+    def finished(self, page_ids: Sequence[str]) -> None:
         """Take pages that have a result out of the window."""
-        self._redis.hdel(self._flight, *page_ids)
+        if page_ids:
+            self._redis.hdel(self._flight, *page_ids)
 
-    def give_back(self, page_ids: Iterable[str]) -> None:
-        """Note that nobody has these pages any more, without a result; `look_after` finds them."""
-        self._redis.hset(self._flight, mapping=dict.fromkeys(page_ids, ""))
+    def give_back(self, page_ids: Sequence[str]) -> None:
+        """Note that nobody has these pages any more, without a result: the next look finds them."""
+        if page_ids:
+            self._redis.hset(self._flight, mapping=dict.fromkeys(page_ids, _GIVEN_BACK))
 
     def forget(self) -> None:
         """Delete the job's keys: it is stopped, and nothing more of it is to be queued."""
         self._redis.delete(self._state, self._flight)
 
-    def queue_singly(self, entries: Iterable[ManifestEntry], epoch: str) -> None:
+    def queue_singly(self, entries: Sequence[ManifestEntry], epoch: str) -> None:
         """Queue pages of a message that came to nothing again, each alone."""
-        entries = list(entries)
         lane = self._lane()
-        self.give_back(entry.id for entry in entries)
+        self._mark_waiting(entries)
         for entry in entries:
             self._publish([entry], epoch, lane)
 
     def look_after(self, suspects: frozenset[str]) -> tuple[int, frozenset[str]]:
         """Queue again what is lost: the job itself, pages of dead workers, messages that are nowhere.
 
-        A page that waits while its lane is empty may be on its way to a worker at this moment, so it is
-        lost only when it is found so twice.
+        A page that waits while its lane is empty may be on its way to a worker at this moment, and a worker
+        may have taken a page since its last sign: such pages are lost only when they are found so twice.
 
         Args:
-            suspects: what the last look returned.
+            suspects: what the last look returned; more than `SIGN_SECONDS` lie between two looks.
 
         Returns:
-            How many pages were queued again, and the suspects for the next look, some seconds later.
+            How many pages were queued again, and the suspects for the next look.
 
         Raises:
             As `top_up`.
@@ -157,34 +173,59 @@ class Feed:
         if not self.is_known():
             self.restart()
             return self._redis.hlen(self._flight), frozenset()
+        flight = self._in_flight()
+        # Redis may have been away when these were finished.
+        self.finished([page for page in flight if self._job.has_result(page)])
         if self._lane() not in LANES:
-            return 0, frozenset()  # Workers of another message format have it.
+            # Workers of another message format have the job; where they are gone, it goes on with this one.
+            if any(_waits_too_long(holder) for holder in flight.values()):
+                self.restart()
+            return 0, frozenset()
         lost, unsure = self._lost(suspects)
-        if lost:
-            with self._lock() as held:
-                # Somebody else may have just seen to it.
-                lost = self._lost(suspects)[0] & lost if held else frozenset()
-                self._queue_again(lost)
-        else:
+        if not lost:
             self.top_up()
+            return 0, unsure
+        with self._lock() as held:
+            # Somebody else may have just seen to it.
+            lost = self._lost(suspects)[0] & lost if held else frozenset()
+            if lost:
+                self._queue_again(lost)
         return len(lost), unsure
 
+    def _in_flight(self) -> dict[str, str]:
+        return {_text(page): _text(holder) for page, holder in self._redis.hgetall(self._flight).items()}
+
     def _lost(self, suspects: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
-        flight = {_text(page): _text(worker) for page, worker in self._redis.hgetall(self._flight).items()}
-        workers = sorted(set(flight.values()) - {""})
-        living = {worker for worker in workers if self._redis.exists(_worker_key(worker))}
-        lost = {page for page, worker in flight.items() if worker and worker not in living}
-        waiting: set[str] = set()
-        if not self._redis.llen(self._lane()):
-            waiting = {page for page, worker in flight.items() if not worker}
-        return frozenset(lost | waiting & suspects), frozenset(waiting - suspects)
+        flight = self._in_flight()
+        workers = sorted({holder for holder in flight.values() if _is_worker(holder)})
+        signs = self._redis.mget([_worker_key(worker) for worker in workers]) if workers else []
+        at_work = {
+            worker: set(json.loads(sign))
+            for worker, sign in zip(workers, signs, strict=True)
+            if sign is not None
+        }
+        lane_is_empty = not self._redis.llen(self._lane())
+        lost, unsure = set(), set()
+        for page, holder in flight.items():
+            if _is_worker(holder):
+                if holder not in at_work:
+                    lost.add(page)
+                elif page not in at_work[holder]:
+                    unsure.add(page)
+            elif holder == _GIVEN_BACK or _waits_too_long(holder):
+                lost.add(page)
+            elif lane_is_empty:
+                unsure.add(page)
+        return frozenset(lost | unsure & suspects), frozenset(unsure - suspects)
+
+    def _mark_waiting(self, entries: Iterable[ManifestEntry]) -> None:
+        now = f"{_WAITING}{time.time():.0f}"
+        self._redis.hset(self._flight, mapping={entry.id: now for entry in entries})
 
     def _queue_again(self, page_ids: frozenset[str]) -> None:
         entries = [entry for entry, _ in self._job.manifest() if entry.id in page_ids]
         unfinished = [entry for entry in entries if not self._job.has_result(entry.id)]
-        gone = page_ids - {entry.id for entry in unfinished}
-        if gone:
-            self.finished(gone)
+        self.finished(list(page_ids - {entry.id for entry in unfinished}))
         if unfinished:
             self.queue_singly(unfinished, _text(self._redis.hget(self._state, "epoch")))
         self._top_up()
@@ -211,18 +252,22 @@ class Feed:
     def _queue_next(self, room: int) -> int:
         cursor = int(self._redis.hget(self._state, "cursor") or 0)
         entries: list[ManifestEntry] = []
-        # One look instead of many.
-        finished = self._job.results() if cursor == 0 else Results(set(), set())
+        finished = Results(set(), set())
+        passed = 0
         for entry, offset in self._job.manifest(cursor):
             cursor = offset
-            if entry.id not in finished and not self._job.has_result(entry.id):
-                entries.append(entry)
-                if len(entries) == room:
-                    break
+            if entry.id in finished or self._job.has_result(entry.id):
+                passed += 1
+                if passed == _MANY:
+                    finished = self._job.results()  # One look at all names instead of many.
+                continue
+            entries.append(entry)
+            if len(entries) == room:
+                break
         if entries:
             # First the mark, then the message: a page that is finished before it is marked would stay
             # marked; one that is marked and never sent is found by `look_after`.
-            self.give_back(entry.id for entry in entries)
+            self._mark_waiting(entries)
             epoch, lane = _text(self._redis.hget(self._state, "epoch")), self._lane()
             for batch in batches(entries):
                 self._publish(batch, epoch, lane)
@@ -234,7 +279,6 @@ class Feed:
             READ_TASK,
             args=(self._below, epoch, [entry.to_json() for entry in entries]),
             queue=lane,
-            time_limit=math.ceil(self._job.settings.limits.page_seconds),
         )
 
     def _begin_epoch(self) -> None:
@@ -254,7 +298,7 @@ class Feed:
             status = self._job.manifest_path.stat()
         except OSError:
             return ""  # Reading it says what is wrong.
-        return f"{status.st_ino}:{status.st_mtime_ns}"
+        return f"{status.st_size}:{status.st_mtime_ns}"
 
     def _emptiest_lane(self) -> str:
         lanes = random.sample(LANES, len(LANES))  # By chance among equals: jobs submitted at once part ways.
@@ -291,9 +335,17 @@ def _worker_key(worker: str) -> str:
     return f"lettermill:worker:{worker}"
 
 
-def give_sign(client: redis.Redis, worker: str) -> None:
-    """Note that a worker lives; to be called every `SIGN_SECONDS`."""
-    client.set(_worker_key(worker), 1, ex=_DEAD_SECONDS)
+def _is_worker(holder: str) -> bool:
+    return bool(holder) and holder != _GIVEN_BACK and not holder.startswith(_WAITING)
+
+
+def _waits_too_long(holder: str) -> bool:
+    return holder.startswith(_WAITING) and time.time() - float(holder[len(_WAITING) :]) > _LONGEST_WAIT
+
+
+def give_sign(client: redis.Redis, worker: str, page_ids: Iterable[str]) -> None:
+    """Note that a worker lives, and at which pages it is; to be called every `SIGN_SECONDS`."""
+    client.set(_worker_key(worker), json.dumps(list(page_ids)), ex=_DEAD_SECONDS)
 
 
 def batches(entries: Sequence[ManifestEntry]) -> Iterator[list[ManifestEntry]]:

@@ -8,8 +8,9 @@ import fcntl
 import io
 import os
 import secrets
+import stat
 from collections.abc import Iterator
-from io import BufferedWriter
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import TextIO
 
@@ -132,6 +133,19 @@ def _not_writable(path: Path | str, error: OSError) -> ResultsNotWritable:
         f"cannot write {shown(path)}: {error.strerror}",
         "Free some space or correct the folder's permissions, then give the same command again.",
     )
+
+
+def opened(path: Path | str) -> BufferedReader:
+    """Open a file of a job folder for reading, if it is one: whoever opens a pipe waits for ever.
+
+    Raises:
+        OSError: it is none, is not there, or may not be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return os.fdopen(handle, "rb")
 
 
 def sync_folder(folder: Path) -> None:

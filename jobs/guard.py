@@ -65,9 +65,9 @@ def _serve(folder: str) -> None:
 
 
 def _processes(folder: str) -> Iterator[int]:
-    """Find the processes but this one that have the folder in their command line."""
+    """Find the engine's servers and workers; a person may look at a file in the folder, too."""
     for process, words in _command_lines():
-        if folder in words and process != os.getpid():
+        if folder in words and ("valkey-server" in words or "jobs.cli" in words):
             yield process
 
 

@@ -40,7 +40,7 @@ from jobs.errors import (
     ResultsNotWritable,
     UsageProblem,
 )
-from jobs.files import remove_abandoned, shown, written_whole
+from jobs.files import opened, remove_abandoned, shown, written_whole
 from jobs.manifest import ManifestEntry, manifest_ids, read_manifest
 from jobs.models import Model, load_model
 from jobs.readings import PageReading, from_bytes, to_bytes
@@ -55,8 +55,12 @@ MAX_ATTEMPTS = 3
 LEXICON_FILE = "lexicon.txt"
 
 _BEGUN = "begun"
+_TAKEN_BACK = "taken back"
 _FAILED = ".failed.json"
 _READ = ".json"
+
+_MOST_JSON = 1_000_000
+"""Bytes of job.json: a thousand times what it has."""
 
 _PROBE_BYTES = 65536
 """About the size of a full page's reading."""
@@ -218,16 +222,17 @@ class Job:
         """
         page_id = reading.page_id
         path = self.result_path(page_id, failed=reading.failed)
+        content = to_bytes(reading)
         try:
             self._make_folder("pages", page_id)
+            if not (reading.failed and self.result_path(page_id).exists()):
+                with written_whole(path) as file:
+                    file.buffer.write(content)
+            if not reading.failed:
+                self.result_path(page_id, failed=True).unlink(missing_ok=True)
+            self.forget_attempts(page_id)
         except OSError as error:
             raise _not_writable(path, error) from error
-        if not (reading.failed and self.result_path(page_id).exists()):
-            with written_whole(path) as file:
-                file.buffer.write(to_bytes(reading))
-        if not reading.failed:
-            self.result_path(page_id, failed=True).unlink(missing_ok=True)
-        self.forget_attempts(page_id)
 
     def _make_folder(self, kind: str, page_id: str) -> None:
         """Make the folder of a page below the job folder, which itself is not made: it may be away."""
@@ -248,7 +253,7 @@ class Job:
         for failed in (False, True):
             path = self._result_name(page_id, failed)
             try:
-                with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the time of Path.open
+                with opened(path) as file:
                     reading = from_bytes(file.read())
                 if reading.page_id != page_id or reading.failed is not failed:
                     raise ValueError("it is the result of another page")
@@ -336,14 +341,7 @@ class Job:
 
     def take_back_attempt(self, page_id: str) -> None:
         """Forget the attempt that was just begun: it came to nothing for a reason that is not the page's."""
-        path = self._attempts_path(page_id)
-        lines = self._attempt_lines(page_id)
-        if _BEGUN in lines:
-            del lines[len(lines) - 1 - lines[::-1].index(_BEGUN)]
-            try:
-                path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-            except OSError as error:
-                raise _not_writable(path, error) from error
+        self._note(page_id, _TAKEN_BACK)
 
     def forget_attempts(self, page_id: str) -> None:
         """Forget a page's attempts: it has a result."""
@@ -351,16 +349,20 @@ class Job:
 
     def note_loss(self, page_id: str, cause: str) -> None:
         """Record why the last attempt came to nothing."""
+        self._note(page_id, f"lost {cause}")
+
+    def _note(self, page_id: str, line: str) -> None:
         path = self._attempts_path(page_id)
         try:
             with path.open("a", encoding="utf-8") as file:
-                file.write(f"lost {cause}\n")
+                file.write(f"{line}\n")
         except OSError as error:
             raise _not_writable(path, error) from error
 
     def attempts(self, page_id: str) -> int:
         """Return how many attempts were begun since the page last had a result."""
-        return sum(line == _BEGUN for line in self._attempt_lines(page_id))
+        lines = self._attempt_lines(page_id)
+        return lines.count(_BEGUN) - lines.count(_TAKEN_BACK)
 
     def last_loss(self, page_id: str) -> str:
         """Return the last known cause of a lost attempt, or an empty string."""
@@ -400,7 +402,12 @@ class Job:
         if self.settings.lexicon is None:
             return None
         path = self.path / LEXICON_FILE
-        words = WordList(path, path.read_bytes() if path.is_file() else b"", self.settings.characters)
+        try:
+            with opened(path) as file:
+                content = file.read()
+        except OSError:
+            content = b""  # As good as another one.
+        words = WordList(path, content, self.settings.characters)
         if words.digest != self.settings.lexicon:
             raise BadData(
                 f"the word list {shown(path)} is gone, or not the one that the job was made with",
@@ -432,12 +439,19 @@ class Job:
             if again:
                 self._forget_result(page_id)
                 forgotten += 1
-        for log in (self.path / "attempts").glob("*/*.log"):
-            log.unlink(missing_ok=True)
+        self.forget_lost_attempts()
         remove_abandoned(self.path)
         if forgotten and self.manifest_path.exists():
             os.utime(self.manifest_path)  # Tells the workers' sweeps that the job is not complete any more.
         return forgotten
+
+    def forget_lost_attempts(self) -> None:
+        """Forget the attempts of pages that nobody is at: whoever asks again makes a fresh start."""
+        for log in (self.path / "attempts").glob("*/*.log"):
+            # Locked: a process is at the page.
+            with contextlib.suppress(FileNotFoundError, BlockingIOError), log.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                log.unlink()
 
     def forget_undrawn(self, drawings: Path) -> int:
         """Delete results of pages without a drawing in a folder, so that they are read and drawn again.
@@ -589,7 +603,11 @@ def _json(path: Path) -> Any:
     Raises:
         OSError, ValueError, RecursionError: it cannot be read, or holds text that is none.
     """
-    values = json.loads(path.read_text(encoding="utf-8"))
+    with opened(path) as file:
+        text = file.read(_MOST_JSON + 1)
+    if len(text) > _MOST_JSON:
+        raise ValueError("it is too large")
+    values = json.loads(text)
     os.fsencode(json.dumps(values, ensure_ascii=False))  # It raises ValueError for half of a surrogate pair.
     return values
 

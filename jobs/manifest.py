@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from jobs.errors import NotAJob
-from jobs.files import shown
+from jobs.files import opened, shown
 
 _ID_LENGTH = 24
 _ID = re.compile(f"[0-9a-f]{{{_ID_LENGTH}}}")
@@ -109,7 +109,7 @@ def read_manifest(path: Path, start: int = 0) -> Iterator[tuple[ManifestEntry, i
         NotAJob: the manifest is missing or damaged.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             file.seek(start)
             offset = start
             for line in file:
@@ -127,7 +127,7 @@ def manifest_ids(path: Path) -> list[str]:
     """
     begin, end = len(_START), len(_START) + _ID_LENGTH
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             ids = [_id(line, begin, end) for line in file]
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import ModelProblem
-from jobs.files import shown
+from jobs.files import opened, shown
 
 MODEL_FILE = "handprint.onnx"
 CARD_FILE = "handprint.json"
@@ -66,7 +66,8 @@ class Model:
         """
         path = self.folder / MODEL_FILE
         try:
-            network = path.read_bytes()
+            with opened(path) as file:
+                network = file.read()
         except OSError as error:
             raise ModelProblem(f"cannot read the model {shown(path)}: {error.strerror}", _TRAIN) from error
         if hashlib.sha256(network).hexdigest() != self.card["sha256"]:
@@ -95,7 +96,8 @@ def load_model(folder: Path) -> Model:
     """
     path = folder / CARD_FILE
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        with opened(path) as file:
+            card = json.loads(file.read())
         if not card.keys() >= _REQUIRED:
             raise ValueError("the card lacks labels, glyph_version, temperature or sha256")
     except (OSError, ValueError, AttributeError) as error:

@@ -22,7 +22,6 @@ from kombu.transport import virtual
 from jobs.log import logger
 from jobs.message import check_arguments
 from jobs.queue import LANES, READ_TASK
-from jobs.settings import MAX_PAGE_SECONDS
 
 _MOST_BYTES = 1_000_000
 """A message of eight pages with the longest paths there are takes a third of it."""
@@ -35,7 +34,7 @@ class ForeignMessage(ValueError):
 def vetted(item: bytes, lane: str) -> dict[str, Any]:
     """Return a message made of what counts in one from a lane.
 
-    Only the arguments and the time limit are taken over. Ids are new, for two messages with one id would
+    Only the arguments are taken over. Ids are new, for two messages with one id would
     be taken for one.
 
     Args:
@@ -49,7 +48,7 @@ def vetted(item: bytes, lane: str) -> dict[str, Any]:
         raise ForeignMessage(f"it has {len(item)} bytes")
     try:
         message = json.loads(item)
-        task, (limit, _) = message["headers"]["task"], message["headers"]["timelimit"]
+        task = message["headers"]["task"]
         args, kwargs, embedded = json.loads(
             base64.b64decode(message["body"], validate=True), object_hook=_without_types
         )
@@ -58,8 +57,6 @@ def vetted(item: bytes, lane: str) -> dict[str, Any]:
         raise ForeignMessage(f"it has another shape ({type(error).__name__})") from None
     if task != READ_TASK:
         raise ForeignMessage("it is for another task")
-    if type(limit) is not int or not 0 < limit <= MAX_PAGE_SECONDS:
-        raise ForeignMessage("its time limit is none")
     if more:
         raise ForeignMessage("it asks for more than reading pages")
     try:
@@ -71,7 +68,7 @@ def vetted(item: bytes, lane: str) -> dict[str, Any]:
         "body": message["body"],
         "content-type": "application/json",
         "content-encoding": "utf-8",
-        "headers": {"task": READ_TASK, "id": tag, "timelimit": [limit, None]},
+        "headers": {"task": READ_TASK, "id": tag},
         "properties": {
             "body_encoding": "base64",
             "correlation_id": tag,

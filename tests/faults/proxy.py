@@ -27,6 +27,8 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._open = asyncio.Event()
         self._open.set()
+        # Nobody else holds on to what waits for these, and the loop only weakly.
+        self._forgotten: list[asyncio.Event] = []
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -59,6 +61,7 @@ class Proxy:
 
         def begin_anew() -> None:
             self._open.clear()
+            self._forgotten.append(self._open)
             self._open = asyncio.Event()
             self._open.set()
 
@@ -69,9 +72,12 @@ class Proxy:
         try:
             await is_open.wait()
             there, back = await asyncio.open_connection("127.0.0.1", self._target)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_pump(reader, back, is_open))
-                group.create_task(_pump(there, writer, is_open))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(_pump(reader, back, is_open))
+                    group.create_task(_pump(there, writer, is_open))
+            finally:
+                back.close()
         except* (OSError, asyncio.CancelledError):
             pass  # An end went away, or the test is over.
         finally:
@@ -83,6 +89,7 @@ class Proxy:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0.2)  # What was closed is let go of in the loop's next rounds.
 
     def _wait_for(self, coroutine):  # type: ignore[no-untyped-def]
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)

