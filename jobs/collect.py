@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 
 from jobs import report
 from jobs.errors import NotAJob
-from jobs.files import put_whole, remove_abandoned, shown, written_whole
+from jobs.files import TEMPORARY, put, put_whole, remove_abandoned, shown, written_whole
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.readings import READ, LineReading, PageReading, Status
@@ -80,7 +81,7 @@ def collect(job: Job) -> Summary:
             entries = (entry for entry, _ in job.manifest())
             for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
                 texts.add(scan, [_page_text(job, entry, counting, tables) for entry in pages])
-        texts.remove_others()
+        texts.finish()
         remove_abandoned(job.path)
         summary = counting.summary()
         with written_whole(job.path / "summary.json") as file:
@@ -214,11 +215,15 @@ class _Texts:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)  # Paths as strings: there is one for each scan.
+        self._final = folder
+        for abandoned in folder.parent.glob(f"{TEMPORARY}text-*"):  # Of a collector that was killed.
+            shutil.rmtree(abandoned)
         self._new = not folder.exists()
+        # The first time the folder appears as a whole: half the time of files that appear one by one.
+        self._folder = f"{folder.parent}/{TEMPORARY}text-{os.getpid()}" if self._new else str(folder)
         self._name_limit = os.pathconf(folder.parent, "PC_NAME_MAX")
         self._written: set[int] = set()
-        """Hashes of the paths written, for `remove_others`: far smaller than the paths."""
+        """Hashes of the paths written, to find others: far smaller than the paths."""
 
     def add(self, scan: str, pages: list[str | None]) -> None:
         """Write a scan's text, pages separated by a form feed; a scan of which nothing was read has none.
@@ -239,9 +244,11 @@ class _Texts:
                 raise
             self._write(f"{self._folder}/{self._shortened(name, scan)}", text)
 
-    def remove_others(self) -> None:
-        """Remove texts of scans that are no longer in the job, or have no reading any more."""
+    def finish(self) -> None:
+        """Let the folder appear, or remove texts of scans that have no reading any more."""
         if self._new:
+            if self._written:
+                Path(self._folder).rename(self._final)
             return
         for folder, _, names in os.walk(self._folder, topdown=False):
             for name in names:
@@ -252,9 +259,10 @@ class _Texts:
                 Path(folder).rmdir()
 
     def _write(self, path: str, text: str) -> None:
-        # Collecting again while the job runs leaves alone what is there: that takes half the time.
         content = text.encode()
-        if self._new or not _holds(path, content):
+        if self._new:
+            put(path, content)
+        elif not _holds(path, content):  # Collecting again while the job runs leaves alone what is there.
             put_whole(path, content)
         self._written.add(hash(path))
 

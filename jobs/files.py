@@ -19,7 +19,8 @@ from jobs.errors import ResultsNotWritable
 FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 """Error numbers of a disk or folder that takes no more files, through no fault of what is written."""
 
-_TEMPORARY = ".writing-"
+TEMPORARY = ".writing-"
+"""How names begin of what is not complete yet."""
 
 
 @contextlib.contextmanager
@@ -92,9 +93,33 @@ def put_whole(path: str, content: bytes) -> None:
         raise
 
 
+def put(path: str, content: bytes) -> None:
+    """Write a small file into a folder that appears as a whole later, or not at all.
+
+    Args:
+        path: the file to write; missing parent folders are made.
+        content: its bytes.
+
+    Raises:
+        As `put_whole`.
+    """
+    try:
+        try:
+            file = open(path, "wb")  # noqa: PTH123, SIM115
+        except FileNotFoundError:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            file = open(path, "wb")  # noqa: PTH123, SIM115
+        with file:
+            file.write(content)
+    except OSError as error:
+        if error.errno in FULL_OR_FORBIDDEN:
+            raise _not_writable(path, error) from error
+        raise
+
+
 def _beside(path: Path | str) -> str:
     """Return a name for a temporary file that can take the path's name."""
-    name = f"{_TEMPORARY}{secrets.token_hex(8)}"
+    name = f"{TEMPORARY}{secrets.token_hex(8)}"
     return os.path.join(os.path.dirname(path), name)  # noqa: PTH118, PTH120
 
 
@@ -119,7 +144,7 @@ def remove_abandoned(folder: Path) -> None:
     """
     for inner, _, names in os.walk(folder):
         for name in names:
-            if name.startswith(_TEMPORARY):
+            if name.startswith(TEMPORARY):
                 # It may take its name at this moment, or belong to somebody else.
                 with contextlib.suppress(FileNotFoundError, PermissionError, BlockingIOError):
                     path = Path(inner) / name

@@ -429,6 +429,29 @@ for content in itertools.cycle(sorted(finished.iterdir())):
     assert counts == sorted(counts)
 
 
+def test_a_first_collector_that_is_killed_leaves_nothing(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png", "b.png")
+    for entry in entries(job):
+        _write_fast(job, reading_of(entry, "HELLO"))
+    code = """
+import sys, time
+from pathlib import Path
+from jobs.collect import _Texts, collect
+from jobs.job import Job
+_Texts.finish = lambda texts: time.sleep(600)
+collect(Job.open(Path(sys.argv[1])))
+"""
+    with subprocess.Popen([sys.executable, "-c", code, job.path]) as collector:
+        try:
+            wait_for(lambda: len(list(job.path.glob(".writing-text-*/*.txt"))) == 2, what="all texts")
+        finally:
+            collector.kill()
+    assert not (job.path / "text").exists()
+    collect(job)
+    assert sorted(path.name for path in (job.path / "text").iterdir()) == ["a.png.txt", "b.png.txt"]
+    assert not list(job.path.glob(".writing-*"))
+
+
 def test_a_collector_that_is_killed_leaves_the_old_files(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png")
     _fill(job, 300)
@@ -439,16 +462,22 @@ def test_a_collector_that_is_killed_leaves_the_old_files(job_of: JobOf, reading_
     *others, last = entries(job)
     for entry in others:
         _write_fast(job, reading_of(entry, "OTHER WORDS"))
-    job.result_path(last.id).unlink()
-    os.mkfifo(job.result_path(last.id))  # The collector waits for somebody to write there.
+    code = """
+import sys, time
+from pathlib import Path
+from jobs.collect import collect
+from jobs.job import Job
+read = Job.read_result
+Job.read_result = lambda job, page: time.sleep(600) if page == sys.argv[2] else read(job, page)
+collect(Job.open(Path(sys.argv[1])))
+"""
     before_last = job.path / "text" / f"{others[-1].scan}.txt"
-    with subprocess.Popen([*LETTERMILL, "collect", job.path]) as collector:
+    with subprocess.Popen([sys.executable, "-c", code, job.path, last.id]) as collector:
         try:
             wait_for(lambda: before_last.read_text() == "OTHER WORDS\n", what="all texts but the last")
         finally:
             collector.kill()
     assert {name: (job.path / name).read_bytes() for name in old} == old
-    job.result_path(last.id).unlink()
     _write_fast(job, reading_of(last, "OTHER WORDS"))
     assert collect(job).letters == 3000
     texts = [path for path in (job.path / "text").rglob("*") if path.is_file()]
