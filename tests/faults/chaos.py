@@ -51,7 +51,7 @@ QUICK: dict[str, object] = {
 }
 """A dead worker is missed after seconds, its messages come back within the run."""
 
-PAUSE = (0.3, 1.5)
+PAUSE = (0.1, 0.8)
 """Seconds from one fault to the next."""
 
 
