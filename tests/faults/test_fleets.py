@@ -9,7 +9,7 @@ import importlib.util
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -161,50 +161,36 @@ def test_a_result_folder_that_goes_and_comes_back(
     assert process.poll() is None
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A result folder on a small disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("a small disk cannot be mounted here: it takes root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("trouble", ["full", "read-only"])
 def test_a_disk_that_takes_nothing_for_a_while(
     worker: Fleet,
     lettermill: Command,
     broker: str,
     many_scans: Path,
-    disk: Path,
+    small_disk: Path,
     undisturbed: bytes,
     trouble: str,
 ) -> None:
-    process = worker(many_scans, disk, 2)
-    job = lettermill("submit", many_scans, "--out", disk, "--broker", broker).stdout.strip()
-    wait_for(lambda: finished(disk) >= 5, what="pages")
-    ballast = disk / "ballast"
+    process = worker(many_scans, small_disk, 2)
+    job = lettermill("submit", many_scans, "--out", small_disk, "--broker", broker).stdout.strip()
+    wait_for(lambda: finished(small_disk) >= 5, what="pages")
+    ballast = small_disk / "ballast"
     if trouble == "full":
         with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
             while True:
                 file.write(b"x" * 4096)
     else:  # The same disk once more over itself, without leave to write.
-        subprocess.run(["mount", "--bind", str(disk), str(disk)], check=True)
-        subprocess.run(["mount", "-o", "remount,bind,ro", str(disk)], check=True)
+        subprocess.run(["mount", "--bind", str(small_disk), str(small_disk)], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(small_disk)], check=True)
     wait_for(lambda: b"message_given_up" in log_of(process), what="the workers to notice")
     if trouble == "full":
         ballast.unlink()
     else:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
-    assert read_to_the_end(lettermill, job, disk) == {"DONE": 40}
-    assert letters(disk) == undisturbed
-    assert {row["attempts"] for row in pages(disk)} <= {"1", "2"}
-    assert not list(disk.rglob(".writing-*"))
+        subprocess.run(["umount", "--lazy", str(small_disk)], check=True)
+    assert read_to_the_end(lettermill, job, small_disk) == {"DONE": 40}
+    assert letters(small_disk) == undisturbed
+    assert {row["attempts"] for row in pages(small_disk)} <= {"1", "2"}
+    assert not list(small_disk.rglob(".writing-*"))
 
 
 def log_of(process: subprocess.Popen[bytes]) -> bytes:

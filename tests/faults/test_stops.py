@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,25 +78,11 @@ def test_the_private_server_is_killed(start: Starter, many_scans: Path, tmp_path
     assert finished(out) == 40
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A result folder on a disk of two megabytes."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("a small disk cannot be mounted here: it takes root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def test_a_full_disk_ends_the_run_with_its_reason_and_blames_no_page(
     lettermill: Command, many_scans: Path, small_disk: Path, tmp_path: Path
 ) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 950_000)
+    ballast.write_bytes(b"x" * 1_950_000)
     full = lettermill("run", many_scans, "--out", small_disk, status=8)
     assert "No space left" in full.stderr
     assert finished(small_disk) < 40
