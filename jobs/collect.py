@@ -25,9 +25,10 @@ from typing import Any
 
 from jobs import report
 from jobs.errors import NotAJob
-from jobs.files import TEMPORARY, put, put_whole, remove_abandoned, shown, written_whole
-from jobs.job import Job
+from jobs.files import TEMPORARY, put, put_whole, shown
+from jobs.job import Job, in_order
 from jobs.manifest import ManifestEntry
+from jobs.places import Disk, Place
 from jobs.readings import READ, LineReading, PageReading, Status
 from jobs.summary import Counting, Summary
 
@@ -53,6 +54,9 @@ _NO_CHOICE = ",,"
 _TEXT_SUFFIX = ".txt"
 _DIGEST_LENGTH = 12
 
+_AT_ONCE = 256
+"""Texts that wait until they are written to an object store together."""
+
 _NO_PLACE = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG})
 """Error numbers of a path that no file can have: others have its names, or it is too long."""
 
@@ -75,20 +79,19 @@ def collect(job: Job) -> Summary:
     """
     with job.lock():
         counting = Counting(job, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), job.cancelled)
-        texts = _Texts(job.path / "text")
+        folder = job.path / "text"
+        texts = _Texts(folder) if isinstance(folder, Disk) else _TextObjects(folder)
         with contextlib.ExitStack() as stack:
             tables = _Tables(job, stack)
-            entries = (entry for entry, _ in job.manifest())
+            entries, again = itertools.tee(entry for entry, _ in job.manifest())
+            results = job.read_results(entry.id for entry in again)
             for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
-                texts.add(scan, [_page_text(job, entry, counting, tables) for entry in pages])
+                texts.add(scan, [_page_text(page, next(results)[1], counting, tables) for page in pages])
         texts.finish()
-        remove_abandoned(job.path)
+        job.path.remove_abandoned()
         summary = counting.summary()
-        with written_whole(job.path / "summary.json") as file:
-            json.dump(summary.to_json(), file, indent=1)
-            file.write("\n")
-        with written_whole(job.path / "summary.html") as file:
-            file.write(report.to_html(summary))
+        (job.path / "summary.json").write(f"{json.dumps(summary.to_json(), indent=1)}\n".encode())
+        (job.path / "summary.html").write(report.to_html(summary).encode())
     return summary
 
 
@@ -102,12 +105,12 @@ def not_inert(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def _page_text(job: Job, entry: ManifestEntry, counting: Counting, tables: _Tables) -> str | None:
+def _page_text(
+    entry: ManifestEntry, reading: PageReading | NotAJob | None, counting: Counting, tables: _Tables
+) -> str | None:
     """Count a page, write its rows, and return its text; None where nothing was read."""
     counting.add_page(entry)
-    try:
-        reading = job.read_result(entry.id)
-    except NotAJob:
+    if isinstance(reading, NotAJob):
         counting.add_damaged(entry.id)
         return None
     if reading is None:
@@ -131,7 +134,7 @@ class _Tables:
 
     def __init__(self, job: Job, stack: contextlib.ExitStack) -> None:
         self._letters, lines, pages = (
-            stack.enter_context(written_whole(job.path / name))
+            stack.enter_context((job.path / name).written_whole())
             for name in ("letters.csv", "lines.csv", "pages.csv")
         )
         self._lines, self._pages = (csv.writer(file, lineterminator=_ROW_END) for file in (lines, pages))
@@ -275,6 +278,40 @@ class _Texts:
         # Cut at a whole character: some systems refuse names that are no UTF-8.
         start = os.fsencode(name)[: self._name_limit - len(ending)].decode("utf-8", "ignore")
         return start + ending
+
+
+class _TextObjects:
+    """The same in an object store, where names have room and every path is free.
+
+    Args:
+        folder: the prefix of the texts.
+    """
+
+    def __init__(self, folder: Place) -> None:
+        self._folder = folder
+        self._old = set(folder.files())
+        self._waiting: dict[str, bytes] = {}
+
+    def add(self, scan: str, pages: list[str | None]) -> None:
+        """Write a scan's text, as `_Texts.add`; many are written at once."""
+        if any(page is not None for page in pages):
+            self._waiting[f"{scan}{_TEXT_SUFFIX}"] = "\f".join(page or "" for page in pages).encode()
+            if len(self._waiting) == _AT_ONCE:
+                self._write()
+
+    def finish(self) -> None:
+        """Write what waits, and delete texts of scans that have no reading any more."""
+        self._write()
+        for name in self._old:
+            (self._folder / name).unlink()
+
+    def _write(self) -> None:
+        for name, _ in in_order(self._put, self._waiting, self._folder.at_once):
+            self._old.discard(name)
+        self._waiting.clear()
+
+    def _put(self, name: str) -> None:
+        (self._folder / name).write(self._waiting[name])
 
 
 def _holds(path: str, content: bytes) -> bool:

@@ -19,14 +19,17 @@ from jobs.options import (
     JOB,
     JSON,
     OUT,
+    PLACE,
     allowed_failures,
     broker_option,
     failure_options,
+    on_disk,
     reading_options,
     root_options,
     then_option,
     workers_option,
 )
+from jobs.places import Disk, Place, place
 from jobs.settings import Alphabet, Layout, Limits, Printed, Settings
 from jobs.submit import Submission
 from jobs.submit import submit as make_job
@@ -35,7 +38,7 @@ from jobs.word_list import WordList, read_word_list
 
 
 @click.command()
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=PLACE)
 @OUT
 @workers_option
 @broker_option(required=False)
@@ -51,12 +54,12 @@ from jobs.word_list import WordList, read_word_list
 )
 @JSON
 def run(
-    folder: Path,
-    out: Path,
+    folder: Place,
+    out: Place,
     workers: int | None,
     broker: str | None,
-    scans: Path | None,
-    results: Path | None,
+    scans: Place | None,
+    results: Place | None,
     on_error: str | None,
     max_failures: int | None,
     then: tuple[str, ...] | None,
@@ -95,7 +98,7 @@ def run(
 
 
 @click.command()
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=PLACE)
 @OUT
 @broker_option(required=True)
 @root_options
@@ -104,11 +107,11 @@ def run(
 @failure_options("continue")
 @JSON
 def submit(
-    folder: Path,
-    out: Path,
+    folder: Place,
+    out: Place,
     broker: str,
-    scans: Path | None,
-    results: Path | None,
+    scans: Place | None,
+    results: Place | None,
     token: str,
     on_error: str | None,
     max_failures: int | None,
@@ -146,7 +149,7 @@ def submit(
 
 
 @click.command()
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=PLACE)
 @OUT
 @click.option(
     "--settle",
@@ -171,15 +174,15 @@ def submit(
 @reading_options
 @then_option("after each batch")
 def watch(
-    folder: Path,
-    out: Path,
+    folder: Place,
+    out: Place,
     settle: float,
     done: Path | None,
     failed: Path | None,
     workers: int | None,
     broker: str | None,
-    scans: Path | None,
-    results: Path | None,
+    scans: Place | None,
+    results: Place | None,
     then: tuple[str, ...] | None,
     **reading: Any,
 ) -> None:
@@ -193,7 +196,7 @@ def watch(
     from jobs.watch import Plan
     from jobs.watch import watch as keep_watching
 
-    folder, out = folder.resolve(), out.resolve()
+    folder, out = on_disk(folder, "FOLDER").resolve(), on_disk(out, "--out").resolve()
     roots = Roots(scans or folder, results or out)
     if broker:
         check_broker(broker)
@@ -235,7 +238,7 @@ def watch(
 )
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @JSON
-def list_jobs(out: Path, days: int | None, yes: bool, as_json: bool) -> None:
+def list_jobs(out: Place, days: int | None, yes: bool, as_json: bool) -> None:
     """List the jobs below a result folder, and delete old ones.
 
     With --prune only the jobs that are to be deleted are listed, and deleted after a question. A job that
@@ -245,7 +248,8 @@ def list_jobs(out: Path, days: int | None, yes: bool, as_json: bool) -> None:
 
     if yes and days is None:
         raise UsageProblem("--yes deletes nothing by itself", "Give --prune DAYS with it.")
-    paths = list(find_job_folders(out) if days is None else old_jobs(out, days))
+    old = [] if days is None else list(old_jobs(on_disk(out, "--prune"), days))
+    paths = find_job_folders(out) if days is None else old
     rows = sorted((_row(path) for path in paths), key=lambda row: (row["created"], row["job"]))
     if as_json:
         _print_json(rows)
@@ -258,18 +262,18 @@ def list_jobs(out: Path, days: int | None, yes: bool, as_json: bool) -> None:
         if not rows and not as_json:
             click.echo(f"no jobs below {shown(out)}")
         return
-    finish_pruning(out)
-    if not paths:
+    finish_pruning(on_disk(out, "--prune"))
+    if not old:
         click.echo(f"no job below {shown(out)} is complete or stopped and that old", err=True)
         return
-    what = "1 job folder" if len(paths) == 1 else f"{len(paths)} job folders"
+    what = "1 job folder" if len(old) == 1 else f"{len(old)} job folders"
     if not yes and not click.confirm(f"Delete {what} with all results?", err=True):
         click.echo("Nothing is deleted.", err=True)
         return
-    click.echo(f"deleted {prune(paths, days)} of {what}", err=True)
+    click.echo(f"deleted {prune(old, days)} of {what}", err=True)
 
 
-def _row(path: Path) -> dict[str, Any]:
+def _row(path: Place) -> dict[str, Any]:
     """Return what the list says of a job folder."""
     row: dict[str, Any] = {"job": shown(path), "created": "", "pages": None, "finished": None}
     try:
@@ -284,7 +288,7 @@ def _row(path: Path) -> dict[str, Any]:
 @click.command()
 @JOB
 @JSON
-def status(path: Path, as_json: bool) -> None:
+def status(path: Place, as_json: bool) -> None:
     """Say how far a job is."""
     job = Job.open(path)
     tally = job.tally()
@@ -312,7 +316,7 @@ def status(path: Path, as_json: bool) -> None:
 @JOB
 @click.option("--timeout", type=click.FloatRange(min=0), help="Give up waiting after so many seconds.")
 @then_option("when the job is done")
-def wait(path: Path, timeout: float | None, then: tuple[str, ...] | None) -> int:
+def wait(path: Place, timeout: float | None, then: tuple[str, ...] | None) -> int:
     """Wait until a job is done."""
     from jobs.dispatch import follow
 
@@ -328,7 +332,7 @@ def wait(path: Path, timeout: float | None, then: tuple[str, ...] | None) -> int
 @click.command()
 @JOB
 @JSON
-def collect(path: Path, as_json: bool) -> int:
+def collect(path: Place, as_json: bool) -> int:
     """Write a job's CSV files and report, done or not."""
     return _collect(Job.open(path), as_json)
 
@@ -343,12 +347,12 @@ def collect(path: Path, as_json: bool) -> int:
 @then_option("when the results are written")
 @JSON
 def resume(
-    path: Path,
+    path: Place,
     failed: bool,
     workers: int | None,
     broker: str | None,
-    scans: Path | None,
-    results: Path | None,
+    scans: Place | None,
+    results: Place | None,
     on_error: str | None,
     max_failures: int | None,
     then: tuple[str, ...] | None,
@@ -379,7 +383,7 @@ def resume(
         queue_pages(job, roots, broker)
         return None
     if not job.tally().complete:
-        if not Path(job.scan_root).is_dir():
+        if not place(job.scan_root).is_folder():
             raise UsageProblem(
                 f"the scans of this job were in {shown(job.scan_root)}, which is not there",
                 "Put the folder back, or go on with --broker where the workers see it.",
@@ -391,7 +395,7 @@ def resume(
 
 @click.command()
 @JOB
-def cancel(path: Path) -> None:
+def cancel(path: Place) -> None:
     """Stop a job; `resume` takes it up again.
 
     Pages that are read at this moment are finished and kept, no other is begun, wherever the workers are.
@@ -416,7 +420,7 @@ def cancel(path: Path) -> None:
     help="What stands on the scans: columns file (path below the scan folder) and label.",
 )
 @JSON
-def score(path: Path, truth: Path, as_json: bool) -> None:
+def score(path: Place, truth: Path, as_json: bool) -> None:
     """Compare a job's results with the truth.
 
     Prints the character error rate (CER), the share of files read exactly, what went wrong (errors of
@@ -432,13 +436,13 @@ def score(path: Path, truth: Path, as_json: bool) -> None:
         click.echo(score_text(result))
 
 
-def _check_can_draw(debug: Path, folder: Path, broker: str | None) -> None:
+def _check_can_draw(debug: Path, folder: Place, broker: str | None) -> None:
     if broker:
         raise UsageProblem(
             "--debug draws what this machine reads, and with --broker others may read it",
             "Start those with `lettermill worker --debug DIR`, or leave --broker out.",
         )
-    if debug.resolve().is_relative_to(folder.resolve()):
+    if isinstance(folder, Disk) and debug.resolve().is_relative_to(folder.resolve()):
         raise UsageProblem(
             f"the folder for drawings {shown(debug)} lies in the scan folder {shown(folder)}",
             "Give --debug a folder beside it: drawings would be taken for scans.",
@@ -446,10 +450,10 @@ def _check_can_draw(debug: Path, folder: Path, broker: str | None) -> None:
 
 
 def _submit(
-    folder: Path,
-    out: Path,
-    scans: Path | None,
-    results: Path | None,
+    folder: Place,
+    out: Place,
+    scans: Place | None,
+    results: Place | None,
     reading: dict[str, Any],
     token: str = "",
     *,

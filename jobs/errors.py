@@ -12,6 +12,7 @@ LettermillError            3
 ├── MissingExtra           9   a command needs an optional part that is not installed
 ├── BadData               10   a truth file, a word list or a training set cannot be used
 ├── TimedOut              11   `wait --timeout` ended before the job did
+├── StoreUnreachable      14   the object store of s3:// does not answer, or not as it should
 └── Unforeseen            12   Lettermill itself failed
 ScanError                      one page cannot be read: never ends a job, becomes a row with its code
 ```
@@ -101,6 +102,12 @@ class TimedOut(LettermillError):
     """Waiting ended before the job did."""
 
     exit_status = 11
+
+
+class StoreUnreachable(LettermillError):
+    """The object store does not answer, or not as it should."""
+
+    exit_status = 14
 
 
 class Unforeseen(LettermillError):

@@ -26,7 +26,6 @@ import random
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import redis
 from celery import Celery
@@ -34,10 +33,11 @@ from redis.exceptions import LockError, LockNotOwnedError
 
 from jobs.errors import LettermillError
 from jobs.files import shown
-from jobs.job import Job, Results, find_job_folders
+from jobs.job import MANIFEST_FILE, Job, Results, find_job_folders
 from jobs.log import logger
 from jobs.manifest import ManifestEntry
 from jobs.message import MOST_PAGES
+from jobs.places import Place
 from jobs.queue import LANES, READ_TASK
 
 WINDOW = 256
@@ -174,8 +174,11 @@ class Feed:
             self.restart()
             return self._redis.hlen(self._flight), frozenset()
         flight = self._in_flight()
-        # Redis may have been away when these were finished.
-        self.finished([page for page in flight if self._job.has_result(page)])
+        # Redis may have been away when these were finished, or their worker died before it could say so.
+        done = [page for page in flight if self._job.has_result(page)]
+        for page in done:
+            self._job.forget_attempts(page)
+        self.finished(done)
         if self._lane() not in LANES:
             # Workers of another message format have the job; where they are gone, it goes on with this one.
             if any(_waits_too_long(holder) for holder in flight.values()):
@@ -294,11 +297,7 @@ class Feed:
             pipeline.execute()
 
     def _manifest_version(self) -> str:
-        try:
-            status = self._job.manifest_path.stat()
-        except OSError:
-            return ""  # Reading it says what is wrong.
-        return f"{status.st_size}:{status.st_mtime_ns}"
+        return self._job.manifest_path.version()
 
     def _emptiest_lane(self) -> str:
         lanes = random.sample(LANES, len(LANES))  # By chance among equals: jobs submitted at once part ways.
@@ -376,13 +375,13 @@ class Sweep:
         client: the broker's Redis.
     """
 
-    def __init__(self, results: Path, app: Celery, client: redis.Redis) -> None:
+    def __init__(self, results: Place, app: Celery, client: redis.Redis) -> None:
         self._results = results
         self._app = app
         self._redis = client
-        self._complete: dict[Path, int] = {}
-        self._suspects: dict[Path, frozenset[str]] = {}
-        self._folders: Iterator[Path] | None = None
+        self._complete: dict[Place, str] = {}
+        self._suspects: dict[Place, frozenset[str]] = {}
+        self._folders: Iterator[Place] | None = None
 
     def __call__(self) -> None:
         """Look at each job once; where that takes long, go on with the rest in the next call.
@@ -399,7 +398,7 @@ class Sweep:
                 return
         self._folders = None
 
-    def _look(self, folder: Path) -> None:
+    def _look(self, folder: Place) -> None:
         try:
             again = self._look_after(folder)
         except (LettermillError, OSError) as error:
@@ -408,17 +407,16 @@ class Sweep:
         if again:
             logger.warning("pages_queued_again", job=shown(folder.name), pages=again)
 
-    def _look_after(self, folder: Path) -> int:
-        manifest = folder / "manifest.jsonl"
-        if not manifest.exists():
+    def _look_after(self, folder: Place) -> int:
+        version = (folder / MANIFEST_FILE).version()
+        if not version:
             return 0  # A submit is still at work on it.
-        version = manifest.stat().st_mtime_ns
         if self._complete.get(folder) == version:
             return 0
         job = Job.open(folder)
         if not job.shared or job.is_cancelled:
             return 0  # `lettermill run` looks after its own; the scans may lie elsewhere.
-        feed = Feed(job, folder.relative_to(self._results).as_posix(), self._app, self._redis)
+        feed = Feed(job, folder.below(self._results), self._app, self._redis)
         if not feed.is_known() and job.tally().complete:
             self._complete[folder] = version
             return 0

@@ -182,6 +182,6 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def shown(path: Path | str) -> str:
+def shown(path: object) -> str:
     r"""Return a path as a person can read it: bytes that are not UTF-8 show as \xNN."""
     return os.fsencode(str(path)).decode("utf-8", "backslashreplace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ class Watched:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._ids: list[str] = []
-        self._version: tuple[int, int] | None = None
+        self._version = ""
 
     def look(self) -> Tally:
         """Return the present tally.
@@ -37,13 +36,10 @@ class Watched:
             NotAJob: the manifest or the results cannot be read.
         """
         # The manifest is read again where another command has written it anew.
-        with contextlib.suppress(OSError):
-            status = self._job.manifest_path.stat()
-            if self._version != (status.st_ino, status.st_mtime_ns):
-                self._ids = manifest_ids(self._job.manifest_path)
-                self._version = status.st_ino, status.st_mtime_ns
-        if self._version is None:
+        version = self._job.manifest_path.version()
+        if version != self._version or not version:
             self._ids = manifest_ids(self._job.manifest_path)
+            self._version = version
         return self._job.count(self._ids)
 
     def ticks(self) -> Iterator[Tally]:

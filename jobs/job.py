@@ -21,14 +21,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import fcntl
 import functools
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TextIO
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import msgspec
 
@@ -40,12 +41,16 @@ from jobs.errors import (
     ResultsNotWritable,
     UsageProblem,
 )
-from jobs.files import opened, remove_abandoned, shown, written_whole
+from jobs.files import shown
 from jobs.manifest import ManifestEntry, manifest_ids, read_manifest
 from jobs.models import Model, load_model
+from jobs.places import Place, place
 from jobs.readings import PageReading, from_bytes, to_bytes
 from jobs.settings import Settings
 from jobs.word_list import WordList
+
+_Input = TypeVar("_Input")
+_Output = TypeVar("_Output")
 
 VERSION = importlib.metadata.version("lettermill")
 
@@ -53,6 +58,12 @@ MAX_ATTEMPTS = 3
 """A page that was begun this often without a result is quarantined."""
 
 LEXICON_FILE = "lexicon.txt"
+
+JOB_FILE = "job.json"
+
+MANIFEST_FILE = "manifest.jsonl"
+
+_LOCK = ".lock"
 
 _BEGUN = "begun"
 _TAKEN_BACK = "taken back"
@@ -129,7 +140,7 @@ class Job:
     """A job folder.
 
     Attributes:
-        path: the folder.
+        path: the folder, on disk or in an object store.
         settings: how its pages are read.
         model_fingerprint: which model reads them.
         scan_root: the folder of the scans as the submitting machine named it.
@@ -141,7 +152,7 @@ class Job:
         max_failures: the job is stopped when more pages than this have failed; None for never.
     """
 
-    path: Path
+    path: Place
     settings: Settings
     model_fingerprint: str
     scan_root: str
@@ -153,14 +164,15 @@ class Job:
     max_failures: int | None = None
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path | Place) -> Self:
         """Open a job folder.
 
         Raises:
             NotAJob: the path is no job folder, or its job.json is damaged.
         """
+        path = place(path)
         try:
-            values = _json(path / "job.json")
+            values = _json(path / JOB_FILE)
             stored = msgspec.structs.asdict(msgspec.convert(values, _JobFile))
             return cls(path.resolve(), Settings.from_json(values["settings"]), **stored)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -182,17 +194,17 @@ class Job:
     @property
     def local_roots(self) -> Roots:
         """The roots under which this machine can read a job that it or another submitted."""
-        scans = Path(self.scan_root)
-        for part in Path(self.scans_below).parts:
+        scans = place(self.scan_root)
+        for part in PurePosixPath(self.scans_below).parts:
             scans = scans if part == "." else scans.parent
         return Roots(scans, self.path.parent)
 
     # --- manifest -------------------------------------------------------------------------------
 
     @property
-    def manifest_path(self) -> Path:
+    def manifest_path(self) -> Place:
         """The file manifest.jsonl."""
-        return self.path / "manifest.jsonl"
+        return self.path / MANIFEST_FILE
 
     def manifest(self, start: int = 0) -> Iterator[tuple[ManifestEntry, int]]:
         """Read the manifest from a byte offset, as `jobs.manifest.read_manifest`."""
@@ -200,13 +212,9 @@ class Job:
 
     # --- results --------------------------------------------------------------------------------
 
-    def result_path(self, page_id: str, *, failed: bool = False) -> Path:
+    def result_path(self, page_id: str, *, failed: bool = False) -> Place:
         """Return where a page's reading, or the reason why it has none, is or will be."""
-        return Path(self._result_name(page_id, failed))
-
-    def _result_name(self, page_id: str, failed: bool) -> str:
-        # A string: collecting asks for hundreds of thousands.
-        return f"{self.path}/pages/{page_id[:2]}/{page_id}{_FAILED if failed else _READ}"
+        return self.path / _result_name(page_id, failed)
 
     def has_result(self, page_id: str) -> bool:
         """Say whether a page has a result of whatever kind."""
@@ -224,22 +232,14 @@ class Job:
         path = self.result_path(page_id, failed=reading.failed)
         content = to_bytes(reading)
         try:
-            self._make_folder("pages", page_id)
+            self.path.make_folder(f"pages/{page_id[:2]}")
             if not (reading.failed and self.result_path(page_id).exists()):
-                with written_whole(path) as file:
-                    file.buffer.write(content)
+                path.write(content)
             if not reading.failed:
                 self.result_path(page_id, failed=True).unlink(missing_ok=True)
             self.forget_attempts(page_id)
         except OSError as error:
             raise _not_writable(path, error) from error
-
-    def _make_folder(self, kind: str, page_id: str) -> None:
-        """Make the folder of a page below the job folder, which itself is not made: it may be away."""
-        folder = self.path / kind / page_id[:2]
-        if not folder.exists():
-            folder.parent.mkdir(exist_ok=True)
-            folder.mkdir(exist_ok=True)
 
     def read_result(self, page_id: str) -> PageReading | None:
         """Read a page's result.
@@ -251,10 +251,9 @@ class Job:
             NotAJob: the file is damaged.
         """
         for failed in (False, True):
-            path = self._result_name(page_id, failed)
+            name = _result_name(page_id, failed)
             try:
-                with opened(path) as file:
-                    reading = from_bytes(file.read())
+                reading = from_bytes(self.path.read(name))
                 if reading.page_id != page_id or reading.failed is not failed:
                     raise ValueError("it is the result of another page")
                 return reading
@@ -262,10 +261,28 @@ class Job:
                 continue
             except (OSError, ValueError) as error:
                 raise NotAJob(
-                    f"the result {shown(path)} is damaged: {error}",
+                    f"the result {shown(self.path / name)} is damaged: {error}",
                     "`lettermill resume` the job: it deletes the file and reads the page again.",
                 ) from error
         return None
+
+    def read_results(self, ids: Iterable[str]) -> Iterator[tuple[str, PageReading | NotAJob | None]]:
+        """Read the results of some pages in their order, in an object store many at once.
+
+        Args:
+            ids: the pages.
+
+        Yields:
+            Each page and its reading; None where there is none yet, the error where the file is damaged.
+        """
+
+        def read(page_id: str) -> PageReading | NotAJob | None:
+            try:
+                return self.read_result(page_id)
+            except NotAJob as error:
+                return error
+
+        return in_order(read, ids, self.path.at_once)
 
     def results(self) -> Results:
         """Return which pages have a result, by the names in pages/, opening none of them.
@@ -276,13 +293,11 @@ class Job:
         read: set[str] = set()
         failed: set[str] = set()
         try:
-            with contextlib.suppress(FileNotFoundError), os.scandir(self.path / "pages") as folders:
-                for folder in folders:
-                    for name in os.listdir(folder.path):  # noqa: PTH208 - names are all that is needed
-                        if name.endswith(_FAILED):
-                            failed.add(name[: -len(_FAILED)])
-                        elif name.endswith(_READ):
-                            read.add(name[: -len(_READ)])
+            for name in (self.path / "pages").names():
+                if name.endswith(_FAILED):
+                    failed.add(name[: -len(_FAILED)])
+                elif name.endswith(_READ):
+                    read.add(name[: -len(_READ)])
         except OSError as error:
             raise NotAJob(
                 f"cannot list the results in {shown(self.path / 'pages')}: {error.strerror}",
@@ -307,7 +322,7 @@ class Job:
 
     # --- attempts -------------------------------------------------------------------------------
 
-    def _attempts_path(self, page_id: str) -> Path:
+    def _attempts_path(self, page_id: str) -> Place:
         return self.path / "attempts" / page_id[:2] / f"{page_id}.log"
 
     @contextlib.contextmanager
@@ -327,17 +342,11 @@ class Job:
         path = self._attempts_path(page_id)
         with contextlib.ExitStack() as stack:
             try:
-                self._make_folder("attempts", page_id)
-                file = stack.enter_context(path.open("a+", encoding="utf-8"))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                file.write(f"{_BEGUN}\n")
-                file.flush()
-            except BlockingIOError:
-                yield None
-                return
+                self.path.make_folder(f"attempts/{page_id[:2]}")
+                content = stack.enter_context(path.begin(_BEGUN))
             except OSError as error:
                 raise _not_writable(path, error) from error
-            yield self.attempts(page_id)
+            yield None if content is None else _begun(_lines(content))
 
     def take_back_attempt(self, page_id: str) -> None:
         """Forget the attempt that was just begun: it came to nothing for a reason that is not the page's."""
@@ -354,15 +363,13 @@ class Job:
     def _note(self, page_id: str, line: str) -> None:
         path = self._attempts_path(page_id)
         try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
+            path.append(line)
         except OSError as error:
             raise _not_writable(path, error) from error
 
     def attempts(self, page_id: str) -> int:
         """Return how many attempts were begun since the page last had a result."""
-        lines = self._attempt_lines(page_id)
-        return lines.count(_BEGUN) - lines.count(_TAKEN_BACK)
+        return _begun(self._attempt_lines(page_id))
 
     def last_loss(self, page_id: str) -> str:
         """Return the last known cause of a lost attempt, or an empty string."""
@@ -371,7 +378,8 @@ class Job:
 
     def _attempt_lines(self, page_id: str) -> list[str]:
         try:
-            return self._attempts_path(page_id).read_text(encoding="utf-8", errors="replace").splitlines()
+            path = self._attempts_path(page_id)
+            return _lines(path.parent.read(path.name))
         except FileNotFoundError:
             return []
 
@@ -403,8 +411,7 @@ class Job:
             return None
         path = self.path / LEXICON_FILE
         try:
-            with opened(path) as file:
-                content = file.read()
+            content = self.path.read(LEXICON_FILE)
         except OSError:
             content = b""  # As good as another one.
         words = WordList(path, content, self.settings.characters)
@@ -430,28 +437,21 @@ class Job:
         """
         forgotten = 0
         results = self.results()
-        for page_id in results.read | results.failed:
-            try:
-                reading = self.read_result(page_id)
-                again = reading is not None and (reading.error_code in codes or (failures and reading.failed))
-            except NotAJob:
-                again = True
-            if again:
+        for page_id, reading in self.read_results(results.read | results.failed):
+            if isinstance(reading, NotAJob) or (
+                reading is not None and (reading.error_code in codes or (failures and reading.failed))
+            ):
                 self._forget_result(page_id)
                 forgotten += 1
         self.forget_lost_attempts()
-        remove_abandoned(self.path)
+        self.path.remove_abandoned()
         if forgotten and self.manifest_path.exists():
-            os.utime(self.manifest_path)  # Tells the workers' sweeps that the job is not complete any more.
+            self.manifest_path.renew()  # Tells the workers' sweeps that the job is not complete any more.
         return forgotten
 
     def forget_lost_attempts(self) -> None:
         """Forget the attempts of pages that nobody is at: whoever asks again makes a fresh start."""
-        for log in (self.path / "attempts").glob("*/*.log"):
-            # Locked: a process is at the page.
-            with contextlib.suppress(FileNotFoundError, BlockingIOError), log.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                log.unlink()
+        (self.path / "attempts").unlink_free()
 
     def forget_undrawn(self, drawings: Path) -> int:
         """Delete results of pages without a drawing in a folder, so that they are read and drawn again.
@@ -475,7 +475,7 @@ class Job:
     # --- what a person asked for -------------------------------------------------------------------------
 
     @property
-    def _cancelled_path(self) -> Path:
+    def _cancelled_path(self) -> Place:
         return self.path / "cancelled.json"
 
     @property
@@ -504,8 +504,7 @@ class Job:
         """
         if not self.is_cancelled:
             now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-            with written_whole(self._cancelled_path) as file:
-                json.dump({"why": why, "when": now}, file)
+            self._cancelled_path.write(json.dumps({"why": why, "when": now}).encode())
 
     def uncancel(self) -> None:
         """Let a stopped job go on."""
@@ -540,12 +539,18 @@ class Job:
             UsageProblem: the scans lie outside of the scan root.
             ResultsNotWritable: the job folder does not take job.json.
         """
-        below = roots.below(roots.scans, Path(self.scan_root), "--scans")
+        below = roots.below(roots.scans, place(self.scan_root), "--scans")
         job = dataclasses.replace(self, scans_below=below, shared=shared)
-        values = {name: getattr(job, name) for name in _JobFile.__struct_fields__}
-        with written_whole(job.path / "job.json") as file:
-            json.dump({**values, "settings": job.settings.to_json()}, file, indent=1)
+        (job.path / JOB_FILE).write(job._to_json())
         return job
+
+    def write_first(self) -> None:
+        """Write job.json unless somebody else has made the same job a moment ago: then theirs counts."""
+        (self.path / JOB_FILE).create(self._to_json())
+
+    def _to_json(self) -> bytes:
+        values = {name: getattr(self, name) for name in _JobFile.__struct_fields__}
+        return json.dumps({**values, "settings": self.settings.to_json()}, indent=1).encode()
 
     def check_writable(self) -> None:
         """Check that the job folder takes files.
@@ -554,8 +559,7 @@ class Job:
             ResultsNotWritable: it does not.
         """
         probe = self.path / ".probe"
-        with written_whole(probe) as file:
-            file.write("x" * _PROBE_BYTES)
+        probe.write(b"x" * _PROBE_BYTES)
         probe.unlink()
 
     @contextlib.contextmanager
@@ -580,8 +584,8 @@ class Job:
         Raises:
             ResultsNotWritable: the job folder does not take the lock file.
         """
-        with _lock_file(self.path, ".reading") as file:
-            yield _took(file)
+        with (self.path / ".reading").held(wait=False) as ours:
+            yield ours
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[bool]:
@@ -593,17 +597,29 @@ class Job:
         Raises:
             ResultsNotWritable: the job folder does not take the lock files.
         """
-        with self.reading_here() as ours, _lock_file(self.path, ".lock") as file:
-            yield ours and _took(file)
+        with self.reading_here() as ours, (self.path / _LOCK).held(wait=False) as locked_too:
+            yield ours and locked_too
 
 
-def _json(path: Path) -> Any:
+def _lines(content: bytes) -> list[str]:
+    return content.decode("utf-8", errors="replace").splitlines()
+
+
+def _begun(lines: list[str]) -> int:
+    return lines.count(_BEGUN) - lines.count(_TAKEN_BACK)
+
+
+def _result_name(page_id: str, failed: bool) -> str:
+    return f"pages/{page_id[:2]}/{page_id}{_FAILED if failed else _READ}"
+
+
+def _json(path: Place) -> Any:
     """Return what a JSON file holds, whose texts can all be written again.
 
     Raises:
         OSError, ValueError, RecursionError: it cannot be read, or holds text that is none.
     """
-    with opened(path) as file:
+    with path.opened() as file:
         text = file.read(_MOST_JSON + 1)
     if len(text) > _MOST_JSON:
         raise ValueError("it is too large")
@@ -612,7 +628,7 @@ def _json(path: Path) -> Any:
     return values
 
 
-def _not_writable(path: Path, error: OSError) -> ResultsNotWritable:
+def _not_writable(path: Place, error: OSError) -> ResultsNotWritable:
     return ResultsNotWritable(
         f"cannot write {shown(path)}: {error.strerror}",
         "Free some space or correct the folder's permissions.",
@@ -620,30 +636,36 @@ def _not_writable(path: Path, error: OSError) -> ResultsNotWritable:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Place) -> Iterator[None]:
     """Hold a job folder that may not have a job yet; see `Job.lock`."""
-    with _lock_file(folder, ".lock") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with (folder / _LOCK).held(wait=True):
         yield
 
 
-def _took(file: TextIO) -> bool:
-    """Lock a file unless somebody else has."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def in_order(
+    act: Callable[[_Input], _Output], inputs: Iterable[_Input], at_once: int
+) -> Iterator[tuple[_Input, _Output]]:
+    """Yield inputs with what a function makes of them, in order, some of them made ahead in threads.
 
-
-def _lock_file(folder: Path, name: str) -> TextIO:
-    try:
-        return (folder / name).open("a")
-    except OSError as error:
-        raise ResultsNotWritable(
-            f"cannot write in the job folder {shown(folder)}: {error.strerror}",
-            "Correct the folder's permissions, then give the same command again.",
-        ) from error
+    Args:
+        act: the function.
+        inputs: read no further than a few times `at_once` ahead.
+        at_once: how many are made at once; 1 for no threads.
+    """
+    if at_once == 1:
+        for value in inputs:
+            yield value, act(value)
+        return
+    with ThreadPoolExecutor(at_once) as pool:
+        ahead: deque[tuple[_Input, Future[_Output]]] = deque()
+        for value in inputs:
+            ahead.append((value, pool.submit(act, value)))
+            if len(ahead) > 4 * at_once:
+                done, future = ahead.popleft()
+                yield done, future.result()
+        while ahead:
+            done, future = ahead.popleft()
+            yield done, future.result()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -655,17 +677,17 @@ class Roots:
         results: the result root.
     """
 
-    scans: Path
-    results: Path
+    scans: Place
+    results: Place
 
-    def below(self, root: Path, path: Path, option: str) -> str:
+    def below(self, root: Place, path: Place, option: str) -> str:
         """Return a path relative to one of the roots.
 
         Raises:
             UsageProblem: the path lies outside.
         """
         try:
-            return path.resolve().relative_to(root.resolve()).as_posix()
+            return path.resolve().below(root.resolve())
         except ValueError as error:
             raise UsageProblem(
                 f"{shown(path)} is not below {shown(root)}",
@@ -673,17 +695,10 @@ class Roots:
             ) from error
 
 
-def find_job_folders(out: Path) -> Iterator[Path]:
+def find_job_folders(out: Path | Place) -> Iterator[Place]:
     """List the job folders below a folder; a job folder is not searched for others, a hidden one not at all.
 
     Raises:
         NotAJob: the folder does not exist.
     """
-    if not out.is_dir():
-        raise NotAJob(f"{shown(out)} is not a folder", "Give the folder that was --out of run or submit.")
-    for folder, subfolders, names in os.walk(out):
-        # Hidden ones are not ours: snapshots of a file server, a job that is being deleted.
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        if "job.json" in names:
-            subfolders.clear()
-            yield Path(folder)
+    return place(out).folders_with(JOB_FILE)

@@ -7,13 +7,13 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
 from jobs.errors import NotAJob
-from jobs.files import opened, shown
+from jobs.files import shown
+from jobs.places import Place
 
 _ID_LENGTH = 24
 _ID = re.compile(f"[0-9a-f]{{{_ID_LENGTH}}}")
@@ -95,7 +95,7 @@ class ManifestEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
         return f"{start}-{self.page}-{self.id[:8]}.png"
 
 
-def read_manifest(path: Path, start: int = 0) -> Iterator[tuple[ManifestEntry, int]]:
+def read_manifest(path: Place, start: int = 0) -> Iterator[tuple[ManifestEntry, int]]:
     """Read a manifest from a byte offset.
 
     Args:
@@ -109,8 +109,7 @@ def read_manifest(path: Path, start: int = 0) -> Iterator[tuple[ManifestEntry, i
         NotAJob: the manifest is missing or damaged.
     """
     try:
-        with opened(path) as file:
-            file.seek(start)
+        with path.opened(start) as file:
             offset = start
             for line in file:
                 offset += len(line)
@@ -119,7 +118,7 @@ def read_manifest(path: Path, start: int = 0) -> Iterator[tuple[ManifestEntry, i
         raise _damaged(path, error) from error
 
 
-def manifest_ids(path: Path) -> list[str]:
+def manifest_ids(path: Place) -> list[str]:
     """Return the ids of all pages of a manifest in its order, as quickly as the file can be read.
 
     Raises:
@@ -127,7 +126,7 @@ def manifest_ids(path: Path) -> list[str]:
     """
     begin, end = len(_START), len(_START) + _ID_LENGTH
     try:
-        with opened(path) as file:
+        with path.opened() as file:
             ids = [_id(line, begin, end) for line in file]
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
@@ -141,7 +140,7 @@ def _id(line: bytes, begin: int, end: int) -> str:
     return found
 
 
-def _damaged(path: Path, error: Exception) -> NotAJob:
+def _damaged(path: Place, error: Exception) -> NotAJob:
     return NotAJob(
         f"cannot read {shown(path)}: {error}",
         "Give the command that made the job again: it writes the manifest anew.",

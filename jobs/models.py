@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import ModelProblem
-from jobs.files import opened, shown
+from jobs.files import shown
+from jobs.places import Place, place
 
 MODEL_FILE = "handprint.onnx"
 CARD_FILE = "handprint.json"
@@ -35,7 +36,7 @@ class Model:
         card: the card's values (labels, glyph version, temperature, figures, sha256, …).
     """
 
-    folder: Path
+    folder: Place
     card: dict[str, Any]
 
     @property
@@ -66,8 +67,7 @@ class Model:
         """
         path = self.folder / MODEL_FILE
         try:
-            with opened(path) as file:
-                network = file.read()
+            network = self.folder.read(MODEL_FILE)
         except OSError as error:
             raise ModelProblem(f"cannot read the model {shown(path)}: {error.strerror}", _TRAIN) from error
         if hashlib.sha256(network).hexdigest() != self.card["sha256"]:
@@ -85,7 +85,7 @@ def installed_model_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def load_model(folder: Path) -> Model:
+def load_model(folder: Path | Place) -> Model:
     """Read a model's card.
 
     Args:
@@ -94,10 +94,10 @@ def load_model(folder: Path) -> Model:
     Raises:
         ModelProblem: the card is missing or damaged.
     """
+    folder = place(folder)
     path = folder / CARD_FILE
     try:
-        with opened(path) as file:
-            card = json.loads(file.read())
+        card = json.loads(folder.read(CARD_FILE))
         if not card.keys() >= _REQUIRED:
             raise ValueError("the card lacks labels, glyph_version, temperature or sha256")
     except (OSError, ValueError, AttributeError) as error:

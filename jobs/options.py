@@ -6,23 +6,65 @@ import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from jobs.address import take_password
 from jobs.errors import UsageProblem
+from jobs.places import Disk, Place, place
 from jobs.settings import MAX_PAGE_SECONDS, MOST_MEGABYTES, MOST_MEGAPIXELS, Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+
+class PlaceType(click.ParamType[Place]):
+    """A folder on disk or in an object store.
+
+    Args:
+        exists: whether it must be there; of an object store only a bucket that answers can be asked for.
+        writable: whether this user must be allowed to write to it.
+    """
+
+    name = "directory"
+
+    def __init__(self, exists: bool = False, writable: bool = False) -> None:
+        self._disk = click.Path(exists=exists, file_okay=not exists, writable=writable, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """Return the place.
+
+        Raises:
+            UsageProblem, MissingExtra: an address in an object store is none, or boto3 is not installed.
+        """
+        if isinstance(value, str) and value.startswith("s3://"):
+            return place(value)
+        if isinstance(value, str | Path):
+            return place(self._disk.convert(value, param, ctx))
+        return cast(Place, value)
+
+
 FOLDER = click.Path(path_type=Path)
-JOB = click.argument("path", metavar="JOB", type=click.Path(path_type=Path))
+PLACE = PlaceType()
+JOB = click.argument("path", metavar="JOB", type=PLACE)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 OUT = click.option(
-    "--out", required=True, type=FOLDER, metavar="DIR", help="The folder that holds the job folders."
+    "--out", required=True, type=PLACE, metavar="DIR", help="The folder that holds the job folders."
 )
 _DEFAULTS = Settings()
+
+
+def on_disk(where: Place, option: str) -> Disk:
+    """Return a folder that a command can use on a disk alone.
+
+    Raises:
+        UsageProblem: it lies in an object store.
+    """
+    if isinstance(where, Disk):
+        return where
+    raise UsageProblem(
+        f"{option} takes a folder on disk, and {where} is none", "Give a folder of this machine."
+    )
 
 
 def broker_option(required: bool) -> Callable[[_Command], _Command]:
@@ -61,7 +103,7 @@ def root_options(command: _Command) -> _Command:
         ("--scans", "LETTERMILL_SCANS", "The workers' scan root, if FOLDER lies below it."),
     ):
         command = click.option(
-            option, envvar=variable, type=FOLDER, metavar="DIR", help=f"{what}  [env: {variable}]"
+            option, envvar=variable, type=PLACE, metavar="DIR", help=f"{what}  [env: {variable}]"
         )(command)
     return command
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from jobs.contained import Contained
 from jobs.errors import ScanError
-from jobs.scans import open_file
+from jobs.places import Place
+from jobs.scans import open_scan
 from jobs.settings import Limits
 
 _SECONDS_A_FILE = 60
@@ -18,10 +18,12 @@ class PageCounter:
     """Counts pages of TIFF and PDF files in a child process; use it as a context manager.
 
     Args:
+        folder: the folder of the scans.
         limits: pages of a file that are refused, and what the child may cost.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, folder: Place, limits: Limits) -> None:
+        self._folder = folder
         self._limits = limits
         self._contained = Contained()
 
@@ -33,17 +35,17 @@ class PageCounter:
     ) -> None:
         self._contained.close()
 
-    def count(self, path: Path) -> int:
+    def count(self, scan: str) -> int:
         """Return the number of pages, at least 1.
 
         A file that cannot be counted, or has too many, counts as one page: the worker that opens it records
         why it fails.
 
         Args:
-            path: a TIFF or PDF file.
+            scan: path below the folder of a TIFF or PDF file, with `/`.
         """
         try:
-            with open_file(path) as file:
+            with open_scan(self._folder, scan, self._limits) as (file, _):
                 return self._contained.count_pages(file, self._limits, _SECONDS_A_FILE)
         except ScanError:
             return 1

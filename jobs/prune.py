@@ -7,11 +7,11 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from jobs.errors import NotAJob, ResultsNotWritable
 from jobs.files import shown
-from jobs.job import Job, find_job_folders
+from jobs.job import JOB_FILE, Job
+from jobs.places import Disk
 
 _DOOMED = ".lettermill-pruned-"
 """How the name of a folder begins that is being deleted: hidden, so that nobody takes it for a job."""
@@ -19,7 +19,7 @@ _DOOMED = ".lettermill-pruned-"
 _DAY_SECONDS = 86_400
 
 
-def old_jobs(out: Path, days: int) -> Iterator[Path]:
+def old_jobs(out: Disk, days: int) -> Iterator[Disk]:
     """Find the jobs below a folder that nobody needs any more.
 
     Args:
@@ -32,12 +32,12 @@ def old_jobs(out: Path, days: int) -> Iterator[Path]:
     Raises:
         NotAJob: the folder does not exist.
     """
-    for path in find_job_folders(out):
+    for path in out.folders_with(JOB_FILE):
         if path != out and _is_old(path, days):
             yield path
 
 
-def prune(paths: Iterable[Path], days: int) -> int:
+def prune(paths: Iterable[Disk], days: int) -> int:
     """Delete job folders that are still old and that no command works on.
 
     A folder takes another name first and is deleted under that, so that half a job never looks like one.
@@ -70,7 +70,7 @@ def prune(paths: Iterable[Path], days: int) -> int:
     return deleted
 
 
-def finish_pruning(out: Path) -> None:
+def finish_pruning(out: Disk) -> None:
     """Delete what an earlier prune that was interrupted has left below a folder.
 
     Raises:
@@ -79,19 +79,19 @@ def finish_pruning(out: Path) -> None:
     for folder, subfolders, _ in os.walk(out):
         for name in [name for name in subfolders if name.startswith(_DOOMED)]:
             subfolders.remove(name)
-            path = Path(folder) / name
+            path = Disk(folder) / name
             if not path.is_symlink():
                 _delete(path)
 
 
-def _is_old(path: Path, days: int) -> bool:
+def _is_old(path: Disk, days: int) -> bool:
     try:
         return Job.open(path).tally().state != "unfinished" and _age(path) >= days * _DAY_SECONDS
     except (NotAJob, FileNotFoundError):
         return False  # A damaged job is for a person to look at; in one that changes somebody works.
 
 
-def _age(path: Path) -> float:
+def _age(path: Disk) -> float:
     """Return for how many seconds nothing was written in a job: a new file shows in its folder's time."""
     last = 0.0
     for folder in (path, path / "pages", path / "attempts"):
@@ -105,14 +105,14 @@ def _age(path: Path) -> float:
     return time.time() - last
 
 
-def _delete(path: Path) -> None:
+def _delete(path: Disk) -> None:
     try:
         shutil.rmtree(path)
     except OSError as error:
         raise _not_deleted(path, error) from error
 
 
-def _not_deleted(path: Path, error: OSError) -> ResultsNotWritable:
+def _not_deleted(path: Disk, error: OSError) -> ResultsNotWritable:
     return ResultsNotWritable(
         f"cannot delete {shown(path)}: {error.strerror}",
         "Correct the folder's permissions, then give the same command again: it deletes the rest.",

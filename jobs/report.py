@@ -20,7 +20,7 @@ from jobs.files import shown
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.readings import Box
-from jobs.scans import open_scan, read_page
+from jobs.scans import open_unchanged, read_page
 from jobs.summary import HISTOGRAM_BINS, Doubtful, Summary
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def _pictures(job: Job, letters: Iterable[Doubtful]) -> list[Picture]:
 def _pixels(job: Job, entry: ManifestEntry) -> NDArray[np.uint8]:
     scan = f"{job.scans_below}/{entry.scan}"
     try:
-        with open_scan(job.local_roots.scans, scan, entry.bytes, entry.mtime_ns) as file:
+        with open_unchanged(job.local_roots.scans, scan, entry, job.settings.limits) as file:
             return read_page(file, entry.page, job.settings.dpi, job.settings.limits)
     except MemoryError as error:
         raise ScanError(ErrorCode.OUT_OF_MEMORY, "the scan is too large to open here") from error

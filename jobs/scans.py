@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import re
-import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.contained import contained
-from jobs.errors import ErrorCode, NoScans, ScanError, UsageProblem
+from jobs.errors import ErrorCode, NoScans, ScanError
 from jobs.files import shown
+from jobs.manifest import ManifestEntry
+from jobs.places import READ, Place, place, regular
 from jobs.settings import Limits
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _VISIBLE = 128  # alpha
 _LIGHT = 192  # grey: on white paper such ink is faint at best
 
 
-def find_scans(root: Path) -> tuple[list[str], int]:
+def find_scans(root: Path | Place) -> tuple[list[str], int]:
     """List the scans below a folder.
 
     Hidden files and folders are left out; links to folders are not followed, so there is no endless tree.
@@ -63,11 +64,8 @@ def find_scans(root: Path) -> tuple[list[str], int]:
         UsageProblem: the root is missing, no folder, or may not be listed.
         NoScans: there is no file with a suffix of `SCAN_SUFFIXES`.
     """
-    if not os.path.isdir(root):  # noqa: PTH112 - Path.is_dir raises where a folder above is closed
-        problem = "is a file, not a folder" if os.path.lexists(root) else "does not exist"
-        raise UsageProblem(f"{shown(root)} {problem}", "Give the folder that holds the scans.")
     scans, others = [], 0
-    for path in _walk(root):
+    for path in place(root).files():
         if os.path.splitext(path)[1].lower() in SCAN_SUFFIXES:  # noqa: PTH122 - a string, not a Path
             scans.append(path)
         else:
@@ -83,40 +81,6 @@ def find_scans(root: Path) -> tuple[list[str], int]:
     return scans, others
 
 
-def _walk(root: Path) -> Iterator[str]:
-    folders = [""]
-    while folders:
-        below = folders.pop()
-        folder = os.path.join(root, below)  # noqa: PTH118 - scandir names its files without a stat for each
-        try:
-            # The dot asks for the right to enter the folder as well as to list it.
-            with os.scandir(os.path.join(folder, ".")) as entries:  # noqa: PTH118
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(f"{below}{entry.name}/")
-                    elif _is_file(entry):
-                        yield below + entry.name
-        except OSError as error:
-            raise _no_listing(folder, error) from error
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError as error:
-        # A link to where this user may not look is a scan that cannot be read; one to itself is nothing.
-        return error.errno in (errno.EACCES, errno.EPERM)
-
-
-def _no_listing(folder: Path | str, error: OSError) -> UsageProblem:
-    return UsageProblem(
-        f"cannot list the folder {shown(folder)}: {error.strerror}",
-        "Correct its permissions, or move it out of the scans.",
-    )
-
-
 def _natural(path: str) -> str:
     """A path with its numbers so that they sort by size: the count of their digits first.
 
@@ -130,34 +94,48 @@ def _number(digits: str) -> str:
 
 
 @contextlib.contextmanager
-def open_scan(root: Path, scan: str, size: int, mtime_ns: int) -> Iterator[BinaryIO]:
-    """Open a scan of a job, provided that it is still the file that the job was made of.
+def open_scan(root: Path | Place, scan: str, limits: Limits) -> Iterator[tuple[BinaryIO, tuple[int, int]]]:
+    """Open a scan of a folder.
 
     Args:
         root: the scan root, which the file must lie below when all links are resolved.
         scan: path below the root, with `/`.
-        size: bytes of the file when the job was made.
-        mtime_ns: modification time of the file when the job was made.
+        limits: what is refused.
 
     Yields:
-        The file that was looked at, for `read_page`: whatever its name stands for in the meantime.
+        The file, for `read_page`, whatever its name stands for in the meantime; its size in bytes and its
+        modification time in nanoseconds.
 
     Raises:
-        ScanError: it is gone, changed, outside of the root, no regular file, or may not be read.
+        ScanError: it is gone, outside of the root, no regular file, may not be read, or is too large to be
+            fetched from an object store.
     """
     with _disk_errors():
-        within = os.path.realpath(root)
-        path = os.path.realpath(os.path.join(within, scan), strict=True)  # noqa: PTH118 - may be no UTF-8
-        if not path.startswith(os.path.join(within, "")):  # noqa: PTH118
-            raise ScanError(
-                ErrorCode.OUTSIDE,
-                "the file is a link that leads out of the scan folder: copy the file itself there, or give "
-                "--scans a folder that holds both, and run again",
-            )
-        file = _regular(_open_below(within, os.path.relpath(path, within)))
+        file, size, mtime_ns = place(root).open_below(scan, limits.max_megabytes * 1e6)
     with file:
-        status = os.fstat(file.fileno())
-        if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
+        if os.fstat(file.fileno()).st_size < size:
+            _check_bytes(size, limits)
+        yield file, (size, mtime_ns)
+
+
+@contextlib.contextmanager
+def open_unchanged(root: Path | Place, scan: str, entry: ManifestEntry, limits: Limits) -> Iterator[BinaryIO]:
+    """Open a scan of a job, provided that it is still the file that the job was made of.
+
+    Args:
+        root: as for `open_scan`.
+        scan: as for `open_scan`.
+        entry: one of its pages.
+        limits: what is refused.
+
+    Yields:
+        The file.
+
+    Raises:
+        ScanError: as `open_scan`, or it was changed.
+    """
+    with open_scan(root, scan, limits) as (file, found):
+        if found != (entry.bytes, entry.mtime_ns):
             raise ScanError(
                 ErrorCode.SCAN_CHANGED,
                 "the file was changed after the job was made: run again to read it anew",
@@ -172,39 +150,7 @@ def open_file(path: Path) -> BinaryIO:
         ScanError: it is missing, no regular file, or may not be read.
     """
     with _disk_errors():
-        return _regular(os.open(path, _READ))
-
-
-_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
-"""A pipe without a writer opens at once and is then refused."""
-
-_STEP = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
-"""A folder may be passed through that may not be listed."""
-
-
-def _open_below(root: str, path: str) -> int:
-    """Open a file whose path has no links; one that comes to stand on the way meanwhile is an error."""
-    *folders, name = path.split("/")
-    here = os.open(root, _STEP)
-    try:
-        for folder in folders:
-            inner = os.open(folder, _STEP, dir_fd=here)
-            os.close(here)
-            here = inner
-        return os.open(name, _READ | os.O_NOFOLLOW, dir_fd=here)
-    finally:
-        os.close(here)
-
-
-def _regular(opened: int) -> BinaryIO:
-    mode = os.fstat(opened).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(opened)
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-        raise ScanError(
-            ErrorCode.NOT_READABLE, f"this is {kind}, not a file: put the scan in its place and run again"
-        )
-    return os.fdopen(opened, "rb")
+        return regular(os.open(path, READ))
 
 
 @contextlib.contextmanager
@@ -272,15 +218,19 @@ def read_page(
         size = os.fstat(scan.fileno()).st_size
         if size == 0:
             raise ScanError(ErrorCode.EMPTY_FILE, "the file is empty (0 bytes): scan the page again")
-        if size > limits.max_megabytes * 1e6:
-            raise ScanError(
-                ErrorCode.TOO_MANY_BYTES,
-                f"the file has {size / 1e6:.0f} MB, the limit is {limits.max_megabytes:g} MB: "
-                "raise it with --max-megabytes",
-            )
+        _check_bytes(size, limits)
         if _is_pdf(scan):
             return contained().render(scan, page, dpi, limits, pages)
         return _decode(scan, page, limits, pages)
+
+
+def _check_bytes(size: int, limits: Limits) -> None:
+    if size > limits.max_megabytes * 1e6:
+        raise ScanError(
+            ErrorCode.TOO_MANY_BYTES,
+            f"the file has {size / 1e6:.0f} MB, the limit is {limits.max_megabytes:g} MB: "
+            "raise it with --max-megabytes",
+        )
 
 
 def _is_pdf(file: BinaryIO) -> bool:

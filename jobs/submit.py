@@ -13,11 +13,12 @@ from pathlib import Path
 import msgspec
 
 from jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ResultsNotWritable, UsageProblem
-from jobs.files import shown, written_whole
-from jobs.job import LEXICON_FILE, VERSION, Job, Roots, locked
+from jobs.files import shown
+from jobs.job import JOB_FILE, LEXICON_FILE, VERSION, Job, Roots, locked
 from jobs.manifest import ManifestEntry, digest
 from jobs.models import CARD_FILE, MODEL_FILE, Model
 from jobs.page_count import PageCounter
+from jobs.places import Place, place
 from jobs.scans import DOCUMENT_SUFFIXES, find_scans
 from jobs.settings import Settings
 from jobs.word_list import WordList
@@ -41,8 +42,8 @@ class Submission:
 
 
 def submit(
-    folder: Path,
-    out: Path,
+    folder: Path | Place,
+    out: Path | Place,
     settings: Settings,
     model: Model,
     roots: Roots,
@@ -77,8 +78,8 @@ def submit(
         ModelProblem: the model is damaged, or does not know the alphabet.
         ResultsNotWritable: the result folder does not take the job.
     """
-    folder, out = folder.resolve(), out.resolve()
-    if out.is_relative_to(folder):
+    folder, out = place(folder).resolve(), place(out).resolve()
+    if _lies_in(out, folder):
         raise UsageProblem(
             f"the result folder {shown(out)} lies in the scan folder {shown(folder)}",
             "Give --out a folder beside it: results would be taken for scans.",
@@ -89,22 +90,22 @@ def submit(
     settings = msgspec.structs.replace(settings, lexicon=lexicon.digest if lexicon else None)
     scans, other_files = (only, 0) if only is not None else find_scans(folder)
 
-    identity = client_token or os.fsencode(folder).decode("utf-8", "backslashreplace")
+    identity = client_token or os.fsencode(str(folder)).decode("utf-8", "backslashreplace")
     name = digest(identity, settings.fingerprint(), model.fingerprint)
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", client_token or folder.name).strip("-.") or "scans"
     path = out / f"{readable[:60]}-{name[:10]}"
     model.network  # noqa: B018 - it must be whole before a folder is made
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.make()
         with locked(path):
-            reopened = (path / "job.json").exists()
+            reopened = (path / JOB_FILE).exists()
+            if not reopened:
+                _make_job(path, settings, model, folder, lexicon)
+            job = dataclasses.replace(
+                Job.open(path), settings=settings, scan_root=str(folder), max_failures=max_failures
+            )
             if reopened:
-                job = dataclasses.replace(
-                    Job.open(path), settings=settings, scan_root=str(folder), max_failures=max_failures
-                )
                 job.model.network, job.lexicon  # noqa: B018 - the copies must be whole before pages are queued
-            else:
-                job = _new_job(path, settings, model, folder, lexicon, max_failures)
             job = job.placed(roots, shared)
             job.uncancel()
             if reopened and job.manifest_path.exists():
@@ -119,27 +120,21 @@ def submit(
     return Submission(job, tally.pages, tally.pages - tally.finished, other_files)
 
 
-def _new_job(
-    path: Path,
-    settings: Settings,
-    model: Model,
-    folder: Path,
-    lexicon: WordList | None,
-    max_failures: int | None,
-) -> Job:
-    copies = {
-        path / "model" / MODEL_FILE: model.network,
-        path / "model" / CARD_FILE: (model.folder / CARD_FILE).read_bytes(),
-    }
+def _lies_in(inner: Place, folder: Place) -> bool:
+    try:
+        inner.below(folder)
+    except ValueError:
+        return False
+    return True
+
+
+def _make_job(path: Place, settings: Settings, model: Model, folder: Place, lexicon: WordList | None) -> None:
+    """Write a new job's copies of its model and word list, and job.json last: what has that is a job."""
+    (path / "model" / MODEL_FILE).write(model.network)
+    (path / "model" / CARD_FILE).write(model.folder.read(CARD_FILE))
     if lexicon:
-        copies[path / LEXICON_FILE] = lexicon.content
-    (path / "model").mkdir(parents=True, exist_ok=True)
-    for copy, content in copies.items():
-        temporary = copy.with_name(f".writing-{copy.name}-{os.getpid()}")
-        temporary.write_bytes(content)
-        temporary.replace(copy)
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return Job(
+        (path / LEXICON_FILE).write(lexicon.content)
+    Job(
         path=path,
         settings=settings,
         model_fingerprint=model.fingerprint,
@@ -147,25 +142,22 @@ def _new_job(
         scans_below="",
         shared=False,
         token=uuid.uuid4().hex[:12],
-        created=now,
+        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         version=VERSION,
-        max_failures=max_failures,
-    )
+    ).write_first()
 
 
-def _write_manifest(job: Job, folder: Path, scans: Sequence[str]) -> None:
-    with PageCounter(job.settings.limits) as counter, written_whole(job.manifest_path) as file:
+def _write_manifest(job: Job, folder: Place, scans: Sequence[str]) -> None:
+    with PageCounter(folder, job.settings.limits) as counter, job.manifest_path.written_whole() as file:
         for scan in scans:
-            path = os.path.join(folder, scan)  # noqa: PTH118 - a Path costs more than the rest of the line
             try:
-                status = os.stat(path)  # noqa: PTH116
-                size, mtime_ns = status.st_size, status.st_mtime_ns
+                size, mtime_ns = folder.measure(scan)
             except FileNotFoundError:
                 continue  # It went away while the folder was listed; nothing of it was promised.
             except OSError:
                 size = mtime_ns = 0  # The worker that opens it records why it cannot be read.
             suffix = os.path.splitext(scan)[1].lower()  # noqa: PTH122
-            pages = counter.count(Path(path)) if suffix in DOCUMENT_SUFFIXES else 1
+            pages = counter.count(scan) if suffix in DOCUMENT_SUFFIXES else 1
             for page in range(1, pages + 1):
                 entry = ManifestEntry.of(scan, page, size, mtime_ns, pages, job.identity)
                 file.write(entry.to_line())

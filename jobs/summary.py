@@ -210,7 +210,7 @@ class Counting:
     def add_damaged(self, page_id: str) -> None:
         """Note a page whose result file cannot be read."""
         if len(self._damaged) < MAX_FAILURES:
-            self._damaged.append(self._job.result_path(page_id).relative_to(self._job.path).as_posix())
+            self._damaged.append(self._job.result_path(page_id).below(self._job.path))
 
     def add_reading(self, entry: ManifestEntry, reading: PageReading) -> None:
         """Count the result of a page."""

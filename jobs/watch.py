@@ -31,6 +31,7 @@ from jobs.journal import Batch, Journal, Scan
 from jobs.manifest import ManifestEntry
 from jobs.models import Model
 from jobs.move import free_name, move
+from jobs.places import Disk
 from jobs.readings import PageReading
 from jobs.scans import find_scans
 from jobs.settings import Settings
@@ -68,8 +69,8 @@ class Plan:
         then: the words of a command to run after each batch.
     """
 
-    folder: Path
-    out: Path
+    folder: Disk
+    out: Disk
     done: Path | None
     failed: Path
     settle: float

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jobs.errors import BadData
 from jobs.files import shown
+from jobs.places import Place
 
 MAX_BYTES = 16 * 2**20
 """Larger files are refused: half a million names take about five megabytes."""
@@ -63,7 +64,7 @@ class WordList:
         characters: the characters that may be read.
     """
 
-    path: Path
+    path: Path | Place
     content: bytes = dataclasses.field(repr=False)
     characters: str
 

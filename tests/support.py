@@ -16,6 +16,9 @@ from pathlib import Path
 import psutil
 from PIL import Image, ImageDraw, ImageFont
 
+from jobs.job import Roots
+from jobs.places import Disk
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 """Runs the command line: words, and the expected `status` (None for any)."""
 
@@ -38,6 +41,11 @@ def draw(path: Path, lines: list[str], height: int = 60) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     page.save(path)
     return path
+
+
+def disk_roots(scans: Path, results: Path) -> Roots:
+    """The roots of workers that read from disk and write there."""
+    return Roots(Disk(scans), Disk(results))
 
 
 def clean_environment(faults: dict[str, object] | None = None) -> dict[str, str]:

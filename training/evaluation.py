@@ -71,7 +71,8 @@ def evaluate(
         if importlib.util.find_spec("onnx") is None:
             raise MissingExtra("a report needs onnx", "Install it with: pip install 'lettermill[train]'")
         report.check_folder(out)
-    chosen = load_model(model or installed_model_folder())
+    folder = model or installed_model_folder()
+    chosen = load_model(folder)
     other = load_model(compare) if compare else None
     characters = _characters(chosen, alphabet)
     letters = _measurable(published.letters_to_measure(folders, chosen.card, click.echo), characters)
@@ -93,7 +94,7 @@ def evaluate(
             about=f"{len(letters):,} labelled letters; what could be answered: {characters}. The figures say "
             "something only about letters that the model was not trained on.",
             data=report.Data("The letters", letters.glyphs, letters.labels, letters.sources),
-            network=chosen.folder / MODEL_FILE,
+            network=folder / MODEL_FILE,
             probabilities=Classifier(chosen, characters).probabilities,
             compared=compared,
             not_letters=not_letters_of(chosen, letters),

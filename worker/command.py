@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.address import take_password
+from jobs.options import PlaceType
 
 if TYPE_CHECKING:
     from jobs.log import LogFormat
+    from jobs.places import Place
 
 # Libraries read these when they are loaded, so they are set before the first import of NumPy and OpenCV.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -30,14 +32,14 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     "--scans",
     envvar="LETTERMILL_SCANS",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=PlaceType(exists=True),
     help="The scan root: jobs name scans below it.  [env: LETTERMILL_SCANS]",
 )
 @click.option(
     "--results",
     envvar="LETTERMILL_RESULTS",
     required=True,
-    type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
+    type=PlaceType(exists=True, writable=True),
     help="The result root: job folders are below it.  [env: LETTERMILL_RESULTS]",
 )
 @click.option(
@@ -67,8 +69,8 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 )
 def worker(
     broker: str,
-    scans: Path,
-    results: Path,
+    scans: Place,
+    results: Place,
     concurrency: int | None,
     sweep: bool,
     debug: Path | None,

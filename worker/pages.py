@@ -24,14 +24,15 @@ from jobs.contained import memory_message
 from jobs.errors import ErrorCode, LettermillError, ScanError
 from jobs.feed import Feed
 from jobs.files import shown
-from jobs.job import MAX_ATTEMPTS, VERSION, Job, Roots
+from jobs.job import JOB_FILE, MAX_ATTEMPTS, VERSION, Job, Roots
 from jobs.log import logger
 from jobs.machine import bound_memory
 from jobs.manifest import ManifestEntry
 from jobs.message import inside
+from jobs.places import Place
 from jobs.queue import UNREACHABLE, connect
 from jobs.readings import Measured, PageReading, Status
-from jobs.scans import open_scan, read_page
+from jobs.scans import open_unchanged, read_page
 from segmentation.quality import find_flaws
 from segmentation.values import Quality
 from worker.classifier import Classifier
@@ -190,10 +191,12 @@ class PageService:
             feed.top_up()
 
     def _job(self, below: str) -> tuple[Job, Feed]:
-        path = self._roots.results / inside(below)
-        job = _opened(path, _version(path))
-        if not job.path.is_relative_to(self._roots.results):
-            raise ValueError("the job folder is a link that leads out of the result root")
+        path = self._roots.results / str(inside(below))
+        job = _opened(path, (path / JOB_FILE).version())
+        try:
+            job.path.below(self._roots.results)
+        except ValueError:
+            raise ValueError("the job folder is a link that leads out of the result root") from None
         return job, Feed(job, below, self._app, self._redis)
 
 
@@ -227,7 +230,7 @@ def _entries(job: Job, pages: list[dict[str, Any]]) -> list[ManifestEntry]:
     return entries
 
 
-def _read_page(job: Job, scans: Path, entry: ManifestEntry, attempt: int, debug: Path | None) -> PageReading:
+def _read_page(job: Job, scans: Place, entry: ManifestEntry, attempt: int, debug: Path | None) -> PageReading:
     failed = functools.partial(
         PageReading, page_id=entry.id, scan=entry.scan, page=entry.page, status=Status.FAILED
     )
@@ -257,11 +260,11 @@ def _read_page(job: Job, scans: Path, entry: ManifestEntry, attempt: int, debug:
     return msgspec.structs.replace(reading, seconds=seconds, attempts=attempt, version=VERSION)
 
 
-def _letters(job: Job, scans: Path, entry: ManifestEntry, debug: Path | None) -> PageReading:
+def _letters(job: Job, scans: Place, entry: ManifestEntry, debug: Path | None) -> PageReading:
     settings = job.settings
     bound_memory(settings.limits.memory)
     scan = f"{job.scans_below}/{entry.scan}"
-    with open_scan(scans, scan, entry.bytes, entry.mtime_ns) as file:
+    with open_unchanged(scans, scan, entry, settings.limits) as file:
         pixels = read_page(file, entry.page, settings.dpi, settings.limits, entry.pages)
     classifier, lexicon = _classifier(job), _lexicon(job)
     if debug is None:
@@ -293,20 +296,13 @@ def _measured(quality: Quality) -> Measured:
 
 
 @functools.lru_cache(maxsize=64)
-def _opened(path: Path, version: int) -> Job:
+def _opened(path: Place, version: str) -> Job:
     """Open a job once for each version of its job.json."""
     return Job.open(path)
 
 
-def _version(path: Path) -> int:
-    try:
-        return (path / "job.json").stat().st_mtime_ns
-    except OSError:
-        return 0  # Job.open says what is wrong.
-
-
 @functools.lru_cache(maxsize=4)
-def _loaded(path: Path, fingerprint: str, characters: str) -> Classifier:
+def _loaded(path: Place, fingerprint: str, characters: str) -> Classifier:
     return Classifier(Job.open(path).model, characters)
 
 
@@ -316,7 +312,7 @@ def _classifier(job: Job) -> Classifier:
 
 
 @functools.lru_cache(maxsize=1)
-def _listed(path: Path, digest: str) -> Lexicon | None:
+def _listed(path: Place, digest: str) -> Lexicon | None:
     words = Job.open(path).lexicon
     return Lexicon(words) if words else None
 

@@ -24,6 +24,7 @@ from jobs.files import shown
 from jobs.job import VERSION, Roots
 from jobs.log import LogFormat, hush_libraries, logger, set_up_logging
 from jobs.machine import usable_cores
+from jobs.places import Place
 from jobs.queue import LANES, UNREACHABLE, check_broker, make_app, without_password
 from worker.pages import PageService
 from worker.tasks import register_tasks
@@ -38,8 +39,8 @@ _PR_SET_PDEATHSIG = 1
 
 def serve(
     broker: str,
-    scans: Path,
-    results: Path,
+    scans: Place,
+    results: Place,
     concurrency: int | None,
     sweep: bool,
     debug: Path | None = None,

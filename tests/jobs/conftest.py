@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
+from support import disk_roots
 
-from jobs.job import Job, Roots
+from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.models import Model, load_model
 from jobs.readings import Box, Letter, LineReading, PageReading, Status
@@ -67,7 +68,7 @@ def job_of(tmp_path: Path, scans: Path, model: Model, picture: Image.Image) -> C
                 drawn = io.BytesIO()
                 picture.save(drawn, Image.registered_extensions()[path.suffix])
                 path.write_bytes(drawn.getvalue())
-        roots = Roots(scans, tmp_path / "out")
+        roots = disk_roots(scans, tmp_path / "out")
         return submit(scans, tmp_path / "out", settings or Settings(), model, roots).job
 
     return make
@@ -114,7 +115,7 @@ def as_nobody() -> Callable[..., str]:
 import os, sys
 from pathlib import Path
 import PIL.Image, PIL.ImageOps, pypdfium2
-from jobs import errors, files, job, models, scans, settings, submit
+from jobs import errors, files, job, models, places, scans, settings, submit
 PIL.Image.init()
 if os.geteuid() == 0:
     os.setgroups([])

@@ -503,7 +503,7 @@ def test_a_failure_leaves_the_old_files(contract_job: Job, monkeypatch: pytest.M
 
 def test_a_job_folder_that_takes_nothing(open_folder: Path, as_nobody: Callable[..., str]) -> None:
     code = """
-somebodys = job.Job(Path(sys.argv[1]), settings.Settings(), "", "", "", False, "", "", "")
+somebodys = job.Job(places.Disk(sys.argv[1]), settings.Settings(), "", "", "", False, "", "", "")
 try:
     with somebodys.lock():
         pass

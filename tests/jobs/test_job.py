@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
+from support import disk_roots
 
 from jobs.errors import BadData, ErrorCode, ModelProblem, NoScans, NotAJob, UsageProblem
 from jobs.files import shown
-from jobs.job import Job, Roots, find_job_folders
+from jobs.job import Job, find_job_folders
 from jobs.manifest import ManifestEntry
 from jobs.models import Model
 from jobs.readings import Box, Letter, LineReading, Measured, PageReading, Status, from_bytes, to_bytes
@@ -33,7 +34,7 @@ Submit = Callable[..., Submission]
 @pytest.fixture
 def submit_scans(tmp_path: Path, scans: Path, model: Model) -> Submit:
     def make(settings: Settings | None = None, token: str = "") -> Submission:
-        roots = Roots(scans, tmp_path / "out")
+        roots = disk_roots(scans, tmp_path / "out")
         return submit(scans, tmp_path / "out", settings or Settings(), model, roots, token)
 
     return make
@@ -132,7 +133,7 @@ def submit_with_list(tmp_path: Path, scans: Path, picture: Image.Image, model: M
         words = read_word_list(names, Settings().characters)
         names.unlink()
         out = tmp_path / "out"
-        return submit(scans, out, Settings(), model, Roots(scans, out), lexicon=words)
+        return submit(scans, out, Settings(), model, disk_roots(scans, out), lexicon=words)
 
     return make
 
@@ -173,7 +174,7 @@ def test_result_folder_inside_of_the_scans(scans: Path, picture: Image.Image, mo
     picture.save(scans / "a.png")
     for out in (scans, scans / "results", scans / ".." / "scans" / "x"):
         with pytest.raises(UsageProblem, match="lies in the scan folder"):
-            submit(scans, out, Settings(), model, Roots(scans, out))
+            submit(scans, out, Settings(), model, disk_roots(scans, out))
     assert sorted(path.name for path in scans.iterdir()) == ["a.png"]
 
 
@@ -183,9 +184,9 @@ def test_folders_outside_of_the_roots(
     picture.save(scans / "a.png")
     out = tmp_path / "out"
     with pytest.raises(UsageProblem, match="--scans"):
-        submit(scans, out, Settings(), model, Roots(tmp_path / "elsewhere", out))
+        submit(scans, out, Settings(), model, disk_roots(tmp_path / "elsewhere", out))
     with pytest.raises(UsageProblem, match="--results"):
-        submit(scans, out, Settings(), model, Roots(scans, tmp_path / "elsewhere"))
+        submit(scans, out, Settings(), model, disk_roots(scans, tmp_path / "elsewhere"))
     assert not out.exists()
 
 
@@ -209,7 +210,7 @@ root, scans = Path(sys.argv[1]), Path(sys.argv[1]) / "scans"
 for out in (root / "new", root / "closed", root / "closed" / "deep"):
     try:
         model = models.load_model(root / "model")
-        submit.submit(scans, out, settings.Settings(), model, job.Roots(scans, out))
+        submit.submit(scans, out, settings.Settings(), model, job.Roots(places.Disk(scans), places.Disk(out)))
     except errors.ResultsNotWritable as error:
         sys.stdout.write(error.what + "\\n")
 """

@@ -15,6 +15,7 @@ from support import wait_for
 
 from jobs import page_count
 from jobs.page_count import PageCounter
+from jobs.places import Disk
 from jobs.settings import Limits
 
 
@@ -31,25 +32,25 @@ def several(path: Path, pages: int) -> Path:
 
 
 def test_counts_tiff_and_pdf(scans: Path) -> None:
-    with PageCounter(Limits()) as counter:
-        assert counter.count(several(scans / "a.tif", 3)) == 3
-        assert counter.count(several(scans / "b.TIFF", 1)) == 1
-        assert counter.count(several(scans / "c\nd'\u202e.pdf", 4)) == 4
+    with PageCounter(Disk(scans), Limits()) as counter:
+        assert counter.count(several(scans / "a.tif", 3).name) == 3
+        assert counter.count(several(scans / "b.TIFF", 1).name) == 1
+        assert counter.count(several(scans / "c\nd'\u202e.pdf", 4).name) == 4
         odd = scans / os.fsdecode(b"\xff.pdf")
         several(scans / "plain.pdf", 2).rename(odd)
-        assert counter.count(odd) == 2
+        assert counter.count(odd.name) == 2
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"no scan", b"%PDF-1.7 cut off", b"II*\x00", b"MM\x00*\xff\xff\xff\xff"]
 )
 def test_what_cannot_be_counted_is_one_page(scans: Path, content: bytes) -> None:
-    with PageCounter(Limits()) as counter:
+    with PageCounter(Disk(scans), Limits()) as counter:
         for name in ("bad.tif", "bad.pdf"):
             (scans / name).write_bytes(content)
-            assert counter.count(scans / name) == 1
-        assert counter.count(scans / "gone.tif") == 1
-        assert counter.count(several(scans / "good.tif", 2)) == 2
+            assert counter.count(name) == 1
+        assert counter.count("gone.tif") == 1
+        assert counter.count(several(scans / "good.tif", 2).name) == 2
 
 
 def test_an_endless_chain_of_pages(scans: Path) -> None:
@@ -59,49 +60,49 @@ def test_an_endless_chain_of_pages(scans: Path) -> None:
     chained = bytearray(page)
     struct.pack_into("<I", chained, directory + 2 + 12 * entries, directory)
     (scans / "endless.tif").write_bytes(chained)
-    with PageCounter(Limits()) as counter:
-        assert counter.count(scans / "endless.tif") == 1
+    with PageCounter(Disk(scans), Limits()) as counter:
+        assert counter.count("endless.tif") == 1
 
 
 def test_a_pdf_that_claims_a_million_pages_is_one_page(scans: Path) -> None:
     honest = several(scans / "honest.pdf", 2).read_bytes()
     (scans / "boasts.pdf").write_bytes(honest.replace(b"/Count 2", b"/Count 999999"))
-    with PageCounter(Limits()) as counter:
-        assert counter.count(scans / "boasts.pdf") == 1
-        assert counter.count(scans / "honest.pdf") == 2
+    with PageCounter(Disk(scans), Limits()) as counter:
+        assert counter.count("boasts.pdf") == 1
+        assert counter.count("honest.pdf") == 2
 
 
 def test_a_document_with_too_many_pages_is_one_page(scans: Path) -> None:
-    with PageCounter(Limits(max_pages=3)) as counter:
+    with PageCounter(Disk(scans), Limits(max_pages=3)) as counter:
         for name in ("sheets.tif", "sheets.pdf"):
-            assert counter.count(several(scans / name, 3)) == 3
-            assert counter.count(several(scans / name, 4)) == 1
+            assert counter.count(several(scans / name, 3).name) == 3
+            assert counter.count(several(scans / name, 4).name) == 1
 
 
 def test_a_file_that_hangs_is_one_page(scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = several(scans / "good.tif", 2)
-    with PageCounter(Limits()) as counter:
-        assert counter.count(good) == 2
+    with PageCounter(Disk(scans), Limits()) as counter:
+        assert counter.count(good.name) == 2
         child = child_of(counter)
         child.suspend()
         monkeypatch.setattr(page_count, "_SECONDS_A_FILE", 1)
-        assert counter.count(good) == 1
+        assert counter.count(good.name) == 1
         monkeypatch.undo()
         assert not child.is_running()
-        assert counter.count(good) == 2
+        assert counter.count(good.name) == 2
 
 
 def test_a_file_that_kills_the_child_is_one_page(scans: Path) -> None:
     good = several(scans / "good.tif", 2)
-    with PageCounter(Limits()) as counter:
-        assert counter.count(good) == 2
+    with PageCounter(Disk(scans), Limits()) as counter:
+        assert counter.count(good.name) == 2
         child = child_of(counter)
         child.suspend()  # So that it dies with a file at hand.
         killer = threading.Timer(0.3, child.kill)
         killer.start()
-        assert counter.count(good) == 1
+        assert counter.count(good.name) == 1
         killer.join()
-        assert counter.count(good) == 2
+        assert counter.count(good.name) == 2
 
 
 @pytest.mark.parametrize("name", ["pipe.tif", "socket.tif", "folder.tif"])
@@ -109,23 +110,23 @@ def test_what_is_no_file_is_one_page(scans: Path, name: str, monkeypatch: pytest
     monkeypatch.chdir(scans)  # A socket's path is short.
     os.mkfifo("pipe.tif")
     Path("folder.tif").mkdir()
-    with socket.socket(socket.AF_UNIX) as bound, PageCounter(Limits()) as counter:
+    with socket.socket(socket.AF_UNIX) as bound, PageCounter(Disk(scans), Limits()) as counter:
         bound.bind("socket.tif")
-        assert counter.count(scans / name) == 1
+        assert counter.count(name) == 1
 
 
 def test_a_child_that_died_between_two_files(scans: Path) -> None:
     good = several(scans / "good.tif", 2)
-    with PageCounter(Limits()) as counter:
-        counter.count(good)
+    with PageCounter(Disk(scans), Limits()) as counter:
+        counter.count(good.name)
         child = child_of(counter)
         child.kill()
         wait_for(lambda: child.status() == psutil.STATUS_ZOMBIE)
-        assert counter.count(good) == 2
+        assert counter.count(good.name) == 2
 
 
 def test_no_child_outlives_the_counter(scans: Path) -> None:
-    with PageCounter(Limits()) as counter:
-        counter.count(several(scans / "good.tif", 2))
+    with PageCounter(Disk(scans), Limits()) as counter:
+        counter.count(several(scans / "good.tif", 2).name)
         child = child_of(counter)
     assert not child.is_running()

@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from jobs.errors import ErrorCode, NoScans, ScanError, UsageProblem
-from jobs.scans import _natural, count_pages, find_scans, open_scan, read_page
+from jobs.manifest import ManifestEntry
+from jobs.scans import _natural, count_pages, find_scans, open_unchanged, read_page
 from jobs.settings import Limits
 
 LIMITS = Limits()
@@ -570,12 +571,17 @@ def test_numbers_in_names_count_as_numbers(names: list[str]) -> None:
 @contextlib.contextmanager
 def opened(root: Path, scan: str) -> Iterator[BinaryIO]:
     status = (root / scan).stat()
-    with open_scan(root, scan, status.st_size, status.st_mtime_ns) as file:
+    with open_unchanged(root, scan, entry(scan, status.st_size, status.st_mtime_ns), LIMITS) as file:
         yield file
 
 
+def entry(scan: str, size: int, mtime_ns: int) -> ManifestEntry:
+    return ManifestEntry.of(scan, 1, size, mtime_ns, 1, ("", ""))
+
+
 def not_opened(root: Path, scan: str, size: int = 0, mtime_ns: int = 0) -> ErrorCode:
-    with pytest.raises(ScanError) as caught, open_scan(root, scan, size, mtime_ns):
+    changed = entry(scan, size, mtime_ns)
+    with pytest.raises(ScanError) as caught, open_unchanged(root, scan, changed, LIMITS):
         pass
     return caught.value.code
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import redis
 from celery import Celery
-from support import draw
+from support import disk_roots, draw
 
 from jobs import feed as feeding
 from jobs.feed import Feed, Sweep, give_sign
-from jobs.job import Job, Roots
+from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.models import installed_model_folder, load_model
 from jobs.queue import LANES, make_app
@@ -32,7 +32,7 @@ def job(tmp_path: Path) -> Job:
         draw(tmp_path / "scans" / f"{number}.png", ["PAGE"])
     out = tmp_path / "out"
     model = load_model(installed_model_folder())
-    roots = Roots(tmp_path / "scans", out)
+    roots = disk_roots(tmp_path / "scans", out)
     return submit(tmp_path / "scans", out, Settings(), model, roots, shared=True).job
 
 
@@ -50,7 +50,7 @@ def feed(job: Job, app: Celery, client: redis.Redis) -> Feed:
 
 @pytest.fixture
 def service(job: Job, app: Celery, broker: str, tmp_path: Path) -> PageService:
-    return PageService(app, broker, Roots(tmp_path / "scans", job.path.parent), "a worker")
+    return PageService(app, broker, disk_roots(tmp_path / "scans", job.path.parent), "a worker")
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_whatever_goes_wrong_the_pages_are_given_back(
         raise trouble
 
     with monkeypatch.context() as patched:
-        patched.setattr("jobs.job.written_whole", refuse)
+        patched.setattr("jobs.places.written_whole", refuse)
         with pytest.raises(Exception):  # noqa: B017 - whatever it is
             service.read(job.path.name, word, [pages[0].to_json()])
     assert feed.look_after(NOBODY)[0] == 1

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import redis
-from support import Command, Starter, descendants, wait_for
+from support import Command, Starter, descendants, disk_roots, wait_for
 
 from jobs.feed import Feed, batches
-from jobs.job import Job, Roots
+from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.models import installed_model_folder, load_model
 from jobs.queue import make_app
@@ -101,12 +101,12 @@ def job(thirteen_scans: Path, tmp_path: Path) -> Job:
 
     out = tmp_path / "out"
     model = load_model(installed_model_folder())
-    return submit(thirteen_scans, out, Settings(), model, Roots(thirteen_scans, out)).job
+    return submit(thirteen_scans, out, Settings(), model, disk_roots(thirteen_scans, out)).job
 
 
 @pytest.fixture
 def service(job: Job, broker: str, thirteen_scans: Path) -> PageService:
-    return PageService(make_app(broker), broker, Roots(thirteen_scans, job.path.parent), "a worker")
+    return PageService(make_app(broker), broker, disk_roots(thirteen_scans, job.path.parent), "a worker")
 
 
 def entries(job: Job) -> list[ManifestEntry]:
@@ -141,7 +141,7 @@ def test_a_message_cannot_name_the_pages_of_another_job(
 
     out = job.path.parent
     model = load_model(installed_model_folder())
-    other = submit(thirteen_scans, out, Settings(dpi=100), model, Roots(thirteen_scans, out)).job
+    other = submit(thirteen_scans, out, Settings(dpi=100), model, disk_roots(thirteen_scans, out)).job
     with pytest.raises(ValueError, match="none of this job"):
         service.read(job.path.name, "", [entries(other)[0].to_json()])
     assert not job.results().read

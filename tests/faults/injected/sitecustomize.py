@@ -47,7 +47,7 @@ class _AfterImport:
 
 
 def _spoil(scans) -> None:
-    open_scan = scans.open_scan
+    open_unchanged = scans.open_unchanged
     poison = _FAULTS.get("kill")
     slow, seconds = _FAULTS.get("slow", (None, 0))
 
@@ -56,9 +56,9 @@ def _spoil(scans) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if slow and slow in scan:
             time.sleep(seconds)
-        return open_scan(root, scan, *rest)
+        return open_unchanged(root, scan, *rest)
 
-    scans.open_scan = spoiled
+    scans.open_unchanged = spoiled
 
 
 if _FAULTS:
