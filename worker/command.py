@@ -65,6 +65,14 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     show_default=True,
     help="How events are written to standard error, one a line.",
 )
+@click.option(
+    "--health",
+    envvar="LETTERMILL_HEALTH",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Say in this file every 5 seconds how this worker is, for `lettermill health`.  "
+    "[env: LETTERMILL_HEALTH]",
+)
 def worker(
     broker: str,
     scans: Path,
@@ -73,6 +81,7 @@ def worker(
     sweep: bool,
     debug: Path | None,
     log_format: LogFormat,
+    health: Path | None,
 ) -> None:
     """Read pages from the queue until stopped.
 
@@ -82,4 +91,4 @@ def worker(
         os.environ.setdefault(variable, "1")
     from worker.service import serve
 
-    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep, debug, log_format)
+    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep, debug, log_format, health)

@@ -7,8 +7,9 @@ import logging
 import os
 import signal
 import sys
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from jobs.files import shown
 from jobs.job import VERSION, Roots
 from jobs.log import LogFormat, hush_libraries, logger, set_up_logging
 from jobs.machine import usable_cores
-from jobs.queue import LANES, UNREACHABLE, check_broker, make_app, without_password
+from jobs.queue import LANES, UNREACHABLE, check_broker, connect, make_app, without_password
 from worker.pages import PageService
-from worker.tasks import register_tasks
+from worker.tasks import PageRequest, register_tasks
+from worker.watcher import Watcher, Work
 
 _SWEEP_SECONDS = 15
 
@@ -44,6 +46,7 @@ def serve(
     sweep: bool,
     debug: Path | None = None,
     log_format: LogFormat = "text",
+    health: Path | None = None,
 ) -> None:
     """Run a worker until it is told to stop; ends the process with the worker's exit status.
 
@@ -55,9 +58,11 @@ def serve(
         sweep: whether to look after submitted jobs that stand still.
         debug: the folder for drawings of the pages, if any.
         log_format: how events are logged to standard error.
+        health: the file in which the worker says how it is, if any.
 
     Raises:
         BrokerUnreachable: no Redis answers at the start.
+        UsageProblem: the file `health` cannot be written.
     """
     set_up_logging(log_format)
     signals.setup_logging.connect(_leave_logging_alone)
@@ -69,8 +74,11 @@ def serve(
     roots = Roots(scans, results)
     worker_id = uuid.uuid4().hex
     register_tasks(app, PageService(app, broker, roots, worker_id, debug))
+    watcher = Watcher(connect(broker), health) if health else None
+    if watcher:
+        watcher.start()
     app.steps["consumer"].add(
-        _care_step(Pulse(client, worker_id), Sweep(results, app, client) if sweep else None)
+        _care_step(Pulse(client, worker_id, watcher), Sweep(results, app, client) if sweep else None)
     )
     signals.worker_process_init.connect(_prepare_child)
     processes = concurrency or usable_cores()
@@ -97,6 +105,8 @@ def serve(
         without_heartbeat=True,
     )
     worker.start()
+    if watcher:
+        watcher.stop()
     logger.info("worker_stopped", worker=worker_id)
     sys.exit(worker.exitcode)
 
@@ -131,11 +141,15 @@ class Pulse:
     Args:
         client: the broker's Redis, over a connection of its own.
         worker: the worker's id.
+        watcher: is told what the worker is at, if there is one.
     """
 
-    def __init__(self, client: redis.Redis, worker: str) -> None:
+    def __init__(self, client: redis.Redis, worker: str, watcher: Watcher | None = None) -> None:
         self._redis = client
         self._worker = worker
+        self._watcher = watcher
+        self._problem = ""
+        self._unbegun: float | None = None
         self._deaf = 0
 
     def __call__(self) -> None:
@@ -145,17 +159,33 @@ class Pulse:
             ConnectionError: messages wait and the worker has taken none for a while; from a timer of the
                 consumer this makes it connect anew.
         """
-        give_sign(self._redis, self._worker, _pages_at_work())
-        idle = not state.reserved_requests
+        requests = list(state.reserved_requests)
+        if self._watcher:
+            self._watcher.note(self._work(requests))
+            if self._watcher.problem != self._problem:
+                self._problem = self._watcher.problem
+                logger.warning("health_not_written", error=self._problem or "it is written again")
+        give_sign(self._redis, self._worker, [page["id"] for request in requests for page in request.args[2]])
+        idle = not requests
         self._deaf = self._deaf + 1 if idle and any(self._redis.llen(lane) for lane in LANES) else 0
         if self._deaf > _DEAF_SECONDS / SIGN_SECONDS:
             self._deaf = 0
             raise _Deaf(f"messages wait, and none came for {_DEAF_SECONDS} s")
 
-
-def _pages_at_work() -> list[str]:
-    """Return the ids of the pages of all messages that this worker has at this moment."""
-    return [page["id"] for request in list(state.reserved_requests) for page in request.args[2]]
+    def _work(self, requests: Sequence[PageRequest]) -> Work:
+        """Return what the worker is at."""
+        begun = [(request.begun, request.limit) for request in requests if request.begun is not None]
+        if begun or not requests:
+            self._unbegun = None
+        else:
+            # Messages that no process takes are as stuck as one in a process that hangs.
+            self._unbegun = self._unbegun or time.monotonic()
+            begun = [(self._unbegun, max(request.limit for request in requests))]
+        pages = sum(len(request.args[2]) for request in requests)
+        if not begun:
+            return Work(pages, last_end=PageRequest.last_end)
+        since, limit = min(begun, key=sum)
+        return Work(pages, since, limit, PageRequest.last_end)
 
 
 class _Deaf(ConnectionError):
