@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import redis
@@ -20,15 +20,20 @@ from celery.apps import worker as celery_worker
 from celery.worker import state
 
 from jobs.errors import LettermillError
-from jobs.feed import SIGN_SECONDS, Sweep, give_sign
+from jobs.feed import SIGN_SECONDS, Sweep, give_sign, living_workers
 from jobs.files import shown
 from jobs.job import VERSION, Roots
 from jobs.log import LogFormat, hush_libraries, logger, set_up_logging
 from jobs.machine import usable_cores
+from jobs.models import installed_model_folder, load_model
 from jobs.queue import LANES, UNREACHABLE, check_broker, connect, make_app, without_password
+from worker.events import Wire
 from worker.pages import PageService
 from worker.tasks import PageRequest, register_tasks
 from worker.watcher import Watcher, Work
+
+if TYPE_CHECKING:
+    from worker.metrics import Metrics
 
 _SWEEP_SECONDS = 15
 
@@ -47,6 +52,7 @@ def serve(
     debug: Path | None = None,
     log_format: LogFormat = "text",
     health: Path | None = None,
+    metrics: tuple[str, int] | None = None,
 ) -> None:
     """Run a worker until it is told to stop; ends the process with the worker's exit status.
 
@@ -59,10 +65,11 @@ def serve(
         debug: the folder for drawings of the pages, if any.
         log_format: how events are logged to standard error.
         health: the file in which the worker says how it is, if any.
+        metrics: the host and port at which it answers Prometheus, if any.
 
     Raises:
         BrokerUnreachable: no Redis answers at the start.
-        UsageProblem: the file `health` cannot be written.
+        UsageProblem: the file `health` cannot be written, or the port cannot be had.
     """
     set_up_logging(log_format)
     signals.setup_logging.connect(_leave_logging_alone)
@@ -73,13 +80,16 @@ def serve(
     app = make_app(broker)
     roots = Roots(scans, results)
     worker_id = uuid.uuid4().hex
-    register_tasks(app, PageService(app, broker, roots, worker_id, debug))
-    watcher = Watcher(connect(broker), health) if health else None
-    if watcher:
+    sweeper = Sweep(results, app, client) if sweep else None
+    wire = Wire() if metrics else None
+    register_tasks(app, PageService(app, broker, roots, worker_id, debug, wire))
+    watcher = None
+    if health or metrics:
+        watcher = Watcher(
+            connect(broker), health, _served(*metrics, wire, sweeper) if metrics and wire else None
+        )
         watcher.start()
-    app.steps["consumer"].add(
-        _care_step(Pulse(client, worker_id, watcher), Sweep(results, app, client) if sweep else None)
-    )
+    app.steps["consumer"].add(_care_step(Pulse(client, worker_id, watcher), sweeper))
     signals.worker_process_init.connect(_prepare_child)
     processes = concurrency or usable_cores()
     logger.info(
@@ -88,6 +98,7 @@ def serve(
         version=VERSION,
         broker=without_password(broker),
         processes=processes,
+        others=len(living_workers(client)),
         scans=shown(scans),
         results=shown(results),
     )
@@ -109,6 +120,14 @@ def serve(
         watcher.stop()
     logger.info("worker_stopped", worker=worker_id)
     sys.exit(worker.exitcode)
+
+
+def _served(host: str, port: int, wire: Wire, sweep: Sweep | None) -> Metrics:
+    from worker.metrics import Metrics  # Only who asks for metrics pays for their library.
+
+    metrics = Metrics(wire, sweep, load_model(installed_model_folder()).fingerprint)
+    metrics.serve(host, port)
+    return metrics
 
 
 def _log_what_celery_says(message: str, file: object = None) -> None:

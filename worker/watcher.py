@@ -11,7 +11,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import redis
@@ -22,6 +22,9 @@ from jobs.feed import SIGN_SECONDS
 from jobs.files import put_whole, shown
 from jobs.queue import UNREACHABLE
 from worker.health import Health
+
+if TYPE_CHECKING:
+    from worker.metrics import Metrics
 
 
 class Work(NamedTuple):
@@ -45,16 +48,18 @@ class Watcher(threading.Thread):
 
     Args:
         client: the broker's Redis, over a connection that is used nowhere else.
-        health: the file to write for `lettermill health`.
+        health: the file to write for `lettermill health`, if any.
+        metrics: are told what Redis says, if there are any.
 
     Attributes:
         problem: why the file could not be written the last time; empty where it was.
     """
 
-    def __init__(self, client: redis.Redis, health: Path) -> None:
+    def __init__(self, client: redis.Redis, health: Path | None, metrics: Metrics | None) -> None:
         super().__init__(name="watcher", daemon=True)
         self._redis = client
         self._health = health
+        self._metrics = metrics
         self._work = Work()
         self._turned = self._answered_since = self._last_answer = time.monotonic()
         self._silent = False
@@ -67,16 +72,17 @@ class Watcher(threading.Thread):
         self._turned = time.monotonic()
 
     def start(self) -> None:
-        """Write the first file, then begin.
+        """Look for the first time, then begin.
 
         Raises:
             UsageProblem: the file cannot be written.
         """
+        self._ask_redis()
         try:
             self._write()
         except (ResultsNotWritable, OSError) as error:
             raise UsageProblem(
-                f"cannot write {shown(self._health)}, the file of --health: {error}",
+                f"cannot write {shown(self._health or '')}, the file of --health: {error}",
                 "Give a file in a folder that this user may write to.",
             ) from error
         super().start()
@@ -95,13 +101,19 @@ class Watcher(threading.Thread):
         """End, and remove the file: a worker that has stopped is not well."""
         self._ended.set()
         self.join()
-        self._health.unlink(missing_ok=True)
+        if self._health:
+            self._health.unlink(missing_ok=True)
 
     def _ask_redis(self) -> None:
         try:
-            self._redis.ping()
+            if self._metrics:
+                self._metrics.look(self._redis)
+            else:
+                self._redis.ping()
         except UNREACHABLE:
             self._silent = True
+            if self._metrics:
+                self._metrics.miss_redis()
             return
         self._last_answer = time.monotonic()
         if self._silent:
@@ -109,6 +121,8 @@ class Watcher(threading.Thread):
             self._answered_since = self._last_answer
 
     def _write(self) -> None:
+        if not self._health:
+            return
         now = time.monotonic()
         work = self._work
         stopping = state.should_stop is not None
