@@ -83,12 +83,12 @@ def serve(
     sweeper = Sweep(results, app, client) if sweep else None
     wire = Wire() if metrics else None
     register_tasks(app, PageService(app, broker, roots, worker_id, debug, wire))
-    watcher = None
-    if health or metrics:
-        watcher = Watcher(
-            connect(broker), health, _served(*metrics, wire, sweeper) if metrics and wire else None
-        )
+    said = _metrics(wire, sweeper) if wire else None
+    watcher = Watcher(connect(broker), health, said) if health or said else None
+    if watcher:
         watcher.start()
+    if said and metrics:
+        said.serve(*metrics)
     app.steps["consumer"].add(_care_step(Pulse(client, worker_id, watcher), sweeper))
     signals.worker_process_init.connect(_prepare_child)
     processes = concurrency or usable_cores()
@@ -122,12 +122,10 @@ def serve(
     sys.exit(worker.exitcode)
 
 
-def _served(host: str, port: int, wire: Wire, sweep: Sweep | None) -> Metrics:
+def _metrics(wire: Wire, sweep: Sweep | None) -> Metrics:
     from worker.metrics import Metrics  # Only who asks for metrics pays for their library.
 
-    metrics = Metrics(wire, sweep, load_model(installed_model_folder()).fingerprint)
-    metrics.serve(host, port)
-    return metrics
+    return Metrics(wire, sweep, load_model(installed_model_folder()).fingerprint)
 
 
 def _log_what_celery_says(message: str, file: object = None) -> None:
