@@ -12,7 +12,8 @@ LettermillError            3
 ├── MissingExtra           9   a command needs an optional part that is not installed
 ├── BadData               10   a truth file, a word list or a training set cannot be used
 ├── TimedOut              11   `wait --timeout` ended before the job did
-└── Unforeseen            12   Lettermill itself failed
+├── Unforeseen            12   Lettermill itself failed
+└── InstallationProblem   13   `doctor` found something wrong
 ScanError                      one page cannot be read: never ends a job, becomes a row with its code
 ```
 
@@ -107,6 +108,12 @@ class Unforeseen(LettermillError):
     """Lettermill itself failed."""
 
     exit_status = 12
+
+
+class InstallationProblem(LettermillError):
+    """`lettermill doctor` found something wrong."""
+
+    exit_status = 13
 
 
 class ErrorCode(StrEnum):
