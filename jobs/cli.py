@@ -38,6 +38,8 @@ COMMANDS = {
     "cancel": _Place("jobs.commands", "cancel", "Stop a job; `resume` takes it up again."),
     "score": _Place("jobs.commands", "score", "Compare a job's results with the truth."),
     "worker": _Place("worker.command", "worker", "Read pages from the queue until stopped."),
+    "doctor": _Place("worker.doctor", "doctor", "Check an installation, and say what to mend."),
+    "health": _Place("worker.health", "health", "Say whether a worker on this machine is well."),
     "predict": _Place("worker.predict", "predict", "Read images of single characters."),
     "train": _Place(
         "training.command",

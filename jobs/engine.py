@@ -27,6 +27,7 @@ from jobs.job import Roots
 
 _STOP_SECONDS = 10
 _MOST_RESTARTS_IN_A_ROW = 8
+_OF_A_FLEET = ("LETTERMILL_HEALTH", "LETTERMILL_METRICS")
 
 
 class LocalEngine:
@@ -187,10 +188,15 @@ class LocalEngine:
                 stdout=log,
                 stderr=log,
                 # What the worker leaves behind when it is killed goes with the engine's folder.
-                env={**os.environ, "TMPDIR": str(self._folder)},
+                env={**_environment(), "TMPDIR": str(self._folder)},
                 # A session of its own: Ctrl-C in the terminal is for this process, which stops the worker.
                 start_new_session=True,
             )
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without what is meant for the one worker that an operator watches."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_A_FLEET}
 
 
 @contextlib.contextmanager

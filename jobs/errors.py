@@ -12,8 +12,9 @@ LettermillError            3
 ├── MissingExtra           9   a command needs an optional part that is not installed
 ├── BadData               10   a truth file, a word list or a training set cannot be used
 ├── TimedOut              11   `wait --timeout` ended before the job did
-├── StoreUnreachable      14   the object store of s3:// does not answer, or not as it should
-└── Unforeseen            12   Lettermill itself failed
+├── Unforeseen            12   Lettermill itself failed
+├── InstallationProblem   13   `doctor` found something wrong
+└── StoreUnreachable      14   the object store of s3:// does not answer, or not as it should
 ScanError                      one page cannot be read: never ends a job, becomes a row with its code
 ```
 
@@ -114,6 +115,12 @@ class Unforeseen(LettermillError):
     """Lettermill itself failed."""
 
     exit_status = 12
+
+
+class InstallationProblem(LettermillError):
+    """`lettermill doctor` found something wrong."""
+
+    exit_status = 13
 
 
 class ErrorCode(StrEnum):

@@ -15,30 +15,34 @@ A job has two keys while it is read, `lettermill:TOKEN:…`:
 
 A worker that lives has a key `lettermill:worker:ID` that names the pages it is at and expires soon after its
 last sign. So a page whose worker died, or has lost sight of it, is found within a minute, however full the
-queue.
+queue. The hash `lettermill:workers` says of each worker's id what it is; who has died is taken out at times.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import random
+import socket
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+import msgspec
 import redis
 from celery import Celery
 from redis.exceptions import LockError, LockNotOwnedError
 
 from jobs.errors import LettermillError
 from jobs.files import shown
-from jobs.job import MANIFEST_FILE, Job, Results, find_job_folders
+from jobs.job import MANIFEST_FILE, VERSION, Job, Results, find_job_folders
 from jobs.log import logger
 from jobs.manifest import ManifestEntry
 from jobs.message import MOST_PAGES
 from jobs.places import Place
-from jobs.queue import LANES, READ_TASK
+from jobs.queue import LANES, MESSAGE_FORMAT, READ_TASK
 
 WINDOW = 256
 """Pages of a job that may be in flight: enough for a few dozen workers, and small in Redis."""
@@ -54,6 +58,8 @@ _DEAD_SECONDS = 30
 
 _LONGEST_WAIT = 3600
 """A page that waits for so long has lost its message on the way, or is far behind; it is queued once more."""
+
+_WORKERS = "lettermill:workers"
 
 _WAITING = "@"
 _GIVEN_BACK = "!"
@@ -76,9 +82,13 @@ class Feed:
         below: the job folder's path below the workers' result root, with `/`.
         app: the Celery application that sends.
         client: the broker's Redis.
+
+    Attributes:
+        flight: pages and who has them, as `look_after` last saw them.
     """
 
     def __init__(self, job: Job, below: str, app: Celery, client: redis.Redis) -> None:
+        self.flight: dict[str, str] = {}
         self._job = job
         self._below = below
         self._app = app
@@ -196,7 +206,9 @@ class Feed:
         return len(lost), unsure
 
     def _in_flight(self) -> dict[str, str]:
-        return {_text(page): _text(holder) for page, holder in self._redis.hgetall(self._flight).items()}
+        found = self._redis.hgetall(self._flight).items()
+        self.flight = {_text(page): _text(holder) for page, holder in found}
+        return self.flight
 
     def _lost(self, suspects: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
         flight = self._in_flight()
@@ -338,13 +350,63 @@ def _is_worker(holder: str) -> bool:
     return bool(holder) and holder != _GIVEN_BACK and not holder.startswith(_WAITING)
 
 
+def _waiting_since(holder: str) -> float | None:
+    return float(holder[len(_WAITING) :]) if holder.startswith(_WAITING) else None
+
+
 def _waits_too_long(holder: str) -> bool:
-    return holder.startswith(_WAITING) and time.time() - float(holder[len(_WAITING) :]) > _LONGEST_WAIT
+    since = _waiting_since(holder)
+    return since is not None and time.time() - since > _LONGEST_WAIT
+
+
+class WorkerSign(msgspec.Struct, frozen=True):
+    """What a worker says of itself.
+
+    Attributes:
+        version: of Lettermill.
+        message_format: as `jobs.queue.MESSAGE_FORMAT`.
+        host: the name of its machine.
+    """
+
+    version: str
+    message_format: int
+    host: str
 
 
 def give_sign(client: redis.Redis, worker: str, page_ids: Iterable[str]) -> None:
     """Note that a worker lives, and at which pages it is; to be called every `SIGN_SECONDS`."""
-    client.set(_worker_key(worker), json.dumps(list(page_ids)), ex=_DEAD_SECONDS)
+    # First the key, then the hash: who is in the hash without a key is dead.
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.set(_worker_key(worker), json.dumps(list(page_ids)), ex=_DEAD_SECONDS)
+        pipeline.hset(_WORKERS, worker, msgspec.json.encode(_sign()))
+        pipeline.execute()
+
+
+@functools.cache
+def _sign() -> WorkerSign:
+    return WorkerSign(VERSION, MESSAGE_FORMAT, socket.gethostname())
+
+
+def living_workers(client: redis.Redis) -> list[WorkerSign]:
+    """Return the workers that have given a sign of life lately, and forget those that have not.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    found = client.hgetall(_WORKERS)
+    if not found:
+        return []
+    signs = client.mget([_worker_key(_text(worker)) for worker in found])
+    living, gone = [], []
+    for (worker, said), sign in zip(found.items(), signs, strict=True):
+        if sign is not None:
+            with contextlib.suppress(ValueError):  # Somebody else put it there.
+                living.append(msgspec.json.decode(said, type=WorkerSign))
+                continue
+        gone.append(worker)
+    if gone:
+        client.hdel(_WORKERS, *gone)
+    return living
 
 
 def batches(entries: Sequence[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
@@ -366,6 +428,20 @@ def batches(entries: Sequence[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
         yield batch
 
 
+class Seen(NamedTuple):
+    """What a sweep has seen of all jobs that it looks after.
+
+    Attributes:
+        at: when it was through (seconds since 1970).
+        pages: how many pages were in flight.
+        oldest: since when the page that has waited longest waits (seconds since 1970); None where none does.
+    """
+
+    at: float
+    pages: int
+    oldest: float | None
+
+
 class Sweep:
     """Looks after the submitted jobs below the result root: what is lost of them is queued again.
 
@@ -373,15 +449,20 @@ class Sweep:
         results: the workers' result root.
         app: the Celery application that sends.
         client: the broker's Redis.
+
+    Attributes:
+        seen: what the last sweep that is through has seen; None before the first.
     """
 
     def __init__(self, results: Place, app: Celery, client: redis.Redis) -> None:
+        self.seen: Seen | None = None
         self._results = results
         self._app = app
         self._redis = client
         self._complete: dict[Place, str] = {}
         self._suspects: dict[Place, frozenset[str]] = {}
         self._folders: Iterator[Place] | None = None
+        self._seeing = Seen(0.0, 0, None)
 
     def __call__(self) -> None:
         """Look at each job once; where that takes long, go on with the rest in the next call.
@@ -392,11 +473,13 @@ class Sweep:
         deadline = time.monotonic() + _SWEEP_BUDGET
         if self._folders is None:
             self._folders = find_job_folders(self._results)
+            self._seeing = Seen(0.0, 0, None)
         for folder in self._folders:
             self._look(folder)
             if time.monotonic() > deadline:
                 return
         self._folders = None
+        self.seen = self._seeing._replace(at=time.time())
 
     def _look(self, folder: Place) -> None:
         try:
@@ -421,4 +504,11 @@ class Sweep:
             self._complete[folder] = version
             return 0
         again, self._suspects[folder] = feed.look_after(self._suspects.get(folder, frozenset()))
+        self._see(feed.flight)
         return again
+
+    def _see(self, flight: Mapping[str, str]) -> None:
+        waits = [since for holder in flight.values() if (since := _waiting_since(holder)) is not None]
+        if self._seeing.oldest is not None:
+            waits.append(self._seeing.oldest)
+        self._seeing = Seen(0.0, self._seeing.pages + len(flight), min(waits, default=None))

@@ -122,12 +122,16 @@ class Results:
         return page_id in self.read or page_id in self.failed
 
 
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[^\0]*\Z")]
+"""No file has a zero in its name."""
+
+
 class _JobFile(msgspec.Struct, frozen=True):
     """What job.json holds, but for the settings."""
 
     model_fingerprint: str
-    scan_root: str
-    scans_below: str
+    scan_root: _Name
+    scans_below: _Name
     shared: bool
     token: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
     created: str
@@ -174,13 +178,14 @@ class Job:
         try:
             values = _json(path / JOB_FILE)
             stored = msgspec.structs.asdict(msgspec.convert(values, _JobFile))
+            dt.datetime.fromisoformat(stored["created"]).astimezone(dt.UTC)  # As the report shows it.
             return cls(path.resolve(), Settings.from_json(values["settings"]), **stored)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotAJob(
                 f"{shown(path)} is not a job folder (it has no job.json)",
                 "Give the folder that `lettermill submit` printed; `lettermill jobs --out DIR` lists them.",
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             raise NotAJob(
                 f"cannot read {shown(path / 'job.json')}: {error}",
                 "Delete that file and submit the folder of scans again: what was read stays.",

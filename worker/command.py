@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.address import take_password
+from jobs.errors import UsageProblem
 from jobs.options import PlaceType
 
 if TYPE_CHECKING:
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
 
 # Libraries read these when they are loaded, so they are set before the first import of NumPy and OpenCV.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _take_address(
+    context: click.Context, parameter: click.Parameter, address: str | None
+) -> tuple[str, int] | None:
+    """Return the host and port of an address."""
+    if not address:
+        return None
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UsageProblem(
+            f"cannot understand --metrics {address}", "Give a port or HOST:PORT, as 9473 or 0.0.0.0:9473."
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 @click.command()
@@ -67,6 +82,21 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     show_default=True,
     help="How events are written to standard error, one a line.",
 )
+@click.option(
+    "--health",
+    envvar="LETTERMILL_HEALTH",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Say in this file every 5 seconds how this worker is, for `lettermill health`.  "
+    "[env: LETTERMILL_HEALTH]",
+)
+@click.option(
+    "--metrics",
+    envvar="LETTERMILL_METRICS",
+    callback=_take_address,
+    metavar="[HOST:]PORT",
+    help="Answer Prometheus here; HOST is 127.0.0.1 unless given.  [env: LETTERMILL_METRICS]",
+)
 def worker(
     broker: str,
     scans: Place,
@@ -75,6 +105,8 @@ def worker(
     sweep: bool,
     debug: Path | None,
     log_format: LogFormat,
+    health: Path | None,
+    metrics: tuple[str, int] | None,
 ) -> None:
     """Read pages from the queue until stopped.
 
@@ -84,4 +116,4 @@ def worker(
         os.environ.setdefault(variable, "1")
     from worker.service import serve
 
-    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep, debug, log_format)
+    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep, debug, log_format, health, metrics)

@@ -34,9 +34,11 @@ from jobs.queue import UNREACHABLE, connect
 from jobs.readings import Measured, PageReading, Status
 from jobs.scans import open_unchanged, read_page
 from segmentation.quality import find_flaws
+from segmentation.trace import UNSEEN
 from segmentation.values import Quality
 from worker.classifier import Classifier
 from worker.debug import Drawing, write_drawing
+from worker.events import AttemptsLost, Wire, page_end, timed
 from worker.lexicon import Lexicon
 from worker.reading import read_lines
 
@@ -50,15 +52,23 @@ class PageService:
         roots: the only folders that messages can name things in.
         worker: the worker's id, under which it gives its signs of life.
         debug: the folder for drawings of the pages, if any.
+        wire: takes what the metrics are made of, if there are any.
     """
 
     def __init__(
-        self, app: Celery, broker: str, roots: Roots, worker: str, debug: Path | None = None
+        self,
+        app: Celery,
+        broker: str,
+        roots: Roots,
+        worker: str,
+        debug: Path | None = None,
+        wire: Wire | None = None,
     ) -> None:
         self._app = app
         self._roots = roots
         self._worker = worker
         self._debug = debug
+        self._wire = wire
         self._redis = connect(broker)
 
     def read(self, below: str, epoch: str, pages: list[dict[str, Any]]) -> None:
@@ -108,16 +118,23 @@ class PageService:
             if job.has_result(entry.id):
                 job.forget_attempts(entry.id)
                 return True
+            seconds: dict[str, float] = {}
             try:
-                reading = _read_page(job, self._roots.scans, entry, attempt, self._debug)
-                job.write_result(reading)
+                reading = _read_page(job, self._roots.scans, entry, attempt, self._debug, seconds)
+                with timed(seconds, "write"):
+                    job.write_result(reading)
             except LettermillError:
                 job.take_back_attempt(entry.id)  # The disk or the model is at fault, not the page.
                 raise
-        log_reading(job, reading)
+        self._report(job, reading, seconds)
         if reading.failed and job.cancel_after_failures():
             logger.warning("job_stopped", job=shown(job.path.name), reason="more failures than allowed")
         return True
+
+    def _report(self, job: Job, reading: PageReading, seconds: dict[str, float]) -> None:
+        log_reading(job, reading)
+        if self._wire:
+            self._wire.tell(page_end(reading, seconds))
 
     def limit(self, below: str) -> float:
         """Return how many seconds a message of a job may take; the message itself is not asked.
@@ -147,9 +164,11 @@ class PageService:
         entries = _entries(job, pages)
         finished = [entry for entry in entries if job.has_result(entry.id)]
         unfinished = [entry for entry in entries if entry not in finished]
-        for entry in unfinished:
-            if job.attempts(entry.id):
-                job.note_loss(entry.id, cause)
+        begun = [entry for entry in unfinished if job.attempts(entry.id)]
+        for entry in begun:
+            job.note_loss(entry.id, cause)
+        if self._wire:
+            self._wire.tell(AttemptsLost(len(begun)))
         logger.warning("process_lost", job=shown(job.path.name), pages=len(unfinished), cause=cause)
         if unfinished:
             with _redis_may_be_away("queueing the pages of a lost process again"):
@@ -181,7 +200,7 @@ class PageService:
                 version=VERSION,
             )
             job.write_result(reading)
-            log_reading(job, reading)
+            self._report(job, reading, {})
             job.cancel_after_failures()
         self._finish(feed, [entry])
 
@@ -230,7 +249,14 @@ def _entries(job: Job, pages: list[dict[str, Any]]) -> list[ManifestEntry]:
     return entries
 
 
-def _read_page(job: Job, scans: Place, entry: ManifestEntry, attempt: int, debug: Path | None) -> PageReading:
+def _read_page(
+    job: Job,
+    scans: Place,
+    entry: ManifestEntry,
+    attempt: int,
+    debug: Path | None,
+    stages: dict[str, float],
+) -> PageReading:
     failed = functools.partial(
         PageReading, page_id=entry.id, scan=entry.scan, page=entry.page, status=Status.FAILED
     )
@@ -249,7 +275,7 @@ def _read_page(job: Job, scans: Place, entry: ManifestEntry, attempt: int, debug
         )
     begun = time.monotonic()
     try:
-        reading = _letters(job, scans, entry, debug)
+        reading = _letters(job, scans, entry, debug, stages)
     except ScanError as error:
         reading = failed(error_code=error.code, error=error.message)
     except LettermillError:
@@ -260,18 +286,19 @@ def _read_page(job: Job, scans: Place, entry: ManifestEntry, attempt: int, debug
     return msgspec.structs.replace(reading, seconds=seconds, attempts=attempt, version=VERSION)
 
 
-def _letters(job: Job, scans: Place, entry: ManifestEntry, debug: Path | None) -> PageReading:
+def _letters(
+    job: Job, scans: Place, entry: ManifestEntry, debug: Path | None, stages: dict[str, float]
+) -> PageReading:
     settings = job.settings
     bound_memory(settings.limits.memory)
     scan = f"{job.scans_below}/{entry.scan}"
-    with open_unchanged(scans, scan, entry, settings.limits) as file:
+    with timed(stages, "decode"), open_unchanged(scans, scan, entry, settings.limits) as file:
         pixels = read_page(file, entry.page, settings.dpi, settings.limits, entry.pages)
     classifier, lexicon = _classifier(job), _lexicon(job)
-    if debug is None:
-        lines, segmentation = read_lines(pixels, settings, classifier, lexicon)
-    else:
-        drawing = Drawing(pixels)
-        lines, segmentation = read_lines(pixels, settings, classifier, lexicon, drawing)
+    drawing = Drawing(pixels) if debug else None
+    with timed(stages, "read"):
+        lines, segmentation = read_lines(pixels, settings, classifier, lexicon, drawing or UNSEEN)
+    if debug and drawing:
         write_drawing(debug / entry.drawing, drawing.picture(lines))
     return PageReading(
         page_id=entry.id,

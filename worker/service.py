@@ -7,10 +7,11 @@ import logging
 import os
 import signal
 import sys
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import redis
@@ -19,15 +20,21 @@ from celery.apps import worker as celery_worker
 from celery.worker import state
 
 from jobs.errors import LettermillError
-from jobs.feed import SIGN_SECONDS, Sweep, give_sign
+from jobs.feed import SIGN_SECONDS, Sweep, give_sign, living_workers
 from jobs.files import shown
 from jobs.job import VERSION, Roots
 from jobs.log import LogFormat, hush_libraries, logger, set_up_logging
 from jobs.machine import usable_cores
+from jobs.models import installed_model_folder, load_model
 from jobs.places import Place
-from jobs.queue import LANES, UNREACHABLE, check_broker, make_app, without_password
+from jobs.queue import LANES, UNREACHABLE, check_broker, connect, make_app, without_password
+from worker.events import Wire
 from worker.pages import PageService
-from worker.tasks import register_tasks
+from worker.tasks import PageRequest, register_tasks
+from worker.watcher import Watcher, Work
+
+if TYPE_CHECKING:
+    from worker.metrics import Metrics
 
 _SWEEP_SECONDS = 15
 
@@ -45,6 +52,8 @@ def serve(
     sweep: bool,
     debug: Path | None = None,
     log_format: LogFormat = "text",
+    health: Path | None = None,
+    metrics: tuple[str, int] | None = None,
 ) -> None:
     """Run a worker until it is told to stop; ends the process with the worker's exit status.
 
@@ -56,9 +65,12 @@ def serve(
         sweep: whether to look after submitted jobs that stand still.
         debug: the folder for drawings of the pages, if any.
         log_format: how events are logged to standard error.
+        health: the file in which the worker says how it is, if any.
+        metrics: the host and port at which it answers Prometheus, if any.
 
     Raises:
         BrokerUnreachable: no Redis answers at the start.
+        UsageProblem: the file `health` cannot be written, or the port cannot be had.
     """
     set_up_logging(log_format)
     signals.setup_logging.connect(_leave_logging_alone)
@@ -69,10 +81,16 @@ def serve(
     app = make_app(broker)
     roots = Roots(scans, results)
     worker_id = uuid.uuid4().hex
-    register_tasks(app, PageService(app, broker, roots, worker_id, debug))
-    app.steps["consumer"].add(
-        _care_step(Pulse(client, worker_id), Sweep(results, app, client) if sweep else None)
-    )
+    sweeper = Sweep(results, app, client) if sweep else None
+    wire = Wire() if metrics else None
+    register_tasks(app, PageService(app, broker, roots, worker_id, debug, wire))
+    said = _metrics(wire, sweeper) if wire else None
+    watcher = Watcher(connect(broker), health, said) if health or said else None
+    if watcher:
+        watcher.start()
+    if said and metrics:
+        said.serve(*metrics)
+    app.steps["consumer"].add(_care_step(Pulse(client, worker_id, watcher), sweeper))
     signals.worker_process_init.connect(_prepare_child)
     processes = concurrency or usable_cores()
     logger.info(
@@ -81,6 +99,7 @@ def serve(
         version=VERSION,
         broker=without_password(broker),
         processes=processes,
+        others=len(living_workers(client)),
         scans=shown(scans),
         results=shown(results),
     )
@@ -98,8 +117,16 @@ def serve(
         without_heartbeat=True,
     )
     worker.start()
+    if watcher:
+        watcher.stop()
     logger.info("worker_stopped", worker=worker_id)
     sys.exit(worker.exitcode)
+
+
+def _metrics(wire: Wire, sweep: Sweep | None) -> Metrics:
+    from worker.metrics import Metrics  # Only who asks for metrics pays for their library.
+
+    return Metrics(wire, sweep, load_model(installed_model_folder()).fingerprint)
 
 
 def _log_what_celery_says(message: str, file: object = None) -> None:
@@ -132,11 +159,15 @@ class Pulse:
     Args:
         client: the broker's Redis, over a connection of its own.
         worker: the worker's id.
+        watcher: is told what the worker is at, if there is one.
     """
 
-    def __init__(self, client: redis.Redis, worker: str) -> None:
+    def __init__(self, client: redis.Redis, worker: str, watcher: Watcher | None = None) -> None:
         self._redis = client
         self._worker = worker
+        self._watcher = watcher
+        self._problem = ""
+        self._unbegun: float | None = None
         self._deaf = 0
 
     def __call__(self) -> None:
@@ -146,17 +177,33 @@ class Pulse:
             ConnectionError: messages wait and the worker has taken none for a while; from a timer of the
                 consumer this makes it connect anew.
         """
-        give_sign(self._redis, self._worker, _pages_at_work())
-        idle = not state.reserved_requests
+        requests = list(state.reserved_requests)
+        if self._watcher:
+            self._watcher.note(self._work(requests))
+            if self._watcher.problem != self._problem:
+                self._problem = self._watcher.problem
+                logger.warning("health_not_written", error=self._problem or "it is written again")
+        give_sign(self._redis, self._worker, [page["id"] for request in requests for page in request.args[2]])
+        idle = not requests
         self._deaf = self._deaf + 1 if idle and any(self._redis.llen(lane) for lane in LANES) else 0
         if self._deaf > _DEAF_SECONDS / SIGN_SECONDS:
             self._deaf = 0
             raise _Deaf(f"messages wait, and none came for {_DEAF_SECONDS} s")
 
-
-def _pages_at_work() -> list[str]:
-    """Return the ids of the pages of all messages that this worker has at this moment."""
-    return [page["id"] for request in list(state.reserved_requests) for page in request.args[2]]
+    def _work(self, requests: Sequence[PageRequest]) -> Work:
+        """Return what the worker is at."""
+        begun = [(request.begun, request.limit) for request in requests if request.begun is not None]
+        if begun or not requests:
+            self._unbegun = None
+        else:
+            # Messages that no process takes are as stuck as one in a process that hangs.
+            self._unbegun = self._unbegun or time.monotonic()
+            begun = [(self._unbegun, max(request.limit for request in requests))]
+        pages = sum(len(request.args[2]) for request in requests)
+        if not begun:
+            return Work(pages, last_end=PageRequest.last_end)
+        since, limit = min(begun, key=sum)
+        return Work(pages, since, limit, PageRequest.last_end)
 
 
 class _Deaf(ConnectionError):

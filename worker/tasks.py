@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+import time
+from typing import Any, ClassVar
 
 from billiard.exceptions import WorkerLostError
 from celery import Celery, Task
@@ -22,16 +23,35 @@ class PageRequest(Request):
 
     Celery acknowledges a message whose child died or hit the hard limit as failed. What it held is dealt
     with here first, so that nothing depends on a redelivery.
+
+    Attributes:
+        limit: how many seconds a process may take for it.
+        begun: when a process took it (`time.monotonic`); None while it waits for one.
+        last_end: when a message was last dealt with; None before the first one.
     """
+
+    last_end: ClassVar[float | None] = None
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
+        self.begun: float | None = None
         task: Any = self.task
         try:
             # The job says how long its pages may take: a message could say anything.
-            self.time_limits = math.ceil(task.service.limit(self.args[0])), None
+            self.limit = math.ceil(task.service.limit(self.args[0]))
         except (LettermillError, ValueError):
-            self.time_limits = MAX_PAGE_SECONDS, None  # The child finds the same, and says it.
+            self.limit = MAX_PAGE_SECONDS  # The child finds the same, and says it.
+        self.time_limits = self.limit, None
+
+    def on_accepted(self, pid: Any, time_accepted: float) -> None:
+        """Note when a process takes the message."""
+        self.begun = time_accepted
+        super().on_accepted(pid, time_accepted)
+
+    def acknowledge(self) -> None:
+        """Note that the message is dealt with, and acknowledge it."""
+        PageRequest.last_end = time.monotonic()
+        super().acknowledge()
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """Queue the pages of a lost child again, then let Celery acknowledge the message."""

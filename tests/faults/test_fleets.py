@@ -96,7 +96,9 @@ def test_all_workers_are_killed_and_others_start_much_later(
     assert read_to_the_end(lettermill, job, out) == {"DONE": 40}
     assert letters(out) == undisturbed
     # The messages of the dead, too: they come back after the visibility timeout and are done with.
-    wait_for(lambda: all(b":worker:" in key for key in client.scan_iter()), 60, "a Redis without the job")
+    wait_for(
+        lambda: all(b"lettermill:worker" in key for key in client.scan_iter()), 60, "a Redis without the job"
+    )
 
 
 def test_a_worker_dies_beside_a_queue_that_never_empties(

@@ -115,6 +115,15 @@ def test_commands_that_need_a_disk_say_so(lettermill: Command, top: Bucket, tmp_
     assert "takes a folder on disk" in prune.stderr
 
 
+def test_doctor_looks_at_a_bucket(lettermill: Command, top: Bucket) -> None:
+    said = lettermill("doctor", "--scans", top / "scans", "--results", top / "out").stdout
+    assert f"{top}scans can be listed" in said
+    assert f"{top}out can be listed, written once, read and deleted in" in said
+    assert not list((top / "out").objects())
+    wrong = lettermill("doctor", "--results", "s3://there-is-none/out", status=13)
+    assert "NoSuchBucket" in wrong.stdout
+
+
 @pytest.fixture
 def worker(start: Starter, broker: str, top: Bucket) -> Callable[[], object]:
     def begin() -> object:

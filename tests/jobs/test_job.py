@@ -259,6 +259,23 @@ def test_text_that_cannot_be_written_is_damage(job_of: Callable[..., Job], key: 
         Job.open(job.path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("created", "base64"),
+        ("created", "0001-01-01T00:00:00+14:00"),
+        ("scan_root", "/scans\0/may"),
+        ("scans_below", "a\0"),
+    ],
+)
+def test_job_json_with_what_nobody_could_use(job_of: Callable[..., Job], key: str, value: str) -> None:
+    job = job_of("a.png")
+    values = json.loads((job.path / "job.json").read_text())
+    (job.path / "job.json").write_text(json.dumps({**values, key: value}))
+    with pytest.raises(NotAJob, match=r"job\.json"):
+        Job.open(job.path)
+
+
 def test_damaged_job_json_deleted_and_submitted_again(
     job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
 ) -> None:

@@ -43,7 +43,9 @@ def test_a_job_through_a_broker_leaves_nothing_in_redis(
     lettermill("wait", job, "--timeout", "100", status=1)
     done = lettermill("collect", job, status=1)
     assert "13  (12 DONE, 1 FAILED)" in done.stdout
-    wait_for(lambda: all(b":worker:" in key for key in client.scan_iter()), 10, "a Redis without the job")
+    wait_for(
+        lambda: all(b"lettermill:worker" in key for key in client.scan_iter()), 10, "a Redis without the job"
+    )
 
 
 def test_results_can_be_collected_while_the_job_runs(
