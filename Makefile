@@ -42,6 +42,7 @@ bench: .venv/ready-test
 	$(BIN)/python tests/bench/batch_size.py
 	$(BIN)/python tests/bench/runtimes.py
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/overhead.py
+	PYTHONPATH=.:tests $(BIN)/python tests/bench/hosts.py
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/difficulties.py bench-results
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/scale.py --out bench-results
 
