@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := jobs segmentation training worker tests examples
 
-.PHONY: demo test lint format bench faults fuzz audit clean
+.PHONY: demo test test-hosts lint format bench faults fuzz audit clean
 
 # Each set-up is a file in .venv, newer than what it was made from: nothing is installed twice.
 .venv/ready-base: pyproject.toml constraints.txt
@@ -42,6 +42,7 @@ bench: .venv/ready-test
 	$(BIN)/python tests/bench/batch_size.py
 	$(BIN)/python tests/bench/runtimes.py
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/overhead.py
+	PYTHONPATH=.:tests $(BIN)/python tests/bench/hosts.py
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/difficulties.py bench-results
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/scale.py --out bench-results
 
@@ -49,6 +50,10 @@ bench: .venv/ready-test
 faults: .venv/ready-test
 	PYTHONPATH=.:tests $(BIN)/python tests/faults/chaos.py $$(mktemp -d)/chaos --pages 2000 --seed 1
 	LETTERMILL_POISONED_PAGES=300 $(BIN)/python -m pytest tests/faults --timeout 1200
+
+# Workers on hosts of their own: network namespaces on this machine. It needs root, iproute2, bindfs and /dev/fuse.
+test-hosts: .venv/ready-test
+	$(BIN)/python -m pytest tests/hosts/several_hosts.py
 
 # 20,000 mutated files of each kind; what breaks something is kept in fuzz-results/.
 fuzz: .venv/ready-test

@@ -104,6 +104,7 @@ def serve(
         results=shown(results),
     )
     celery_worker.safe_say = _log_what_celery_says  # type: ignore[attr-defined]
+    _stop_when_hung_up()
     worker = app.Worker(
         pool_cls="prefork",
         concurrency=processes,
@@ -134,11 +135,27 @@ def _log_what_celery_says(message: str, file: object = None) -> None:
     logger.info("worker_told", message=message.strip())
 
 
+def _stop_when_hung_up() -> None:
+    """Let SIGHUP stop the worker as SIGTERM does, unless it is ignored (nohup).
+
+    Celery would begin the worker anew, by a command line that lacks the options of Python.
+    """
+    celery_worker.install_worker_restart_handler = _leave_hang_ups_alone  # type: ignore[attr-defined]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def _leave_hang_ups_alone(worker: object) -> None:
+    """Stand in for what installs Celery's handler."""
+
+
 def _leave_logging_alone(**_: Any) -> None:
     """Keep Celery from adding handlers of its own: it asks whether anybody listens to this signal."""
 
 
 def _prepare_child(**_: Any) -> None:
+    # A terminal that is closed tells all its processes; the main process lets the page finish.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     cv2.setNumThreads(1)
     hush_libraries()
     _die_with_parent()

