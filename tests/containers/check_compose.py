@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from containers.engine import CLERK, IMAGE, ROOT, Project, docker, inspect
 from support import LETTERMILL, clean_environment, draw, finished, letters, wait_for
 
@@ -47,8 +48,10 @@ def undisturbed(many_pages: Path, tmp_path_factory: pytest.TempPathFactory) -> b
 
 
 @pytest.fixture
-def job(new_project: Callable[[], Project], many_pages: Path) -> Job:
-    return Job(new_project(), many_pages)
+def job(new_project: Callable[[], Project], many_pages: Path) -> Iterator[Job]:
+    begun = Job(new_project(), many_pages)
+    yield begun
+    begun.project.remove()
 
 
 class Job:
@@ -172,6 +175,21 @@ for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
     wait_for(lambda: first_use.health(worker) == "healthy", 300, "a healthy worker")
 
 
+def test_the_monitoring_profile_is_understood_and_its_files_are_there(first_use: Project) -> None:
+    """The images cannot be had everywhere, so nothing is started."""
+    assert first_use.containers("prometheus") == first_use.containers("grafana") == []
+    services = yaml.safe_load(first_use.compose("--profile", "monitoring", "config"))["services"]
+    for name in ("prometheus", "grafana"):
+        # docker-compose 1.29 prints source:target:mode, Compose v2 a table.
+        volumes = services[name]["volumes"]
+        sources = [
+            volume["source"] if isinstance(volume, dict) else volume.split(":")[0] for volume in volumes
+        ]
+        binds = [source for source in sources if source.startswith("/")]
+        assert binds
+        assert all(Path(source).exists() for source in binds)
+
+
 def test_nothing_is_lost_when_containers_are_killed_or_removed(job: Job, undisturbed: bytes) -> None:
     project = job.project
     docker("kill", project.containers("worker")[0])
@@ -205,7 +223,10 @@ def test_workers_are_replaced_by_newer_ones_in_mid_job(
     assert len(new) == 2
 
     def versions() -> set[str]:
-        return {json.loads(path.read_bytes())["version"] for path in project.results.glob("*/pages/*/*.json")}
+        return {
+            json.loads(path.read_bytes())["reading"]["version"]
+            for path in project.results.glob("*/pages/*/*.json")
+        }
 
     wait_for(lambda: version in versions(), 300, "a page that a new worker has read")
     assert job.finished() < PAGES
