@@ -3,9 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-SOURCES := jobs segmentation training worker tests examples
+SOURCES := jobs segmentation training worker tests examples deploy
 
-.PHONY: demo test test-hosts lint format bench faults fuzz audit clean
+.PHONY: demo test test-hosts test-containers lint format bench faults fuzz audit clean
 
 # Each set-up is a file in .venv, newer than what it was made from: nothing is installed twice.
 .venv/ready-base: pyproject.toml constraints.txt
@@ -26,6 +26,10 @@ demo: .venv/ready-base
 
 test: .venv/ready-test
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+
+# The image and docker-compose.yml on a real engine: docker and docker-compose have to be there.
+test-containers: .venv/ready-test
+	$(BIN)/python -m pytest tests/containers/check_image.py tests/containers/check_compose.py
 
 lint: .venv/ready-lint
 	$(BIN)/ruff check $(SOURCES)

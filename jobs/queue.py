@@ -145,6 +145,9 @@ def connect(broker: str) -> redis.Redis:
         )
     return redis.Redis.from_url(
         broker,
+        # Telling the server the client's name takes a right that Redis has since 7.2 only: with a list of
+        # users that gives it, an older one does not start.
+        driver_info=None,
         socket_timeout=_SOCKET_SECONDS,
         socket_connect_timeout=_CONNECT_SECONDS,
         socket_keepalive=True,

@@ -145,6 +145,11 @@ class _Channel(kombu_redis.Channel):
     QoS = _QoS
     _queue_cycle: Any
 
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        # As in jobs.queue.connect.
+        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
+        return {**parameters, "driver_info": None}
+
     def _get_client(self) -> Callable[..., redis.Redis]:
         return functools.partial(_Client, vet=self._vet)
 

@@ -118,15 +118,13 @@ def undisturbed(many_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> b
 
 
 class Guarded:
-    """A server with two users: `lettermill`, with the rights that docs/security.md gives, and a boss."""
+    """A server with two users: `lettermill`, with the rights that deploy/ gives it, and a boss."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        page = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
-        (default,) = (line for line in page.splitlines() if line.startswith("user default"))
-        (ours,) = (line for line in page.splitlines() if line.startswith("user lettermill"))
-        users = [default, ours.replace(">PASSWORD", f">{PASSWORD}"), "user boss on >boss ~* &* +@all"]
-        (folder / "users.acl").write_text("\n".join(users) + "\n")
+        users = Path(__file__).parents[2] / "deploy" / "compose" / "users.acl"
+        ours = users.read_text(encoding="utf-8").replace("PASSWORD", PASSWORD)
+        (folder / "users.acl").write_text(ours + "user boss on >boss ~* &* +@all\n")
         self._folder = folder
         self.port = free_port()
         self.boss = redis.Redis(port=self.port, username="boss", password="boss")
