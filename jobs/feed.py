@@ -37,7 +37,7 @@ from redis.exceptions import LockError, LockNotOwnedError
 
 from jobs.errors import LettermillError
 from jobs.files import shown
-from jobs.job import MANIFEST_FILE, VERSION, Job, Results, find_job_folders
+from jobs.job import MANIFEST_FILE, VERSION, Job, Results, find_job_folders, in_order
 from jobs.log import logger
 from jobs.manifest import ManifestEntry
 from jobs.message import MOST_PAGES
@@ -185,7 +185,7 @@ class Feed:
             return self._redis.hlen(self._flight), frozenset()
         flight = self._in_flight()
         # Redis may have been away when these were finished, or their worker died before it could say so.
-        done = [page for page in flight if self._job.has_result(page)]
+        done = self._job.with_result(flight)
         for page in done:
             self._job.forget_attempts(page)
         self.finished(done)
@@ -239,7 +239,8 @@ class Feed:
 
     def _queue_again(self, page_ids: frozenset[str]) -> None:
         entries = [entry for entry, _ in self._job.manifest() if entry.id in page_ids]
-        unfinished = [entry for entry in entries if not self._job.has_result(entry.id)]
+        done = set(self._job.with_result(entry.id for entry in entries))
+        unfinished = [entry for entry in entries if entry.id not in done]
         self.finished(list(page_ids - {entry.id for entry in unfinished}))
         if unfinished:
             self.queue_singly(unfinished, _text(self._redis.hget(self._state, "epoch")))
@@ -269,9 +270,15 @@ class Feed:
         entries: list[ManifestEntry] = []
         finished = Results(set(), set())
         passed = 0
-        for entry, offset in self._job.manifest(cursor):
+
+        def is_finished(line: tuple[ManifestEntry, int]) -> bool:
+            return line[0].id in finished or self._job.has_result(line[0].id)
+
+        for (entry, offset), done in in_order(
+            is_finished, self._job.manifest(cursor), self._job.path.at_once
+        ):
             cursor = offset
-            if entry.id in finished or self._job.has_result(entry.id):
+            if done:
                 passed += 1
                 if passed == _MANY:
                     finished = self._job.results()  # One look at all names instead of many.

@@ -225,6 +225,10 @@ class Job:
         """Say whether a page has a result of whatever kind."""
         return self.result_path(page_id).exists() or self.result_path(page_id, failed=True).exists()
 
+    def with_result(self, ids: Iterable[str]) -> list[str]:
+        """Return those of some pages that have a result."""
+        return [page_id for page_id, has in in_order(self.has_result, ids, self.path.at_once) if has]
+
     def write_result(self, reading: PageReading) -> None:
         """Write a page's result whole and forget its attempts.
 
