@@ -12,77 +12,112 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import hashlib
 import io
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from pathlib import PurePosixPath
-from typing import IO, Any, BinaryIO, Self, TextIO, TypeVar, cast
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Self, TextIO, TypeVar, cast
 
-from jobs.errors import MissingExtra, ResultsNotWritable, StoreUnreachable, UsageProblem
+from jobs.errors import (
+    ErrorCode,
+    MissingExtra,
+    NotAJob,
+    ResultsNotWritable,
+    ScanError,
+    StoreUnreachable,
+    UsageProblem,
+)
 from jobs.files import TEMPORARY
 from jobs.places import Place
 
 try:
     import boto3
+    import tenacity
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError as error:  # pragma: no cover - tested in an environment without it
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+except ImportError as error:
     raise MissingExtra(
-        "reading from and writing to s3:// needs boto3, which is not installed",
-        "Install it with: pip install 'lettermill[s3]'",
+        "reading from and writing to s3:// needs boto3 and tenacity, which are not installed",
+        "Install them with: pip install 'lettermill[s3]'",
     ) from error
 
-_Taken = TypeVar("_Taken")
+_Answer = TypeVar("_Answer")
 
-_TRIES = 8
-"""Of one request; the pauses between them grow to twenty seconds, so a store may be away for a minute."""
+_TRIES, _LONGEST_PAUSE = 8, 20
+"""Of one request, and seconds between two: a store may be away for half a minute and more."""
 
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 
 _AT_ONCE = 16
 """Requests under way at once where many small objects are read or written."""
 
-_FIRST_PAUSE, _LAST_PAUSE = 0.2, 20.0
-"""Seconds before a body that broke off is asked for anew."""
-
 _RANGE = 256 * 1024
 """Bytes of a large object fetched at once: a window of pages takes about 50 kB of the manifest."""
 
 _GONE = frozenset({"404", "NoSuchKey", "NotFound"})
-_FORBIDDEN = frozenset({"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
+_FORBIDDEN = frozenset({"403", "AccessDenied"})
 _NO_BUCKET = "NoSuchBucket"
 _PRESENT = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
 _BEHIND_THE_END = "InvalidRange"
+_BUSY = frozenset({"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests"})
+
+_hurried: set[int] = set()
+
+
+def hurry() -> None:
+    """Let this process wait for a store for seconds, for it has other things to see to than its requests."""
+    _hurried.add(os.getpid())
+    _client.cache_clear()
 
 
 def bucket(address: str) -> Bucket:
     """Return the place of an address `s3://BUCKET/PREFIX`.
 
     Raises:
-        UsageProblem: it names no bucket.
+        UsageProblem: it names no bucket, or a prefix that no folder could have.
     """
     name, _, prefix = address.removeprefix("s3://").partition("/")
-    if not name or name in (".", ".."):
-        raise UsageProblem(f"{address!r} names no bucket", "Write it as s3://BUCKET/PREFIX.")
-    return Bucket(name, "/".join(part for part in prefix.split("/") if part))
+    parts = [part for part in prefix.split("/") if part]
+    if not name or not {".", ".."}.isdisjoint([name, *parts]):
+        raise UsageProblem(f"{address!r} names no place in a bucket", "Write it as s3://BUCKET/PREFIX.")
+    return Bucket(name, "/".join(parts))
 
 
 @functools.cache
 def _client(process: int) -> Any:
     """Return a client; connections are not shared with a process that was forked."""
+    hurried = process in _hurried
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": _TRIES},
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
+        # Tried again by `Bucket.ask`: boto3 gives up trying after a few failures in a row.
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=3 if hurried else _CONNECT_SECONDS,
+        read_timeout=5 if hurried else _READ_SECONDS,
         tcp_keepalive=True,
         max_pool_connections=2 * _AT_ONCE,
     )
-    return boto3.session.Session().client("s3", config=config)
+    try:
+        return boto3.session.Session().client("s3", config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise UsageProblem(
+            f"the object store cannot be asked: {error}",
+            "Correct the settings that boto3 reads: AWS_ENDPOINT_URL_S3 (an address with https://), "
+            "AWS_DEFAULT_REGION, AWS_PROFILE.",
+        ) from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether a request may succeed when it is made again."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == 429 or _code(error) in _BUSY
+    return isinstance(error, HTTPClientError | IncompleteReadError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,15 +170,18 @@ class Bucket:
 
     def is_folder(self) -> bool:
         """See `Place.is_folder`: whether there is anything below it."""
-        with _reading(self):
-            found = self._store.list_objects_v2(Bucket=self.bucket, Prefix=self._prefix, MaxKeys=1)
+        try:
+            found = self.ask(
+                lambda store: store.list_objects_v2(Bucket=self.bucket, Prefix=self._prefix, MaxKeys=1)
+            )
+        except PermissionError:
+            return True  # What may not be listed may be read all the same.
         return bool(found["KeyCount"])
 
     def version(self) -> str:
         """See `Place.version`."""
         try:
-            with _reading(self):
-                head = self._store.head_object(**self._object)
+            head = self.ask(lambda store: store.head_object(**self._object))
         except FileNotFoundError:
             return ""
         return f"{head['ContentLength']}:{_time(head)}"
@@ -159,9 +197,9 @@ class Bucket:
         return (self / below).fetch(lambda answer: cast(bytes, answer["Body"].read()))
 
     def fetch(
-        self, take: Callable[[Mapping[str, Any]], _Taken], more: Mapping[str, str] | None = None
-    ) -> _Taken:
-        """Get the object; where its body breaks off it is asked for anew, which boto3 leaves to its caller.
+        self, take: Callable[[Mapping[str, Any]], _Answer], more: Mapping[str, str] | None = None
+    ) -> _Answer:
+        """Get the object; where its body breaks off it is asked for anew.
 
         Args:
             take: makes something of the store's answer.
@@ -171,63 +209,113 @@ class Bucket:
             What `take` returned.
 
         Raises:
-            FileNotFoundError, PermissionError: there is none, or it may not be read.
             EOFError: the range that was asked for lies behind its end.
-            StoreUnreachable: the store does not answer.
+            Exception: as `ask`.
         """
-        pause = _FIRST_PAUSE
-        while True:
-            with _reading(self):
-                answer = self._store.get_object(**self._object, **(more or {}))
-                try:
-                    return take(answer)
-                except BotoCoreError:
-                    if pause > _LAST_PAUSE:
-                        raise
-            time.sleep(pause)
-            pause *= 2
+        return self.ask(lambda store: take(store.get_object(**self._object, **(more or {}))))
+
+    def ask(self, act: Callable[[Any], _Answer], writes: bool = False) -> _Answer:
+        """Make a request, again and again where that may help.
+
+        Args:
+            act: makes it, with the client.
+            writes: whether the object is to be written or deleted.
+
+        Returns:
+            What `act` returned.
+
+        Raises:
+            FileNotFoundError, PermissionError: there is no such object, or it may not be read.
+            ResultsNotWritable: it may not be written.
+            StoreUnreachable: the store does not answer, or not as it should.
+        """
+        process = os.getpid()
+        trying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(1 if process in _hurried else _TRIES),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE),
+            retry=tenacity.retry_if_exception(_may_pass),
+            reraise=True,
+        )
+        try:
+            return trying(act, _client(process))
+        except ClientError as error:
+            raise self._said(_code(error), error, writes) from error
+        except BotoCoreError as error:
+            raise self._unreachable(error) from error
+
+    def _said(self, code: str, error: ClientError, writes: bool) -> Exception:
+        """Return what a store's answer means."""
+        if code == _BEHIND_THE_END:
+            return EOFError()
+        if code in _GONE:
+            return FileNotFoundError(errno.ENOENT, "there is no such object", str(self))
+        if code in _FORBIDDEN and writes:
+            return ResultsNotWritable(
+                f"cannot write {self}: the store refuses ({code})",
+                "Correct the rights of these credentials, then give the same command again.",
+            )
+        if code in _FORBIDDEN:
+            return PermissionError(errno.EACCES, "the store refuses", str(self))
+        if code in _PRESENT:
+            return FileExistsError(errno.EEXIST, "it is another object by now", str(self))
+        return self._unreachable(error)
+
+    def _unreachable(self, error: Exception) -> StoreUnreachable:
+        return StoreUnreachable(
+            f"the object store does not do what it is asked for {self}: {error}",
+            "Check the name of the bucket, the network, AWS_ENDPOINT_URL_S3 and the credentials "
+            "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role of this machine).",
+        )
 
     @contextlib.contextmanager
     def written_whole(self) -> Iterator[TextIO]:
         """See `Place.written_whole`; what is written lies in a temporary file until it is uploaded."""
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="surrogateescape", newline="", prefix=TEMPORARY
-        ) as file:
-            yield cast(TextIO, file)
-            file.flush()
-            with _writing(self):
-                self._store.upload_file(file.name, self.bucket, self.key)
+        with contextlib.ExitStack() as stack:
+            with _on_temporary_disk():
+                file = stack.enter_context(
+                    tempfile.NamedTemporaryFile(
+                        "w", encoding="utf-8", errors="surrogateescape", newline="", prefix=TEMPORARY
+                    )
+                )
+            with _on_temporary_disk(named=False):
+                yield cast(TextIO, file)
+                file.flush()
+
+            def upload(store: Any) -> None:
+                with Path(file.name).open("rb") as content:  # It closes what it is given.
+                    store.upload_fileobj(content, self.bucket, self.key)
+
+            self.ask(upload, writes=True)
 
     def write(self, content: bytes) -> None:
         """See `Place.write`."""
-        with _writing(self):
-            self._store.put_object(**self._object, Body=content)
+        self.ask(lambda store: store.put_object(**self._object, Body=content), writes=True)
 
     def create(self, content: bytes) -> bool:
         """See `Place.create`."""
-        with _writing(self):
-            try:
-                self._store.put_object(**self._object, Body=content, IfNoneMatch="*")
-            except ClientError as error:
-                if _code(error) in _PRESENT:
-                    return False
-                raise
+        try:
+            self.ask(
+                lambda store: store.put_object(**self._object, Body=content, IfNoneMatch="*"), writes=True
+            )
+        except FileExistsError:
+            return False
         return True
 
     def renew(self) -> None:
         """See `Place.renew`."""
-        with _writing(self):
-            source = {"Bucket": self.bucket, "Key": self.key}
-            # A store copies an object onto itself only where something changes: here its metadata.
-            now = {"renewed": str(time.time_ns())}
-            self._store.copy_object(
+        source = {"Bucket": self.bucket, "Key": self.key}
+        # A store copies an object onto itself only where something changes: here its metadata.
+        now = {"renewed": str(time.time_ns())}
+        self.ask(
+            lambda store: store.copy_object(
                 **self._object, CopySource=source, Metadata=now, MetadataDirective="REPLACE"
-            )
+            ),
+            writes=True,
+        )
 
     def unlink(self, missing_ok: bool = False) -> None:
         """See `Place.unlink`; a store deletes what is not there without a word."""
-        with _writing(self):
-            self._store.delete_object(**self._object)
+        self.ask(lambda store: store.delete_object(**self._object), writes=True)
 
     def make(self) -> None:
         """See `Place.make`: there is none to make."""
@@ -242,28 +330,40 @@ class Bucket:
 
     def objects(self) -> Iterator[dict[str, Any]]:
         """List the objects below this prefix, a thousand a request: Key, Size, LastModified, ETag."""
-        with _reading(self):
-            pages = self._store.get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=self.bucket, Prefix=self._prefix):
-                yield from page.get("Contents", ())
+        for page in self._pages():
+            yield from page.get("Contents", ())
+
+    def _pages(self, **more: str) -> Iterator[dict[str, Any]]:
+        more |= {"Bucket": self.bucket, "Prefix": self._prefix}
+        while True:
+            page = self.ask(lambda store: store.list_objects_v2(**more))
+            yield page
+            if not page["IsTruncated"]:
+                return
+            more["ContinuationToken"] = page["NextContinuationToken"]
 
     @contextlib.contextmanager
     def begin(self, line: str) -> Iterator[bytes | None]:
         """See `Place.begin`; of two processes that begin at the same moment one line may be lost."""
         content = f"{line}\n".encode()
-        yield content if self.create(content) else self._append(content)
+        if not self.create(content):
+            before = self._content()
+            if content in before.splitlines(keepends=True):
+                content = before  # The store had taken it, and its answer was lost.
+            else:
+                content = before + content
+                self.write(content)
+        yield content
 
     def append(self, line: str) -> None:
         """See `Place.append`."""
-        self._append(f"{line}\n".encode())
+        self.write(self._content() + f"{line}\n".encode())
 
-    def _append(self, more: bytes) -> bytes:
+    def _content(self) -> bytes:
         try:
-            content = self.parent.read(self.name) + more
+            return self.parent.read(self.name)
         except FileNotFoundError:
-            content = more
-        self.write(content)
-        return content
+            return b""
 
     @contextlib.contextmanager
     def held(self, wait: bool) -> Iterator[bool]:
@@ -285,15 +385,19 @@ class Bucket:
             folder = waiting.pop()
             subfolders: list[Self] = []
             found = False
-            with _reading(folder):
-                pages = self._store.get_paginator("list_objects_v2")
-                wanted = folder._prefix
-                for page in pages.paginate(Bucket=self.bucket, Prefix=wanted, Delimiter="/"):
-                    found |= any(entry["Key"] == f"{wanted}{name}" for entry in page.get("Contents", ()))
+            try:
+                for page in folder._pages(Delimiter="/"):
+                    found |= any(
+                        entry["Key"] == f"{folder._prefix}{name}" for entry in page.get("Contents", ())
+                    )
                     subfolders += [
                         dataclasses.replace(self, key=entry["Prefix"].rstrip("/"))
                         for entry in page.get("CommonPrefixes", ())
                     ]
+            except PermissionError as error:
+                raise NotAJob(
+                    f"cannot list {folder}: {error.strerror}", "Correct the rights of these credentials."
+                ) from error
             if found:
                 yield folder
             else:
@@ -304,13 +408,12 @@ class Bucket:
         try:
             for entry in self.objects():
                 path = entry["Key"][len(self._prefix) :]
-                if path and not path.endswith("/") and not any(part[:1] == "." for part in path.split("/")):
+                if not path.endswith("/") and not any(part[:1] == "." for part in path.split("/")):
                     self._listed[path] = entry["Size"], _time(entry)
                     yield path
-        except (FileNotFoundError, PermissionError) as error:
+        except PermissionError as error:
             raise UsageProblem(
-                f"cannot list {self}: {error.strerror}",
-                "Correct the name of the bucket, or the rights of these credentials.",
+                f"cannot list {self}: {error.strerror}", "Correct the rights of these credentials."
             ) from error
 
     @functools.cached_property
@@ -322,31 +425,39 @@ class Bucket:
         if below in self._listed:
             return self._listed.pop(below)
         scan = self / below
-        with _reading(scan):
-            head = self._store.head_object(**scan._object)
+        head = scan.ask(lambda store: store.head_object(**scan._object))
         return head["ContentLength"], _time(head)
 
     def open_below(self, below: str, most_bytes: float) -> tuple[BinaryIO, int, int]:
-        """See `Place.open_below`; the object is fetched into a temporary file."""
+        """See `Place.open_below`; the object is fetched into a temporary file.
+
+        Raises:
+            ScanError: as `Place.open_below`, or it is larger than the temporary folder.
+        """
 
         def take(answer: Mapping[str, Any]) -> tuple[BinaryIO, int, int]:
-            file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-            try:
-                if answer["ContentLength"] <= most_bytes:
+            size = answer["ContentLength"]
+            with contextlib.ExitStack() as stack:
+                with _on_temporary_disk():
+                    file = stack.enter_context(tempfile.TemporaryFile())
+                    room = shutil.disk_usage(tempfile.gettempdir()).total
+                if size <= most_bytes and size > room:
+                    raise ScanError(
+                        ErrorCode.TOO_MANY_BYTES,
+                        f"the file has {size / 1e6:.0f} MB, the worker's temporary folder {room / 1e6:.0f} "
+                        "MB: let TMPDIR of the workers name a larger one, and run again",
+                    )
+                if size <= most_bytes:
                     for piece in answer["Body"].iter_chunks(_RANGE):
-                        _put_aside(piece, file)
+                        with _on_temporary_disk():
+                            file.write(piece)
                 answer["Body"].close()
-                file.seek(0)
-            except BaseException:
-                file.close()
-                raise
-            return cast(BinaryIO, file), answer["ContentLength"], _time(answer)
+                with _on_temporary_disk():
+                    file.seek(0)
+                stack.pop_all()
+            return cast(BinaryIO, file), size, _time(answer)
 
         return (self / below).fetch(take)
-
-    @property
-    def _store(self) -> Any:
-        return _client(os.getpid())
 
     @property
     def _object(self) -> dict[str, str]:
@@ -379,7 +490,7 @@ class _Ranges(io.RawIOBase):
         """Read the next bytes.
 
         Raises:
-            FileNotFoundError, PermissionError, StoreUnreachable: as `Bucket.content`.
+            FileNotFoundError, PermissionError, StoreUnreachable: as `Bucket.fetch`.
             OSError: the object was replaced since the first of them was read.
         """
         if self._offset == self._size:
@@ -397,17 +508,27 @@ class _Ranges(io.RawIOBase):
             content = self._source.fetch(take, more)
         except EOFError:
             return 0
+        except FileExistsError as error:
+            raise OSError(errno.EIO, "it was replaced while it was read", str(self._source)) from error
         buffer[: len(content)] = content
         self._offset += len(content)
         return len(content)
 
 
-def _put_aside(piece: bytes, file: IO[bytes]) -> None:
+@contextlib.contextmanager
+def _on_temporary_disk(named: bool = True) -> Iterator[None]:
+    """Turn errors of this machine's temporary folder into one that says so: no scan and no store is at fault.
+
+    Args:
+        named: whether errors that name a file are meant as well; writing to an open file names none.
+    """
     try:
-        file.write(piece)
+        yield
     except OSError as error:
+        if error.filename is not None and not named:
+            raise
         raise ResultsNotWritable(
-            f"cannot write to the temporary folder {tempfile.gettempdir()}: {error.strerror}",
+            f"cannot write to the temporary folder: {error.strerror}",
             "Free some space there, or set TMPDIR to a folder with room for a scan a process.",
         ) from error
 
@@ -421,50 +542,3 @@ def _time(answer: Mapping[str, Any]) -> int:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-@contextlib.contextmanager
-def _reading(source: Bucket) -> Iterator[None]:
-    """Turn what a store answers to a request into the errors of a disk."""
-    try:
-        yield
-    except ClientError as error:
-        code = _code(error)
-        if code in _GONE or code == _NO_BUCKET:
-            what = "there is no such bucket" if code == _NO_BUCKET else "no such object"
-            raise FileNotFoundError(2, what, str(source)) from error
-        if code in _FORBIDDEN:
-            raise PermissionError(13, f"the store refuses ({code})", str(source)) from error
-        if code == _BEHIND_THE_END:
-            raise EOFError from error
-        if code in _PRESENT:
-            raise OSError(5, "the object was replaced while it was read", str(source)) from error
-        raise _unreachable(source, error) from error
-    except BotoCoreError as error:
-        raise _unreachable(source, error) from error
-
-
-@contextlib.contextmanager
-def _writing(target: Bucket) -> Iterator[None]:
-    """Turn what a store answers to a request that writes into the errors of results."""
-    try:
-        yield
-    except ClientError as error:
-        code = _code(error)
-        if code in _FORBIDDEN or code == _NO_BUCKET:
-            raise ResultsNotWritable(
-                f"cannot write {target}: the store refuses ({code})",
-                "Correct the name of the bucket or the rights of these credentials, "
-                "then give the same command again.",
-            ) from error
-        raise _unreachable(target, error) from error
-    except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
-        raise _unreachable(target, error) from error
-
-
-def _unreachable(where: Bucket, error: Exception) -> StoreUnreachable:
-    return StoreUnreachable(
-        f"the object store does not do what it is asked for {where}: {error}",
-        "Check the network, AWS_ENDPOINT_URL_S3 and the credentials (AWS_ACCESS_KEY_ID and "
-        "AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role of this machine).",
-    )

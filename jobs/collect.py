@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from jobs import report
+from jobs.ahead import in_order
 from jobs.errors import NotAJob
 from jobs.files import TEMPORARY, put, put_whole, shown
-from jobs.job import Job, in_order
+from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.places import Disk, Place
 from jobs.readings import READ, LineReading, PageReading, Status
@@ -53,6 +54,9 @@ _NO_CHOICE = ",,"
 
 _TEXT_SUFFIX = ".txt"
 _DIGEST_LENGTH = 12
+
+_LONGEST_OBJECT_NAME = 800
+"""Bytes: keys end at 1,024, and the job's prefix comes before."""
 
 _AT_ONCE = 256
 """Texts that wait until they are written to an object store together."""
@@ -274,10 +278,7 @@ class _Texts:
         return full if len(os.fsencode(full)) <= self._name_limit else self._shortened(name, scan)
 
     def _shortened(self, name: str, scan: str) -> str:
-        ending = f"~{hashlib.sha256(os.fsencode(scan)).hexdigest()[:_DIGEST_LENGTH]}{_TEXT_SUFFIX}"
-        # Cut at a whole character: some systems refuse names that are no UTF-8.
-        start = os.fsencode(name)[: self._name_limit - len(ending)].decode("utf-8", "ignore")
-        return start + ending
+        return _cut(name, scan, self._name_limit)
 
 
 class _TextObjects:
@@ -295,7 +296,7 @@ class _TextObjects:
     def add(self, scan: str, pages: list[str | None]) -> None:
         """Write a scan's text, as `_Texts.add`; many are written at once."""
         if any(page is not None for page in pages):
-            self._waiting[f"{scan}{_TEXT_SUFFIX}"] = "\f".join(page or "" for page in pages).encode()
+            self._waiting[_object_name(scan)] = "\f".join(page or "" for page in pages).encode()
             if len(self._waiting) == _AT_ONCE:
                 self._write()
 
@@ -312,6 +313,21 @@ class _TextObjects:
 
     def _put(self, name: str) -> None:
         (self._folder / name).write(self._waiting[name])
+
+
+def _object_name(scan: str) -> str:
+    """Return the name of a scan's text: its own path as far as it is text and short enough."""
+    name = f"{shown(scan)}{_TEXT_SUFFIX}"
+    if len(name.encode()) <= _LONGEST_OBJECT_NAME:
+        return name
+    return _cut(shown(scan), scan, _LONGEST_OBJECT_NAME)
+
+
+def _cut(name: str, scan: str, longest: int) -> str:
+    """Return a name of at most so many bytes that no other scan's text has."""
+    ending = f"~{hashlib.sha256(os.fsencode(scan)).hexdigest()[:_DIGEST_LENGTH]}{_TEXT_SUFFIX}"
+    # Cut at a whole character: some systems refuse names that are no UTF-8.
+    return os.fsencode(name)[: longest - len(ending)].decode("utf-8", "ignore") + ending
 
 
 def _holds(path: str, content: bytes) -> bool:

@@ -35,9 +35,10 @@ import redis
 from celery import Celery
 from redis.exceptions import LockError, LockNotOwnedError
 
+from jobs.ahead import in_order
 from jobs.errors import LettermillError
 from jobs.files import shown
-from jobs.job import MANIFEST_FILE, VERSION, Job, Results, find_job_folders, in_order
+from jobs.job import MANIFEST_FILE, VERSION, Job, Results, find_job_folders
 from jobs.log import logger
 from jobs.manifest import ManifestEntry
 from jobs.message import MOST_PAGES
@@ -186,8 +187,8 @@ class Feed:
         flight = self._in_flight()
         # Redis may have been away when these were finished, or their worker died before it could say so.
         done = self._job.with_result(flight)
-        for page in done:
-            self._job.forget_attempts(page)
+        for _ in in_order(self._job.forget_attempts, done, self._job.path.at_once):
+            pass
         self.finished(done)
         if self._lane() not in LANES:
             # Workers of another message format have the job; where they are gone, it goes on with this one.
@@ -481,10 +482,14 @@ class Sweep:
         if self._folders is None:
             self._folders = find_job_folders(self._results)
             self._seeing = Seen(0.0, 0, None)
-        for folder in self._folders:
-            self._look(folder)
-            if time.monotonic() > deadline:
-                return
+        try:
+            for folder in self._folders:
+                self._look(folder)
+                if time.monotonic() > deadline:
+                    return
+        except BaseException:
+            self._folders = None  # What listed them is at its end: the next call begins anew.
+            raise
         self._folders = None
         self.seen = self._seeing._replace(at=time.time())
 

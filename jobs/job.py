@@ -25,14 +25,14 @@ import functools
 import importlib.metadata
 import json
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import secrets
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
+from jobs.ahead import in_order
 from jobs.errors import (
     BadData,
     ErrorCode,
@@ -48,9 +48,6 @@ from jobs.places import Place, place
 from jobs.readings import PageReading, from_bytes, to_bytes
 from jobs.settings import Settings
 from jobs.word_list import WordList
-
-_Input = TypeVar("_Input")
-_Output = TypeVar("_Output")
 
 VERSION = importlib.metadata.version("lettermill")
 
@@ -352,7 +349,8 @@ class Job:
         with contextlib.ExitStack() as stack:
             try:
                 self.path.make_folder(f"attempts/{page_id[:2]}")
-                content = stack.enter_context(path.begin(_BEGUN))
+                # No two lines are the same: a store may take one twice where an answer is lost.
+                content = stack.enter_context(path.begin(f"{_BEGUN} {secrets.token_hex(6)}"))
             except OSError as error:
                 raise _not_writable(path, error) from error
             yield None if content is None else _begun(_lines(content))
@@ -615,7 +613,7 @@ def _lines(content: bytes) -> list[str]:
 
 
 def _begun(lines: list[str]) -> int:
-    return lines.count(_BEGUN) - lines.count(_TAKEN_BACK)
+    return sum(line.startswith(_BEGUN) for line in lines) - lines.count(_TAKEN_BACK)
 
 
 def _result_name(page_id: str, failed: bool) -> str:
@@ -649,32 +647,6 @@ def locked(folder: Place) -> Iterator[None]:
     """Hold a job folder that may not have a job yet; see `Job.lock`."""
     with (folder / _LOCK).held(wait=True):
         yield
-
-
-def in_order(
-    act: Callable[[_Input], _Output], inputs: Iterable[_Input], at_once: int
-) -> Iterator[tuple[_Input, _Output]]:
-    """Yield inputs with what a function makes of them, in order, some of them made ahead in threads.
-
-    Args:
-        act: the function.
-        inputs: read no further than a few times `at_once` ahead.
-        at_once: how many are made at once; 1 for no threads.
-    """
-    if at_once == 1:
-        for value in inputs:
-            yield value, act(value)
-        return
-    with ThreadPoolExecutor(at_once) as pool:
-        ahead: deque[tuple[_Input, Future[_Output]]] = deque()
-        for value in inputs:
-            ahead.append((value, pool.submit(act, value)))
-            if len(ahead) > 4 * at_once:
-                done, future = ahead.popleft()
-                yield done, future.result()
-        while ahead:
-            done, future = ahead.popleft()
-            yield done, future.result()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

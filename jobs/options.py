@@ -22,13 +22,14 @@ class PlaceType(click.ParamType[Place]):
     """A folder on disk or in an object store.
 
     Args:
-        exists: whether it must be there; of an object store only a bucket that answers can be asked for.
+        exists: whether it must be there; an object store must answer.
         writable: whether this user must be allowed to write to it.
     """
 
     name = "directory"
 
     def __init__(self, exists: bool = False, writable: bool = False) -> None:
+        self._exists = exists
         self._disk = click.Path(exists=exists, file_okay=not exists, writable=writable, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
@@ -36,9 +37,13 @@ class PlaceType(click.ParamType[Place]):
 
         Raises:
             UsageProblem, MissingExtra: an address in an object store is none, or boto3 is not installed.
+            StoreUnreachable: the store does not answer.
         """
         if isinstance(value, str) and value.startswith("s3://"):
-            return place(value)
+            found = place(value)
+            if self._exists:
+                found.is_folder()  # There are no folders; what counts is the answer.
+            return found
         if isinstance(value, str | Path):
             return place(self._disk.convert(value, param, ctx))
         return cast(Place, value)

@@ -18,12 +18,12 @@ class PageCounter:
     """Counts pages of TIFF and PDF files in a child process; use it as a context manager.
 
     Args:
-        folder: the folder of the scans.
+        root: the scan root: workers open nothing that lies elsewhere, either.
         limits: pages of a file that are refused, and what the child may cost.
     """
 
-    def __init__(self, folder: Place, limits: Limits) -> None:
-        self._folder = folder
+    def __init__(self, root: Place, limits: Limits) -> None:
+        self._root = root
         self._limits = limits
         self._contained = Contained()
 
@@ -42,10 +42,10 @@ class PageCounter:
         why it fails.
 
         Args:
-            scan: path below the folder of a TIFF or PDF file, with `/`.
+            scan: path below the root of a TIFF or PDF file, with `/`.
         """
         try:
-            with open_scan(self._folder, scan, self._limits) as (file, _):
+            with open_scan(self._root, scan, self._limits) as (file, _):
                 return self._contained.count_pages(file, self._limits, _SECONDS_A_FILE)
         except ScanError:
             return 1

@@ -168,6 +168,14 @@ class Place(Protocol):
         """
 
 
+def hurry(*places: Place) -> None:
+    """Let this process wait for seconds rather than minutes for stores in which some places lie."""
+    if any(not isinstance(one, Disk) for one in places):
+        from jobs.bucket import hurry as hurry_stores
+
+        hurry_stores()
+
+
 def place(where: str | Path | Place) -> Place:
     """Return the place that a person or a job file names: `s3://BUCKET/PREFIX`, or a path on disk.
 

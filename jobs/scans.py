@@ -66,7 +66,9 @@ def find_scans(root: Path | Place) -> tuple[list[str], int]:
     """
     scans, others = [], 0
     for path in place(root).files():
-        if os.path.splitext(path)[1].lower() in SCAN_SUFFIXES:  # noqa: PTH122 - a string, not a Path
+        # Keys of an object store may have empty parts, which no path has.
+        nameable = "//" not in path and not path.startswith("/")
+        if nameable and os.path.splitext(path)[1].lower() in SCAN_SUFFIXES:  # noqa: PTH122 - a string
             scans.append(path)
         else:
             others += 1

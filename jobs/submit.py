@@ -110,7 +110,7 @@ def submit(
             job.uncancel()
             if reopened and job.manifest_path.exists():
                 job.forget_results(codes=MENDABLE_WITHOUT_A_NEW_FILE)
-            _write_manifest(job, folder, scans)
+            _write_manifest(job, folder, roots.scans, scans)
         tally = job.tally()
     except OSError as error:
         raise ResultsNotWritable(
@@ -147,8 +147,8 @@ def _make_job(path: Place, settings: Settings, model: Model, folder: Place, lexi
     ).write_first()
 
 
-def _write_manifest(job: Job, folder: Place, scans: Sequence[str]) -> None:
-    with PageCounter(folder, job.settings.limits) as counter, job.manifest_path.written_whole() as file:
+def _write_manifest(job: Job, folder: Place, root: Place, scans: Sequence[str]) -> None:
+    with PageCounter(root, job.settings.limits) as counter, job.manifest_path.written_whole() as file:
         for scan in scans:
             try:
                 size, mtime_ns = folder.measure(scan)
@@ -157,7 +157,7 @@ def _write_manifest(job: Job, folder: Place, scans: Sequence[str]) -> None:
             except OSError:
                 size = mtime_ns = 0  # The worker that opens it records why it cannot be read.
             suffix = os.path.splitext(scan)[1].lower()  # noqa: PTH122
-            pages = counter.count(scan) if suffix in DOCUMENT_SUFFIXES else 1
+            pages = counter.count(f"{job.scans_below}/{scan}") if suffix in DOCUMENT_SUFFIXES else 1
             for page in range(1, pages + 1):
                 entry = ManifestEntry.of(scan, page, size, mtime_ns, pages, job.identity)
                 file.write(entry.to_line())

@@ -165,7 +165,7 @@ def _scans(folder: Place | None) -> Iterator[Finding]:
         yield Finding("scans", Level.NOT_CHECKED, "--scans is not given")
         return
     if not isinstance(folder, Disk):
-        yield _in_store("scans", folder, "can be listed", lambda: folder.is_folder())
+        yield _in_store("scans", folder, "answers", folder.is_folder)
         return
     try:
         # The dot asks for the right to enter the folder as well as to list it.

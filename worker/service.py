@@ -26,7 +26,7 @@ from jobs.job import VERSION, Roots
 from jobs.log import LogFormat, hush_libraries, logger, set_up_logging
 from jobs.machine import usable_cores
 from jobs.models import installed_model_folder, load_model
-from jobs.places import Place
+from jobs.places import Place, hurry
 from jobs.queue import LANES, UNREACHABLE, check_broker, connect, make_app, without_password
 from worker.events import Wire
 from worker.pages import PageService
@@ -80,6 +80,7 @@ def serve(
     client = check_broker(broker)
     app = make_app(broker)
     roots = Roots(scans, results)
+    hurry(scans, results)  # The main process has signs of life to give; those that read are others.
     worker_id = uuid.uuid4().hex
     sweeper = Sweep(results, app, client) if sweep else None
     wire = Wire() if metrics else None
