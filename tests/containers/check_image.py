@@ -8,6 +8,9 @@ from containers.engine import BASE, IMAGE, VERSION, docker, inspect
 CONFINED = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
 
 
+pytestmark = pytest.mark.timeout(1800)  # The first one builds the image.
+
+
 @pytest.fixture
 def name(image: str) -> str:
     return f"{IMAGE}:{image}"
@@ -28,7 +31,7 @@ def test_it_is_at_most_600_megabytes_larger_than_its_base(name: str) -> None:
 
 def test_it_cannot_be_built_under_another_version(name: str) -> None:
     wrong = ["--target", "lettermill", "--build-arg", "VERSION=9.9.9"]
-    docker("build", "--network", "host", *wrong, ".", status=1)
+    docker("build", "--force-rm", "--network", "host", *wrong, ".", status=1)
 
 
 def test_it_holds_byte_code_and_no_tensorflow_or_pip(name: str) -> None:
