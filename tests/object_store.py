@@ -44,16 +44,22 @@ def pointed_at(port: int) -> Iterator[None]:
     }
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
-    bucket._client.cache_clear()
+    _forget_client()
     try:
         yield
     finally:
-        bucket._client.cache_clear()
+        _forget_client()
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _forget_client() -> None:
+    if bucket._client.cache_info().currsize:
+        bucket._client(os.getpid()).close()
+    bucket._client.cache_clear()
 
 
 def _answers(client: object) -> bool:

@@ -370,7 +370,7 @@ def _rights(client: redis.Redis) -> Finding:
             return Finding("rights in redis", Level.WRONG, "it is full", "Raise its maxmemory, or make room.")
     if refused:
         said = "; ".join(sorted(refused))
-        return Finding("rights in redis", Level.WRONG, said, "docs/security.md has the line for its users.")
+        return Finding("rights in redis", Level.WRONG, said, "deploy/compose/users.acl has the rights.")
     return Finding("rights in redis", Level.OK, "all that is needed")
 
 

@@ -117,7 +117,7 @@ def test_commands_that_need_a_disk_say_so(lettermill: Command, top: Bucket, tmp_
 
 def test_doctor_looks_at_a_bucket(lettermill: Command, top: Bucket) -> None:
     said = lettermill("doctor", "--scans", top / "scans", "--results", top / "out").stdout
-    assert f"{top}scans can be listed" in said
+    assert f"{top}scans answers" in said
     assert f"{top}out can be listed, written once, read and deleted in" in said
     assert not list((top / "out").objects())
     wrong = lettermill("doctor", "--results", "s3://there-is-none/out", status=13)

@@ -196,6 +196,16 @@ def test_nothing_to_read_leaves_no_job(tmp_path: Path, submit_scans: Submit) -> 
     assert not (tmp_path / "out").exists()
 
 
+def test_pages_of_a_document_that_is_linked_from_beside_the_folder(
+    scans: Path, tmp_path: Path, model: Model, picture: Image.Image
+) -> None:
+    (tmp_path / "archive").mkdir()
+    picture.save(tmp_path / "archive" / "three.tif", save_all=True, append_images=[picture, picture])
+    (scans / "three.tif").symlink_to(tmp_path / "archive" / "three.tif")
+    out = tmp_path / "out"
+    assert submit(scans, out, Settings(), model, disk_roots(tmp_path, out)).pages == 3
+
+
 def test_a_result_folder_that_takes_nothing(
     open_folder: Path, picture: Image.Image, model: Model, as_nobody: Callable[..., str]
 ) -> None:

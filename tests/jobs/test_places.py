@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import http.server
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import boto3
 import pytest
@@ -17,8 +21,9 @@ from support import free_port
 
 from jobs import bucket
 from jobs.bucket import Bucket
-from jobs.errors import LettermillError, NotAJob, ResultsNotWritable, StoreUnreachable, UsageProblem
+from jobs.errors import LettermillError, ResultsNotWritable, StoreUnreachable, UsageProblem
 from jobs.places import Disk, Place, place
+from jobs.scans import find_scans
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +110,11 @@ def test_only_one_creates_a_file(in_bucket: Bucket) -> None:
 def test_lines_are_appended_to_what_was_begun(folder: Place) -> None:
     folder.make_folder("attempts/ab")
     log = folder / "attempts" / "ab" / "one.log"
-    for times in (1, 2):
-        with log.begin("begun") as content:
-            assert content == b"begun\n" * times
+    for number in (1, 2):
+        with log.begin(f"begun {number}") as content:
+            assert content == b"begun 1\nbegun 2\n"[: 8 * number]
     log.append("lost")
-    assert folder.read("attempts/ab/one.log") == b"begun\nbegun\nlost\n"
+    assert folder.read("attempts/ab/one.log") == b"begun 1\nbegun 2\nlost\n"
     (folder / "attempts").unlink_free()
     assert not log.exists()
 
@@ -172,9 +177,9 @@ def test_a_scan_that_is_too_large_is_not_fetched(in_bucket: Bucket) -> None:
         assert (file.read(), size) == (b"", 1000)
 
 
-@pytest.mark.parametrize("address", ["s3://", "s3:///prefix", "s3://../x"])
-def test_addresses_that_name_no_bucket(address: str) -> None:
-    with pytest.raises(UsageProblem, match="names no bucket"):
+@pytest.mark.parametrize("address", ["s3://", "s3:///prefix", "s3://../x", "s3://bucket/scans/../secret"])
+def test_addresses_that_name_no_place(address: str) -> None:
+    with pytest.raises(UsageProblem, match="names no place"):
         place(address)
 
 
@@ -185,12 +190,14 @@ def test_slashes_of_an_address_do_not_matter() -> None:
 
 def test_a_bucket_that_is_not_there(store: int) -> None:
     nowhere = Bucket("there-is-none", "x")
-    with pytest.raises(ResultsNotWritable, match="NoSuchBucket"):
-        (nowhere / "a").write(b"")
-    with pytest.raises(UsageProblem, match="no such bucket"):
-        list(nowhere.files())
-    with pytest.raises((NotAJob, FileNotFoundError)):
-        list(nowhere.folders_with("job.json"))
+    for act in (
+        lambda: (nowhere / "a").write(b""),
+        lambda: list(nowhere.files()),
+        lambda: list(nowhere.folders_with("job.json")),
+        lambda: nowhere.open_below("a.png", 1),
+    ):
+        with pytest.raises(StoreUnreachable, match="bucket does not exist"):
+            act()
 
 
 def test_a_store_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +207,95 @@ def test_a_store_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(StoreUnreachable, match="s3://bucket/x") as caught:
                 act(Bucket("bucket", "x"))
             assert "AWS_ENDPOINT_URL_S3" in str(caught.value)
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A store that is too busy for the first requests, or answers each with one error."""
+
+    answers: ClassVar[list[tuple[int, str]]] = []
+    asked = 0
+
+    def answer(self) -> None:
+        type(self).asked += 1
+        status, code = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        body = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PUT = answer  # noqa: N815 - the names that the server looks for
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def refusing() -> Iterator[type[Refusing]]:
+    Refusing.asked = 0
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever).start()
+        with pointed_at(server.server_address[1]):
+            yield Refusing
+        server.shutdown()
+
+
+def test_a_busy_store_is_asked_again_as_often_after_many_failures(
+    refusing: type[Refusing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "_TRIES", 3)
+    monkeypatch.setattr(bucket, "_LONGEST_PAUSE", 0)
+    Refusing.answers = [(503, "SlowDown")]
+    for _ in range(30):
+        with pytest.raises(StoreUnreachable, match="SlowDown"):
+            Bucket("bucket", "x").write(b"")
+    assert Refusing.asked == 90
+    Refusing.answers = [(503, "SlowDown"), (500, "InternalError"), (200, "")]
+    Bucket("bucket", "x").write(b"")
+
+
+def test_credentials_that_ran_out_are_no_fault_of_a_scan(refusing: type[Refusing]) -> None:
+    for code in ("ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+        Refusing.answers = [(403, code)]
+        with pytest.raises(StoreUnreachable, match=code):
+            Bucket("bucket", "").open_below("a.png", 1)
+    Refusing.answers = [(403, "AccessDenied")]
+    with pytest.raises(PermissionError):
+        Bucket("bucket", "").open_below("a.png", 1)
+    with pytest.raises(ResultsNotWritable, match="AccessDenied"):
+        Bucket("bucket", "x").write(b"")
+
+
+def test_an_answer_that_was_lost_begins_once(in_bucket: Bucket) -> None:
+    log = in_bucket / "one.log"
+    with log.begin("begun 1"), log.begin("begun 1") as content:
+        assert content == b"begun 1\n"
+    log.append("taken back")
+    log.append("taken back")
+    assert in_bucket.read("one.log") == b"begun 1\ntaken back\ntaken back\n"
+
+
+def test_keys_that_no_path_could_have_are_passed_over(in_bucket: Bucket) -> None:
+    client = boto3.session.Session().client("s3")
+    for key in ("below//lead.png", "below/a//b.png", "below/good.png"):
+        client.put_object(Bucket=in_bucket.bucket, Key=key, Body=b"x")
+    assert find_scans(in_bucket) == (["good.png"], 2)
+
+
+def test_a_temporary_folder_without_room(in_bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    (in_bucket / "a.png").write(b"x")
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
+    with pytest.raises(ResultsNotWritable, match="temporary folder"):
+        in_bucket.open_below("a.png", 10)
+    with pytest.raises(ResultsNotWritable, match="temporary folder"), (in_bucket / "t").written_whole():
+        pass
+
+
+def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pointed_at(free_port()):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "localhost:9000")
+        with pytest.raises(UsageProblem, match="AWS_ENDPOINT_URL_S3"):
+            Bucket("bucket", "x").exists()
 
 
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

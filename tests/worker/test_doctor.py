@@ -13,7 +13,7 @@ from support import LETTERMILL, Command, Starter, clean_environment, draw, wait_
 
 from jobs.feed import living_workers
 
-SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
+USERS = Path(__file__).parents[2] / "deploy" / "compose" / "users.acl"
 
 
 def findings(lettermill: Command, *words: object, status: int) -> dict[str, tuple[str, str]]:
@@ -85,7 +85,7 @@ def test_a_redis_that_forgets_or_is_full(lettermill: Command, broker: str, clien
 
 
 def test_the_rights_of_the_docs_are_enough_and_one_less_is_named(broker: str, client: redis.Redis) -> None:
-    (rights,) = re.findall(r"^user lettermill on >PASSWORD (.*)$", SECURITY.read_text(), re.MULTILINE)
+    (rights,) = re.findall(r"^user lettermill on >PASSWORD (.*)$", USERS.read_text(), re.MULTILINE)
     environment = {
         **clean_environment(),
         "LETTERMILL_BROKER": broker.replace("//", "//lettermill@"),
