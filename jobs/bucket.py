@@ -212,7 +212,13 @@ class Bucket:
             EOFError: the range that was asked for lies behind its end.
             Exception: as `ask`.
         """
-        return self.ask(lambda store: take(store.get_object(**self._object, **(more or {}))))
+
+        def get(store: Any) -> _Answer:
+            answer = store.get_object(**self._object, **(more or {}))
+            with contextlib.closing(answer["Body"]):
+                return take(answer)
+
+        return self.ask(get)
 
     def ask(self, act: Callable[[Any], _Answer], writes: bool = False) -> _Answer:
         """Make a request, again and again where that may help.
@@ -451,7 +457,6 @@ class Bucket:
                     for piece in answer["Body"].iter_chunks(_RANGE):
                         with _on_temporary_disk():
                             file.write(piece)
-                answer["Body"].close()
                 with _on_temporary_disk():
                     file.seek(0)
                 stack.pop_all()
