@@ -16,6 +16,7 @@ import errno
 import functools
 import hashlib
 import io
+import mimetypes
 import os
 import shutil
 import tempfile
@@ -45,7 +46,7 @@ try:
 except ImportError as error:
     raise MissingExtra(
         "reading from and writing to s3:// needs boto3 and tenacity, which are not installed",
-        "Install them with: pip install 'lettermill[s3]'",
+        "Install them with: pip install boto3 tenacity",
     ) from error
 
 _Answer = TypeVar("_Answer")
@@ -257,8 +258,9 @@ class Bucket:
             return FileNotFoundError(errno.ENOENT, "there is no such object", str(self))
         if code in _FORBIDDEN and writes:
             return ResultsNotWritable(
-                f"cannot write {self}: the store refuses ({code})",
-                "Correct the rights of these credentials, then give the same command again.",
+                f"cannot write or delete {self}: the store refuses ({code})",
+                "Correct the rights of these credentials (docs/object-stores.md lists them), then give the same "
+                "command again.",
             )
         if code in _FORBIDDEN:
             return PermissionError(errno.EACCES, "the store refuses", str(self))
@@ -289,13 +291,13 @@ class Bucket:
 
             def upload(store: Any) -> None:
                 with Path(file.name).open("rb") as content:  # It closes what it is given.
-                    store.upload_fileobj(content, self.bucket, self.key)
+                    store.upload_fileobj(content, self.bucket, self.key, ExtraArgs=self._kind)
 
             self.ask(upload, writes=True)
 
     def write(self, content: bytes) -> None:
         """See `Place.write`."""
-        self.ask(lambda store: store.put_object(**self._object, Body=content), writes=True)
+        self.ask(lambda store: store.put_object(**self._object, **self._kind, Body=content), writes=True)
 
     def create(self, content: bytes) -> bool:
         """See `Place.create`."""
@@ -467,6 +469,14 @@ class Bucket:
     @property
     def _object(self) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.key}
+
+    @property
+    def _kind(self) -> dict[str, str]:
+        """What a browser does with the object: all text is UTF-8."""
+        kind, _ = mimetypes.guess_type(self.name)
+        if kind is None:
+            return {}
+        return {"ContentType": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind}
 
     @property
     def _prefix(self) -> str:

@@ -378,7 +378,7 @@ def resume(
         job.uncancel()
         forgotten = job.forget_results(failures=failed)
     if forgotten:
-        click.echo(f"{forgotten} pages will be read again", err=True)
+        click.echo(f"{forgotten} page{'s' * (forgotten != 1)} will be read again", err=True)
     if broker:
         queue_pages(job, roots, broker)
         return None
@@ -484,7 +484,7 @@ def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | N
 
 def _announce(submission: Submission) -> None:
     done = submission.pages - submission.to_read
-    words = f"{submission.pages} pages"
+    words = f"{submission.pages} page{'s' * (submission.pages != 1)}"
     if submission.other_files:
         words += f" ({submission.other_files} files that are no scans are left out)"
     if done:
@@ -512,7 +512,7 @@ def _collect(job: Job, as_json: bool, then: tuple[str, ...] | None = None) -> in
         click.echo(summary_text(summary))
     if then:
         run_then(then, job)
-    return 1 if summary.failed or summary.not_begun else 0
+    return 1 if summary.failed or summary.not_begun or summary.unfinished else 0
 
 
 def _print_json(value: object) -> None:

@@ -26,6 +26,13 @@ _QUIET_SECONDS = 3
 
 _LOOK_SECONDS = 1
 
+_STILL_SECONDS = 30
+_STILL = (
+    f"No page was finished for {_STILL_SECONDS} s. Does a worker run, with the --broker, --scans and "
+    "--results that submit was given? `lettermill doctor` looks, and the workers' logs say what they "
+    "cannot do."
+)
+
 _CARE_SECONDS = SIGN_SECONDS + 1
 
 
@@ -154,11 +161,18 @@ def follow(job: Job, timeout: float | None = None) -> Tally:
     Raises:
         TimedOut: the time is up.
     """
-    deadline = time.monotonic() + timeout if timeout is not None else None
+    last_progress = time.monotonic()
+    deadline = last_progress + timeout if timeout is not None else None
     watched = Watched(job)
+    finished, said = -1, False
     with display() as shown:
         for tally in watched.ticks():
             shown.show(tally)
+            if tally.finished > finished:
+                finished, last_progress = tally.finished, time.monotonic()
+            elif not said and not tally.complete and time.monotonic() - last_progress > _STILL_SECONDS:
+                shown.say(_STILL)
+                said = True
             if deadline is not None and time.monotonic() > deadline and not tally.complete:
                 raise TimedOut(
                     f"{tally.finished} of {tally.pages} pages were done when the time was up",

@@ -417,6 +417,16 @@ def living_workers(client: redis.Redis) -> list[WorkerSign]:
     return living
 
 
+def sign_off(client: redis.Redis, worker: str) -> None:
+    """Note that a worker has ended: it was told to, and has nothing left.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    client.delete(_worker_key(worker))
+    client.hdel(_WORKERS, worker)
+
+
 def batches(entries: Sequence[ManifestEntry]) -> Iterator[list[ManifestEntry]]:
     """Group pages into messages: small pages together, others alone, in order.
 

@@ -67,6 +67,9 @@ class Display(Protocol):
     def show(self, tally: Tally) -> None:
         """Show the present state."""
 
+    def say(self, words: str) -> None:
+        """Say something beside it."""
+
 
 def display() -> Display:
     """Return a bar for a terminal, and plain lines for anything else."""
@@ -110,6 +113,9 @@ class _Bar:
             rate=f"{rate:.1f}" if rate else "–",
         )
 
+    def say(self, words: str) -> None:
+        self._bar.console.print(words, markup=False, highlight=False)
+
 
 class _Lines:
     """A line every few seconds, for logs and pipes."""
@@ -135,7 +141,10 @@ class _Lines:
         left = ""
         if rate and not tally.complete:
             left = f", {rate:.1f} a second, about {(tally.pages - tally.finished) / rate:.0f} s left"
-        click.echo(f"{tally.finished} of {tally.pages} pages done, {tally.failed} failed{left}", err=True)
+        self.say(f"{tally.finished} of {tally.pages} pages done, {tally.failed} failed{left}")
+
+    def say(self, words: str) -> None:
+        click.echo(words, err=True)
 
 
 class _Rate:

@@ -178,9 +178,11 @@ class Job:
             dt.datetime.fromisoformat(stored["created"]).astimezone(dt.UTC)  # As the report shows it.
             return cls(path.resolve(), Settings.from_json(values["settings"]), **stored)
         except (FileNotFoundError, NotADirectoryError) as error:
+            what = "is not a job folder (it has no job.json)" if path.is_folder() else "does not exist"
             raise NotAJob(
-                f"{shown(path)} is not a job folder (it has no job.json)",
-                "Give the folder that `lettermill submit` printed; `lettermill jobs --out DIR` lists them.",
+                f"{shown(path)} {what}",
+                "Give the job folder that `run` or `submit` printed; `lettermill jobs --out DIR` lists them. "
+                "Workers look below their --results: submit must be given the same.",
             ) from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
             raise NotAJob(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -39,6 +40,8 @@ class PlaceType(click.ParamType[Place]):
             UsageProblem, MissingExtra: an address in an object store is none, or boto3 is not installed.
             StoreUnreachable: the store does not answer.
         """
+        if isinstance(value, str) and _ADDRESS.match(value) and not value.startswith("s3://"):
+            self.fail(f"{value!r} is no address that Lettermill knows: write s3://BUCKET/PREFIX", param, ctx)
         if isinstance(value, str) and value.startswith("s3://"):
             found = place(value)
             if self._exists:
@@ -48,6 +51,9 @@ class PlaceType(click.ParamType[Place]):
             return place(self._disk.convert(value, param, ctx))
         return cast(Place, value)
 
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.]*:/|s3//")
+"""How an address or a mistyped one begins, and hardly any folder."""
 
 FOLDER = click.Path(path_type=Path)
 PLACE = PlaceType()

@@ -173,7 +173,8 @@ def check_broker(broker: str) -> redis.Redis:
 def unreachable(broker: str, error: BaseException) -> BrokerUnreachable:
     """Return the error that says that a broker does not answer, and what to do about it."""
     return BrokerUnreachable(
-        f"Redis at {without_password(broker)} does not take the job: {error}", _next_step(broker, error)
+        f"Redis at {without_password(broker)} cannot be reached, or refuses: {error}",
+        _next_step(broker, error),
     )
 
 

@@ -162,7 +162,9 @@ def _disk_errors() -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ScanError(
-            ErrorCode.SCAN_GONE, "the file is no longer there: put it back and run again"
+            ErrorCode.SCAN_GONE,
+            "the file is not there: put it back; or, where it is, give submit the --scans of the workers; "
+            "and run again",
         ) from error
     except PermissionError as error:
         raise ScanError(

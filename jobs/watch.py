@@ -121,6 +121,8 @@ def watch(plan: Plan) -> None:
     with Journal(plan.folder, plan.out) as journal:
         remove_abandoned(plan.failed)
         _say(f"watching {shown(plan.folder)}; stop with Ctrl-C")
+        read = f"are moved to {shown(plan.done)}" if plan.done else "stay where they are"
+        _say(f"scans that were read {read}, others are moved to {shown(plan.failed)}")
         if journal.taken:
             _say(f"scans taken before: {len(journal.taken)}, see {shown(journal.path)}")
         settling = _Settling(plan, journal)

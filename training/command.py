@@ -173,5 +173,6 @@ def _require_extra() -> None:
     missing = [name for name in ("tensorflow", "tf2onnx", "onnx") if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtra(
-            f"training needs {', '.join(missing)}", "Install them with: pip install 'lettermill[train]'"
+            f"training needs {', '.join(missing)}",
+            "Install them with: pip install '.[train]' (in a clone)",
         )

@@ -69,7 +69,7 @@ def evaluate(
 
     if out is not None:
         if importlib.util.find_spec("onnx") is None:
-            raise MissingExtra("a report needs onnx", "Install it with: pip install 'lettermill[train]'")
+            raise MissingExtra("a report needs onnx", "Install it with: pip install onnx")
         report.check_folder(out)
     folder = model or installed_model_folder()
     chosen = load_model(folder)

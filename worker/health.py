@@ -109,7 +109,7 @@ def health(file: Path) -> int:
     except FileNotFoundError:
         well, sentence = (
             False,
-            f"there is no {shown(file)}: no worker with --health {shown(file)} has started",
+            f"there is no {shown(file)}: no worker with --health {shown(file)} runs",
         )
     except (OSError, ValueError) as error:
         well, sentence = False, f"{shown(file)} says nothing of a worker: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -9,6 +10,7 @@ import signal
 import sys
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +19,11 @@ import cv2
 import redis
 from celery import bootsteps, signals
 from celery.apps import worker as celery_worker
+from celery.exceptions import SecurityWarning
 from celery.worker import state
 
 from jobs.errors import LettermillError
-from jobs.feed import SIGN_SECONDS, Sweep, give_sign, living_workers
+from jobs.feed import SIGN_SECONDS, Sweep, give_sign, living_workers, sign_off
 from jobs.files import shown
 from jobs.job import VERSION, Roots
 from jobs.log import LogFormat, hush_libraries, logger, set_up_logging
@@ -74,6 +77,8 @@ def serve(
     """
     set_up_logging(log_format)
     signals.setup_logging.connect(_leave_logging_alone)
+    # Long advice on running as root, with an option that there is not; `worker_started` says the uid.
+    warnings.simplefilter("ignore", SecurityWarning)
     # These say again what tasks.py and pages.py have logged: that a task failed, that a child died.
     for name in ("celery.worker.request", "multiprocessing"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -100,6 +105,7 @@ def serve(
         version=VERSION,
         broker=without_password(broker),
         processes=processes,
+        uid=os.geteuid(),
         others=len(living_workers(client)),
         scans=shown(scans),
         results=shown(results),
@@ -121,6 +127,8 @@ def serve(
     worker.start()
     if watcher:
         watcher.stop()
+    with contextlib.suppress(*UNREACHABLE):  # The sign goes out by itself.
+        sign_off(client, worker_id)
     logger.info("worker_stopped", worker=worker_id)
     sys.exit(worker.exitcode)
 

@@ -99,7 +99,7 @@ def test_a_page_that_kills_its_worker_every_time_is_quarantined_and_the_rest_is_
     # Afterwards a person can have it tried again.
     (job,) = out.iterdir()
     done = lettermill("resume", job, "--failed", status=None)
-    assert "1 pages will be read again" in done.stderr
+    assert "1 page will be read again" in done.stderr
     assert all(row["status"] != "QUARANTINED" for row in pages(out))
 
 

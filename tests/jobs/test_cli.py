@@ -186,7 +186,7 @@ def test_json_for_programs(lettermill: Command, thirteen_scans: Path, tmp_path: 
         (
             ["submit", "scans", "--out", "out", "--broker", NOBODY],
             5,
-            "does not take the job",
+            "cannot be reached, or refuses",
         ),
         (["submit", "scans", "--out", "out", "--broker", "ftp://x"], 5, "begins with none of"),
         (["submit", "scans", "--out", "out"], 2, "--broker"),

@@ -506,3 +506,19 @@ def test_a_submit_with_a_token_that_is_killed_is_the_same_job_afterwards(
     job = Path(lettermill(*words).stdout.strip())
     assert list((tmp_path / "out").iterdir()) == [job]
     assert Job.open(job).tally() == Tally(40, 0)
+
+
+@pytest.mark.parametrize("address", ["s3:/bucket/out", "S3://bucket/out", "s3//bucket", "https://host/out"])
+def test_a_mistyped_address_is_no_folder(lettermill: Command, tmp_path: Path, address: str) -> None:
+    done = lettermill("jobs", "--out", address, status=2)
+    assert "s3://BUCKET/PREFIX" in done.stderr
+    assert not list(tmp_path.glob("[sShH]*"))
+
+
+def test_waiting_for_nobody_says_so(
+    start: Starter, lettermill: Command, many_scans: Path, tmp_path: Path, broker: str
+) -> None:
+    submitted = lettermill("submit", many_scans, "--out", tmp_path / "out", "--broker", broker)
+    job = submitted.stdout.strip()
+    waiting = start("wait", job, faults={"set": {"jobs.dispatch._STILL_SECONDS": 1}})
+    wait_for(lambda: b"Does a worker run" in Path(f"/proc/{waiting.pid}/fd/2").read_bytes(), what="a hint")

@@ -318,4 +318,4 @@ def test_without_boto3(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 9
-    assert "pip install 'lettermill[s3]'" in done.stderr
+    assert "pip install boto3" in done.stderr

@@ -255,7 +255,7 @@ def test_pictures_show_the_letter(read_job: Callable[..., Job]) -> None:
 @pytest.mark.parametrize(
     ("do", "told"),
     [
-        (lambda path: path.unlink(), "No picture: the file is no longer there"),
+        (lambda path: path.unlink(), "No picture: the file is not there"),
         (lambda path: path.write_bytes(b"other"), "No picture: the file was changed"),
     ],
 )
