@@ -259,8 +259,8 @@ class Bucket:
         if code in _FORBIDDEN and writes:
             return ResultsNotWritable(
                 f"cannot write or delete {self}: the store refuses ({code})",
-                "Correct the rights of these credentials (docs/object-stores.md lists them), then give the same "
-                "command again.",
+                "Correct the rights of these credentials (docs/object-stores.md lists them), then give the "
+                "same command again.",
             )
         if code in _FORBIDDEN:
             return PermissionError(errno.EACCES, "the store refuses", str(self))
