@@ -126,6 +126,8 @@ class PageReading(msgspec.Struct, frozen=True, gc=False):
         error: the same for a person.
         lines: the lines in reading order.
         skew_degrees: how far the lines of text were turned; positive where they fall to the right.
+        width: of the page in pixels; None where it could not be opened, and in results of early versions.
+        height: of the page in pixels; as `width`.
         quality: codes about the scan's quality, the gravest first.
         measured: the numbers behind the codes.
         seconds: time from opening the scan to the reading; may differ from run to run.
@@ -141,6 +143,8 @@ class PageReading(msgspec.Struct, frozen=True, gc=False):
     error: str = ""
     lines: tuple[LineReading, ...] = ()
     skew_degrees: float = 0.0
+    width: int | None = None
+    height: int | None = None
     quality: tuple[str, ...] = ()
     measured: Measured = Measured()
     seconds: float = 0.0
