@@ -7,7 +7,9 @@ job of 200,000 pages is collected in seconds and nothing malformed gets past it.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from enum import StrEnum
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -94,6 +96,11 @@ class LineReading(msgspec.Struct, frozen=True, gc=False):
                 word = letter.word
             parts.append(letter.ranking[0][0])
         return "".join(parts)
+
+    @property
+    def words(self) -> tuple[tuple[Letter, ...], ...]:
+        """The letters of each word."""
+        return tuple(tuple(letters) for _, letters in itertools.groupby(self.letters, key=attrgetter("word")))
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False):
