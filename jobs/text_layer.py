@@ -86,14 +86,17 @@ def write_searchable(scan: BinaryIO, pages: list[PageText], out: BinaryIO, dpi: 
         try:
             if is_pdf(scan):
                 with open_pdf(scan) as document:
-                    for index, page in enumerate(pages):
-                        _add(document, document[index], page, _from_pixels(document[index], dpi))
+                    for index, text in enumerate(pages):
+                        if text.lines:
+                            page = document[index]
+                            _add(document, page, text, _from_pixels(page, dpi))
+                            page.gen_content()
                     document.save(out)
                 return
             with pypdfium2.PdfDocument.new() as document:
-                for number, page in enumerate(pages, 1):
+                for number, text in enumerate(pages, 1):
                     # Saved by itself, a page is compressed: a document's pictures would not fit into memory.
-                    with pypdfium2.PdfDocument(_picture_page(scan, number, page, dpi, limits)) as single:
+                    with pypdfium2.PdfDocument(_picture_page(scan, number, text, dpi, limits)) as single:
                         document.import_pages(single)
                 document.save(out)
         except pypdfium2.PdfiumError as error:
@@ -123,6 +126,7 @@ def _picture_page(scan: BinaryIO, number: int, text: PageText, dpi: int, limits:
         )
         page.insert_obj(picture)
         _add(document, page, text, np.array([[scale[0], 0, 0], [0, -scale[1], height]]))
+        page.gen_content()
         content = io.BytesIO()
         document.save(content)
         return content
@@ -180,8 +184,6 @@ def _add(document: Any, page: Any, text: PageText, from_pixels: NDArray[np.float
     """
     from pypdfium2 import raw
 
-    if not text.lines:
-        return
     font = raw.FPDFText_LoadStandardFont(document, _FONT)
     for line in text.lines:
         for number, word in enumerate(line, 1):
@@ -198,7 +200,6 @@ def _add(document: Any, page: Any, text: PageText, from_pixels: NDArray[np.float
             raw.FPDFPageObj_SetMatrix(item, raw.FS_MATRIX(*matrix.T.ravel()))
             raw.FPDFPage_InsertObject(page, item)
     raw.FPDFFont_Close(font)
-    page.gen_content()
 
 
 def _axes(box: Box, turns: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
