@@ -13,10 +13,10 @@ SOURCES := jobs segmentation training worker tests examples deploy
 	$(PIP) --editable .
 	@touch $@
 
-# Of ocrd a test uses the schema of PAGE-XML alone, so nothing that ocrd stands on is installed.
+# Of ocrd a test reads the schema of PAGE-XML alone, so it stands aside, without what it depends on.
 .venv/ready-lint: .venv/ready-base
 	$(PIP) --editable '.[test,bench]'
-	$(PIP) --no-deps ocrd
+	$(PIP) --no-deps --upgrade --target .venv/schemas ocrd
 	@touch $@
 
 .venv/ready-test: .venv/ready-lint

@@ -44,7 +44,7 @@ def hocr(reading: PageReading, job: Job) -> bytes:
             string.set("title", f"{_place(around(word))}; x_wconf {100 * float(sure(word)):.0f}")
             string.tail = " "
             for letter in word:
-                title = f"{_place(letter.box, 'x_bboxes')}; x_conf {100 * letter.confidence:.2f}"
+                title = f"{_place(letter.box, 'x_bboxes')}; x_confs {100 * letter.confidence:.2f}"
                 SubElement(string, "span", {"class": "ocrx_cinfo", "title": title}).text = letter.letter
         string.tail = ""
     return xml(root, "<!DOCTYPE html>\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,6 +42,8 @@ def xlsx(job: Job, files: Files) -> Iterator[Put]:
         files.place.written_whole() as file,
         xlsxwriter.Workbook(file.buffer, _OPTIONS) as book,
     ):
+        # The same readings give the same bytes.
+        book.set_properties({"created": dt.datetime.fromisoformat(job.created).astimezone(dt.UTC)})
         pages, lines, letters = (
             _Sheet(book.add_worksheet(name), header)
             for name, header in (("pages", PAGE_HEADER), ("lines", LINE_HEADER), ("letters", LETTER_HEADER))
