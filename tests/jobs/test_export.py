@@ -12,14 +12,18 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import boto3
 import msgspec
 import openpyxl
 import pyarrow.parquet as pq
 import pypdfium2
 import pytest
 from lxml import etree
+from object_store import object_store
+from PIL import Image
 from support import Command
 
+from jobs.bucket import Bucket
 from jobs.collect import LETTER_HEADER, LINE_HEADER, PAGE_HEADER, collect
 from jobs.errors import ErrorCode, UsageProblem
 from jobs.export import xlsx
@@ -27,9 +31,12 @@ from jobs.export.command import export as command
 from jobs.export.formats import FORMATS, NO_SIZE, NOT_OPENED, UNFINISHED, Exported, export
 from jobs.export.pages import printable
 from jobs.files import shown
-from jobs.job import Job
+from jobs.job import Job, Roots
+from jobs.models import Model
 from jobs.places import Disk
 from jobs.readings import Box, Letter, LineReading, PageReading, Status, from_bytes, to_bytes
+from jobs.settings import Settings
+from jobs.submit import submit
 
 JobOf = Callable[..., Job]
 
@@ -379,6 +386,33 @@ def test_a_scan_that_is_gone_is_named_and_the_others_are_exported(job: Job, scan
     assert exported.left_out[NOT_OPENED] == 1
     assert exported.problems == ["'two.tif': the file is no longer there: put it back and run again"]
     assert exported.pages == len(ODD) + 1
+
+
+def test_a_job_in_an_object_store(scans: Path, model: Model, picture: Image.Image) -> None:
+    for name in ("a.png", "b.png"):
+        picture.save(scans / name)
+    with object_store():
+        boto3.session.Session().client("s3").create_bucket(Bucket="exports")
+        out = Bucket("exports", "results")
+        job = submit(scans, out, Settings(), model, Roots(Disk(scans), out)).job
+        for entry, _ in job.manifest():
+            job.write_result(
+                PageReading(entry.id, entry.scan, 1, Status.DONE, lines=LINES, width=60, height=40)
+            )
+        (job.path / "export" / "alto" / "gone.png.xml").write(b"old")
+        for form in FORMATS.values():
+            assert export(job, form, None).pages == 2
+        suffixes = {"alto": ".xml", "hocr": ".hocr", "page-xml": ".xml", "pdf": ".pdf"}
+        files = {f"{name}/{scan}{end}" for name, end in suffixes.items() for scan in ("a.png", "b.png")}
+        wanted = files | {"pages.jsonl", "tables.xlsx", "letters.parquet"}
+        assert set((job.path / "export").files()) == wanted
+        elsewhere = Bucket("exports", "mine")
+        (elsewhere / "letter.xml").write(b"mine")
+        export(job, FORMATS["alto"], elsewhere)
+        assert set(elsewhere.files()) == {"a.png.xml", "b.png.xml", "letter.xml"}
+        for name, place in (("jsonl", elsewhere), ("alto", elsewhere / "letter.xml")):
+            with pytest.raises(UsageProblem):
+                export(job, FORMATS[name], place)
 
 
 def test_the_command_names_the_formats() -> None:
