@@ -9,28 +9,22 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime as dt
-import errno
 import functools
-import hashlib
 import io
 import itertools
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 from jobs import report
-from jobs.ahead import in_order
 from jobs.errors import NotAJob
-from jobs.files import TEMPORARY, put, put_whole, shown
+from jobs.files import shown
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
-from jobs.places import Disk, Place
 from jobs.readings import READ, LineReading, PageReading, Status
+from jobs.scan_files import scan_files
 from jobs.summary import Counting, Summary
 
 LETTER_HEADER = (
@@ -53,16 +47,6 @@ _ROW_END = "\r\n"
 _NO_CHOICE = ",,"
 
 _TEXT_SUFFIX = ".txt"
-_DIGEST_LENGTH = 12
-
-_LONGEST_OBJECT_NAME = 800
-"""Bytes: keys end at 1,024, and the job's prefix comes before."""
-
-_AT_ONCE = 256
-"""Texts that wait until they are written to an object store together."""
-
-_NO_PLACE = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG})
-"""Error numbers of a path that no file can have: others have its names, or it is too long."""
 
 
 def collect(job: Job) -> Summary:
@@ -83,20 +67,41 @@ def collect(job: Job) -> Summary:
     """
     with job.lock():
         counting = Counting(job, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), job.cancelled)
-        folder = job.path / "text"
-        texts = _Texts(folder) if isinstance(folder, Disk) else _TextObjects(folder)
+        texts = scan_files(job.path / "text", _TEXT_SUFFIX, own=True)
         with contextlib.ExitStack() as stack:
             tables = _Tables(job, stack)
-            entries, again = itertools.tee(entry for entry, _ in job.manifest())
-            results = job.read_results(entry.id for entry in again)
-            for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
-                texts.add(scan, [_page_text(page, next(results)[1], counting, tables) for page in pages])
+            for scan, pages in by_scan(job):
+                text = [_page_text(page, result, counting, tables) for page, result in pages]
+                if any(page is not None for page in text):
+                    texts.add(scan, "\f".join(page or "" for page in text).encode())
         texts.finish()
         job.path.remove_abandoned()
         summary = counting.summary()
         (job.path / "summary.json").write(f"{json.dumps(summary.to_json(), indent=1)}\n".encode())
         (job.path / "summary.html").write(report.to_html(summary).encode())
     return summary
+
+
+_Page = tuple[ManifestEntry, PageReading | NotAJob | None]
+
+
+def by_scan(job: Job) -> Iterator[tuple[str, Iterator[_Page]]]:
+    """Yield a job's scans in the order of the results, each with its pages and their `Job.read_results`.
+
+    A scan's pages have to be taken before the next scan is.
+
+    Raises:
+        NotAJob: the manifest is missing or damaged.
+    """
+    entries, again = itertools.tee(entry for entry, _ in job.manifest())
+    results = job.read_results(entry.id for entry in again)
+    for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
+        yield scan, ((page, next(results)[1]) for page in pages)
+
+
+def cancelled_page(entry: ManifestEntry, why: str) -> PageReading:
+    """Return what stands for a page that was not begun when its job was stopped."""
+    return PageReading(entry.id, entry.scan, entry.page, Status.CANCELLED, error=why, attempts=0)
 
 
 def inert(cell: str) -> str:
@@ -120,9 +125,7 @@ def _page_text(
     if reading is None:
         if counting.cancelled is None:
             return None
-        reading = PageReading(
-            entry.id, entry.scan, entry.page, Status.CANCELLED, error=counting.cancelled, attempts=0
-        )
+        reading = cancelled_page(entry, counting.cancelled)
     counting.add_reading(entry, reading)
     tables.add(reading)
     return "".join(f"{line.text}\n" for line in reading.lines) if reading.status in READ else None
@@ -212,127 +215,3 @@ def _page_cells(reading: PageReading) -> list[Any]:
 
 def _mean(values: list[float]) -> str:
     return f"{sum(values) / len(values):.4f}" if values else ""
-
-
-class _Texts:
-    """The folder text/: one file a scan that was read.
-
-    Args:
-        folder: the folder; it need not be there.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._final = folder
-        for abandoned in folder.parent.glob(f"{TEMPORARY}text-*"):  # Of a collector that was killed.
-            shutil.rmtree(abandoned)
-        self._new = not folder.exists()
-        # The first time the folder appears as a whole: half the time of files that appear one by one.
-        self._folder = f"{folder.parent}/{TEMPORARY}text-{os.getpid()}" if self._new else str(folder)
-        self._name_limit = os.pathconf(folder.parent, "PC_NAME_MAX")
-        self._written: set[int] = set()
-        """Hashes of the paths written, to find others: far smaller than the paths."""
-
-    def add(self, scan: str, pages: list[str | None]) -> None:
-        """Write a scan's text, pages separated by a form feed; a scan of which nothing was read has none.
-
-        The text stands under the scan's own path, or beside all others under a name that is shortened, where
-        the file system has no room for that path, or a folder has its name, or a file one of its folders'.
-        """
-        if all(page is None for page in pages):
-            return
-        text = "\f".join(page or "" for page in pages)
-        *folders, name = scan.split("/")
-        try:
-            if ".." in folders:  # Only somebody who edits manifests writes so.
-                raise NotADirectoryError(errno.ENOTDIR, "leads out of the folder", scan)
-            self._write("/".join([self._folder, *folders, self._fitting(name, scan)]), text)
-        except OSError as error:
-            if error.errno not in _NO_PLACE:
-                raise
-            self._write(f"{self._folder}/{self._shortened(name, scan)}", text)
-
-    def finish(self) -> None:
-        """Let the folder appear, or remove texts of scans that have no reading any more."""
-        if self._new:
-            if self._written:
-                Path(self._folder).rename(self._final)
-            return
-        for folder, _, names in os.walk(self._folder, topdown=False):
-            for name in names:
-                path = f"{folder}/{name}"
-                if name.endswith(_TEXT_SUFFIX) and hash(path) not in self._written:
-                    Path(path).unlink()
-            with contextlib.suppress(OSError):  # Not empty.
-                Path(folder).rmdir()
-
-    def _write(self, path: str, text: str) -> None:
-        content = text.encode()
-        if self._new:
-            put(path, content)
-        elif not _holds(path, content):  # Collecting again while the job runs leaves alone what is there.
-            put_whole(path, content)
-        self._written.add(hash(path))
-
-    def _fitting(self, name: str, scan: str) -> str:
-        full = name + _TEXT_SUFFIX
-        return full if len(os.fsencode(full)) <= self._name_limit else self._shortened(name, scan)
-
-    def _shortened(self, name: str, scan: str) -> str:
-        return _cut(name, scan, self._name_limit)
-
-
-class _TextObjects:
-    """The same in an object store, where names have room and every path is free.
-
-    Args:
-        folder: the prefix of the texts.
-    """
-
-    def __init__(self, folder: Place) -> None:
-        self._folder = folder
-        self._old = set(folder.files())
-        self._waiting: dict[str, bytes] = {}
-
-    def add(self, scan: str, pages: list[str | None]) -> None:
-        """Write a scan's text, as `_Texts.add`; many are written at once."""
-        if any(page is not None for page in pages):
-            self._waiting[_object_name(scan)] = "\f".join(page or "" for page in pages).encode()
-            if len(self._waiting) == _AT_ONCE:
-                self._write()
-
-    def finish(self) -> None:
-        """Write what waits, and delete texts of scans that have no reading any more."""
-        self._write()
-        for name in self._old:
-            (self._folder / name).unlink()
-
-    def _write(self) -> None:
-        for name, _ in in_order(self._put, self._waiting, self._folder.at_once):
-            self._old.discard(name)
-        self._waiting.clear()
-
-    def _put(self, name: str) -> None:
-        (self._folder / name).write(self._waiting[name])
-
-
-def _object_name(scan: str) -> str:
-    """Return the name of a scan's text: its own path as far as it is text and short enough."""
-    name = f"{shown(scan)}{_TEXT_SUFFIX}"
-    if len(name.encode()) <= _LONGEST_OBJECT_NAME:
-        return name
-    return _cut(shown(scan), scan, _LONGEST_OBJECT_NAME)
-
-
-def _cut(name: str, scan: str, longest: int) -> str:
-    """Return a name of at most so many bytes that no other scan's text has."""
-    ending = f"~{hashlib.sha256(os.fsencode(scan)).hexdigest()[:_DIGEST_LENGTH]}{_TEXT_SUFFIX}"
-    # Cut at a whole character: some systems refuse names that are no UTF-8.
-    return os.fsencode(name)[: longest - len(ending)].decode("utf-8", "ignore") + ending
-
-
-def _holds(path: str, content: bytes) -> bool:
-    try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the time of Path.open
-            return file.read() == content
-    except (FileNotFoundError, PermissionError):
-        return False

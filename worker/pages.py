@@ -300,10 +300,13 @@ def _letters(
         lines, segmentation = read_lines(pixels, settings, classifier, lexicon, drawing or UNSEEN)
     if debug and drawing:
         write_drawing(debug / entry.drawing, drawing.picture(lines))
+    height, width = pixels.shape
     return PageReading(
         page_id=entry.id,
         scan=entry.scan,
         page=entry.page,
+        width=width,
+        height=height,
         status=Status.DONE if lines else Status.EMPTY,
         lines=lines,
         skew_degrees=round(float(segmentation.skew_degrees), 3),

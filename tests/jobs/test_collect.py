@@ -436,9 +436,10 @@ def test_a_first_collector_that_is_killed_leaves_nothing(job_of: JobOf, reading_
     code = """
 import sys, time
 from pathlib import Path
-from jobs.collect import _Texts, collect
+from jobs.collect import collect
+from jobs.scan_files import _OnDisk
 from jobs.job import Job
-_Texts.finish = lambda texts: time.sleep(600)
+_OnDisk.finish = lambda texts: time.sleep(600)
 collect(Job.open(Path(sys.argv[1])))
 """
     with subprocess.Popen([sys.executable, "-c", code, job.path]) as collector:
