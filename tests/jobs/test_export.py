@@ -330,15 +330,13 @@ def test_parquet_has_the_letters_with_types(job: Job) -> None:
     assert rows[-1]["flagged"] is True
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "extra"), [("xlsxwriter", "xlsx", "excel"), ("pyarrow", "parquet", "parquet")]
-)
-def test_an_extra_that_is_not_installed(job: Job, module: str, name: str, extra: str) -> None:
+@pytest.mark.parametrize(("module", "name"), [("xlsxwriter", "xlsx"), ("pyarrow", "parquet")])
+def test_an_extra_that_is_not_installed(job: Job, module: str, name: str) -> None:
     code = f"import sys; sys.modules['{module}'] = None; from jobs.cli import main; main(sys.argv[1:])"
     words = [sys.executable, "-c", code, "export", str(job.path), "--format", name]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 9
-    assert f"pip install 'lettermill[{extra}]'" in done.stderr
+    assert f"pip install {module}" in done.stderr
     assert not list((job.path / "export").iterdir())
 
 
