@@ -113,8 +113,8 @@ def accept_at_option(command: _Command) -> _Command:
         "--accept-at",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         metavar="RATE",
-        help="Flag letters so that the others are expected to be right at this rate, as 0.995.  "
-        f"[default: flag those below a confidence of {_DEFAULTS.flag_below}]",
+        help="Flag letters so that the others are expected to be right at this rate, as 0.995; see "
+        f"docs/flagging.md.  [default: those below a confidence of {_DEFAULTS.flag_below}]",
     )(command)
 
 

@@ -27,7 +27,8 @@ _PALE = 0.55
 
 _SURE = (0x1F, 0x5F, 0xA8)
 _FLAGGED = (0xC4, 0x1A, 0x1A)
-_COLOURS = 64
+_GREYS = 48
+_SHADES = 16
 
 
 def draw(page: NDArray[np.uint8], lines: Sequence[LineReading]) -> PIL.Image.Image:
@@ -64,9 +65,15 @@ def draw(page: NDArray[np.uint8], lines: Sequence[LineReading]) -> PIL.Image.Ima
 
 
 def to_png(picture: PIL.Image.Image) -> bytes:
-    """Return a drawing's file; the few colours that it needs take a third of the room."""
+    """Return a drawing's file, in a few greys and shades of the pen: a third of the room."""
     import PIL.Image
 
+    # Chosen by the picture, the colours would be those of its paper, and a red letter among many grey.
+    colours = [(grey, grey, grey) for grey in np.linspace(0, 255, _GREYS).astype(int).tolist()]
+    for pen in (_SURE, _FLAGGED):
+        colours += np.linspace((255, 255, 255), pen, _SHADES + 1)[1:].astype(int).tolist()
+    palette = PIL.Image.new("P", (1, 1))
+    palette.putpalette([part for colour in colours for part in colour])
     file = io.BytesIO()
-    picture.quantize(_COLOURS, dither=PIL.Image.Dither.NONE).save(file, "PNG", optimize=True)
+    picture.quantize(palette=palette, dither=PIL.Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -232,12 +232,15 @@ def flagged_for(summary: Summary) -> str:
 def expected(summary: Summary) -> str:
     """Return what is expected of the letters that are not flagged, for a sentence that says how many."""
     wrong = "less than one" if summary.expected_wrong < 0.5 else f"about {summary.expected_wrong:,.0f}"
-    return f"{wrong} of them expected to be wrong ({summary.expected_right:.2%} right)"
+    return f"{wrong} expected to be wrong ({summary.expected_right:.2%} right)"
 
 
 def _binned(counts: Sequence[int]) -> list[tuple[str, int]]:
+    """Name the bins in percent; empty ones of the lower half are left out up to the first that is not."""
     width = 100 // HISTOGRAM_BINS
-    return [(f"{width * bin_}–{width * (bin_ + 1)}", count) for bin_, count in enumerate(counts)]
+    bins = [(f"{width * bin_}–{width * (bin_ + 1)}", count) for bin_, count in enumerate(counts)]
+    filled = next((bin_ for bin_, count in enumerate(counts) if count), 0)
+    return bins[min(filled, HISTOGRAM_BINS // 2) :]
 
 
 _SECONDS_NAMES = (

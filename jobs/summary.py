@@ -316,11 +316,11 @@ class Counting:
 
     def add_page(self, entry: ManifestEntry) -> None:
         """Count a page of the manifest."""
-        self._pages += 1
-        self._scans += entry.page == 1
         if entry.scan != self._scan.name:
             self._finish_scan()
             self._scan = _Scan(entry.scan)
+        self._pages += 1
+        self._scans += entry.page == 1
 
     def add_damaged(self, page_id: str) -> None:
         """Note a page whose result file cannot be read."""
