@@ -30,7 +30,8 @@ ReadingOf = Callable[..., PageReading]
 
 OUTPUT_PAGE = Path(__file__).parents[2] / "docs" / "output.md"
 TABLES = ["letters.csv", "lines.csv", "pages.csv"]
-RESULTS = {*TABLES, "text", "overlays", "summary.json", "summary.html"}
+FILES = {*TABLES, "summary.json", "summary.html"}
+RESULTS = {*FILES, "text", "overlays"}
 
 
 def entries(job: Job) -> list[ManifestEntry]:
@@ -491,7 +492,7 @@ def test_two_collectors_at_once(job_of: JobOf, reading_of: ReadingOf) -> None:
         _write_fast(job, reading_of(entry, "HELLO WORLD\nAGAIN"))
     collect(job)
     expected = _contents(job)
-    for name in RESULTS - {"text"}:
+    for name in FILES:
         (job.path / name).unlink()
     shutil.rmtree(job.path / "text")
     collectors = [subprocess.Popen([*LETTERMILL, "collect", job.path, "--json"]) for _ in range(2)]
@@ -562,7 +563,7 @@ def test_a_collector_that_is_killed_leaves_the_old_files(job_of: JobOf, reading_
     for entry in entries(job):
         _write_fast(job, reading_of(entry, "HELLO"))
     collect(job)
-    old = {name: (job.path / name).read_bytes() for name in RESULTS - {"text"}}
+    old = {name: (job.path / name).read_bytes() for name in FILES}
     *others, last = entries(job)
     for entry in others:
         _write_fast(job, reading_of(entry, "OTHER WORDS"))
@@ -596,7 +597,7 @@ def _contents(job: Job) -> dict[str, bytes]:
 
 def test_a_failure_leaves_the_old_files(contract_job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     collect(contract_job)
-    old = {name: (contract_job.path / name).read_bytes() for name in RESULTS - {"text"}}
+    old = {name: (contract_job.path / name).read_bytes() for name in FILES}
     manifest = contract_job.manifest_path.read_text()
     contract_job.manifest_path.write_text(manifest + "{damaged\n")
     with pytest.raises(Exception, match=r"manifest\.jsonl"):
