@@ -6,8 +6,8 @@ import bisect
 import dataclasses
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -308,11 +308,9 @@ class Counting:
         self._scan_bins: Counter[int] = Counter()
         self._failures: list[Failure] = []
         self._damaged: list[str] = []
-        # Heaps whose first one goes first: the page whose least certain letter is the most certain, the page
-        # with the fewest expected mistakes, the surest scan.
-        self._doubtful_pages: list[tuple[float, int, list[Doubtful]]] = []
-        self._worst_pages: list[tuple[float, int, WorstPage]] = []
-        self._least_sure: list[tuple[float, int, LeastSure]] = []
+        self._doubtful: _Highest[list[Doubtful]] = _Highest(DOUBTFUL_PAGES)
+        self._worst_pages: _Highest[WorstPage] = _Highest(WORST_PAGES)
+        self._least_sure: _Highest[LeastSure] = _Highest(WORST_SCANS)
 
     def add_page(self, entry: ManifestEntry) -> None:
         """Count a page of the manifest."""
@@ -358,14 +356,16 @@ class Counting:
         self._scan.letters += len(letters)
         self._scan.flagged += flagged
         self._scan.confidence += total
-        self._keep_doubtful(entry, reading, min(confidences))
+        # Where two are alike, the earlier page stays.
+        rank = -min(confidences), -self._pages
+        if self._doubtful.takes(rank):
+            least = heapq.nsmallest(DOUBTFUL_LETTERS, _places(entry, reading), key=_confidence)
+            self._doubtful.add(rank, least)
         wrong = len(letters) - total
-        _keep(
-            self._worst_pages,
-            WORST_PAGES,
-            (wrong, -self._pages),
-            lambda: WorstPage(entry, wrong, len(letters), flagged, reading.quality, reading.lines),
-        )
+        rank = wrong, -self._pages
+        if self._worst_pages.takes(rank):
+            page = WorstPage(entry, wrong, len(letters), flagged, reading.quality, reading.lines)
+            self._worst_pages.add(rank, page)
 
     def _finish_scan(self) -> None:
         """Count a scan of which all pages were counted."""
@@ -373,12 +373,10 @@ class Counting:
         if scan.letters:
             mean = scan.confidence / scan.letters
             self._scan_bins[int(mean * HISTOGRAM_BINS)] += 1
-            _keep(
-                self._least_sure,
-                WORST_SCANS,
-                (-mean, -self._pages),
-                lambda: LeastSure(shown(scan.name), scan.letters, scan.flagged, mean),
-            )
+            rank = -mean, -self._pages
+            if self._least_sure.takes(rank):
+                least_sure = LeastSure(shown(scan.name), scan.letters, scan.flagged, mean)
+                self._least_sure.add(rank, least_sure)
 
     def _add_failure(self, reading: PageReading) -> None:
         code = (reading.error_code or ErrorCode.INTERNAL).value
@@ -387,20 +385,12 @@ class Counting:
             failure = Failure(shown(reading.scan), reading.page, reading.status, code, reading.error)
             self._failures.append(failure)
 
-    def _keep_doubtful(self, entry: ManifestEntry, reading: PageReading, least: float) -> None:
-        _keep(
-            self._doubtful_pages,
-            DOUBTFUL_PAGES,
-            (-least, -self._pages),
-            lambda: heapq.nsmallest(DOUBTFUL_LETTERS, _places(entry, reading), key=_confidence),
-        )
-
     def summary(self) -> Summary:
         """Return what was counted."""
         self._finish_scan()
         doubtful = heapq.nsmallest(
             DOUBTFUL_LETTERS,
-            (letter for letters in _kept(self._doubtful_pages) for letter in letters),
+            (letter for letters in self._doubtful.kept() for letter in letters),
             key=_confidence,
         )
         return Summary(
@@ -429,8 +419,8 @@ class Counting:
             failures=tuple(self._failures),
             damaged=tuple(self._damaged),
             doubtful=tuple(doubtful),
-            worst_pages=tuple(_kept(self._worst_pages)),
-            least_sure_scans=tuple(_kept(self._least_sure)),
+            worst_pages=self._worst_pages.kept(),
+            least_sure_scans=self._least_sure.kept(),
         )
 
 
@@ -444,21 +434,30 @@ class _Scan:
     confidence: float = 0.0
 
 
-def _keep(
-    heap: list[tuple[float, int, _Kept]], most: int, rank: tuple[float, int], make: Callable[[], _Kept]
-) -> None:
-    """Keep the things of the highest ranks; only what is kept is made. No two ranks are the same."""
-    if len(heap) == most and rank < heap[0][:2]:
-        return
-    heapq.heappush(heap, (*rank, make()))
-    if len(heap) > most:
-        heapq.heappop(heap)
+class _Highest(Generic[_Kept]):
+    """Keeps the things of the highest ranks, so that memory stays flat; no two ranks are the same.
 
+    Args:
+        most: how many.
+    """
 
-def _kept(heap: list[tuple[float, int, _Kept]]) -> Iterator[_Kept]:
-    """Yield what was kept, the highest rank first."""
-    for _, _, kept in sorted(heap, key=lambda one: one[:2], reverse=True):
-        yield kept
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._heap: list[tuple[float, int, _Kept]] = []  # The lowest rank first.
+
+    def takes(self, rank: tuple[float, int]) -> bool:
+        """Say whether a thing of a rank would be kept, before it is made."""
+        return len(self._heap) < self._most or rank > self._heap[0][:2]
+
+    def add(self, rank: tuple[float, int], thing: _Kept) -> None:
+        """Keep a thing; the one of the lowest rank goes where there are too many."""
+        heapq.heappush(self._heap, (*rank, thing))
+        if len(self._heap) > self._most:
+            heapq.heappop(self._heap)
+
+    def kept(self) -> tuple[_Kept, ...]:
+        """Return what was kept, the highest rank first."""
+        return tuple(thing for _, _, thing in sorted(self._heap, key=lambda one: one[:2], reverse=True))
 
 
 def _histogram(bins: Counter[int]) -> tuple[int, ...]:
