@@ -21,6 +21,7 @@ from typing import Any
 from jobs import report
 from jobs.errors import NotAJob
 from jobs.files import shown
+from jobs.flagging import Flagging
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.readings import READ, LineReading, PageReading, Status
@@ -49,14 +50,16 @@ _NO_CHOICE = ",,"
 _TEXT_SUFFIX = ".txt"
 
 
-def collect(job: Job) -> Summary:
-    """Write the job's CSV files, texts, summary.json and summary.html from the results that are there.
+def collect(job: Job, accept_at: float | None = None) -> Summary:
+    """Write the job's CSV files, texts, summary.json and the report from the results that are there.
 
     A result file that is damaged stops nothing: its page counts as unfinished and is named in the summary;
     `lettermill resume` has it read again.
 
     Args:
         job: the job; it may still be running.
+        accept_at: flag letters so that those that are not flagged are expected to be right at this rate,
+            0–1; the results are read twice then. None keeps the flags of the job's settings.
 
     Returns:
         The counts, as they stand in summary.json.
@@ -66,7 +69,11 @@ def collect(job: Job) -> Summary:
         ResultsNotWritable: the job folder does not take the files.
     """
     with job.lock():
-        counting = Counting(job, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), job.cancelled)
+        flagging = Flagging(None, job.settings.flag_below)
+        if accept_at is not None:
+            flagging = Flagging.at(accept_at, _readings(job))
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        counting = Counting(job, now, job.cancelled, flagging)
         texts = scan_files(job.path / "text", _TEXT_SUFFIX, own=True)
         with contextlib.ExitStack() as stack:
             tables = _Tables(job, stack)
@@ -78,7 +85,7 @@ def collect(job: Job) -> Summary:
         job.path.remove_abandoned()
         summary = counting.summary()
         (job.path / "summary.json").write(f"{json.dumps(summary.to_json(), indent=1)}\n".encode())
-        (job.path / "summary.html").write(report.to_html(summary).encode())
+        (job.path / "summary.html").write(report.write_overlays_and_page(summary).encode())
     return summary
 
 
@@ -104,6 +111,13 @@ def cancelled_page(entry: ManifestEntry, why: str) -> PageReading:
     return PageReading(entry.id, entry.scan, entry.page, Status.CANCELLED, error=why, attempts=0)
 
 
+def _readings(job: Job) -> Iterator[PageReading]:
+    """Yield the results that are there and whole."""
+    for _, reading in job.read_results(entry.id for entry, _ in job.manifest()):
+        if isinstance(reading, PageReading):
+            yield reading
+
+
 def inert(cell: str) -> str:
     """Return a text cell that no spreadsheet runs: what looks like a formula gets a leading apostrophe."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
@@ -126,6 +140,7 @@ def _page_text(
         if counting.cancelled is None:
             return None
         reading = cancelled_page(entry, counting.cancelled)
+    reading = counting.flagging.applied(reading)
     counting.add_reading(entry, reading)
     tables.add(reading)
     return "".join(f"{line.text}\n" for line in reading.lines) if reading.status in READ else None

@@ -20,6 +20,7 @@ from jobs.options import (
     JSON,
     OUT,
     PLACE,
+    accept_at_option,
     allowed_failures,
     broker_option,
     failure_options,
@@ -44,6 +45,7 @@ from jobs.word_list import WordList, read_word_list
 @broker_option(required=False)
 @root_options
 @reading_options
+@accept_at_option
 @failure_options("continue")
 @then_option("when the results are written")
 @click.option(
@@ -60,6 +62,7 @@ def run(
     broker: str | None,
     scans: Place | None,
     results: Place | None,
+    accept_at: float | None,
     on_error: str | None,
     max_failures: int | None,
     then: tuple[str, ...] | None,
@@ -94,7 +97,7 @@ def run(
             if debug:
                 click.echo(f"drawings: {shown(debug)}", err=True)
             read_here(submission.job, roots, workers or usable_cores(), debug and debug.resolve())
-    return _collect(submission.job, as_json, then)
+    return _collect(submission.job, as_json, accept_at, then)
 
 
 @click.command()
@@ -172,6 +175,7 @@ def submit(
 @broker_option(required=False)
 @root_options
 @reading_options
+@accept_at_option
 @then_option("after each batch")
 def watch(
     folder: Place,
@@ -183,6 +187,7 @@ def watch(
     broker: str | None,
     scans: Place | None,
     results: Place | None,
+    accept_at: float | None,
     then: tuple[str, ...] | None,
     **reading: Any,
 ) -> None:
@@ -221,6 +226,7 @@ def watch(
         roots=roots,
         shared=broker is not None,
         read=read,
+        accept_at=accept_at,
         then=then,
     )
     with stoppable():
@@ -331,10 +337,11 @@ def wait(path: Place, timeout: float | None, then: tuple[str, ...] | None) -> in
 
 @click.command()
 @JOB
+@accept_at_option
 @JSON
-def collect(path: Place, as_json: bool) -> int:
+def collect(path: Place, accept_at: float | None, as_json: bool) -> int:
     """Write a job's CSV files and report, done or not."""
-    return _collect(Job.open(path), as_json)
+    return _collect(Job.open(path), as_json, accept_at)
 
 
 @click.command()
@@ -343,6 +350,7 @@ def collect(path: Place, as_json: bool) -> int:
 @workers_option
 @broker_option(required=False)
 @root_options
+@accept_at_option
 @failure_options("as the job was made")
 @then_option("when the results are written")
 @JSON
@@ -353,6 +361,7 @@ def resume(
     broker: str | None,
     scans: Place | None,
     results: Place | None,
+    accept_at: float | None,
     on_error: str | None,
     max_failures: int | None,
     then: tuple[str, ...] | None,
@@ -364,6 +373,11 @@ def resume(
     """
     from jobs.dispatch import queue_pages, read_here, stoppable
 
+    if broker and accept_at is not None:
+        raise UsageProblem(
+            "--broker queues the pages and returns: there are no results yet for --accept-at to flag",
+            "Give --accept-at to `lettermill collect` afterwards.",
+        )
     if broker and then:
         raise UsageProblem(
             "--broker queues the pages and returns: there is no end for --then to wait for",
@@ -390,7 +404,7 @@ def resume(
             )
         with stoppable():
             read_here(job, roots, workers or usable_cores())
-    return _collect(job, as_json, then)
+    return _collect(job, as_json, accept_at, then)
 
 
 @click.command()
@@ -500,12 +514,12 @@ def _say_stopped(job: Job) -> None:
     click.echo(f"Stopped: {job.cancelled}. Go on with: {_resume_command(job)}", err=True)
 
 
-def _collect(job: Job, as_json: bool, then: tuple[str, ...] | None = None) -> int:
+def _collect(job: Job, as_json: bool, accept_at: float | None, then: tuple[str, ...] | None = None) -> int:
     """Collect a job, print what came out, run what is to be run then, and return the exit status."""
     from jobs.collect import collect as write_results
     from jobs.printed import summary_text
 
-    summary = write_results(job)
+    summary = write_results(job, accept_at)
     if as_json:
         _print_json(summary.to_json())
     else:

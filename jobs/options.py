@@ -107,6 +107,17 @@ def workers_option(command: _Command) -> _Command:
     )(command)
 
 
+def accept_at_option(command: _Command) -> _Command:
+    """Add the option that says how right the letters that are not flagged are to be."""
+    return click.option(
+        "--accept-at",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        metavar="RATE",
+        help="Flag letters so that the others are expected to be right at this rate, as 0.995; see "
+        f"docs/flagging.md.  [default: those below a confidence of {_DEFAULTS.flag_below}]",
+    )(command)
+
+
 def root_options(command: _Command) -> _Command:
     """Add the options that say what workers elsewhere see."""
     for option, variable, what in (

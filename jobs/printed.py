@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.files import shown
 from jobs.mistakes import SEGMENTATION, Kind
 from jobs.readings import Status
-from jobs.report import quality_advice
+from jobs.report import expected, flagged_for, quality_advice
 from jobs.score import Score
 from jobs.summary import Summary
 
@@ -33,7 +33,11 @@ def summary_text(summary: Summary) -> str:
     rows.append(("letters", str(summary.letters)))
     if summary.letters:
         share = summary.flagged_letters / summary.letters
-        rows.append(("to look at", f"{summary.flagged_letters} letters ({share:.1%})"))
+        rows.append(
+            ("to look at", f"{summary.flagged_letters} letters ({share:.1%}), {flagged_for(summary)}")
+        )
+        if summary.unflagged_letters:
+            rows.append(("the others", f"{summary.unflagged_letters} letters, {expected(summary)}"))
         rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
     text = [f"{name:<11} {value}" for name, value in rows]
     folder = shown(summary.job.path)

@@ -66,6 +66,7 @@ class Plan:
         roots: what the workers see.
         shared: whether workers elsewhere read.
         read: reads the unfinished pages of a job, and returns when that is done.
+        accept_at: how right the letters that are not flagged are to be, as `jobs.collect.collect` takes it.
         then: the words of a command to run after each batch.
     """
 
@@ -80,6 +81,7 @@ class Plan:
     roots: Roots
     shared: bool
     read: Callable[[Job], None]
+    accept_at: float | None
     then: Sequence[str] | None
 
     def check(self) -> None:
@@ -181,7 +183,7 @@ def _work(plan: Plan, journal: Journal, batch: Batch) -> None:
     if not batch.collected:
         if job.tally().state == "unfinished":
             plan.read(job)
-        summary = collect(job)
+        summary = collect(job, plan.accept_at)
         _say(f"pages done: {summary.finished}, failed: {summary.failed}, see {shown(job.path)}/summary.html")
         journal.collected(batch)
     released = _sort_out(plan, batch, job)

@@ -382,7 +382,10 @@ def test_a_scan_that_is_gone_is_named_and_the_others_are_exported(job: Job, scan
     (scans / "two.tif").unlink()
     exported = export(job, FORMATS["pdf"], None)
     assert exported.left_out[NOT_OPENED] == 1
-    assert exported.problems == ["'two.tif': the file is no longer there: put it back and run again"]
+    assert exported.problems == [
+        "'two.tif': the file is not there: put it back; or, where it is, give submit the --scans of the "
+        "workers; and run again"
+    ]
     assert exported.pages == len(ODD) + 1
 
 
