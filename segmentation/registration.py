@@ -160,7 +160,10 @@ def register(blank: Blank, scan: NDArray[np.uint8], fields: Sequence[Box] = ()) 
             return NOT_FOUND
         places = mapped(to_scan, centres + moves)
         better, _ = cv2.findHomography(
-            centres[near], places[near], cv2.USAC_MAGSAC, 2 * _scale(to_scan, blank) * IN_PLACE * blank.side
+            centres[near],
+            places[near],
+            cv2.USAC_MAGSAC,
+            2 * scale_of(to_scan, blank.image.shape) * IN_PLACE * blank.side,
         )
         to_scan = np.asarray(better, np.float64)
         if to_scan.shape != (3, 3) or not _is_plausible(to_scan, blank):  # None where no fit was found
@@ -243,9 +246,9 @@ def _is_plausible(to_scan: NDArray[np.float64], blank: Blank) -> bool:
     return bool(sizes.min() >= SIZES[0] and sizes.max() <= SIZES[1] and sizes.max() <= STEEPEST * sizes.min())
 
 
-def _scale(to_scan: NDArray[np.float64], blank: Blank) -> float:
-    """Pixels of the scan in a pixel at the middle of the blank."""
-    height, width = blank.image.shape
+def scale_of(to_scan: NDArray[np.float64], shape: tuple[int, ...]) -> float:
+    """Return how many pixels of the scan lie in one at the middle of a blank of that shape (h×w)."""
+    height, width = shape
     middle = np.array([(width / 2, height / 2), (width / 2 + 1, height / 2), (width / 2, height / 2 + 1)])
     origin, right, down = mapped(to_scan, middle)
     (a, b), (c, d) = right - origin, down - origin
@@ -289,7 +292,7 @@ def _look(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Look for each piece around its place: how far off it lies, n×2 pixels of the blank, and how alike."""
     # Of a scan with fewer pixels the blank is as sharp as the scan is, so that edges compare.
-    scale = min(1.0, _scale(to_scan, blank))
+    scale = min(1.0, scale_of(to_scan, blank.image.shape))
     sharp = (
         blank.image if scale > 0.9 else cv2.GaussianBlur(blank.image, (0, 0), 0.5 * np.sqrt(scale**-2 - 1))
     )
