@@ -27,18 +27,24 @@ from jobs.manifest import ManifestEntry
 from jobs.readings import READ, LineReading, PageReading, Status
 from jobs.scan_files import scan_files
 from jobs.summary import Counting, Summary
+from jobs.template import Template, header
+from jobs.word_list import plain
+
+FIELDS_FILE = "fields.csv"
 
 LETTER_HEADER = (
     "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
     "third,third_confidence,flagged"
 )
 LINE_HEADER = (
-    "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,lexicon_text"
+    "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
+    "lexicon_text,field"
 )
 PAGE_HEADER = (
     "scan,page,status,error_code,error,text,lines,letters,mean_confidence,flagged_letters,"
     "skew_degrees,seconds,attempts,quality"
 )
+
 
 _FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """How a cell starts that a spreadsheet would run; the wide forms count in East Asian spreadsheets. Leading
@@ -147,7 +153,7 @@ def _page_text(
 
 
 class _Tables:
-    """The three CSV files while they are written.
+    """The CSV files while they are written: fields.csv too where the job has a template.
 
     Args:
         job: the job.
@@ -163,6 +169,12 @@ class _Tables:
         self._letters.write(LETTER_HEADER + _ROW_END)
         self._lines.writerow(LINE_HEADER.split(","))
         self._pages.writerow(PAGE_HEADER.split(","))
+        self._fields = self._template = None
+        if job.template:
+            fields = stack.enter_context((job.path / FIELDS_FILE).written_whole())
+            self._template = job.template
+            self._fields = csv.writer(fields, lineterminator=_ROW_END)
+            self._fields.writerow(header(job.template))
 
     def add(self, reading: PageReading) -> None:
         """Write the rows of a page."""
@@ -171,6 +183,8 @@ class _Tables:
             self._letters.writelines(_letter_rows(_row(*place, number), line))
             self._lines.writerow([*place, number, *_line_cells(line)])
         self._pages.writerow([*place, *_page_cells(reading)])
+        if self._fields and self._template:
+            self._fields.writerow([*place, *_field_cells(self._template, reading)])
 
 
 def _letter_rows(place: str, line: LineReading) -> Iterator[str]:
@@ -207,6 +221,7 @@ def _line_cells(line: LineReading) -> list[Any]:
         f"{min(sure):.4f}",
         sum(letter.flagged for letter in line.letters),
         inert(line.lexicon_text),
+        line.field,
     ]
 
 
@@ -226,6 +241,26 @@ def _page_cells(reading: PageReading) -> list[Any]:
         reading.attempts,
         inert(" ".join(reading.quality)),
     ]
+
+
+def _field_cells(template: Template, reading: PageReading) -> list[Any]:
+    lines = {line.field: line for line in reading.lines}
+    cells: list[Any] = []
+    look_at = []
+    for field in template.fields:
+        line = lines.get(field.name)
+        if line is None:
+            cells += ["", ""]
+            doubtful = field.required and reading.status in READ
+        else:
+            cells += [inert(line.lexicon_text or line.text), f"{line.confidence or 0:.4f}"]
+            # What a word list made of the ink is a guess, however good.
+            is_changed = field.lexicon is not None and plain(line.lexicon_text) != plain(line.text)
+            doubtful = is_changed or any(letter.flagged for letter in line.letters)
+        if doubtful:
+            look_at.append(field.name)
+    flagged = bool(look_at) or reading.status not in READ
+    return [reading.status.value, int(flagged), " ".join(look_at), *cells]
 
 
 def _mean(values: list[float]) -> str:

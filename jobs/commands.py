@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
+from click.core import ParameterSource
 
 from jobs.errors import LettermillError, UsageProblem
 from jobs.files import shown
@@ -34,6 +35,7 @@ from jobs.places import Disk, Place, place
 from jobs.settings import Alphabet, Layout, Limits, Printed, Settings
 from jobs.submit import Submission
 from jobs.submit import submit as make_job
+from jobs.template import Template, read_template
 from jobs.then import run_then
 from jobs.word_list import WordList, read_word_list
 
@@ -213,7 +215,7 @@ def watch(
         else:
             read_here(job, roots, workers or usable_cores())
 
-    settings, model, lexicon = _how_to_read(reading)
+    settings, model, lexicon, template = _how_to_read(reading)
     plan = Plan(
         folder=folder,
         out=out,
@@ -223,6 +225,7 @@ def watch(
         settings=settings,
         model=model,
         lexicon=lexicon,
+        template=template,
         roots=roots,
         shared=broker is not None,
         read=read,
@@ -474,14 +477,31 @@ def _submit(
     shared: bool,
     max_failures: int | None,
 ) -> tuple[Submission, Roots]:
-    settings, model, lexicon = _how_to_read(reading)
+    settings, model, lexicon, template = _how_to_read(reading)
     roots = Roots(scans or folder, results or out)
-    submission = make_job(folder, out, settings, model, roots, token, shared, lexicon, max_failures)
+    submission = make_job(
+        folder, out, settings, model, roots, token, shared, lexicon, max_failures, template=template
+    )
     return submission, roots
 
 
-def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | None]:
-    """Return what the reading options say."""
+def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | None, Template | None]:
+    """Return what the reading options say.
+
+    Raises:
+        UsageProblem: --template comes with an option for pages without one.
+        BadData, ModelProblem: a file cannot be used.
+    """
+    template = read_template(reading["template"]) if reading["template"] else None
+    if template:
+        context = click.get_current_context()
+        for option in ("alphabet", "layout", "printed", "lexicon"):
+            if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+                raise UsageProblem(
+                    f"--{option} does not go with --template, whose fields say it each for itself",
+                    f"Leave --{option} out.",
+                )
+        reading["alphabet"] = "alnum"  # Of which each field has its own part.
     settings = Settings(
         alphabet=cast(Alphabet, reading["alphabet"]),
         layout=cast(Layout, reading["layout"]),
@@ -493,7 +513,7 @@ def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | N
     )
     model = load_model(reading["model_folder"] or installed_model_folder())
     lexicon = read_word_list(reading["lexicon"], settings.characters) if reading["lexicon"] else None
-    return settings, model, lexicon
+    return settings, model, lexicon, template
 
 
 def _announce(submission: Submission) -> None:

@@ -176,6 +176,12 @@ def reading_options(command: _Command) -> _Command:
             help="Words that may stand on the pages, one a line: lines.csv reports what they make of a line.",
         ),
         click.option(
+            "--template",
+            type=FOLDER,
+            metavar="FILE.toml",
+            help="The form that every page is: its fields are read into fields.csv.",
+        ),
+        click.option(
             "--max-megapixels",
             type=click.FloatRange(min=0, min_open=True, max=MOST_MEGAPIXELS),
             default=limits.max_megapixels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.collect import FIELDS_FILE
 from jobs.files import shown
 from jobs.mistakes import SEGMENTATION, Kind
 from jobs.readings import Status
@@ -61,7 +62,8 @@ def summary_text(summary: Summary) -> str:
             ]
     for damaged in summary.damaged[:_FAILURES_SHOWN]:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
-    text += ["", f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
+    fields = [f"fields      {folder}/{FIELDS_FILE}"] if summary.job.settings.template else []
+    text += ["", *fields, f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
     return "\n".join(text)
 
 

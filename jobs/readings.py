@@ -79,11 +79,15 @@ class LineReading(msgspec.Struct, frozen=True, gc=False):
         box: where it stands on the scan.
         letters: its letters in reading order.
         lexicon_text: the line as the job's word list explains it; empty where the job has none.
+        field: name of the form's field that it fills; empty where the job has no template.
+        confidence: of a field, how sure it is that all of its letters are right (0–1).
     """
 
     box: Box
     letters: Annotated[tuple[Letter, ...], msgspec.Meta(min_length=1)]
     lexicon_text: str = ""
+    field: str = ""
+    confidence: float | None = None
 
     @property
     def text(self) -> str:

@@ -78,6 +78,10 @@ ADVICE: dict[ErrorCode, tuple[str, str]] = {
         "The file has changed since the job was made.",
         "Give the same command again: the new file is read.",
     ),
+    ErrorCode.FORM_NOT_FOUND: (
+        "The page is not the form of the template, or not enough of its print can be seen.",
+        "Look whether it is another form or edition; else scan the whole sheet again, flat and sharp.",
+    ),
     ErrorCode.OUT_OF_MEMORY: (
         "The page needs more memory than there is, or than a page of --max-megapixels may take.",
         "Use fewer workers or a higher --max-megapixels, then give the same command again.",

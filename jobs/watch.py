@@ -36,6 +36,7 @@ from jobs.readings import PageReading
 from jobs.scans import find_scans
 from jobs.settings import Settings
 from jobs.submit import submit
+from jobs.template import Template
 from jobs.then import run_then
 from jobs.word_list import WordList
 
@@ -63,6 +64,7 @@ class Plan:
         settings: how to read.
         model: with what to read.
         lexicon: the words that lines are read with a second time.
+        template: the form whose fields are read.
         roots: what the workers see.
         shared: whether workers elsewhere read.
         read: reads the unfinished pages of a job, and returns when that is done.
@@ -78,6 +80,7 @@ class Plan:
     settings: Settings
     model: Model
     lexicon: WordList | None
+    template: Template | None
     roots: Roots
     shared: bool
     read: Callable[[Job], None]
@@ -220,6 +223,7 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
         plan.shared,
         plan.lexicon,
         only=there,
+        template=plan.template,
     )
     job = submission.job
     # A scan that was changed at this very moment is in the job as it is now: that is no new scan either.
