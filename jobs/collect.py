@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import datetime as dt
 import errno
 import functools
@@ -25,6 +26,7 @@ from typing import Any
 
 from jobs import report
 from jobs.ahead import in_order
+from jobs.corrections import Correction, Corrections, corrected
 from jobs.errors import NotAJob
 from jobs.files import TEMPORARY, put, put_whole, shown
 from jobs.job import Job
@@ -35,7 +37,7 @@ from jobs.summary import Counting, Summary
 
 LETTER_HEADER = (
     "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
-    "third,third_confidence,flagged"
+    "third,third_confidence,flagged,decision,corrected,corrected_by"
 )
 LINE_HEADER = (
     "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,lexicon_text"
@@ -51,6 +53,7 @@ apostrophes are looked past, so that what `inert` adds can be told from what was
 
 _ROW_END = "\r\n"
 _NO_CHOICE = ",,"
+_NO_DECISION = ",,,"
 
 _TEXT_SUFFIX = ".txt"
 _DIGEST_LENGTH = 12
@@ -74,26 +77,33 @@ def collect(job: Job) -> Summary:
     Args:
         job: the job; it may still be running.
 
+    What people decided about letters (`jobs.corrections`) stands beside what was read in letters.csv, and in
+    its place in all other files.
+
     Returns:
         The counts, as they stand in summary.json.
 
     Raises:
-        NotAJob: the manifest is missing or damaged.
+        NotAJob: the manifest is missing or damaged, or the corrections cannot be read.
         ResultsNotWritable: the job folder does not take the files.
     """
     with job.lock():
         counting = Counting(job, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), job.cancelled)
         folder = job.path / "text"
         texts = _Texts(folder) if isinstance(folder, Disk) else _TextObjects(folder)
+        corrections = Corrections(job)
         with contextlib.ExitStack() as stack:
             tables = _Tables(job, stack)
             entries, again = itertools.tee(entry for entry, _ in job.manifest())
             results = job.read_results(entry.id for entry in again)
             for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
-                texts.add(scan, [_page_text(page, next(results)[1], counting, tables) for page in pages])
+                texts.add(
+                    scan,
+                    [_page_text(page, next(results)[1], counting, tables, corrections) for page in pages],
+                )
         texts.finish()
         job.path.remove_abandoned()
-        summary = counting.summary()
+        summary = dataclasses.replace(counting.summary(), reviewed=corrections.count())
         (job.path / "summary.json").write(f"{json.dumps(summary.to_json(), indent=1)}\n".encode())
         (job.path / "summary.html").write(report.to_html(summary).encode())
     return summary
@@ -110,7 +120,11 @@ def not_inert(cell: str) -> str:
 
 
 def _page_text(
-    entry: ManifestEntry, reading: PageReading | NotAJob | None, counting: Counting, tables: _Tables
+    entry: ManifestEntry,
+    reading: PageReading | NotAJob | None,
+    counting: Counting,
+    tables: _Tables,
+    corrections: Corrections,
 ) -> str | None:
     """Count a page, write its rows, and return its text; None where nothing was read."""
     counting.add_page(entry)
@@ -123,9 +137,11 @@ def _page_text(
         reading = PageReading(
             entry.id, entry.scan, entry.page, Status.CANCELLED, error=counting.cancelled, attempts=0
         )
-    counting.add_reading(entry, reading)
-    tables.add(reading)
-    return "".join(f"{line.text}\n" for line in reading.lines) if reading.status in READ else None
+    decisions = corrections.of_page(reading)
+    now = corrected(reading, decisions)
+    counting.add_reading(entry, now)
+    tables.add(reading, now, decisions)
+    return "".join(f"{text}\n" for line in now.lines if (text := line.text)) if now.status in READ else None
 
 
 class _Tables:
@@ -146,24 +162,40 @@ class _Tables:
         self._lines.writerow(LINE_HEADER.split(","))
         self._pages.writerow(PAGE_HEADER.split(","))
 
-    def add(self, reading: PageReading) -> None:
-        """Write the rows of a page."""
+    def add(
+        self, reading: PageReading, now: PageReading, decisions: dict[tuple[int, int], Correction]
+    ) -> None:
+        """Write the rows of a page.
+
+        Args:
+            reading: as it was read.
+            now: as people say it reads.
+            decisions: what they said of its letters, by line and position.
+        """
         place = [inert(shown(reading.scan)), reading.page]
-        for number, line in enumerate(reading.lines, 1):
-            self._letters.writelines(_letter_rows(_row(*place, number), line))
-            self._lines.writerow([*place, number, *_line_cells(line)])
-        self._pages.writerow([*place, *_page_cells(reading)])
+        for number, (line, line_now) in enumerate(zip(reading.lines, now.lines, strict=True), 1):
+            said = {position: one for (at, position), one in decisions.items() if at == number}
+            self._letters.writelines(_letter_rows(_row(*place, number), line, said))
+            self._lines.writerow([*place, number, *_line_cells(line_now)])
+        self._pages.writerow([*place, *_page_cells(now)])
 
 
-def _letter_rows(place: str, line: LineReading) -> Iterator[str]:
+def _letter_rows(place: str, line: LineReading, said: dict[int, Correction]) -> Iterator[str]:
     # There are millions of letters, and csv.writer takes twice as long for their rows.
     for position, letter in enumerate(line.letters, 1):
-        box, ranking = letter.box, letter.ranking[:3]
+        box, ranking, decision = letter.box, letter.ranking[:3], _NO_DECISION
+        if position in said:
+            letter = said[position].applied_to(letter)
+            decision = f",{_decision_cells(said[position])}"
         choices = ",".join([f"{_letter_cell(char)},{sure:.4f}" for char, sure in ranking])
         yield (
             f"{place},{letter.word},{position},{box.x},{box.y},{box.width},{box.height},"
-            f"{choices}{_NO_CHOICE * (3 - len(ranking))},{letter.flagged:d}{_ROW_END}"
+            f"{choices}{_NO_CHOICE * (3 - len(ranking))},{letter.flagged:d}{decision}{_ROW_END}"
         )
+
+
+def _decision_cells(correction: Correction) -> str:
+    return _row(correction.decision.value, inert(correction.corrected), inert(shown(correction.by)))
 
 
 def _row(*cells: object) -> str:
@@ -179,14 +211,14 @@ def _letter_cell(char: str) -> str:
 
 
 def _line_cells(line: LineReading) -> list[Any]:
-    sure = [letter.confidence for letter in line.letters]
+    sure = [letter.confidence for letter in line.letters if letter.letter]
     box = line.box
     return [
         *(box.x, box.y, box.width, box.height),
         inert(line.text),
         len(sure),
         _mean(sure),
-        f"{min(sure):.4f}",
+        f"{min(sure):.4f}" if sure else "",
         sum(letter.flagged for letter in line.letters),
         inert(line.lexicon_text),
     ]

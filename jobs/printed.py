@@ -35,6 +35,8 @@ def summary_text(summary: Summary) -> str:
         share = summary.flagged_letters / summary.letters
         rows.append(("to look at", f"{summary.flagged_letters} letters ({share:.1%})"))
         rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
+    if reviewed := summary.reviewed.letters:
+        rows.append(("reviewed", f"{reviewed} letters, {summary.reviewed.corrected} of them corrected"))
     text = [f"{name:<11} {value}" for name, value in rows]
     folder = shown(summary.job.path)
     if summary.not_begun:
@@ -57,6 +59,7 @@ def summary_text(summary: Summary) -> str:
             ]
     for damaged in summary.damaged[:_FAILURES_SHOWN]:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
+    text += summary.reviewed.unused
     text += ["", f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
     return "\n".join(text)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from jobs.corrections import Reviewed
 from jobs.errors import ErrorCode
 from jobs.files import shown
 from jobs.job import Job
@@ -98,6 +99,7 @@ class Summary:
         damaged: result files below the job folder that cannot be read, `MAX_FAILURES` at most; their pages
             count as unfinished.
         doubtful: the least certain letters of the `DOUBTFUL_PAGES` pages with the least certain ones.
+        reviewed: what people decided about letters; all other counts are of letters as these say they read.
     """
 
     job: Job
@@ -118,6 +120,7 @@ class Summary:
     failures: tuple[Failure, ...]
     damaged: tuple[str, ...]
     doubtful: tuple[Doubtful, ...]
+    reviewed: Reviewed = Reviewed()
 
     @property
     def finished(self) -> int:
@@ -174,6 +177,9 @@ class Summary:
             "failures": [dataclasses.asdict(failure) for failure in self.failures],
             "damaged_results": list(self.damaged),
             "least_certain": [doubtful.to_json() for doubtful in self.doubtful],
+            "reviewed_letters": self.reviewed.letters,
+            "corrected_letters": self.reviewed.corrected,
+            "unused_corrections": list(self.reviewed.unused),
         }
 
 
@@ -220,7 +226,7 @@ class Counting:
         if reading.failed:
             self._add_failure(reading)
         self._lines += len(reading.lines)
-        if reading.lines:
+        if reading.letters:
             self._add_letters(reading.letters)
             self._keep_doubtful(entry, reading)
 
@@ -287,7 +293,8 @@ class Counting:
 def _places(entry: ManifestEntry, reading: PageReading) -> Iterator[Doubtful]:
     for number, line in enumerate(reading.lines, 1):
         for position, letter in enumerate(line.letters, 1):
-            yield Doubtful(entry, number, position, letter)
+            if letter.letter:
+                yield Doubtful(entry, number, position, letter)
 
 
 def _confidence(doubtful: Doubtful) -> float:
