@@ -97,10 +97,8 @@ def collect(job: Job) -> Summary:
             entries, again = itertools.tee(entry for entry, _ in job.manifest())
             results = job.read_results(entry.id for entry in again)
             for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
-                texts.add(
-                    scan,
-                    [_page_text(page, next(results)[1], counting, tables, corrections) for page in pages],
-                )
+                told = [_page_text(page, next(results)[1], counting, tables, corrections) for page in pages]
+                texts.add(scan, told)
         texts.finish()
         job.path.remove_abandoned()
         summary = dataclasses.replace(counting.summary(), reviewed=corrections.count())

@@ -18,7 +18,7 @@ from enum import StrEnum
 
 import msgspec
 
-from jobs.errors import NotAJob, ResultsNotWritable
+from jobs.errors import NotAJob, ResultsNotWritable, UsageProblem
 from jobs.files import shown
 from jobs.job import Job
 from jobs.places import Disk
@@ -113,7 +113,7 @@ class Corrections:
     """
 
     def __init__(self, job: Job) -> None:
-        self._path = job.path / CORRECTIONS_FILE
+        self._path = Disk(f"{job.path}/{CORRECTIONS_FILE}") if isinstance(job.path, Disk) else None
         self._token = job.token
         self._latest: dict[str, dict[tuple[int, int], Correction]] = {}
         self._versions: dict[Key, int] = {}
@@ -133,7 +133,7 @@ class Corrections:
         Raises:
             NotAJob: the file cannot be read.
         """
-        if not isinstance(self._path, Disk):
+        if self._path is None:
             return []
         try:
             with self._path.opened() as file:
@@ -182,7 +182,13 @@ class Corrections:
 
         Raises:
             ResultsNotWritable: the job folder does not take them; none is appended then.
+            UsageProblem: the job lies in an object store, where nothing can be appended.
         """
+        if self._path is None:
+            raise UsageProblem(
+                "corrections need a job folder on disk",
+                "Copy the job folder to this machine and review it there.",
+            )
         try:
             with contextlib.ExitStack() as stack:
                 handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -251,11 +257,11 @@ class Corrections:
         if damaged:
             which = ", ".join(damaged[:10]) + (" …" if len(damaged) > 10 else "")
             lines = "line" if len(damaged) == 1 else "lines"
-            yield f"{name}: {lines} {which} damaged and not used; the others count. Decide these letters again."
+            yield f"{name}: {lines} {which} damaged and not used; decide these letters again."
         if self._foreign:
             yield (
-                f"{name}: {_decisions(self._foreign)} of another job, not used. Put the file back into the job "
-                "folder that it came from."
+                f"{name}: {_decisions(self._foreign)} of another job, not used. Put the file back into "
+                "the job folder that it came from."
             )
         if gone:
             yield (
@@ -277,6 +283,9 @@ class Reviewed:
     letters: int = 0
     corrected: int = 0
     unused: tuple[str, ...] = ()
+
+
+NOT_REVIEWED = Reviewed()
 
 
 def corrected(reading: PageReading, corrections: dict[tuple[int, int], Correction]) -> PageReading:

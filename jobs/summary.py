@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from jobs.corrections import Reviewed
+from jobs.corrections import NOT_REVIEWED, Reviewed
 from jobs.errors import ErrorCode
 from jobs.files import shown
 from jobs.job import Job
@@ -120,7 +120,7 @@ class Summary:
     failures: tuple[Failure, ...]
     damaged: tuple[str, ...]
     doubtful: tuple[Doubtful, ...]
-    reviewed: Reviewed = Reviewed()
+    reviewed: Reviewed = NOT_REVIEWED
 
     @property
     def finished(self) -> int:

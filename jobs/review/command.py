@@ -50,8 +50,5 @@ def review(path: Place, port: int, who: str | None, no_browser: bool) -> None:
 
         with contextlib.suppress(KeyboardInterrupt):
             serve(application(desk, number, token), opened, started)
-    progress = desk.progress()
-    click.echo(
-        f"{progress.looked_at} letters decided. For the tables: lettermill collect '{shown(job.path)}'",
-        err=True,
-    )
+    decided = desk.progress().looked_at
+    click.echo(f"{decided} letters decided. Now: lettermill collect '{shown(job.path)}'", err=True)

@@ -9,7 +9,7 @@ from collections import OrderedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.errors import ErrorCode, NotAJob, ScanError
+from jobs.errors import ErrorCode, ScanError
 from jobs.job import Job
 from jobs.readings import Box
 from jobs.review.letters import Letters
@@ -115,15 +115,13 @@ class Crops:
         return self._page[1]
 
 
-def no_picture(error: ScanError | NotAJob) -> bytes:
-    """Return a picture that says that there is none, SVG; the page says why."""
-    del error
-    return (
-        b'<svg xmlns="http://www.w3.org/2000/svg" width="128" height="128" viewBox="0 0 128 128">'
-        b'<path d="M8 8h112v112H8z" fill="none" stroke="#a32020" stroke-width="3" stroke-dasharray="8 6"/>'
-        b'<text x="64" y="60" text-anchor="middle" font-family="sans-serif" font-size="20" fill="#a32020">'
-        b'no<tspan x="64" dy="24">picture</tspan></text></svg>'
-    )
+NO_PICTURE = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="128" height="128" viewBox="0 0 128 128">'
+    b'<path d="M8 8h112v112H8z" fill="none" stroke="#a32020" stroke-width="3" stroke-dasharray="8 6"/>'
+    b'<text x="64" y="60" text-anchor="middle" font-family="sans-serif" font-size="20" fill="#a32020">'
+    b'no<tspan x="64" dy="24">picture</tspan></text></svg>'
+)
+"""A picture that says that there is none, SVG; the page of the single letter says why."""
 
 
 def _letter(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -131,11 +129,9 @@ def _letter(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     top, left = max(box.y - margin, 0), max(box.x - margin, 0)
     crop = pixels[top : max(box.y + box.height + margin, 0), left : max(box.x + box.width + margin, 0)]
     paper = np.percentile(crop, 90) if crop.size else 255.0
-    faded = np.clip(paper + (crop - paper) * _FADED, 0, 255).astype(np.uint8)
-    inside = (
-        slice(max(box.y - top, 0), box.y - top + box.height),
-        slice(max(box.x - left, 0), box.x - left + box.width),
-    )
+    faded: NDArray[np.uint8] = np.clip(paper + (crop - paper) * _FADED, 0, 255).astype(np.uint8)
+    y, x = max(box.y - top, 0), max(box.x - left, 0)
+    inside = slice(y, box.y - top + box.height), slice(x, box.x - left + box.width)
     faded[inside] = crop[inside]
     return faded
 

@@ -76,10 +76,18 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Step:
-    """Answers that are undone together: where the person was, and what held before and holds since."""
+    """Answers that are undone together.
 
-    place: str
-    before: tuple[tuple[int, Decision, str], ...]
+    Attributes:
+        sheet: the character of the sheet on which they were given; empty for a single letter.
+        before: the decision about each letter that held before; None where there was none.
+        versions: of that decision.
+        since: the version of each answer.
+    """
+
+    sheet: str
+    before: dict[int, Correction | None]
+    versions: dict[int, int]
     since: dict[int, int]
 
 
@@ -90,6 +98,7 @@ class Tab:
     Attributes:
         number: its number, from 1.
         held: the letters that it shows.
+        sheet: the character of their sheet; empty for a single letter.
         until: when it gives them back, monotonic seconds.
         skipped: letters that the person did not want to decide.
         steps: what can be undone, the last one at the end.
@@ -98,6 +107,7 @@ class Tab:
 
     number: int
     held: list[int] = dataclasses.field(default_factory=list)
+    sheet: str = ""
     until: float = 0.0
     skipped: set[int] = dataclasses.field(default_factory=set)
     steps: list[_Step] = dataclasses.field(default_factory=list)
@@ -178,19 +188,22 @@ class Desk:
     # --- which letters --------------------------------------------------------------------------
 
     def sheet(self, tab: Tab, char: str) -> list[Shown]:
-        """Return letters that were read as a character, least certain first; the same until they are decided."""
+        """Return letters that were read as a character, least certain first, and hold them.
+
+        A tab gets the same ones again until they are decided.
+        """
         with self._lock:
             held = [
                 number
                 for number in tab.held
-                if self.letters.char(number) == char and self.letters.decision(number) == Decision.OPEN
+                if tab.sheet == char and self.letters.decision(number) == Decision.OPEN
             ]
             if not held:
                 # What the person left open comes again once there is nothing else.
                 others = self._held_by_others(tab)
                 held = self.letters.least_certain(char, SHEET, others | tab.skipped)
                 held = held or self.letters.least_certain(char, SHEET, others)
-            self._hold(tab, held)
+            self._hold(tab, held, char)
             return [self._shown(number) for number in held]
 
     def single(self, tab: Tab) -> Shown | None:
@@ -209,8 +222,8 @@ class Desk:
             self._hold(tab, [number])
             return self._shown(number)
 
-    def _hold(self, tab: Tab, letters: list[int]) -> None:
-        tab.held = letters
+    def _hold(self, tab: Tab, letters: list[int], sheet: str = "") -> None:
+        tab.held, tab.sheet = letters, sheet
         tab.until = time.monotonic() + _HELD_SECONDS
 
     def _held_by_others(self, tab: Tab) -> set[int]:
@@ -242,13 +255,13 @@ class Desk:
         self._delivered.add(number)
         return picture
 
-    def decide(self, tab: Tab, answers: Sequence[Answer], place: str) -> None:
+    def decide(self, tab: Tab, answers: Sequence[Answer], sheet: str = "") -> None:
         """Write down answers; what does not become of them is in the tab's notes.
 
         Args:
             tab: the tab.
             answers: what the person says.
-            place: where the person is, to come back to by undo.
+            sheet: the character of the sheet on which they were given; empty for a single letter.
 
         Raises:
             ResultsNotWritable: none of the answers could be written.
@@ -262,31 +275,34 @@ class Desk:
                 tab.skipped.update(answer.number for answer in answers if answer not in seen)
             keys = {answer.number: self.letters.key(answer.number) for answer in seen}
             before = {number: self._corrections.of(key) for number, key in keys.items()}
+            versions = {number: self._corrections.version(key) for number, key in keys.items()}
             ours = self._write(tab, seen)
             since = {number: self._corrections.version(key) for number, key in keys.items() if key in ours}
             if since:
-                were = tuple(
-                    (number, *((one.decision, one.corrected) if (one := before[number]) else _NOTHING))
-                    for number in since
-                )
-                tab.steps.append(_Step(place, were, since))
+                tab.steps.append(_Step(sheet, before, versions, since))
                 del tab.steps[:-_UNDOABLE]
             tab.held = []
 
-    def undo(self, tab: Tab) -> str | None:
-        """Take the tab's last answers back; return where they were given, None where there are none."""
+    def undo(self, tab: Tab) -> bool:
+        """Take the tab's last answers back and hold their letters; return whether there are such answers."""
         with self._lock:
             if not tab.steps:
-                return None
+                return False
             step = tab.steps[-1]
-            answers = [
-                Answer(number, step.since[number], decision, corrected)
-                for number, decision, corrected in step.before
-            ]
+            answers = []
+            for number, seen in step.since.items():
+                was = step.before[number]
+                said = (was.decision, was.corrected) if was else (Decision.OPEN, "")
+                answers.append(Answer(number, seen, *said))
             self._write(tab, answers)
             tab.steps.pop()
-            self._hold(tab, [answer.number for answer in answers])
-            return step.place
+            # What holds again stands in a new line of the file: earlier answers are undone from there.
+            for earlier in tab.steps:
+                for number in step.since.keys() & earlier.since.keys():
+                    if earlier.since[number] == step.versions[number]:
+                        earlier.since[number] = self._corrections.version(self.letters.key(number))
+            self._hold(tab, list(step.since), step.sheet)
+            return True
 
     def _write(self, tab: Tab, answers: Sequence[Answer]) -> set[tuple[str, int, int]]:
         """Append answers, note in the tab which are not, and return the letters of those that are."""
@@ -318,9 +334,6 @@ class Desk:
         )
 
 
-_NOTHING = (Decision.OPEN, "")
-
-
 def _letters(count: int) -> str:
     return "1 letter" if count == 1 else f"{count} letters"
 
@@ -335,6 +348,6 @@ def _said_before(correction: Correction) -> str:
     }[correction.decision]
     when = correction.when[11:16]
     return (
-        f"A letter read as {correction.letter} was decided before you: {correction.by} said at {when} UTC that "
-        f"{says}. That counts; yours is not saved."
+        f"A letter read as {correction.letter} was decided before you: {correction.by} said at {when} UTC "
+        f"that {says}. That counts; yours is not saved."
     )

@@ -171,7 +171,7 @@ class Letters:
 
     def entry(self, number: int) -> ManifestEntry:
         """Return a letter's page."""
-        return self.pages[self._rows["page"][number]]
+        return self.pages[int(self._rows["page"][number])]
 
     def where(self, number: int) -> tuple[int, int]:
         """Return a letter's line and position, from 1."""
@@ -191,7 +191,7 @@ class Letters:
 
     def decision(self, number: int) -> Decision:
         """Return what people say of it."""
-        return _DECISIONS[self._rows["decision"][number]]
+        return _DECISIONS[int(self._rows["decision"][number])]
 
     def key(self, number: int) -> tuple[str, int, int]:
         """Return what a letter is known by in the corrections."""
@@ -248,7 +248,8 @@ class Letters:
         doubtful = np.flatnonzero(rows["flagged"] & (rows["decision"] == _OPEN))
         counts = np.bincount(rows["char"][doubtful], minlength=len(self._chars))
         single = doubtful[counts[rows["char"][doubtful]] < fewer_than]
-        return wrong.tolist() + single[np.argsort(rows["confidence"][single], kind="stable")].tolist()
+        least_certain = single[np.argsort(rows["confidence"][single], kind="stable")]
+        return [*wrong.tolist(), *least_certain.tolist()]
 
     def groups(self) -> list[Group]:
         """Return the letters by what they were read as, those with the most doubtful ones first."""

@@ -24,7 +24,7 @@ from jobs.corrections import Decision
 from jobs.errors import LettermillError, NotAJob, ScanError, UsageProblem
 from jobs.files import shown
 from jobs.report import pages, visible
-from jobs.review.crops import no_picture
+from jobs.review.crops import NO_PICTURE
 from jobs.review.desk import Answer, Desk, Tab
 
 HOST = "127.0.0.1"
@@ -34,7 +34,7 @@ _MOST_BYTES = 65_536
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; "
+        "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -92,7 +92,7 @@ class Guard:
             return response
         if not self._fits(request.cookies.get(self._cookie, "")):
             return PlainTextResponse(
-                "This browser was not let in. Open the address that `lettermill review` printed, with its token.",
+                "This browser was not let in. Open the whole address that `lettermill review` printed.",
                 403,
             )
         if request.method != "GET" and headers.get("origin") != f"http://{headers['host']}":
@@ -163,17 +163,16 @@ class _Pages:
             raise HTTPException(404)
         try:
             return Response(cut[kind](number), media_type="image/png", headers=_KEEP)
-        except (ScanError, NotAJob) as error:
-            return Response(no_picture(error), media_type="image/svg+xml")
+        except (ScanError, NotAJob):
+            return Response(NO_PICTURE, media_type="image/svg+xml")
 
     def static(self, request: Request) -> Response:
         name = request.path_params["name"]
         kind = {"review.css": "text/css", "review.js": "text/javascript"}.get(name)
         if kind is None:
             raise HTTPException(404)
-        return Response(
-            importlib.resources.files("jobs.review").joinpath("static", name).read_bytes(), media_type=kind
-        )
+        content = importlib.resources.files("jobs.review").joinpath("static", name).read_bytes()
+        return Response(content, media_type=kind)
 
     def _page(self, template: str, tab: Tab, **values: Any) -> Response:
         desk = self._desk
@@ -198,7 +197,6 @@ class _Pages:
 
     def decide_sheet(self, request: Request, form: dict[str, list[str]]) -> Response:
         tab, char = self._tab(request), request.path_params["char"]
-        place = f"/{tab.number}/sheet/{char}"
         wrong = {_number(word) for word in form.get("wrong", [])}
         answers = []
         for number, seen in self._stated(form):
@@ -206,14 +204,13 @@ class _Pages:
                 answers.append(Answer(number, seen, Decision.WRONG))
             else:
                 answers.append(Answer(number, seen, Decision.RIGHT, self._desk.letters.char(number)))
-        self._desk.decide(tab, answers, place)
-        return RedirectResponse(place, 303)
+        self._desk.decide(tab, answers, char)
+        return RedirectResponse(f"/{tab.number}/sheet/{char}", 303)
 
     def decide_single(self, request: Request, form: dict[str, list[str]]) -> Response:
         tab = self._tab(request)
         ((number, seen),) = self._stated(form)
         answer = self._answer(number, seen, form)
-        here = f"/{tab.number}/letter/{number}"
         if answer is None:
             tab.skipped.add(number)
             tab.held = []
@@ -221,9 +218,9 @@ class _Pages:
             tab.notes.append(
                 f"Type one of the characters that the job reads: {self._desk.job.settings.characters}"
             )
-            return RedirectResponse(here, 303)
+            return RedirectResponse(f"/{tab.number}/letter/{number}", 303)
         else:
-            self._desk.decide(tab, [answer], here)
+            self._desk.decide(tab, [answer])
         return RedirectResponse(f"/{tab.number}/letter", 303)
 
     def _answer(self, number: int, seen: int, form: dict[str, list[str]]) -> Answer | None:
@@ -242,10 +239,12 @@ class _Pages:
 
     def undo(self, request: Request, form: dict[str, list[str]]) -> Response:
         tab = self._tab(request)
-        place = self._desk.undo(tab)
-        if place is None:
+        place = f"/{tab.number}/"
+        if not self._desk.undo(tab):
             tab.notes.append("There is nothing to undo in this tab.")
-        return RedirectResponse(place or f"/{tab.number}/", 303)
+        elif tab.held:
+            place += f"sheet/{tab.sheet}" if tab.sheet else f"letter/{tab.held[0]}"
+        return RedirectResponse(place, 303)
 
     def _stated(self, form: dict[str, list[str]]) -> list[tuple[int, int]]:
         """Return the letters of a form, each with the version that was shown."""
