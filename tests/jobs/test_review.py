@@ -128,7 +128,7 @@ def test_pages_allow_nothing_from_elsewhere(job: Job, reviewing: Callable[..., s
     with browser._opener.open(f"{browser.origin}/1/", timeout=60) as answer:
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert answer.headers["Access-Control-Allow-Origin"] is None
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
 
 
 def test_a_sheet_then_the_wrong_one_by_itself_then_undo(
