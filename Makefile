@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := jobs segmentation training worker tests examples deploy
 
-.PHONY: demo test test-hosts test-containers lint format bench faults fuzz audit clean
+.PHONY: demo test test-browser test-hosts test-containers lint format bench faults fuzz audit clean
 
 # Each set-up is a file in .venv, newer than what it was made from: nothing is installed twice.
 .venv/ready-base: pyproject.toml constraints.txt
@@ -28,6 +28,11 @@ demo: .venv/ready-base
 
 test: .venv/ready-test
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+
+# The review page in a real browser: Debian's package chromium has to be there.
+test-browser: .venv/ready-test
+	$(PIP) --editable '.[browser]'
+	$(BIN)/python -m pytest tests/browser/review.py
 
 # The image and docker-compose.yml on a real engine: docker and docker-compose have to be there.
 test-containers: .venv/ready-test

@@ -36,6 +36,9 @@ COMMANDS = {
     "collect": _Place("jobs.commands", "collect", "Write a job's CSV files and report, done or not."),
     "resume": _Place("jobs.commands", "resume", "Go on with a job that was stopped."),
     "cancel": _Place("jobs.commands", "cancel", "Stop a job; `resume` takes it up again."),
+    "review": _Place(
+        "jobs.review.command", "review", "Look at doubtful letters in a browser, and correct them."
+    ),
     "score": _Place("jobs.commands", "score", "Compare a job's results with the truth."),
     "export": _Place("jobs.export.command", "export", "Write a job's results in another format."),
     "template": _Place("worker.template", "template", "Make templates of forms, for --template."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import datetime as dt
 import functools
 import io
@@ -19,6 +20,7 @@ from operator import attrgetter
 from typing import Any
 
 from jobs import report
+from jobs.corrections import Correction, Corrections, corrected
 from jobs.errors import NotAJob
 from jobs.files import shown
 from jobs.flagging import Flagging
@@ -34,7 +36,7 @@ FIELDS_FILE = "fields.csv"
 
 LETTER_HEADER = (
     "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
-    "third,third_confidence,flagged"
+    "third,third_confidence,flagged,decision,corrected,corrected_by"
 )
 LINE_HEADER = (
     "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
@@ -52,6 +54,7 @@ apostrophes are looked past, so that what `inert` adds can be told from what was
 
 _ROW_END = "\r\n"
 _NO_CHOICE = ",,"
+_NO_DECISION = ",,,"
 
 _TEXT_SUFFIX = ".txt"
 
@@ -67,11 +70,14 @@ def collect(job: Job, accept_at: float | None = None) -> Summary:
         accept_at: flag letters so that those that are not flagged are expected to be right at this rate,
             0–1; the results are read twice then. None keeps the flags of the job's settings.
 
+    What people decided about letters (`jobs.corrections`) stands beside what was read in letters.csv, and in
+    its place in all other files.
+
     Returns:
         The counts, as they stand in summary.json.
 
     Raises:
-        NotAJob: the manifest is missing or damaged.
+        NotAJob: the manifest is missing or damaged, or the corrections cannot be read.
         ResultsNotWritable: the job folder does not take the files.
     """
     with job.lock():
@@ -81,15 +87,16 @@ def collect(job: Job, accept_at: float | None = None) -> Summary:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         counting = Counting(job, now, job.cancelled, flagging)
         texts = scan_files(job.path / "text", _TEXT_SUFFIX, own=True)
+        corrections = Corrections(job)
         with contextlib.ExitStack() as stack:
             tables = _Tables(job, stack)
             for scan, pages in by_scan(job):
-                text = [_page_text(page, result, counting, tables) for page, result in pages]
+                text = [_page_text(page, result, counting, tables, corrections) for page, result in pages]
                 if any(page is not None for page in text):
                     texts.add(scan, "\f".join(page or "" for page in text).encode())
         texts.finish()
         job.path.remove_abandoned()
-        summary = counting.summary()
+        summary = dataclasses.replace(counting.summary(), reviewed=corrections.count())
         (job.path / "summary.json").write(f"{json.dumps(summary.to_json(), indent=1)}\n".encode())
         (job.path / "summary.html").write(report.write_overlays_and_page(summary).encode())
     return summary
@@ -135,7 +142,11 @@ def not_inert(cell: str) -> str:
 
 
 def _page_text(
-    entry: ManifestEntry, reading: PageReading | NotAJob | None, counting: Counting, tables: _Tables
+    entry: ManifestEntry,
+    reading: PageReading | NotAJob | None,
+    counting: Counting,
+    tables: _Tables,
+    corrections: Corrections,
 ) -> str | None:
     """Count a page, write its rows, and return its text; None where nothing was read."""
     counting.add_page(entry)
@@ -147,9 +158,11 @@ def _page_text(
             return None
         reading = cancelled_page(entry, counting.cancelled)
     reading = counting.flagging.applied(reading)
-    counting.add_reading(entry, reading)
-    tables.add(reading)
-    return "".join(f"{line.text}\n" for line in reading.lines) if reading.status in READ else None
+    decisions = corrections.of_page(reading)
+    now = corrected(reading, decisions)
+    counting.add_reading(entry, now)
+    tables.add(reading, now, decisions)
+    return "".join(f"{text}\n" for line in now.lines if (text := line.text)) if now.status in READ else None
 
 
 class _Tables:
@@ -176,26 +189,42 @@ class _Tables:
             self._fields = csv.writer(fields, lineterminator=_ROW_END)
             self._fields.writerow(header(job.template))
 
-    def add(self, reading: PageReading) -> None:
-        """Write the rows of a page."""
+    def add(
+        self, reading: PageReading, now: PageReading, decisions: dict[tuple[int, int], Correction]
+    ) -> None:
+        """Write the rows of a page.
+
+        Args:
+            reading: as it was read.
+            now: as people say it reads.
+            decisions: what they said of its letters, by line and position.
+        """
         place = [inert(shown(reading.scan)), reading.page]
-        for number, line in enumerate(reading.lines, 1):
-            self._letters.writelines(_letter_rows(_row(*place, number), line))
-            self._lines.writerow([*place, number, *_line_cells(line)])
-        self._pages.writerow([*place, *_page_cells(reading)])
+        for number, (line, line_now) in enumerate(zip(reading.lines, now.lines, strict=True), 1):
+            said = {position: one for (at, position), one in decisions.items() if at == number}
+            self._letters.writelines(_letter_rows(_row(*place, number), line, said))
+            self._lines.writerow([*place, number, *_line_cells(line_now)])
+        self._pages.writerow([*place, *_page_cells(now)])
         if self._fields and self._template:
-            self._fields.writerow([*place, *_field_cells(self._template, reading)])
+            self._fields.writerow([*place, *_field_cells(self._template, now)])
 
 
-def _letter_rows(place: str, line: LineReading) -> Iterator[str]:
+def _letter_rows(place: str, line: LineReading, said: dict[int, Correction]) -> Iterator[str]:
     # There are millions of letters, and csv.writer takes twice as long for their rows.
     for position, letter in enumerate(line.letters, 1):
-        box, ranking = letter.box, letter.ranking[:3]
+        box, ranking, decision = letter.box, letter.ranking[:3], _NO_DECISION
+        if position in said:
+            letter = said[position].applied_to(letter)
+            decision = f",{_decision_cells(said[position])}"
         choices = ",".join([f"{_letter_cell(char)},{sure:.4f}" for char, sure in ranking])
         yield (
             f"{place},{letter.word},{position},{box.x},{box.y},{box.width},{box.height},"
-            f"{choices}{_NO_CHOICE * (3 - len(ranking))},{letter.flagged:d}{_ROW_END}"
+            f"{choices}{_NO_CHOICE * (3 - len(ranking))},{letter.flagged:d}{decision}{_ROW_END}"
         )
+
+
+def _decision_cells(correction: Correction) -> str:
+    return _row(correction.decision.value, inert(correction.corrected), inert(shown(correction.by)))
 
 
 def _row(*cells: object) -> str:
@@ -211,14 +240,14 @@ def _letter_cell(char: str) -> str:
 
 
 def _line_cells(line: LineReading) -> list[Any]:
-    sure = [letter.confidence for letter in line.letters]
+    sure = [letter.confidence for letter in line.letters if letter.letter]
     box = line.box
     return [
         *(box.x, box.y, box.width, box.height),
         inert(line.text),
         len(sure),
         _mean(sure),
-        f"{min(sure):.4f}",
+        f"{min(sure):.4f}" if sure else "",
         sum(letter.flagged for letter in line.letters),
         inert(line.lexicon_text),
         line.field,

@@ -40,6 +40,8 @@ def summary_text(summary: Summary) -> str:
         if summary.unflagged_letters:
             rows.append(("the others", f"{summary.unflagged_letters} letters, {expected(summary)}"))
         rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
+    if reviewed := summary.reviewed.letters:
+        rows.append(("reviewed", f"{reviewed} letters, {summary.reviewed.corrected} of them corrected"))
     text = [f"{name:<11} {value}" for name, value in rows]
     folder = shown(summary.job.path)
     if summary.not_begun:
@@ -62,6 +64,7 @@ def summary_text(summary: Summary) -> str:
             ]
     for damaged in summary.damaged[:_FAILURES_SHOWN]:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
+    text += summary.reviewed.unused
     fields = [f"fields      {folder}/{FIELDS_FILE}"] if summary.job.settings.template else []
     text += ["", *fields, f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
     return "\n".join(text)

@@ -52,7 +52,8 @@ class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     Attributes:
         box: where it stands on the scan.
         word: the number of its word in its line, from 1.
-        ranking: the best three characters with their calibrated confidence (0–1), best first.
+        ranking: the best three characters with their calibrated confidence (0–1), best first; a character
+            is empty only where a person said that there is no letter (`jobs.corrections`).
         flagged: whether a person should look at it.
     """
 
@@ -92,13 +93,14 @@ class LineReading(msgspec.Struct, frozen=True, gc=False):
     @property
     def text(self) -> str:
         """The letters, words joined by one space."""
-        parts = []
-        word = self.letters[0].word
+        parts: list[str] = []
+        word = 0
         for letter in self.letters:
-            if letter.word != word:
-                parts.append(" ")
+            if char := letter.ranking[0][0]:
+                if letter.word != word and parts:
+                    parts.append(" ")
                 word = letter.word
-            parts.append(letter.ranking[0][0])
+                parts.append(char)
         return "".join(parts)
 
     @property
@@ -169,13 +171,13 @@ class PageReading(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def text(self) -> str:
-        """The page's lines joined by a newline."""
-        return "\n".join(line.text for line in self.lines)
+        """The page's lines joined by a newline; one that a person emptied is left out."""
+        return "\n".join(text for line in self.lines if (text := line.text))
 
     @property
     def letters(self) -> tuple[Letter, ...]:
-        """All letters in reading order."""
-        return tuple(letter for line in self.lines for letter in line.letters)
+        """All letters in reading order, without those of which a person said that they are none."""
+        return tuple(letter for line in self.lines for letter in line.letters if letter.ranking[0][0])
 
 
 class _File(msgspec.Struct):

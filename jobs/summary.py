@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from jobs.corrections import NOT_REVIEWED, Reviewed
 from jobs.errors import ErrorCode
 from jobs.files import shown
 from jobs.flagging import Flagging
@@ -161,6 +162,7 @@ class Summary:
         doubtful: the least certain letters of the `DOUBTFUL_PAGES` pages with the least certain ones.
         worst_pages: the `WORST_PAGES` pages on which most letters are expected to be wrong, worst first.
         least_sure_scans: the `WORST_SCANS` scans of the lowest mean confidence, lowest first.
+        reviewed: what people decided about letters; all other counts are of letters as these say they read.
     """
 
     job: Job
@@ -188,6 +190,7 @@ class Summary:
     doubtful: tuple[Doubtful, ...]
     worst_pages: tuple[WorstPage, ...]
     least_sure_scans: tuple[LeastSure, ...]
+    reviewed: Reviewed = NOT_REVIEWED
 
     @property
     def finished(self) -> int:
@@ -277,6 +280,9 @@ class Summary:
                 {**dataclasses.asdict(scan), "mean_confidence": _rounded(scan.mean_confidence)}
                 for scan in self.least_sure_scans
             ],
+            "reviewed_letters": self.reviewed.letters,
+            "corrected_letters": self.reviewed.corrected,
+            "unused_corrections": list(self.reviewed.unused),
         }
 
 
@@ -335,7 +341,7 @@ class Counting:
         if reading.failed:
             self._add_failure(reading)
         self._lines += len(reading.lines)
-        if reading.lines:
+        if reading.letters:
             self._add_letters(entry, reading)
 
     def _add_letters(self, entry: ManifestEntry, reading: PageReading) -> None:
@@ -470,7 +476,8 @@ def _histogram(bins: Counter[int]) -> tuple[int, ...]:
 def _places(entry: ManifestEntry, reading: PageReading) -> Iterator[Doubtful]:
     for number, line in enumerate(reading.lines, 1):
         for position, letter in enumerate(line.letters, 1):
-            yield Doubtful(entry, number, position, letter)
+            if letter.letter:
+                yield Doubtful(entry, number, position, letter)
 
 
 def _confidence(doubtful: Doubtful) -> float:

@@ -1,0 +1,54 @@
+// The pages work without this; it adds keys, and keeps a form from being sent twice.
+"use strict";
+
+const sheet = document.getElementById("sheet");
+const single = document.getElementById("single");
+const undo = document.getElementById("undo");
+
+for (const form of document.forms) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+}
+// A page that comes back from the browser's memory may be sent again.
+addEventListener("pageshow", () => {
+  for (const form of document.forms) delete form.dataset.sent;
+});
+
+addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z" && undo) {
+    event.preventDefault();
+    undo.requestSubmit();
+  }
+});
+
+if (sheet) {
+  const boxes = [...sheet.querySelectorAll(".tile input")];
+  const columns = () => boxes.filter((box) => box.closest("label").offsetTop === boxes[0].closest("label").offsetTop).length;
+  sheet.addEventListener("keydown", (event) => {
+    const here = boxes.indexOf(document.activeElement);
+    if (here < 0) return;
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns() };
+    const next = { Home: boxes[0], End: boxes.at(-1) }[event.key] || boxes[here + steps[event.key]];
+    if (event.key in steps || event.key === "Home" || event.key === "End") event.preventDefault();
+    if (next) next.focus();
+    if (event.key === "Enter") {
+      event.preventDefault();
+      sheet.requestSubmit();
+    }
+  });
+}
+
+if (single) {
+  const typed = document.getElementById("typed");
+  const choices = [...single.querySelectorAll(".choice")];
+  const press = (button) => single.requestSubmit(button);
+  typed.addEventListener("input", () => {
+    const char = typed.value.toUpperCase();
+    if (char === "-") press(document.getElementById("none"));
+    else if (char === " ") press(document.getElementById("skip"));
+    else if (single.dataset.digits === "0" && choices[char - 1]) press(choices[char - 1]);
+    else if (char && single.dataset.characters.includes(char)) press(single.querySelector("button[value=typed]"));
+  });
+}

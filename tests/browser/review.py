@@ -1,0 +1,103 @@
+"""The review page in a real browser: mouse, keys, narrow windows, print, names for screen readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from jobs.corrections import Corrections
+from jobs.job import Job
+
+
+def decisions(job: Job) -> list[tuple[int, int, str, str]]:
+    return sorted((one.line, one.position, one.decision.value, one.corrected) for one in Corrections(job))
+
+
+RIGHT = [(1, position, "right", "V") for position in (1, 2, 4, 5, 6)]
+
+
+def test_with_the_keyboard_alone(job: Job, reviewing: Callable[[Job], str], page: Page) -> None:
+    page.goto(reviewing(job))
+    expect(page.get_by_role("heading", name="Review")).to_be_visible()
+    page.get_by_role("link", name="Look at a sheet of letters read as V").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("checkbox")).to_have_count(6)
+    page.wait_for_load_state("networkidle")
+    # The focus is on the first letter.
+    for key in ("ArrowRight", "ArrowRight", "Space", "End", "Home", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("status")).to_contain_text("Nothing is left to decide")
+    assert decisions(job) == sorted([*RIGHT, (1, 3, "wrong", "")])
+    page.get_by_role("link", name="one by one").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading")).to_contain_text("This is not V")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("2")
+    expect(page.get_by_role("heading")).to_contain_text("read as Q")
+    assert (1, 3, "corrected", "Y") in decisions(job)
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("-")
+    expect(page.get_by_role("status")).to_contain_text("No single letters are left")
+    assert (2, 1, "no letter", "") in decisions(job)
+    page.keyboard.press("Control+z")
+    expect(page.get_by_role("heading")).to_contain_text("read as Q")
+    page.keyboard.press("q")
+    expect(page.get_by_role("status")).to_contain_text("No single letters are left")
+    assert decisions(job) == sorted([*RIGHT, (1, 3, "corrected", "Y"), (2, 1, "right", "Q")])
+
+
+def test_with_the_mouse_and_undo(job: Job, reviewing: Callable[[Job], str], page: Page) -> None:
+    page.goto(reviewing(job))
+    page.get_by_role("link", name="Look at a sheet of letters read as V").click()
+    page.wait_for_load_state("networkidle")
+    page.locator(".tile").nth(2).click()
+    expect(page.get_by_role("checkbox").nth(2)).to_be_checked()
+    expect(page.locator(".tile").nth(2).get_by_text("wrong")).to_be_visible()
+    page.get_by_role("button", name="The rest is right").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    assert len(decisions(job)) == 6
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("checkbox")).to_have_count(6)
+    assert decisions(job) == []
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def test_everything_has_a_name_and_fits(job: Job, reviewing: Callable[[Job], str], page: Page) -> None:
+    page.goto(reviewing(job))
+    overview = page.url
+    for address in (overview, f"{overview}sheet/V", f"{overview}letter"):
+        for width in (1024, 1400):
+            page.set_viewport_size({"width": width, "height": 768})
+            page.goto(address)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for kind in ("button", "link", "checkbox", "textbox", "img"):
+            for one in page.get_by_role(kind).all():  # type: ignore[arg-type]
+                assert one.evaluate(
+                    "(one) => one.ariaLabel || one.alt || one.innerText || one.labels?.length"
+                )
+        assert page.locator("html[lang=en] main h1").count() == 1
+        page.emulate_media(media="print")
+        expect(page.get_by_role("button", name="Undo")).to_be_hidden()
+        page.emulate_media(media="screen")
+
+
+def test_two_tabs_have_different_letters(job: Job, reviewing: Callable[[Job], str], page: Page) -> None:
+    address = reviewing(job)
+    page.goto(address)
+    page.goto(f"{page.url}sheet/V")
+    other = page.context.new_page()
+    other.goto(address)
+    other.goto(f"{other.url}sheet/V")
+    expect(other.get_by_role("status")).to_contain_text("Nothing is left to decide")
+
+
+def test_another_site_sends_a_form(job: Job, reviewing: Callable[[Job], str], page: Page) -> None:
+    """A page from elsewhere that knows the port, in the browser that is let in."""
+    page.goto(reviewing(job))
+    action = f"{page.url}sheet/V"
+    other = page.context.new_page()
+    other.set_content(f'<form method="post" action="{action}"><input name="letter" value="0-0"><button>')
+    other.get_by_role("button").click()
+    expect(other.get_by_text("not let in").or_(other.get_by_text("not sent by"))).to_be_visible()
+    assert decisions(job) == []
