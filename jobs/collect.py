@@ -34,10 +34,11 @@ from jobs.word_list import plain
 
 FIELDS_FILE = "fields.csv"
 
-LETTER_HEADER = (
+READ_LETTER_HEADER = (
     "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
-    "third,third_confidence,flagged,decision,corrected,corrected_by"
+    "third,third_confidence,flagged"
 )
+LETTER_HEADER = f"{READ_LETTER_HEADER},decision,corrected,corrected_by"
 LINE_HEADER = (
     "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
     "lexicon_text,field"

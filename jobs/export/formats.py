@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from jobs.collect import by_scan, cancelled_page
+from jobs.corrections import Corrections, settled
 from jobs.errors import NotAJob, ScanError, UsageProblem
 from jobs.export.alto import alto
 from jobs.export.hocr import hocr
@@ -130,13 +131,14 @@ def _check(job: Job, form: Format, out: Place) -> None:
 def _write(job: Job, form: Format, files: Files) -> Exported:
     exported = Exported(files.place)
     cancelled = job.cancelled
+    corrections = Corrections(job)
     with form.writer(job, files) as put:
         for scan, pages in by_scan(job):
             readings = []
             for entry, result in pages:
                 reading = _taken(form, entry, result, cancelled, exported)
                 if reading:
-                    readings.append(reading)
+                    readings.append(settled(reading, corrections.of_page(reading)))
             if not readings:
                 continue
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from jobs.collect import LETTER_HEADER
+from jobs.collect import READ_LETTER_HEADER
 from jobs.errors import MissingExtra
 from jobs.export.pages import Files, Put
 from jobs.export.rows import Cell, letter_rows
@@ -38,7 +38,7 @@ def parquet(job: Job, files: Files) -> Iterator[Put]:
             return pa.float64()
         return pa.bool_() if column == "flagged" else pa.int32()
 
-    schema = pa.schema([(column, kind(column)) for column in LETTER_HEADER.split(",")])
+    schema = pa.schema([(column, kind(column)) for column in READ_LETTER_HEADER.split(",")])
     waiting: list[list[Cell]] = []
     with (
         files.place.written_whole() as file,

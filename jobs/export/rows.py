@@ -14,7 +14,7 @@ _DECIMALS = 4
 
 
 def letter_rows(reading: PageReading) -> Iterator[list[Cell]]:
-    """Yield a row a letter, in the columns of `LETTER_HEADER`."""
+    """Yield a row a letter, in the columns of `READ_LETTER_HEADER`."""
     scan = printable(reading.scan)
     for number, line in enumerate(reading.lines, 1):
         for position, letter in enumerate(line.letters, 1):
@@ -38,6 +38,7 @@ def line_rows(reading: PageReading) -> Iterator[list[Cell]]:
             *(line.text, len(sure), _mean(sure), round(min(sure), _DECIMALS)),
             sum(letter.flagged for letter in line.letters),
             line.lexicon_text,
+            line.field,
         ]
 
 

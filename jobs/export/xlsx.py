@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jobs.collect import LETTER_HEADER, LINE_HEADER, PAGE_HEADER, by_scan
+from jobs.collect import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER, by_scan
 from jobs.errors import MissingExtra, UsageProblem
 from jobs.export.pages import Files, Put, printable
 from jobs.export.rows import Cell, letter_rows, line_rows, page_row
@@ -46,7 +46,11 @@ def xlsx(job: Job, files: Files) -> Iterator[Put]:
         book.set_properties({"created": dt.datetime.fromisoformat(job.created).astimezone(dt.UTC)})
         pages, lines, letters = (
             _Sheet(book.add_worksheet(name), header)
-            for name, header in (("pages", PAGE_HEADER), ("lines", LINE_HEADER), ("letters", LETTER_HEADER))
+            for name, header in (
+                ("pages", PAGE_HEADER),
+                ("lines", LINE_HEADER),
+                ("letters", READ_LETTER_HEADER),
+            )
         )
 
         def put(entry: ManifestEntry, readings: Sequence[PageReading]) -> None:

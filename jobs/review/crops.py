@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ _LETTER_SIDE = 128
 _LINE_SIZE = (1400, 240)
 _PAGE_SIZE = (900, 900)
 _FRAME = (200, 30, 30)
+_MOST_ENLARGED = 4.0
 
 
 class Crops:
@@ -45,8 +47,12 @@ class Crops:
         self._cut: OrderedDict[int, bytes] = OrderedDict()
         self._page: tuple[str, NDArray[np.uint8]] | None = None
 
-    def letter(self, number: int) -> bytes:
-        """Return a letter's picture, PNG; the other doubtful letters of its page are cut with it.
+    def letter(self, number: int, also: Sequence[int] = ()) -> bytes:
+        """Return a letter's picture, PNG; others of its page are cut with it, for the page is decoded once.
+
+        Args:
+            number: the letter.
+            also: letters that are asked for next; those on the same page and its doubtful ones are cut, too.
 
         Raises:
             ScanError: the scan cannot be read, or the letter's place lies outside of it.
@@ -54,7 +60,7 @@ class Crops:
         with self._lock:
             if number not in self._cut:
                 pixels = self._pixels(number)
-                for other in self._letters.of_page(number).tolist():
+                for other in self._letters.doubtful_beside(number, also):
                     crop = _letter(self._letters.box(other), pixels)
                     if crop.size:
                         self._cut[other] = _png(crop, (_LETTER_SIDE, _LETTER_SIDE))
@@ -141,9 +147,9 @@ def _framed(pixels: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> bytes
     import PIL.ImageDraw
 
     picture = PIL.Image.fromarray(pixels)
-    whole = picture.width
-    picture.thumbnail(size)
-    scale = picture.width / whole
+    # Small scans are enlarged, so that the frame is as thin on them as on large ones.
+    scale = min(size[0] / picture.width, size[1] / picture.height, _MOST_ENLARGED)
+    picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
     picture = picture.convert("RGB")
     gap = 4
     frame = (

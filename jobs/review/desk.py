@@ -251,7 +251,9 @@ class Desk:
 
     def picture(self, number: int) -> bytes:
         """Return a letter's picture; only letters whose picture was delivered can be accepted in a sheet."""
-        picture = self.crops.letter(number)
+        with self._lock:
+            held = [one for tab in self._tabs.values() if number in tab.held for one in tab.held]
+        picture = self.crops.letter(number, held)
         self._delivered.add(number)
         return picture
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -213,13 +214,12 @@ class Letters:
 
     # --- many letters ---------------------------------------------------------------------------
 
-    def of_page(self, number: int) -> NDArray[np.intp]:
-        """Return the doubtful letters on a letter's page, and the letter itself."""
+    def doubtful_beside(self, number: int, also: Sequence[int]) -> set[int]:
+        """Return a letter, the doubtful ones on its page, and those of some others that are on it."""
         begin, end = self._spans[self.entry(number).id]
         rows = self._rows[begin:end]
-        return begin + np.flatnonzero(
-            (rows["flagged"] & (rows["decision"] == _OPEN)) | (np.arange(begin, end) == number)
-        )
+        doubtful = begin + np.flatnonzero(rows["flagged"] & (rows["decision"] == _OPEN))
+        return {number, *doubtful.tolist(), *(other for other in also if begin <= other < end)}
 
     def least_certain(self, char: str, count: int, without: set[int]) -> list[int]:
         """Return the undecided letters that were read as a character, least certain first.

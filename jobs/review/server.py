@@ -109,9 +109,7 @@ class _Pages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._templates = pages("jobs.review")
-        self._templates.filters.update(
-            shown=shown, visible=visible, count=_count, share=_share, sure="{:.0%}".format
-        )
+        self._templates.filters.update(shown=shown, visible=visible, count=_count, share=_share, sure=_sure)
 
     # --- what is shown --------------------------------------------------------------------------
 
@@ -276,6 +274,11 @@ def _number(word: str) -> int:
     if not word.isascii() or not word.isdigit() or len(word) > 15:
         raise HTTPException(400)
     return int(word)
+
+
+def _sure(confidence: float) -> str:
+    """Return a confidence in percent, rounded down."""
+    return f"{int(confidence * 100)} %"
 
 
 def _count(number: float) -> str:

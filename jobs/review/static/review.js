@@ -44,11 +44,13 @@ if (single) {
   const typed = document.getElementById("typed");
   const choices = [...single.querySelectorAll(".choice")];
   const press = (button) => single.requestSubmit(button);
-  typed.addEventListener("input", () => {
+  const take = () => {
     const char = typed.value.toUpperCase();
     if (char === "-") press(document.getElementById("none"));
     else if (char === " ") press(document.getElementById("skip"));
     else if (single.dataset.digits === "0" && choices[char - 1]) press(choices[char - 1]);
     else if (char && single.dataset.characters.includes(char)) press(single.querySelector("button[value=typed]"));
-  });
+  };
+  typed.addEventListener("input", take);
+  take(); // Somebody may type faster than this was loaded.
 }
