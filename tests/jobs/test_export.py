@@ -24,7 +24,7 @@ from PIL import Image
 from support import Command
 
 from jobs.bucket import Bucket
-from jobs.collect import LETTER_HEADER, LINE_HEADER, PAGE_HEADER, collect
+from jobs.collect import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER, collect
 from jobs.errors import ErrorCode, UsageProblem
 from jobs.export import xlsx
 from jobs.export.command import export as command
@@ -284,7 +284,7 @@ def test_excel_has_the_three_tables_as_texts_and_numbers(job: Job) -> None:
     collect(job)
     export(job, FORMATS["xlsx"], None)
     book = openpyxl.load_workbook(job.path / "export" / "tables.xlsx")
-    for name, header in (("pages", PAGE_HEADER), ("lines", LINE_HEADER), ("letters", LETTER_HEADER)):
+    for name, header in (("pages", PAGE_HEADER), ("lines", LINE_HEADER), ("letters", READ_LETTER_HEADER)):
         rows = list(book[name].iter_rows())
         assert [cell.value for cell in rows[0]] == header.split(",")
         assert not any(cell.data_type == "f" for row in rows for cell in row)
@@ -321,7 +321,7 @@ def test_parquet_has_the_letters_with_types(job: Job) -> None:
     exported = export(job, FORMATS["parquet"], None)
     assert exported.left_out.total() == 1
     table = pq.read_table(job.path / "export" / "letters.parquet")
-    assert table.column_names == LETTER_HEADER.split(",")
+    assert table.column_names == READ_LETTER_HEADER.split(",")
     assert {"string", "int32", "double", "bool"} == {str(kind) for kind in table.schema.types}
     rows = table.to_pylist()
     assert len(rows) == 4 * (len(ODD) + 1)
