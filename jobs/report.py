@@ -169,6 +169,9 @@ class Drawing:
     missing: str
 
 
+FAILURES_SHOWN = 24
+"""Pages without a reading that the page names: more would hide what comes after them."""
+
 OVERLAYS = "overlays"
 """The folder of the drawings in the job folder."""
 
@@ -209,6 +212,7 @@ def write_overlays_and_page(summary: Summary) -> str:
         job=summary.job,
         scan_root=shown(summary.job.scan_root),
         codes=codes,
+        failures=summary.failures[:FAILURES_SHOWN],
         quality=quality,
         flagged_for=flagged_for(summary),
         expected=expected(summary) if summary.unflagged_letters else "",
