@@ -109,9 +109,7 @@ class _Pages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._templates = pages("jobs.review")
-        self._templates.filters.update(
-            shown=shown, visible=visible, count=_count, share=_share, sure=_sure
-        )
+        self._templates.filters.update(shown=shown, visible=visible, count=_count, share=_share, sure=_sure)
 
     # --- what is shown --------------------------------------------------------------------------
 
