@@ -13,8 +13,10 @@ SOURCES := jobs segmentation training worker tests examples deploy
 	$(PIP) --editable .
 	@touch $@
 
+# Of ocrd a test reads the schema of PAGE-XML alone, so it stands aside, without what it depends on.
 .venv/ready-lint: .venv/ready-base
 	$(PIP) --editable '.[test,bench]'
+	$(PIP) --no-deps --upgrade --target .venv/schemas ocrd
 	@touch $@
 
 .venv/ready-test: .venv/ready-lint

@@ -40,6 +40,8 @@ COMMANDS = {
         "jobs.review.command", "review", "Look at doubtful letters in a browser, and correct them."
     ),
     "score": _Place("jobs.commands", "score", "Compare a job's results with the truth."),
+    "export": _Place("jobs.export.command", "export", "Write a job's results in another format."),
+    "template": _Place("worker.template", "template", "Make templates of forms, for --template."),
     "worker": _Place("worker.command", "worker", "Read pages from the queue until stopped."),
     "doctor": _Place("worker.doctor", "doctor", "Check an installation, and say what to mend."),
     "health": _Place("worker.health", "health", "Say whether a worker on this machine is well."),

@@ -10,42 +10,44 @@ import contextlib
 import csv
 import dataclasses
 import datetime as dt
-import errno
 import functools
-import hashlib
 import io
 import itertools
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 from jobs import report
-from jobs.ahead import in_order
 from jobs.corrections import Correction, Corrections, corrected
 from jobs.errors import NotAJob
-from jobs.files import TEMPORARY, put, put_whole, shown
+from jobs.files import shown
+from jobs.flagging import Flagging
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
-from jobs.places import Disk, Place
 from jobs.readings import READ, LineReading, PageReading, Status
+from jobs.scan_files import scan_files
 from jobs.summary import Counting, Summary
+from jobs.template import Template, header
+from jobs.word_list import plain
 
-LETTER_HEADER = (
+FIELDS_FILE = "fields.csv"
+
+READ_LETTER_HEADER = (
     "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
-    "third,third_confidence,flagged,decision,corrected,corrected_by"
+    "third,third_confidence,flagged"
 )
+LETTER_HEADER = f"{READ_LETTER_HEADER},decision,corrected,corrected_by"
 LINE_HEADER = (
-    "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,lexicon_text"
+    "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
+    "lexicon_text,field"
 )
 PAGE_HEADER = (
     "scan,page,status,error_code,error,text,lines,letters,mean_confidence,flagged_letters,"
     "skew_degrees,seconds,attempts,quality"
 )
+
 
 _FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 """How a cell starts that a spreadsheet would run; the wide forms count in East Asian spreadsheets. Leading
@@ -56,26 +58,18 @@ _NO_CHOICE = ",,"
 _NO_DECISION = ",,,"
 
 _TEXT_SUFFIX = ".txt"
-_DIGEST_LENGTH = 12
-
-_LONGEST_OBJECT_NAME = 800
-"""Bytes: keys end at 1,024, and the job's prefix comes before."""
-
-_AT_ONCE = 256
-"""Texts that wait until they are written to an object store together."""
-
-_NO_PLACE = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG})
-"""Error numbers of a path that no file can have: others have its names, or it is too long."""
 
 
-def collect(job: Job) -> Summary:
-    """Write the job's CSV files, texts, summary.json and summary.html from the results that are there.
+def collect(job: Job, accept_at: float | None = None) -> Summary:
+    """Write the job's CSV files, texts, summary.json and the report from the results that are there.
 
     A result file that is damaged stops nothing: its page counts as unfinished and is named in the summary;
     `lettermill resume` has it read again.
 
     Args:
         job: the job; it may still be running.
+        accept_at: flag letters so that those that are not flagged are expected to be right at this rate,
+            0–1; the results are read twice then. None keeps the flags of the job's settings.
 
     What people decided about letters (`jobs.corrections`) stands beside what was read in letters.csv, and in
     its place in all other files.
@@ -88,23 +82,54 @@ def collect(job: Job) -> Summary:
         ResultsNotWritable: the job folder does not take the files.
     """
     with job.lock():
-        counting = Counting(job, dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), job.cancelled)
-        folder = job.path / "text"
-        texts = _Texts(folder) if isinstance(folder, Disk) else _TextObjects(folder)
+        flagging = Flagging(None, job.settings.flag_below)
+        if accept_at is not None:
+            flagging = Flagging.at(accept_at, _readings(job))
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        counting = Counting(job, now, job.cancelled, flagging)
+        texts = scan_files(job.path / "text", _TEXT_SUFFIX, own=True)
         corrections = Corrections(job)
         with contextlib.ExitStack() as stack:
             tables = _Tables(job, stack)
-            entries, again = itertools.tee(entry for entry, _ in job.manifest())
-            results = job.read_results(entry.id for entry in again)
-            for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
-                told = [_page_text(page, next(results)[1], counting, tables, corrections) for page in pages]
-                texts.add(scan, told)
+            for scan, pages in by_scan(job):
+                text = [_page_text(page, result, counting, tables, corrections) for page, result in pages]
+                if any(page is not None for page in text):
+                    texts.add(scan, "\f".join(page or "" for page in text).encode())
         texts.finish()
         job.path.remove_abandoned()
         summary = dataclasses.replace(counting.summary(), reviewed=corrections.count())
         (job.path / "summary.json").write(f"{json.dumps(summary.to_json(), indent=1)}\n".encode())
-        (job.path / "summary.html").write(report.to_html(summary).encode())
+        (job.path / "summary.html").write(report.write_overlays_and_page(summary).encode())
     return summary
+
+
+_Page = tuple[ManifestEntry, PageReading | NotAJob | None]
+
+
+def by_scan(job: Job) -> Iterator[tuple[str, Iterator[_Page]]]:
+    """Yield a job's scans in the order of the results, each with its pages and their `Job.read_results`.
+
+    A scan's pages have to be taken before the next scan is.
+
+    Raises:
+        NotAJob: the manifest is missing or damaged.
+    """
+    entries, again = itertools.tee(entry for entry, _ in job.manifest())
+    results = job.read_results(entry.id for entry in again)
+    for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
+        yield scan, ((page, next(results)[1]) for page in pages)
+
+
+def cancelled_page(entry: ManifestEntry, why: str) -> PageReading:
+    """Return what stands for a page that was not begun when its job was stopped."""
+    return PageReading(entry.id, entry.scan, entry.page, Status.CANCELLED, error=why, attempts=0)
+
+
+def _readings(job: Job) -> Iterator[PageReading]:
+    """Yield the results that are there and whole."""
+    for _, reading in job.read_results(entry.id for entry, _ in job.manifest()):
+        if isinstance(reading, PageReading):
+            yield reading
 
 
 def inert(cell: str) -> str:
@@ -132,9 +157,8 @@ def _page_text(
     if reading is None:
         if counting.cancelled is None:
             return None
-        reading = PageReading(
-            entry.id, entry.scan, entry.page, Status.CANCELLED, error=counting.cancelled, attempts=0
-        )
+        reading = cancelled_page(entry, counting.cancelled)
+    reading = counting.flagging.applied(reading)
     decisions = corrections.of_page(reading)
     now = corrected(reading, decisions)
     counting.add_reading(entry, now)
@@ -143,7 +167,7 @@ def _page_text(
 
 
 class _Tables:
-    """The three CSV files while they are written.
+    """The CSV files while they are written: fields.csv too where the job has a template.
 
     Args:
         job: the job.
@@ -159,6 +183,12 @@ class _Tables:
         self._letters.write(LETTER_HEADER + _ROW_END)
         self._lines.writerow(LINE_HEADER.split(","))
         self._pages.writerow(PAGE_HEADER.split(","))
+        self._fields = self._template = None
+        if job.template:
+            fields = stack.enter_context((job.path / FIELDS_FILE).written_whole())
+            self._template = job.template
+            self._fields = csv.writer(fields, lineterminator=_ROW_END)
+            self._fields.writerow(header(job.template))
 
     def add(
         self, reading: PageReading, now: PageReading, decisions: dict[tuple[int, int], Correction]
@@ -176,6 +206,8 @@ class _Tables:
             self._letters.writelines(_letter_rows(_row(*place, number), line, said))
             self._lines.writerow([*place, number, *_line_cells(line_now)])
         self._pages.writerow([*place, *_page_cells(now)])
+        if self._fields and self._template:
+            self._fields.writerow([*place, *_field_cells(self._template, now)])
 
 
 def _letter_rows(place: str, line: LineReading, said: dict[int, Correction]) -> Iterator[str]:
@@ -219,6 +251,7 @@ def _line_cells(line: LineReading) -> list[Any]:
         f"{min(sure):.4f}" if sure else "",
         sum(letter.flagged for letter in line.letters),
         inert(line.lexicon_text),
+        line.field,
     ]
 
 
@@ -240,129 +273,25 @@ def _page_cells(reading: PageReading) -> list[Any]:
     ]
 
 
+def _field_cells(template: Template, reading: PageReading) -> list[Any]:
+    lines = {line.field: line for line in reading.lines}
+    cells: list[Any] = []
+    look_at = []
+    for field in template.fields:
+        line = lines.get(field.name)
+        if line is None:
+            cells += ["", ""]
+            doubtful = field.required and reading.status in READ
+        else:
+            cells += [inert(line.lexicon_text or line.text), f"{line.confidence or 0:.4f}"]
+            # What a word list made of the ink is a guess, however good.
+            is_changed = field.lexicon is not None and plain(line.lexicon_text) != plain(line.text)
+            doubtful = is_changed or any(letter.flagged for letter in line.letters)
+        if doubtful:
+            look_at.append(field.name)
+    flagged = bool(look_at) or reading.status not in READ
+    return [reading.status.value, int(flagged), " ".join(look_at), *cells]
+
+
 def _mean(values: list[float]) -> str:
     return f"{sum(values) / len(values):.4f}" if values else ""
-
-
-class _Texts:
-    """The folder text/: one file a scan that was read.
-
-    Args:
-        folder: the folder; it need not be there.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._final = folder
-        for abandoned in folder.parent.glob(f"{TEMPORARY}text-*"):  # Of a collector that was killed.
-            shutil.rmtree(abandoned)
-        self._new = not folder.exists()
-        # The first time the folder appears as a whole: half the time of files that appear one by one.
-        self._folder = f"{folder.parent}/{TEMPORARY}text-{os.getpid()}" if self._new else str(folder)
-        self._name_limit = os.pathconf(folder.parent, "PC_NAME_MAX")
-        self._written: set[int] = set()
-        """Hashes of the paths written, to find others: far smaller than the paths."""
-
-    def add(self, scan: str, pages: list[str | None]) -> None:
-        """Write a scan's text, pages separated by a form feed; a scan of which nothing was read has none.
-
-        The text stands under the scan's own path, or beside all others under a name that is shortened, where
-        the file system has no room for that path, or a folder has its name, or a file one of its folders'.
-        """
-        if all(page is None for page in pages):
-            return
-        text = "\f".join(page or "" for page in pages)
-        *folders, name = scan.split("/")
-        try:
-            if ".." in folders:  # Only somebody who edits manifests writes so.
-                raise NotADirectoryError(errno.ENOTDIR, "leads out of the folder", scan)
-            self._write("/".join([self._folder, *folders, self._fitting(name, scan)]), text)
-        except OSError as error:
-            if error.errno not in _NO_PLACE:
-                raise
-            self._write(f"{self._folder}/{self._shortened(name, scan)}", text)
-
-    def finish(self) -> None:
-        """Let the folder appear, or remove texts of scans that have no reading any more."""
-        if self._new:
-            if self._written:
-                Path(self._folder).rename(self._final)
-            return
-        for folder, _, names in os.walk(self._folder, topdown=False):
-            for name in names:
-                path = f"{folder}/{name}"
-                if name.endswith(_TEXT_SUFFIX) and hash(path) not in self._written:
-                    Path(path).unlink()
-            with contextlib.suppress(OSError):  # Not empty.
-                Path(folder).rmdir()
-
-    def _write(self, path: str, text: str) -> None:
-        content = text.encode()
-        if self._new:
-            put(path, content)
-        elif not _holds(path, content):  # Collecting again while the job runs leaves alone what is there.
-            put_whole(path, content)
-        self._written.add(hash(path))
-
-    def _fitting(self, name: str, scan: str) -> str:
-        full = name + _TEXT_SUFFIX
-        return full if len(os.fsencode(full)) <= self._name_limit else self._shortened(name, scan)
-
-    def _shortened(self, name: str, scan: str) -> str:
-        return _cut(name, scan, self._name_limit)
-
-
-class _TextObjects:
-    """The same in an object store, where names have room and every path is free.
-
-    Args:
-        folder: the prefix of the texts.
-    """
-
-    def __init__(self, folder: Place) -> None:
-        self._folder = folder
-        self._old = set(folder.files())
-        self._waiting: dict[str, bytes] = {}
-
-    def add(self, scan: str, pages: list[str | None]) -> None:
-        """Write a scan's text, as `_Texts.add`; many are written at once."""
-        if any(page is not None for page in pages):
-            self._waiting[_object_name(scan)] = "\f".join(page or "" for page in pages).encode()
-            if len(self._waiting) == _AT_ONCE:
-                self._write()
-
-    def finish(self) -> None:
-        """Write what waits, and delete texts of scans that have no reading any more."""
-        self._write()
-        for name in self._old:
-            (self._folder / name).unlink()
-
-    def _write(self) -> None:
-        for name, _ in in_order(self._put, self._waiting, self._folder.at_once):
-            self._old.discard(name)
-        self._waiting.clear()
-
-    def _put(self, name: str) -> None:
-        (self._folder / name).write(self._waiting[name])
-
-
-def _object_name(scan: str) -> str:
-    """Return the name of a scan's text: its own path as far as it is text and short enough."""
-    name = f"{shown(scan)}{_TEXT_SUFFIX}"
-    if len(name.encode()) <= _LONGEST_OBJECT_NAME:
-        return name
-    return _cut(shown(scan), scan, _LONGEST_OBJECT_NAME)
-
-
-def _cut(name: str, scan: str, longest: int) -> str:
-    """Return a name of at most so many bytes that no other scan's text has."""
-    ending = f"~{hashlib.sha256(os.fsencode(scan)).hexdigest()[:_DIGEST_LENGTH]}{_TEXT_SUFFIX}"
-    # Cut at a whole character: some systems refuse names that are no UTF-8.
-    return os.fsencode(name)[: longest - len(ending)].decode("utf-8", "ignore") + ending
-
-
-def _holds(path: str, content: bytes) -> bool:
-    try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the time of Path.open
-            return file.read() == content
-    except (FileNotFoundError, PermissionError):
-        return False

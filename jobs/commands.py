@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
+from click.core import ParameterSource
 
 from jobs.errors import LettermillError, UsageProblem
 from jobs.files import shown
@@ -20,6 +21,7 @@ from jobs.options import (
     JSON,
     OUT,
     PLACE,
+    accept_at_option,
     allowed_failures,
     broker_option,
     failure_options,
@@ -33,6 +35,7 @@ from jobs.places import Disk, Place, place
 from jobs.settings import Alphabet, Layout, Limits, Printed, Settings
 from jobs.submit import Submission
 from jobs.submit import submit as make_job
+from jobs.template import Template, read_template
 from jobs.then import run_then
 from jobs.word_list import WordList, read_word_list
 
@@ -44,6 +47,7 @@ from jobs.word_list import WordList, read_word_list
 @broker_option(required=False)
 @root_options
 @reading_options
+@accept_at_option
 @failure_options("continue")
 @then_option("when the results are written")
 @click.option(
@@ -60,6 +64,7 @@ def run(
     broker: str | None,
     scans: Place | None,
     results: Place | None,
+    accept_at: float | None,
     on_error: str | None,
     max_failures: int | None,
     then: tuple[str, ...] | None,
@@ -94,7 +99,7 @@ def run(
             if debug:
                 click.echo(f"drawings: {shown(debug)}", err=True)
             read_here(submission.job, roots, workers or usable_cores(), debug and debug.resolve())
-    return _collect(submission.job, as_json, then)
+    return _collect(submission.job, as_json, accept_at, then)
 
 
 @click.command()
@@ -172,6 +177,7 @@ def submit(
 @broker_option(required=False)
 @root_options
 @reading_options
+@accept_at_option
 @then_option("after each batch")
 def watch(
     folder: Place,
@@ -183,6 +189,7 @@ def watch(
     broker: str | None,
     scans: Place | None,
     results: Place | None,
+    accept_at: float | None,
     then: tuple[str, ...] | None,
     **reading: Any,
 ) -> None:
@@ -208,7 +215,7 @@ def watch(
         else:
             read_here(job, roots, workers or usable_cores())
 
-    settings, model, lexicon = _how_to_read(reading)
+    settings, model, lexicon, template = _how_to_read(reading)
     plan = Plan(
         folder=folder,
         out=out,
@@ -218,9 +225,11 @@ def watch(
         settings=settings,
         model=model,
         lexicon=lexicon,
+        template=template,
         roots=roots,
         shared=broker is not None,
         read=read,
+        accept_at=accept_at,
         then=then,
     )
     with stoppable():
@@ -331,10 +340,11 @@ def wait(path: Place, timeout: float | None, then: tuple[str, ...] | None) -> in
 
 @click.command()
 @JOB
+@accept_at_option
 @JSON
-def collect(path: Place, as_json: bool) -> int:
+def collect(path: Place, accept_at: float | None, as_json: bool) -> int:
     """Write a job's CSV files and report, done or not."""
-    return _collect(Job.open(path), as_json)
+    return _collect(Job.open(path), as_json, accept_at)
 
 
 @click.command()
@@ -343,6 +353,7 @@ def collect(path: Place, as_json: bool) -> int:
 @workers_option
 @broker_option(required=False)
 @root_options
+@accept_at_option
 @failure_options("as the job was made")
 @then_option("when the results are written")
 @JSON
@@ -353,6 +364,7 @@ def resume(
     broker: str | None,
     scans: Place | None,
     results: Place | None,
+    accept_at: float | None,
     on_error: str | None,
     max_failures: int | None,
     then: tuple[str, ...] | None,
@@ -364,6 +376,11 @@ def resume(
     """
     from jobs.dispatch import queue_pages, read_here, stoppable
 
+    if broker and accept_at is not None:
+        raise UsageProblem(
+            "--broker queues the pages and returns: there are no results yet for --accept-at to flag",
+            "Give --accept-at to `lettermill collect` afterwards.",
+        )
     if broker and then:
         raise UsageProblem(
             "--broker queues the pages and returns: there is no end for --then to wait for",
@@ -390,7 +407,7 @@ def resume(
             )
         with stoppable():
             read_here(job, roots, workers or usable_cores())
-    return _collect(job, as_json, then)
+    return _collect(job, as_json, accept_at, then)
 
 
 @click.command()
@@ -460,14 +477,31 @@ def _submit(
     shared: bool,
     max_failures: int | None,
 ) -> tuple[Submission, Roots]:
-    settings, model, lexicon = _how_to_read(reading)
+    settings, model, lexicon, template = _how_to_read(reading)
     roots = Roots(scans or folder, results or out)
-    submission = make_job(folder, out, settings, model, roots, token, shared, lexicon, max_failures)
+    submission = make_job(
+        folder, out, settings, model, roots, token, shared, lexicon, max_failures, template=template
+    )
     return submission, roots
 
 
-def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | None]:
-    """Return what the reading options say."""
+def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | None, Template | None]:
+    """Return what the reading options say.
+
+    Raises:
+        UsageProblem: --template comes with an option for pages without one.
+        BadData, ModelProblem: a file cannot be used.
+    """
+    template = read_template(reading["template"]) if reading["template"] else None
+    if template:
+        context = click.get_current_context()
+        for option in ("alphabet", "layout", "printed", "lexicon"):
+            if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+                raise UsageProblem(
+                    f"--{option} does not go with --template, whose fields say it each for itself",
+                    f"Leave --{option} out.",
+                )
+        reading["alphabet"] = "alnum"  # Of which each field has its own part.
     settings = Settings(
         alphabet=cast(Alphabet, reading["alphabet"]),
         layout=cast(Layout, reading["layout"]),
@@ -479,7 +513,7 @@ def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | N
     )
     model = load_model(reading["model_folder"] or installed_model_folder())
     lexicon = read_word_list(reading["lexicon"], settings.characters) if reading["lexicon"] else None
-    return settings, model, lexicon
+    return settings, model, lexicon, template
 
 
 def _announce(submission: Submission) -> None:
@@ -500,12 +534,12 @@ def _say_stopped(job: Job) -> None:
     click.echo(f"Stopped: {job.cancelled}. Go on with: {_resume_command(job)}", err=True)
 
 
-def _collect(job: Job, as_json: bool, then: tuple[str, ...] | None = None) -> int:
+def _collect(job: Job, as_json: bool, accept_at: float | None, then: tuple[str, ...] | None = None) -> int:
     """Collect a job, print what came out, run what is to be run then, and return the exit status."""
     from jobs.collect import collect as write_results
     from jobs.printed import summary_text
 
-    summary = write_results(job)
+    summary = write_results(job, accept_at)
     if as_json:
         _print_json(summary.to_json())
     else:

@@ -8,6 +8,7 @@ it, an answer a line of JSON with the pixels behind it. The child ends with the 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import queue
@@ -17,7 +18,8 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import BinaryIO, cast
 
 import msgspec
 import numpy as np
@@ -29,6 +31,9 @@ from jobs.settings import Limits
 
 _LONGEST = 4096
 """Bytes of a request at most."""
+
+_MODES = ("rb", "rb", "wb")
+"""How the files of a request are opened: the scan, and where there is one, its text and the file to write."""
 
 
 class _Count(msgspec.Struct, frozen=True, tag="count"):
@@ -42,6 +47,11 @@ class _Render(msgspec.Struct, frozen=True, tag="render"):
     pages: int | None
 
 
+class _Searchable(msgspec.Struct, frozen=True, tag="searchable"):
+    limits: Limits
+    dpi: int
+
+
 class _Answer(msgspec.Struct, frozen=True):
     """What became of a request: pages counted, or the shape of the pixels that follow, or why neither."""
 
@@ -51,7 +61,7 @@ class _Answer(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-_Request = _Count | _Render
+_Request = _Count | _Render | _Searchable
 
 
 class Contained:
@@ -71,7 +81,7 @@ class Contained:
         Raises:
             ScanError: the file cannot be counted.
         """
-        return self._ask(file, _Count(limits), seconds)[0].pages
+        return self._ask([file], _Count(limits), seconds)[0].pages
 
     def render(
         self, file: BinaryIO, page: int, dpi: int, limits: Limits, pages: int | None
@@ -81,7 +91,25 @@ class Contained:
         Raises:
             ScanError: the page cannot be drawn, or not within the limits.
         """
-        return self._ask(file, _Render(limits, page, dpi, pages), limits.page_seconds)[1]
+        return self._ask([file], _Render(limits, page, dpi, pages), limits.page_seconds)[1]
+
+    def write_searchable(
+        self, file: BinaryIO, text: BinaryIO, out: BinaryIO, dpi: int, limits: Limits, pages: int
+    ) -> None:
+        """Write a scan as a searchable PDF; see `jobs.text_layer.write_searchable`.
+
+        Args:
+            file: the scan.
+            text: a file with the text of its pages, a list of `PageText` in JSON.
+            out: the file to write.
+            dpi: at which the pixels of a PDF's pages are counted.
+            limits: what is refused.
+            pages: how many pages the scan has.
+
+        Raises:
+            ScanError: a page cannot be opened.
+        """
+        self._ask([file, text, out], _Searchable(limits, dpi), pages * limits.page_seconds)
 
     def close(self) -> None:
         """End the child."""
@@ -89,12 +117,14 @@ class Contained:
             self._child.end()
             self._child = None
 
-    def _ask(self, file: BinaryIO, request: _Request, seconds: float) -> tuple[_Answer, NDArray[np.uint8]]:
+    def _ask(
+        self, files: Sequence[BinaryIO], request: _Request, seconds: float
+    ) -> tuple[_Answer, NDArray[np.uint8]]:
         if self._child and not self._child.is_alive():
             self.close()  # It died after its last answer: this file is not to blame.
         self._child = self._child or _Child()
         try:
-            answer, pixels = self._child.ask(file, request, seconds)
+            answer, pixels = self._child.ask(files, request, seconds)
         except TimeoutError as error:
             self.close()
             raise ScanError(
@@ -159,10 +189,13 @@ class _Child:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, file: BinaryIO, request: _Request, seconds: float) -> tuple[_Answer, NDArray[np.uint8]]:
+    def ask(
+        self, files: Sequence[BinaryIO], request: _Request, seconds: float
+    ) -> tuple[_Answer, NDArray[np.uint8]]:
         """Raises TimeoutError where it takes too long, ConnectionError or EOFError where the child died."""
         self._socket.settimeout(seconds)
-        socket.send_fds(self._socket, [msgspec.json.encode(request)], [file.fileno()])
+        handles = [file.fileno() for file in files]
+        socket.send_fds(self._socket, [msgspec.json.encode(request)], handles)
         line = self._answers.readline()
         if not line:
             raise EOFError
@@ -184,36 +217,48 @@ class _Child:
 def _serve(connection: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # The page at work is finished; the socket says when to end.
-    requests: queue.SimpleQueue[tuple[_Request, BinaryIO]] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[tuple[_Request, list[BinaryIO]]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, requests), daemon=True).start()
     while True:
-        request, file = requests.get()
-        with file:
-            answer, pixels = _answered(request, file)
+        request, files = requests.get()
+        with contextlib.ExitStack() as stack:
+            for file in files:
+                stack.enter_context(file)
+            answer, pixels = _answered(request, files)
         connection.sendall(msgspec.json.encode(answer) + b"\n")
         if pixels is not None:
             connection.sendall(pixels.data.cast("B"))
 
 
-def _listen(connection: socket.socket, requests: queue.SimpleQueue[tuple[_Request, BinaryIO]]) -> None:
+def _listen(connection: socket.socket, requests: queue.SimpleQueue[tuple[_Request, list[BinaryIO]]]) -> None:
     """Take requests while the main thread is at work, so that the child ends when nobody waits for it."""
     while True:
         try:
-            message, files, _, _ = socket.recv_fds(connection, _LONGEST, 1)
+            message, handles, _, _ = socket.recv_fds(connection, _LONGEST, len(_MODES))
         except OSError:
             os._exit(0)  # The asker died with an answer unread.
-        if not files:
+        if not handles:
             os._exit(0)
-        requests.put((msgspec.json.decode(message, type=_Request), os.fdopen(files[0], "rb")))
+        files = [os.fdopen(handle, mode) for handle, mode in zip(handles, _MODES, strict=False)]
+        requests.put((msgspec.json.decode(message, type=_Request), cast(list[BinaryIO], files)))
 
 
-def _answered(request: _Request, file: BinaryIO) -> tuple[_Answer, NDArray[np.uint8] | None]:
+def _answered(request: _Request, files: Sequence[BinaryIO]) -> tuple[_Answer, NDArray[np.uint8] | None]:
     from jobs.scans import count_pages, render
+    from jobs.text_layer import PageText, write_searchable
 
+    file, *others = files
     bound_memory(request.limits.memory)
     try:
         if isinstance(request, _Count):
             return _Answer(pages=count_pages(file, request.limits)), None
+        if isinstance(request, _Searchable):
+            text, out = others
+            text.seek(0)
+            pages = msgspec.json.decode(text.read(), type=list[PageText])
+            write_searchable(file, pages, out, request.dpi, request.limits)
+            out.flush()
+            return _Answer(), None
         pixels = render(file, request.page, request.dpi, request.limits, request.pages)
         return _Answer(shape=(pixels.shape[0], pixels.shape[1])), pixels
     except ScanError as error:

@@ -309,6 +309,18 @@ def corrected(reading: PageReading, corrections: dict[tuple[int, int], Correctio
     return msgspec.structs.replace(reading, lines=tuple(lines))
 
 
+def settled(reading: PageReading, corrections: dict[tuple[int, int], Correction]) -> PageReading:
+    """Return a page as `corrected`, without what is no letter by that, and lines of nothing else."""
+    if not corrections:
+        return reading
+    now = corrected(reading, corrections)
+    lines = (
+        msgspec.structs.replace(line, letters=tuple(letter for letter in line.letters if letter.letter))
+        for line in now.lines
+    )
+    return msgspec.structs.replace(now, lines=tuple(line for line in lines if line.letters))
+
+
 def _letter(reading: PageReading, line: int, position: int) -> Letter | None:
     if 1 <= line <= len(reading.lines) and 1 <= position <= len(reading.lines[line - 1].letters):
         return reading.lines[line - 1].letters[position - 1]

@@ -10,7 +10,7 @@ LettermillError            3
 ├── ModelProblem           7   a model file is missing, damaged or of another kind
 ├── ResultsNotWritable     8   the result folder does not take files
 ├── MissingExtra           9   a command needs an optional part that is not installed
-├── BadData               10   a truth file, a word list or a training set cannot be used
+├── BadData               10   a truth file, a word list, a template or a training set cannot be used
 ├── TimedOut              11   `wait --timeout` ended before the job did
 ├── Unforeseen            12   Lettermill itself failed
 ├── InstallationProblem   13   `doctor` found something wrong
@@ -94,7 +94,7 @@ class MissingExtra(LettermillError):
 
 
 class BadData(LettermillError):
-    """A truth file, a word list or a training set cannot be used."""
+    """A truth file, a word list, a template or a training set cannot be used."""
 
     exit_status = 10
 
@@ -139,6 +139,7 @@ class ErrorCode(StrEnum):
     OUTSIDE = "OUTSIDE"
     SCAN_GONE = "SCAN_GONE"
     SCAN_CHANGED = "SCAN_CHANGED"
+    FORM_NOT_FOUND = "FORM_NOT_FOUND"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
     TIMEOUT = "TIMEOUT"
     WORKER_LOST = "WORKER_LOST"

@@ -6,6 +6,7 @@ OUT/JOB_ID/
   cancelled.json      there while the job is stopped: when and why
   model/              the network and its card: a job keeps its model
   lexicon.txt         the word list, where there is one: a job keeps it as well
+  template/           the form's template with its blank and word lists, where there is one
   manifest.jsonl      a line a page
   pages/ab/ID.json         the reading of a page
   pages/ab/ID.failed.json  why a page has none
@@ -28,7 +29,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import msgspec
 
@@ -49,12 +50,17 @@ from jobs.readings import PageReading, from_bytes, to_bytes
 from jobs.settings import Settings
 from jobs.word_list import WordList
 
+if TYPE_CHECKING:  # Few jobs have one, and checking it takes more than the rest.
+    from jobs.template import Template
+
 VERSION = importlib.metadata.version("lettermill")
 
 MAX_ATTEMPTS = 3
 """A page that was begun this often without a result is quarantined."""
 
 LEXICON_FILE = "lexicon.txt"
+
+TEMPLATE_FOLDER, TEMPLATE_FILE = "template", "template.toml"
 
 JOB_FILE = "job.json"
 
@@ -430,6 +436,26 @@ class Job:
                 "Delete the job folder and submit the scans again.",
             )
         return words
+
+    @functools.cached_property
+    def template(self) -> Template | None:
+        """The job's own copy of its template; None where it has none.
+
+        Raises:
+            BadData: it is missing, or not the one that the job was made with.
+        """
+        if self.settings.template is None:
+            return None
+        from jobs.template import read_template
+
+        path = self.path / TEMPLATE_FOLDER / TEMPLATE_FILE
+        template = read_template(path)
+        if template.digest != self.settings.template:
+            raise BadData(
+                f"the template {shown(path)} is not the one that the job was made with",
+                "Delete the job folder and submit the scans again.",
+            )
+        return template
 
     def forget_results(self, *, failures: bool = False, codes: frozenset[ErrorCode] = frozenset()) -> int:
         """Delete results, so that their pages are read again: damaged files always, others as asked.

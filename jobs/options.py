@@ -107,6 +107,17 @@ def workers_option(command: _Command) -> _Command:
     )(command)
 
 
+def accept_at_option(command: _Command) -> _Command:
+    """Add the option that says how right the letters that are not flagged are to be."""
+    return click.option(
+        "--accept-at",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        metavar="RATE",
+        help="Flag letters so that the others are expected to be right at this rate, as 0.995; see "
+        f"docs/flagging.md.  [default: those below a confidence of {_DEFAULTS.flag_below}]",
+    )(command)
+
+
 def root_options(command: _Command) -> _Command:
     """Add the options that say what workers elsewhere see."""
     for option, variable, what in (
@@ -163,6 +174,12 @@ def reading_options(command: _Command) -> _Command:
             type=FOLDER,
             metavar="FILE",
             help="Words that may stand on the pages, one a line: lines.csv reports what they make of a line.",
+        ),
+        click.option(
+            "--template",
+            type=FOLDER,
+            metavar="FILE.toml",
+            help="The form that every page is: its fields are read into fields.csv.",
         ),
         click.option(
             "--max-megapixels",

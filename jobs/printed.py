@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from jobs.collect import FIELDS_FILE
 from jobs.files import shown
 from jobs.mistakes import SEGMENTATION, Kind
 from jobs.readings import Status
-from jobs.report import quality_advice
+from jobs.report import expected, flagged_for, quality_advice
 from jobs.score import Score
 from jobs.summary import Summary
 
@@ -33,7 +34,11 @@ def summary_text(summary: Summary) -> str:
     rows.append(("letters", str(summary.letters)))
     if summary.letters:
         share = summary.flagged_letters / summary.letters
-        rows.append(("to look at", f"{summary.flagged_letters} letters ({share:.1%})"))
+        rows.append(
+            ("to look at", f"{summary.flagged_letters} letters ({share:.1%}), {flagged_for(summary)}")
+        )
+        if summary.unflagged_letters:
+            rows.append(("the others", f"{summary.unflagged_letters} letters, {expected(summary)}"))
         rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
     if reviewed := summary.reviewed.letters:
         rows.append(("reviewed", f"{reviewed} letters, {summary.reviewed.corrected} of them corrected"))
@@ -60,7 +65,8 @@ def summary_text(summary: Summary) -> str:
     for damaged in summary.damaged[:_FAILURES_SHOWN]:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
     text += summary.reviewed.unused
-    text += ["", f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
+    fields = [f"fields      {folder}/{FIELDS_FILE}"] if summary.job.settings.template else []
+    text += ["", *fields, f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
     return "\n".join(text)
 
 

@@ -7,7 +7,9 @@ job of 200,000 pages is collected in seconds and nothing malformed gets past it.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from enum import StrEnum
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -78,11 +80,15 @@ class LineReading(msgspec.Struct, frozen=True, gc=False):
         box: where it stands on the scan.
         letters: its letters in reading order.
         lexicon_text: the line as the job's word list explains it; empty where the job has none.
+        field: name of the form's field that it fills; empty where the job has no template.
+        confidence: of a field, how sure it is that all of its letters are right (0–1).
     """
 
     box: Box
     letters: Annotated[tuple[Letter, ...], msgspec.Meta(min_length=1)]
     lexicon_text: str = ""
+    field: str = ""
+    confidence: float | None = None
 
     @property
     def text(self) -> str:
@@ -96,6 +102,11 @@ class LineReading(msgspec.Struct, frozen=True, gc=False):
                 word = letter.word
                 parts.append(char)
         return "".join(parts)
+
+    @property
+    def words(self) -> tuple[tuple[Letter, ...], ...]:
+        """The letters of each word."""
+        return tuple(tuple(letters) for _, letters in itertools.groupby(self.letters, key=attrgetter("word")))
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False):
@@ -128,6 +139,8 @@ class PageReading(msgspec.Struct, frozen=True, gc=False):
         error: the same for a person.
         lines: the lines in reading order.
         skew_degrees: how far the lines of text were turned; positive where they fall to the right.
+        width: of the page in pixels; None where it could not be opened, and in results of early versions.
+        height: of the page in pixels; as `width`.
         quality: codes about the scan's quality, the gravest first.
         measured: the numbers behind the codes.
         seconds: time from opening the scan to the reading; may differ from run to run.
@@ -143,6 +156,8 @@ class PageReading(msgspec.Struct, frozen=True, gc=False):
     error: str = ""
     lines: tuple[LineReading, ...] = ()
     skew_degrees: float = 0.0
+    width: int | None = None
+    height: int | None = None
     quality: tuple[str, ...] = ()
     measured: Measured = Measured()
     seconds: float = 0.0

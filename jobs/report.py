@@ -1,6 +1,7 @@
-"""The page summary.html: what was read, what failed and why, and the least certain letters to look at.
+"""The page summary.html: a batch's story, and what to look at first; and the drawings that it links to.
 
-The page needs nothing but itself: pictures are data URIs, there are no scripts and no requests.
+The page needs nothing but itself: pictures are data URIs, there are no scripts and no requests. The worst
+pages are drawn into overlays/.
 """
 
 from __future__ import annotations
@@ -9,21 +10,25 @@ import base64
 import dataclasses
 import datetime as dt
 import io
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.errors import ErrorCode, ScanError
+from jobs.errors import BadData, ErrorCode, ScanError
 from jobs.files import shown
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
+from jobs.overlay import draw, to_png
 from jobs.readings import Box
 from jobs.scans import open_unchanged, read_page
-from jobs.summary import HISTOGRAM_BINS, Doubtful, Summary
+from jobs.summary import HISTOGRAM_BINS, SECONDS, Doubtful, Summary, WorstPage
 
 if TYPE_CHECKING:
+    import PIL.Image
     from jinja2 import Environment
 
 ADVICE: dict[ErrorCode, tuple[str, str]] = {
@@ -72,6 +77,10 @@ ADVICE: dict[ErrorCode, tuple[str, str]] = {
     ErrorCode.SCAN_CHANGED: (
         "The file has changed since the job was made.",
         "Give the same command again: the new file is read.",
+    ),
+    ErrorCode.FORM_NOT_FOUND: (
+        "The page is not the form of the template, or not enough of its print can be seen.",
+        "Look whether it is another form or edition; else scan the whole sheet again, flat and sharp.",
     ),
     ErrorCode.OUT_OF_MEMORY: (
         "The page needs more memory than there is, or than a page of --max-megapixels may take.",
@@ -143,6 +152,34 @@ class Picture:
     missing: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Drawing:
+    """A page to look at.
+
+    Attributes:
+        page: the page.
+        thumbnail: its drawing, small, as a data URI; empty where there is none.
+        overlay: the path of the drawing below the job folder.
+        missing: why there is no drawing.
+    """
+
+    page: WorstPage
+    thumbnail: str
+    overlay: str
+    missing: str
+
+
+FAILURES_SHOWN = 24
+"""Pages without a reading that the page names: more would hide what comes after them."""
+
+OVERLAYS = "overlays"
+"""The folder of the drawings in the job folder."""
+
+_LETTER_PICTURE = (160, 160)
+_THUMBNAIL = (420, 300)
+_THUMBNAIL_QUALITY = 60
+
+
 def pages(room: str) -> Environment:
     """Return what fills a room's templates: all text is escaped, and an unknown name is an error."""
     import jinja2
@@ -158,23 +195,84 @@ def pages(room: str) -> Environment:
     return environment
 
 
-def to_html(summary: Summary) -> str:
-    """Return the page; the scans of the least certain letters are opened for their pictures."""
+def write_overlays_and_page(summary: Summary) -> str:
+    """Write the drawings of the worst pages into the job's folder, and return the page that links to them.
+
+    Raises:
+        ResultsNotWritable: the job folder does not take the drawings.
+    """
+    pictures, drawings = _look(summary.job, summary.doubtful, summary.worst_pages)
+    expectation, no_list = _expectation(summary)
     environment = pages("jobs")
     environment.filters.update(shown=shown, visible=visible, percent=_percent, moment=_moment)
     codes = [(code, count, *ADVICE[ErrorCode(code)]) for code, count in summary.by_error_code.items()]
     quality = [(code, count, *quality_advice(code)) for code, count in summary.by_quality.items()]
-    width = 100 // HISTOGRAM_BINS
-    bins = [(f"{width * bin_}–{width * (bin_ + 1)}", count) for bin_, count in enumerate(summary.histogram)]
     return environment.get_template("summary.html.j2").render(
         summary=summary,
         job=summary.job,
         scan_root=shown(summary.job.scan_root),
         codes=codes,
+        failures=summary.failures[:FAILURES_SHOWN],
         quality=quality,
-        bins=bins,
-        pictures=_pictures(summary.job, summary.doubtful),
+        flagged_for=flagged_for(summary),
+        expected=expected(summary) if summary.unflagged_letters else "",
+        bins=_binned(summary.histogram),
+        scan_bins=_binned(summary.scan_histogram),
+        doubts=[
+            (char, round(100 * (1 - summary.letter_confidence[char]), 1) if count else 0)
+            for char, count in summary.letter_counts.items()
+        ],
+        expectation=expectation,
+        no_list=no_list,
+        seconds=list(zip(_SECONDS_NAMES, summary.seconds_histogram, strict=True)),
+        pictures=pictures,
+        drawings=drawings,
     )
+
+
+def flagged_for(summary: Summary) -> str:
+    """Return why letters are flagged, for a sentence that says how many."""
+    if summary.flagging.below is None:
+        return f"as no letter is sure enough for {summary.flagging.accept_at}"
+    return f"those below a confidence of {summary.flagging.below}"
+
+
+def expected(summary: Summary) -> str:
+    """Return what is expected of the letters that are not flagged, for a sentence that says how many."""
+    wrong = "less than one" if summary.expected_wrong < 0.5 else f"about {summary.expected_wrong:,.0f}"
+    return f"{wrong} expected to be wrong ({summary.expected_right:.2%} right)"
+
+
+def _binned(counts: Sequence[int]) -> list[tuple[str, int]]:
+    """Name the bins in percent; empty ones of the lower half are left out up to the first that is not."""
+    width = 100 // HISTOGRAM_BINS
+    bins = [(f"{width * bin_}–{width * (bin_ + 1)}", count) for bin_, count in enumerate(counts)]
+    filled = next((bin_ for bin_, count in enumerate(counts) if count), 0)
+    return bins[min(filled, HISTOGRAM_BINS // 2) :]
+
+
+_SECONDS_NAMES = (
+    f"under {SECONDS[0]:g}",
+    *(f"{low:g}–{high:g}" for low, high in itertools.pairwise(SECONDS)),
+    f"over {SECONDS[-1]:g}",
+)
+
+
+def _expectation(summary: Summary) -> tuple[dict[str, float], str]:
+    """Return how often each character would be read if the pages held the words of the job's list.
+
+    Without a list nothing is expected: names, codes and forms have the letters of no language.
+
+    Returns:
+        Counts by character, empty where nothing is expected; and why a list that there is cannot be used.
+    """
+    try:
+        words = summary.job.lexicon
+        counts = Counter("".join(entry.letters for entry in words.entries()) if words else "")
+    except BadData as error:
+        return {}, error.what
+    whole = max(1, counts.total())
+    return {char: summary.letters * count / whole for char, count in counts.items()}, ""
 
 
 def quality_advice(code: str) -> tuple[str, str]:
@@ -195,19 +293,38 @@ def _moment(iso: str) -> str:
     return dt.datetime.fromisoformat(iso).astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _pictures(job: Job, letters: Iterable[Doubtful]) -> list[Picture]:
-    """Cut out the letters; each page is opened once, and one page is in memory at a time."""
-    letters = list(letters)
-    sources: dict[Doubtful, Picture] = {}
-    for entry in dict.fromkeys(letter.entry for letter in letters):
-        here = [letter for letter in letters if letter.entry == entry]
+def _look(
+    job: Job, letters: Sequence[Doubtful], worst: Sequence[WorstPage]
+) -> tuple[list[Picture], list[Drawing]]:
+    """Cut out letters and draw pages; each page is opened once, and one page is in memory at a time."""
+    folder = job.path / OVERLAYS
+    old = set(folder.files()) if folder.is_folder() else set()
+    if worst:
+        folder.make()
+    pictures: dict[Doubtful, Picture] = {}
+    drawings: dict[str, Drawing] = {}
+    for entry in dict.fromkeys([*(page.entry for page in worst), *(letter.entry for letter in letters)]):
+        of_page = [letter for letter in letters if letter.entry == entry]
+        to_draw = [page for page in worst if page.entry == entry]
         try:
             pixels = _pixels(job, entry)
         except ScanError as error:
-            sources.update({letter: Picture(letter, "", error.message) for letter in here})
-        else:
-            sources.update({letter: _picture(letter, pixels) for letter in here})
-    return [sources[letter] for letter in letters]
+            pictures.update({letter: Picture(letter, "", error.message) for letter in of_page})
+            for page in to_draw:
+                drawings[entry.id] = Drawing(page, "", "", error.message)
+            continue
+        pictures.update({letter: _picture(letter, pixels) for letter in of_page})
+        for page in to_draw:
+            name = f"{entry.id}.png"
+            drawing = draw(pixels, page.lines)
+            (folder / name).write(to_png(drawing))
+            old.discard(name)
+            drawing.thumbnail(_THUMBNAIL)
+            thumbnail = _data_uri(drawing, "JPEG", quality=_THUMBNAIL_QUALITY)
+            drawings[entry.id] = Drawing(page, thumbnail, f"{OVERLAYS}/{name}", "")
+    for name in old:
+        (folder / name).unlink(missing_ok=True)
+    return [pictures[letter] for letter in letters], [drawings[page.entry.id] for page in worst]
 
 
 def _pixels(job: Job, entry: ManifestEntry) -> NDArray[np.uint8]:
@@ -223,7 +340,11 @@ def _picture(letter: Doubtful, pixels: NDArray[np.uint8]) -> Picture:
     crop = _crop(letter.letter.box, pixels)
     if crop.size == 0:
         return Picture(letter, "", "the letter's place lies outside of the scan")
-    return Picture(letter, _data_uri(crop), "")
+    import PIL.Image
+
+    picture = PIL.Image.fromarray(crop)
+    picture.thumbnail(_LETTER_PICTURE)
+    return Picture(letter, _data_uri(picture, "PNG", optimize=True), "")
 
 
 def _crop(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -232,11 +353,7 @@ def _crop(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels[top : max(box.y + box.height + margin, 0), left : max(box.x + box.width + margin, 0)]
 
 
-def _data_uri(pixels: NDArray[np.uint8]) -> str:
-    import PIL.Image
-
-    picture = PIL.Image.fromarray(pixels)
-    picture.thumbnail((160, 160))
+def _data_uri(picture: PIL.Image.Image, kind: str, **how: Any) -> str:
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    picture.save(file, kind, **how)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

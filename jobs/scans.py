@@ -37,7 +37,7 @@ DOCUMENT_SUFFIXES = TIFF_SUFFIXES | PDF_SUFFIXES
 SCAN_SUFFIXES = RASTER_SUFFIXES | DOCUMENT_SUFFIXES
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF")
-_POINTS_PER_INCH = 72
+POINTS_PER_INCH = 72
 _MOST_METADATA = 16 << 20
 """Bytes of a PNG's colour profile or text. Pillow's own limit of 1 MB refuses honest profiles of scanners."""
 
@@ -112,7 +112,7 @@ def open_scan(root: Path | Place, scan: str, limits: Limits) -> Iterator[tuple[B
         ScanError: it is gone, outside of the root, no regular file, may not be read, or is too large to be
             fetched from an object store.
     """
-    with _disk_errors():
+    with disk_errors():
         file, size, mtime_ns = place(root).open_below(scan, limits.max_megabytes * 1e6)
     with file:
         if os.fstat(file.fileno()).st_size < size:
@@ -151,12 +151,12 @@ def open_file(path: Path) -> BinaryIO:
     Raises:
         ScanError: it is missing, no regular file, or may not be read.
     """
-    with _disk_errors():
+    with disk_errors():
         return regular(os.open(path, READ))
 
 
 @contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
     """Turn the disk's errors into `ScanError`."""
     try:
         yield
@@ -187,11 +187,11 @@ def count_pages(scan: Path | BinaryIO, limits: Limits) -> int:
     if isinstance(scan, Path):
         with open_file(scan) as file:
             return count_pages(file, limits)
-    with _disk_errors():
-        if _is_pdf(scan):
-            with _open_pdf(scan) as document:
+    with disk_errors():
+        if is_pdf(scan):
+            with open_pdf(scan) as document:
                 return _checked_count(len(document), None, limits)
-        with _open_image(scan) as image, _decoding():
+        with _open_image(scan) as image, decoding():
             return _checked_count(_frames(image, limits), None, limits)
 
 
@@ -218,12 +218,12 @@ def read_page(
     if isinstance(scan, Path):
         with open_file(scan) as file:
             return read_page(file, page, dpi, limits, pages)
-    with _disk_errors():
+    with disk_errors():
         size = os.fstat(scan.fileno()).st_size
         if size == 0:
             raise ScanError(ErrorCode.EMPTY_FILE, "the file is empty (0 bytes): scan the page again")
         _check_bytes(size, limits)
-        if _is_pdf(scan):
+        if is_pdf(scan):
             return contained().render(scan, page, dpi, limits, pages)
         return _decode(scan, page, limits, pages)
 
@@ -237,29 +237,49 @@ def _check_bytes(size: int, limits: Limits) -> None:
         )
 
 
-def _is_pdf(file: BinaryIO) -> bool:
+def is_pdf(file: BinaryIO) -> bool:
+    """Say whether a file is a PDF, by its start."""
     file.seek(0)
     return b"%PDF-" in file.read(1024)
 
 
 def _decode(file: BinaryIO, page: int, limits: Limits, pages: int | None) -> NDArray[np.uint8]:
     from PIL import ImageOps
+
+    with open_image(file, page, limits, pages) as image, decoding():
+        return grey(ImageOps.exif_transpose(image))
+
+
+@contextlib.contextmanager
+def open_image(file: BinaryIO, page: int, limits: Limits, pages: int | None = None) -> Iterator[Image]:
+    """Decode a page of an image file.
+
+    Args and errors are those of `read_page`.
+
+    Yields:
+        The picture as it is stored, before EXIF rotation.
+    """
+    with _open_image(file) as image:
+        with decoding():
+            _load(image, page, limits, pages)
+        yield image
+
+
+def _load(image: Image, page: int, limits: Limits, pages: int | None) -> None:
     from PIL.TiffImagePlugin import TiffImageFile
 
-    with _open_image(file) as image, _decoding():
-        if isinstance(image, TiffImageFile):
-            _checked_count(_frames(image, limits), pages, limits)
-        if page > 1:
-            try:
-                image.seek(page - 1)
-            except EOFError as error:
-                raise _no_such_page(page) from error
-        _check_pixels("page", *image.size, limits)
-        if isinstance(image, TiffImageFile):
-            width, height = (int(image.tag_v2.get(tag, 0)) for tag in _TILE)  # May be larger than the page.
-            _check_pixels("tile of the page", width, height, limits)
-        image.load()
-        return grey(ImageOps.exif_transpose(image))
+    if isinstance(image, TiffImageFile):
+        _checked_count(_frames(image, limits), pages, limits)
+    if page > 1:
+        try:
+            image.seek(page - 1)
+        except EOFError as error:
+            raise _no_such_page(page) from error
+    _check_pixels("page", *image.size, limits)
+    if isinstance(image, TiffImageFile):
+        width, height = (int(image.tag_v2.get(tag, 0)) for tag in _TILE)  # May be larger than the page.
+        _check_pixels("tile of the page", width, height, limits)
+    image.load()
 
 
 def _frames(image: Image, limits: Limits) -> int:
@@ -274,7 +294,7 @@ def _frames(image: Image, limits: Limits) -> int:
 
 
 @contextlib.contextmanager
-def _decoding() -> Iterator[None]:
+def decoding() -> Iterator[None]:
     """Turn whatever an image decoder raises over damaged bytes into a `ScanError`.
 
     Decoders meet their bytes unprepared: KeyError, struct.error, AttributeError and others were all seen.
@@ -291,7 +311,7 @@ def _decoding() -> Iterator[None]:
             raise  # The disk's error, not the decoder's, which seeks where no file can be.
         raise ScanError(
             ErrorCode.TRUNCATED,
-            f"the image is cut off or damaged ({_plain(error)}): copy or scan it again",
+            f"the image is cut off or damaged ({plain(error)}): copy or scan it again",
         ) from error
 
 
@@ -321,7 +341,7 @@ def _open_image(file: BinaryIO) -> Image:
     PIL.Image.MAX_IMAGE_PIXELS = None  # Limits.max_megapixels decides, with a message that names its option.
     PIL.PngImagePlugin.MAX_TEXT_CHUNK = _MOST_METADATA
     try:
-        with _decoding():
+        with decoding():
             return PIL.Image.open(file, formats=_FORMATS)
     except ScanError as error:
         raise ScanError(
@@ -333,15 +353,22 @@ def _open_image(file: BinaryIO) -> Image:
 
 def grey(image: Image) -> NDArray[np.uint8]:
     """Return a picture's grey values, uint8 h×w, as they show on paper where it is transparent."""
+    return np.asarray(on_paper(image).convert("L"))
+
+
+def on_paper(image: Image) -> Image:
+    """Return a picture with 8 bits a colour, as it shows on paper where it is transparent."""
     if image.mode.startswith(("I", "F")):
-        return _eight_bits(np.asarray(image))
+        import PIL.Image
+
+        return PIL.Image.fromarray(_eight_bits(np.asarray(image)))
     if "A" in image.getbands() or "transparency" in image.info:
         import PIL.Image
 
         rgba = image.convert("RGBA")
         paper = PIL.Image.new("RGBA", rgba.size, _paper_behind(rgba))
-        image = PIL.Image.alpha_composite(paper, rgba)
-    return np.asarray(image.convert("L"))
+        return PIL.Image.alpha_composite(paper, rgba)
+    return image
 
 
 def _paper_behind(image: Image) -> str:
@@ -368,13 +395,13 @@ def render(file: BinaryIO, page: int, dpi: int, limits: Limits, pages: int | Non
     """
     import pypdfium2
 
-    with _disk_errors(), _open_pdf(file) as document, _decoding():
+    with disk_errors(), open_pdf(file) as document, decoding():
         _checked_count(len(document), pages, limits)
         if page > len(document):
             raise _no_such_page(page)
         try:
             sheet = document[page - 1]
-            scale = dpi / _POINTS_PER_INCH
+            scale = dpi / POINTS_PER_INCH
             width, height = sheet.get_size()
             _check_pixels("page", round(width * scale), round(height * scale), limits)
             images = list(sheet.get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]))
@@ -390,11 +417,16 @@ def render(file: BinaryIO, page: int, dpi: int, limits: Limits, pages: int | Non
         except pypdfium2.PdfiumError as error:
             raise ScanError(
                 ErrorCode.TRUNCATED,
-                f"page {page} of the PDF is damaged ({_plain(error)}): make the PDF again",
+                f"page {page} of the PDF is damaged ({plain(error)}): make the PDF again",
             ) from error
 
 
-def _open_pdf(file: BinaryIO) -> Any:
+def open_pdf(file: BinaryIO) -> Any:
+    """Open a PDF (pypdfium2.PdfDocument); to be called in a process of its own (`jobs.contained`).
+
+    Raises:
+        ScanError: it is damaged or asks for a password.
+    """
     import pypdfium2
 
     try:
@@ -405,7 +437,7 @@ def _open_pdf(file: BinaryIO) -> Any:
                 ErrorCode.PASSWORD, "the PDF asks for a password: save a copy without one and run again"
             ) from error
         raise ScanError(
-            ErrorCode.NOT_AN_IMAGE, f"the PDF is damaged ({_plain(error)}): make it again"
+            ErrorCode.NOT_AN_IMAGE, f"the PDF is damaged ({plain(error)}): make it again"
         ) from error
     if len(document) > os.fstat(file.fileno()).st_size:
         raise ScanError(
@@ -423,5 +455,6 @@ def _check_pixels(what: str, width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _plain(error: Exception) -> str:
+def plain(error: Exception) -> str:
+    """Return a library's message in one line."""
     return str(error).strip().split("\n")[0][:200]

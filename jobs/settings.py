@@ -74,6 +74,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lexicon: str | None = None
     """Digest of the word list that lines are read with a second time; None for none."""
 
+    template: str | None = None
+    """Digest of the template whose fields are read; None where all that is on a page is read."""
+
     limits: Limits = Limits()
 
     @property
@@ -90,6 +93,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain values."""
         values: dict[str, Any] = msgspec.to_builtins(self)
+        if self.template is None:  # Such a job is what it was before there were templates, in its name too.
+            del values["template"]
         return values
 
     @classmethod

@@ -14,13 +14,14 @@ import msgspec
 
 from jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ResultsNotWritable, UsageProblem
 from jobs.files import shown
-from jobs.job import JOB_FILE, LEXICON_FILE, VERSION, Job, Roots, locked
+from jobs.job import JOB_FILE, LEXICON_FILE, TEMPLATE_FILE, TEMPLATE_FOLDER, VERSION, Job, Roots, locked
 from jobs.manifest import ManifestEntry, digest
 from jobs.models import CARD_FILE, MODEL_FILE, Model
 from jobs.page_count import PageCounter
 from jobs.places import Place, place
 from jobs.scans import DOCUMENT_SUFFIXES, find_scans
 from jobs.settings import Settings
+from jobs.template import Template
 from jobs.word_list import WordList
 
 
@@ -52,6 +53,7 @@ def submit(
     lexicon: WordList | None = None,
     max_failures: int | None = None,
     only: Sequence[str] | None = None,
+    template: Template | None = None,
 ) -> Submission:
     """Make the job of a folder of scans, or reopen it, and write its manifest.
 
@@ -70,6 +72,7 @@ def submit(
         lexicon: the words that lines are read with a second time.
         max_failures: stop the job when more pages than this have failed; None for never.
         only: read these scans (paths below the folder) instead of all that lie there.
+        template: the form whose fields are read.
 
     Raises:
         UsageProblem: the folder cannot be listed, or one of the two lies outside of its root, or OUT lies
@@ -87,7 +90,11 @@ def submit(
     roots.below(roots.scans, folder, "--scans")
     roots.below(roots.results, out, "--results")
     model.check_knows(settings.characters)
-    settings = msgspec.structs.replace(settings, lexicon=lexicon.digest if lexicon else None)
+    settings = msgspec.structs.replace(
+        settings,
+        lexicon=lexicon.digest if lexicon else None,
+        template=template.digest if template else None,
+    )
     scans, other_files = (only, 0) if only is not None else find_scans(folder)
 
     identity = client_token or os.fsencode(str(folder)).decode("utf-8", "backslashreplace")
@@ -100,12 +107,12 @@ def submit(
         with locked(path):
             reopened = (path / JOB_FILE).exists()
             if not reopened:
-                _make_job(path, settings, model, folder, lexicon)
+                _make_job(path, settings, model, folder, lexicon, template)
             job = dataclasses.replace(
                 Job.open(path), settings=settings, scan_root=str(folder), max_failures=max_failures
             )
             if reopened:
-                job.model.network, job.lexicon  # noqa: B018 - the copies must be whole before pages are queued
+                job.model.network, job.lexicon, job.template  # noqa: B018 - the copies must be whole before pages are queued
             job = job.placed(roots, shared)
             job.uncancel()
             if reopened and job.manifest_path.exists():
@@ -128,12 +135,23 @@ def _lies_in(inner: Place, folder: Place) -> bool:
     return True
 
 
-def _make_job(path: Place, settings: Settings, model: Model, folder: Place, lexicon: WordList | None) -> None:
-    """Write a new job's copies of its model and word list, and job.json last: what has that is a job."""
+def _make_job(
+    path: Place,
+    settings: Settings,
+    model: Model,
+    folder: Place,
+    lexicon: WordList | None,
+    template: Template | None,
+) -> None:
+    """Write a new job's copies of what it reads with, and job.json last: what has that is a job."""
     (path / "model" / MODEL_FILE).write(model.network)
     (path / "model" / CARD_FILE).write(model.folder.read(CARD_FILE))
     if lexicon:
         (path / LEXICON_FILE).write(lexicon.content)
+    if template:
+        for name, content in template.files.items():
+            (path / TEMPLATE_FOLDER / name).write(content)
+        (path / TEMPLATE_FOLDER / TEMPLATE_FILE).write(template.content)
     Job(
         path=path,
         settings=settings,

@@ -36,6 +36,7 @@ from jobs.readings import PageReading
 from jobs.scans import find_scans
 from jobs.settings import Settings
 from jobs.submit import submit
+from jobs.template import Template
 from jobs.then import run_then
 from jobs.word_list import WordList
 
@@ -63,9 +64,11 @@ class Plan:
         settings: how to read.
         model: with what to read.
         lexicon: the words that lines are read with a second time.
+        template: the form whose fields are read.
         roots: what the workers see.
         shared: whether workers elsewhere read.
         read: reads the unfinished pages of a job, and returns when that is done.
+        accept_at: how right the letters that are not flagged are to be, as `jobs.collect.collect` takes it.
         then: the words of a command to run after each batch.
     """
 
@@ -77,9 +80,11 @@ class Plan:
     settings: Settings
     model: Model
     lexicon: WordList | None
+    template: Template | None
     roots: Roots
     shared: bool
     read: Callable[[Job], None]
+    accept_at: float | None
     then: Sequence[str] | None
 
     def check(self) -> None:
@@ -181,7 +186,7 @@ def _work(plan: Plan, journal: Journal, batch: Batch) -> None:
     if not batch.collected:
         if job.tally().state == "unfinished":
             plan.read(job)
-        summary = collect(job)
+        summary = collect(job, plan.accept_at)
         _say(f"pages done: {summary.finished}, failed: {summary.failed}, see {shown(job.path)}/summary.html")
         journal.collected(batch)
     released = _sort_out(plan, batch, job)
@@ -218,6 +223,7 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
         plan.shared,
         plan.lexicon,
         only=there,
+        template=plan.template,
     )
     job = submission.job
     # A scan that was changed at this very moment is in the job as it is now: that is no new scan either.

@@ -117,22 +117,31 @@ def read_word_list(path: Path, characters: str) -> WordList:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BadData(f"cannot read the word list {shown(path)}: {error.strerror}", _NEXT_STEP) from error
-    if len(content) > MAX_BYTES:
-        raise BadData(
-            f"the word list {shown(path)} is larger than {MAX_BYTES // 2**20} megabytes", _NEXT_STEP
-        )
     words = WordList(path, content, characters)
+    check_word_list(words)
+    return words
+
+
+def check_word_list(words: WordList) -> None:
+    """Check the entries of a word list.
+
+    Raises:
+        BadData: the file is too large, has none or too many, or one of them cannot be used.
+    """
+    if len(words.content) > MAX_BYTES:
+        raise BadData(
+            f"the word list {shown(words.path)} is larger than {MAX_BYTES // 2**20} megabytes", _NEXT_STEP
+        )
     count = 0
     for entry in words.entries():
         count += 1
         if count > MAX_ENTRIES:
             raise BadData(
-                f"{shown(path)}, line {entry.line}: the list has more than {MAX_ENTRIES:,} words",
+                f"{shown(words.path)}, line {entry.line}: the list has more than {MAX_ENTRIES:,} words",
                 "Give the words that can stand on these pages: a list of all words tells nothing.",
             )
     if not count:
-        raise BadData(f"the word list {shown(path)} has no words", _NEXT_STEP)
-    return words
+        raise BadData(f"the word list {shown(words.path)} has no words", _NEXT_STEP)
 
 
 def plain(text: str) -> str:

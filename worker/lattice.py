@@ -159,18 +159,40 @@ class WordLattice:
             the letter and on those alike, each as much as the share of all readings that cut so: where
             there is one way to cut, it is the CNN's.
         """
-        cuts = self.posteriors()[:, :-1].sum(axis=1)
-        said = np.exp((self.scores[:, :-1] - self.scores[:, :-1].max(axis=1)[:, None]) / PROBABILITY_WEIGHT)
-        confidences = said * (cuts / said.sum(axis=1))[:, None]
         path = self.best_path()
+        cuts = self.posteriors()[:, :-1].sum(axis=1)
+        columns = self.scores[path, :-1].argmax(axis=1).tolist()
+        return path, self.ranked(list(zip(path, columns, strict=True)), self.scores[:, :-1], cuts, characters)
+
+    def ranked(
+        self,
+        letters: Sequence[tuple[int, int]],
+        scores: NDArray[np.float64],
+        cuts: NDArray[np.float64],
+        characters: str,
+    ) -> list[Ranking]:
+        """Rank what each letter of a reading may be.
+
+        Args:
+            letters: of each its candidate and its character, which becomes the first.
+            scores: float64, n×characters: log score of each candidate being each character.
+            cuts: float64, n: share of all readings in which each candidate is a letter.
+            characters: those that the scores are of.
+
+        Returns:
+            Of each letter the best three characters, see `reading`.
+        """
+        top = scores.max(axis=1, keepdims=True)
+        said = np.exp((scores - np.where(np.isfinite(top), top, 0)) / PROBABILITY_WEIGHT)
+        confidences = said * (cuts / np.maximum(said.sum(axis=1), LEAST_PROBABILITY))[:, None]
         rankings = []
-        for index in path:
-            column = int(self.scores[index, :-1].argmax())
+        for index, column in letters:
             near = confidences[self.alike(index)].sum(axis=0)
-            rest = [other for other in np.argsort(-near, kind="stable").tolist() if other != column]
+            order = np.argsort(-near, kind="stable").tolist()
+            rest = [other for other in order if other != column and near[other] > 0]
             chosen = [column, *rest[: CHOICES - 1]]
             rankings.append(tuple((characters[one], round(float(near[one]), 6)) for one in chosen))
-        return path, rankings
+        return rankings
 
     def alike(self, index: int) -> NDArray[np.intp]:
         """Return the candidates that share most pieces with one: other cuts of the same letter."""

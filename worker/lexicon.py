@@ -55,6 +55,8 @@ class Lexicon:
         for entry in words.entries():
             seen.setdefault(entry.letters.translate(codes).encode("latin-1"), (entry.begin, entry.end))
         spelled = sorted(seen)
+        self.characters = words.characters
+        """The characters whose scores the lattices must have."""
         self._size = len(spelled)
         self._content = words.content
         self._written = np.array([seen[word] for word in spelled], np.int32)

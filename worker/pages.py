@@ -39,6 +39,7 @@ from segmentation.values import Quality
 from worker.classifier import Classifier
 from worker.debug import Drawing, write_drawing
 from worker.events import AttemptsLost, Wire, page_end, timed
+from worker.forms import Form
 from worker.lexicon import Lexicon
 from worker.reading import read_lines
 
@@ -294,16 +295,22 @@ def _letters(
     scan = f"{job.scans_below}/{entry.scan}"
     with timed(stages, "decode"), open_unchanged(scans, scan, entry, settings.limits) as file:
         pixels = read_page(file, entry.page, settings.dpi, settings.limits, entry.pages)
-    classifier, lexicon = _classifier(job), _lexicon(job)
+    classifier, lexicon, form = _classifier(job), _lexicon(job), _form(job)
     drawing = Drawing(pixels) if debug else None
     with timed(stages, "read"):
-        lines, segmentation = read_lines(pixels, settings, classifier, lexicon, drawing or UNSEEN)
+        if form:
+            lines, segmentation = form.read(pixels, settings)
+        else:
+            lines, segmentation = read_lines(pixels, settings, classifier, lexicon, drawing or UNSEEN)
     if debug and drawing:
         write_drawing(debug / entry.drawing, drawing.picture(lines))
+    height, width = pixels.shape
     return PageReading(
         page_id=entry.id,
         scan=entry.scan,
         page=entry.page,
+        width=width,
+        height=height,
         status=Status.DONE if lines else Status.EMPTY,
         lines=lines,
         skew_degrees=round(float(segmentation.skew_degrees), 3),
@@ -347,6 +354,17 @@ def _listed(path: Place, digest: str) -> Lexicon | None:
 def _lexicon(job: Job) -> Lexicon | None:
     """Return the job's word list ready for searching; a process keeps the last one, for it may be large."""
     return _listed(job.path, job.settings.lexicon) if job.settings.lexicon else None
+
+
+@functools.lru_cache(maxsize=4)
+def _prepared(path: Place, digest: str) -> Form | None:
+    job = Job.open(path)
+    return Form(job.template, _classifier(job)) if job.template else None
+
+
+def _form(job: Job) -> Form | None:
+    """Return the job's form ready for reading; a process keeps the last four."""
+    return _prepared(job.path, job.settings.template) if job.settings.template else None
 
 
 def _failure(

@@ -21,15 +21,17 @@ from jobs.errors import ErrorCode
 from jobs.files import shown
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
+from jobs.printed import summary_text
 from jobs.readings import Box, Letter, LineReading, PageReading, Status, to_bytes
-from jobs.summary import DOUBTFUL_LETTERS, DOUBTFUL_PAGES, MAX_FAILURES
+from jobs.summary import DOUBTFUL_LETTERS, DOUBTFUL_PAGES, MAX_FAILURES, WORST_PAGES
 
 JobOf = Callable[..., Job]
 ReadingOf = Callable[..., PageReading]
 
 OUTPUT_PAGE = Path(__file__).parents[2] / "docs" / "output.md"
 TABLES = ["letters.csv", "lines.csv", "pages.csv"]
-RESULTS = {*TABLES, "text", "summary.json", "summary.html"}
+FILES = {*TABLES, "summary.json", "summary.html"}
+RESULTS = {*FILES, "text", "overlays"}
 
 
 def entries(job: Job) -> list[ManifestEntry]:
@@ -81,9 +83,9 @@ def test_the_contract_to_the_byte(contract_job: Job) -> None:
     ]
     assert (path / "lines.csv").read_bytes().decode().split("\r\n") == [
         "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
-        "lexicon_text",
-        "a.png,1,1,10,20,200,40,QU X,3,0.8292,0.5000,1,'=Qu X",
-        "a.png,1,2,10,80,30,40,A,1,0.7500,0.7500,1,",
+        "lexicon_text,field",
+        "a.png,1,1,10,20,200,40,QU X,3,0.8292,0.5000,1,'=Qu X,",
+        "a.png,1,2,10,80,30,40,A,1,0.7500,0.7500,1,,",
         "",
     ]
     assert (path / "pages.csv").read_bytes().decode().split("\r\n") == [
@@ -135,6 +137,109 @@ def test_summary_json_holds_the_same(contract_job: Job) -> None:
         r"^\| `(\w+)` \|", page.split("## summary.json")[1].split("\n##")[0], re.MULTILINE
     )
     assert documented == list(written)
+
+
+def test_confidence_by_scan_and_by_letter(contract_job: Job) -> None:
+    summary = collect(contract_job)
+    (scan,) = summary.least_sure_scans
+    assert (scan.scan, scan.letters, scan.flagged_letters) == ("a.png", 4, 2)
+    assert scan.mean_confidence == pytest.approx(0.8094, abs=1e-4)
+    assert summary.scan_histogram[16] == sum(summary.scan_histogram) == 1
+    assert summary.letter_confidence == pytest.approx({"A": 0.75, "Q": 0.98765, "U": 0.5, "X": 1.0})
+    assert summary.seconds_histogram == (2, 1, 0, 0, 1, 0, 0, 0, 0)
+
+
+def test_a_scan_of_many_pages_is_one_scan(
+    documents: Callable[..., list[ManifestEntry]], job_of: JobOf, reading_of: ReadingOf
+) -> None:
+    documents("book.tif", 3)
+    job = job_of("card.png")
+    for entry, sure in zip(entries(job), (0.5, 0.7, 0.9, 0.6), strict=True):
+        job.write_result(reading_of(entry, "AB", sure=sure))
+    found = [(scan.scan, scan.letters, scan.mean_confidence) for scan in collect(job).least_sure_scans]
+    assert found == [("card.png", 2, 0.6), ("book.tif", 6, pytest.approx(0.7))]
+
+
+def test_the_worst_pages_are_those_with_most_expected_mistakes(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of(*(f"{number:02}.png" for number in range(WORST_PAGES + 3)))
+    for number, entry in enumerate(entries(job)):
+        job.write_result(reading_of(entry, "A" * (number + 1), sure=0.9))
+    worst = collect(job).worst_pages
+    assert [page.letters for page in worst] == list(range(WORST_PAGES + 3, 3, -1))
+    assert worst[0].expected_wrong == pytest.approx(0.1 * (WORST_PAGES + 3))
+
+
+# --- flags --------------------------------------------------------------------------------------
+
+
+def sure_job(job_of: JobOf, reading_of: ReadingOf, *sure: float) -> Job:
+    """A page for each confidence, with four letters of it."""
+    job = job_of(*(f"{number}.png" for number in range(len(sure))))
+    for entry, one in zip(entries(job), sure, strict=True):
+        job.write_result(reading_of(entry, "AB CD", sure=one))
+    return job
+
+
+def flagged_scans(job: Job) -> set[str]:
+    return {row["scan"] for row in table(job.path / "letters.csv") if row["flagged"] == "1"}
+
+
+def test_without_a_rate_the_flags_are_those_of_the_settings(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = sure_job(job_of, reading_of, 0.99, 0.95, 0.8)
+    summary = collect(job)
+    assert flagged_scans(job) == {"2.png"}
+    assert (summary.flagging.accept_at, summary.flagging.below) == (None, 0.9)
+    assert summary.expected_wrong == pytest.approx(4 * 0.01 + 4 * 0.05)
+    assert summary.expected_right == pytest.approx(0.97)
+
+
+@pytest.mark.parametrize(
+    ("rate", "below", "flagged", "right"),
+    [
+        (0.9, 0.8, set(), 0.9133),  # The mean of all three is above the rate.
+        (0.95, 0.95, {"2.png"}, 0.97),
+        (0.98, 0.99, {"1.png", "2.png"}, 0.99),
+        (0.99, 0.99, {"1.png", "2.png"}, 0.99),
+        (0.995, None, {"0.png", "1.png", "2.png"}, None),
+    ],
+)
+def test_letters_are_flagged_for_a_rate(
+    job_of: JobOf,
+    reading_of: ReadingOf,
+    rate: float,
+    below: float | None,
+    flagged: set[str],
+    right: float | None,
+) -> None:
+    job = sure_job(job_of, reading_of, 0.99, 0.95, 0.8)
+    summary = collect(job, rate)
+    assert (summary.flagging.accept_at, summary.flagging.below) == (rate, below)
+    assert flagged_scans(job) == flagged
+    assert summary.expected_right == pytest.approx(right, abs=1e-4)
+    lines = {row["scan"]: row["flagged_letters"] for row in table(job.path / "lines.csv")}
+    pages = {row["scan"]: row["flagged_letters"] for row in table(job.path / "pages.csv")}
+    assert lines == pages == {f"{n}.png": "4" if f"{n}.png" in flagged else "0" for n in range(3)}
+    assert summary.flagged_letters == 4 * len(flagged)
+
+
+def test_a_rate_that_cannot_be_met_is_said(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = sure_job(job_of, reading_of, 0.99, 0.8)
+    told = "8 letters (100.0%), as no letter is sure enough for 0.999"
+    assert told in summary_text(collect(job, 0.999))
+    assert "no letter is sure enough for 0.999" in (job.path / "summary.html").read_text(encoding="utf-8")
+    assert "4 letters, less than one expected to be wrong (99.00% right)" in summary_text(collect(job))
+
+
+def test_flags_change_nothing_that_was_read(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = sure_job(job_of, reading_of, 0.99, 0.8)
+    collect(job)
+    before = {path: path.read_bytes() for path in (job.path / "pages").rglob("*.json")}
+    first = (job.path / "letters.csv").read_bytes()
+    collect(job, 0.999)
+    assert (job.path / "letters.csv").read_bytes() != first
+    collect(job)
+    assert (job.path / "letters.csv").read_bytes() == first
+    assert {path: path.read_bytes() for path in (job.path / "pages").rglob("*.json")} == before
 
 
 # --- cells --------------------------------------------------------------------------------------
@@ -387,7 +492,7 @@ def test_two_collectors_at_once(job_of: JobOf, reading_of: ReadingOf) -> None:
         _write_fast(job, reading_of(entry, "HELLO WORLD\nAGAIN"))
     collect(job)
     expected = _contents(job)
-    for name in RESULTS - {"text"}:
+    for name in FILES:
         (job.path / name).unlink()
     shutil.rmtree(job.path / "text")
     collectors = [subprocess.Popen([*LETTERMILL, "collect", job.path, "--json"]) for _ in range(2)]
@@ -436,9 +541,10 @@ def test_a_first_collector_that_is_killed_leaves_nothing(job_of: JobOf, reading_
     code = """
 import sys, time
 from pathlib import Path
-from jobs.collect import _Texts, collect
+from jobs.collect import collect
+from jobs.scan_files import _OnDisk
 from jobs.job import Job
-_Texts.finish = lambda texts: time.sleep(600)
+_OnDisk.finish = lambda texts: time.sleep(600)
 collect(Job.open(Path(sys.argv[1])))
 """
     with subprocess.Popen([sys.executable, "-c", code, job.path]) as collector:
@@ -458,7 +564,7 @@ def test_a_collector_that_is_killed_leaves_the_old_files(job_of: JobOf, reading_
     for entry in entries(job):
         _write_fast(job, reading_of(entry, "HELLO"))
     collect(job)
-    old = {name: (job.path / name).read_bytes() for name in RESULTS - {"text"}}
+    old = {name: (job.path / name).read_bytes() for name in FILES}
     *others, last = entries(job)
     for entry in others:
         _write_fast(job, reading_of(entry, "OTHER WORDS"))
@@ -492,7 +598,7 @@ def _contents(job: Job) -> dict[str, bytes]:
 
 def test_a_failure_leaves_the_old_files(contract_job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     collect(contract_job)
-    old = {name: (contract_job.path / name).read_bytes() for name in RESULTS - {"text"}}
+    old = {name: (contract_job.path / name).read_bytes() for name in FILES}
     manifest = contract_job.manifest_path.read_text()
     contract_job.manifest_path.write_text(manifest + "{damaged\n")
     with pytest.raises(Exception, match=r"manifest\.jsonl"):

@@ -17,8 +17,17 @@ def page(name: str) -> str:
     command = cli.lettermill.get_command(click.Context(cli.lettermill), name)
     assert command is not None
     group = click.Context(cli.lettermill, info_name="lettermill", **cli.lettermill.context_settings)
-    context = click.Context(command, parent=group, info_name=name, terminal_width=100, max_content_width=100)
-    return f"# lettermill {name}\n\n```\n{command.get_help(context)}\n```\n"
+    text = f"# lettermill {name}\n\n```\n{_help(command, name, group)}\n```\n"
+    if isinstance(command, click.Group):
+        parent = click.Context(command, parent=group, info_name=name)
+        for below, one in command.commands.items():
+            text += f"\n## lettermill {name} {below}\n\n```\n{_help(one, below, parent)}\n```\n"
+    return text
+
+
+def _help(command: click.Command, name: str, parent: click.Context) -> str:
+    context = click.Context(command, parent=parent, info_name=name, terminal_width=100, max_content_width=100)
+    return command.get_help(context)
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

@@ -16,14 +16,19 @@ from pathlib import Path
 import msgspec
 import pytest
 from PIL import Image
+from support import disk_roots
 
 from jobs.collect import collect
 from jobs.errors import ErrorCode
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
+from jobs.models import Model
 from jobs.printed import summary_text
 from jobs.readings import Box, Letter, LineReading, PageReading, Status
 from jobs.report import ADVICE, QUALITY_ADVICE, visible
+from jobs.settings import Settings
+from jobs.submit import submit
+from jobs.word_list import read_word_list
 
 JobOf = Callable[..., Job]
 ReadingOf = Callable[..., PageReading]
@@ -203,20 +208,27 @@ def test_hostile_names_of_letters_are_escaped(read_job: Callable[..., Job]) -> N
     for name in HOSTILE:
         assert visible(name) in page.text
     assert not page.all("script")
-    assert all(str(image["src"]).startswith("data:image/png;base64,") for image in page.all("img"))
+    assert all(re.match("data:image/(png|jpeg);base64,", str(image["src"])) for image in page.all("img"))
 
 
 def test_needs_nothing_but_itself(read_job: Callable[..., Job]) -> None:
     job = read_job("a.png")
     page = report(job)
-    content = (job.path / "summary.html").read_text(encoding="utf-8")
+    content = re.sub('"data:[^"]*"', "", (job.path / "summary.html").read_text(encoding="utf-8"))
     assert not re.search(r"https?:|//[a-z]|@import|url\(", content)
     assert not page.all("script")
     assert not page.all("link")
     assert "default-src 'none'" in str(page.all("meta"))
     links = [str(anchor["href"]) for anchor in page.all("a")]
-    assert links == ["letters.csv", "lines.csv", "pages.csv", "text/", "summary.json"]
-    assert all((job.path / link).exists() for link in links)
+    (entry,) = entries(job)
+    files = [link for link in links if not link.startswith("#")]
+    assert files[1:] == [
+        f"overlays/{entry.id}.png",
+        *("letters.csv", "lines.csv", "pages.csv", "text/", "summary.json"),
+    ]
+    assert all((job.path / link).exists() for link in files)
+    names = {attributes.get("id") for _, attributes in page.tags}
+    assert {link[1:] for link in links if link.startswith("#")} <= names
 
 
 def test_for_readers_of_every_kind(job_of: JobOf, read_job: Callable[..., Job]) -> None:
@@ -231,7 +243,7 @@ def test_for_readers_of_every_kind(job_of: JobOf, read_job: Callable[..., Job]) 
     assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
     assert all(image["alt"] for image in page.all("img"))
     assert all(header["scope"] for header in page.all("th"))
-    assert len(page.all("table")) == len(page.all("caption")) == 2
+    assert len(page.all("table")) == len(page.all("caption")) == 3
     assert all(chart["role"] == "img" and chart["aria-label"] for chart in page.all("svg"))
     assert "@media print" in (job.path / "summary.html").read_text(encoding="utf-8")
 
@@ -243,8 +255,9 @@ def _charts(page: Page) -> int:
 
 def test_pictures_show_the_letter(read_job: Callable[..., Job]) -> None:
     page = report(read_job("a.png"))
-    assert len(page.all("img")) == 4
-    for image in page.all("img"):
+    _, *letters = page.all("img")
+    assert len(letters) == 4
+    for image in letters:
         picture = Image.open(io.BytesIO(base64.b64decode(str(image["src"]).split(",")[1])))
         assert picture.mode == "L"
         assert picture.size == (4 + 17 + 4, 4 + 11 + 4)  # The margin is cut at the page's edge.
@@ -265,8 +278,8 @@ def test_a_scan_that_is_gone_or_changed_is_said_so(
     job = read_job("a.png", "b.png")
     do(scans / "a.png")
     page = report(job)
-    assert words(page).count(told) == 4
-    assert len(page.all("img")) == 4
+    assert words(page).count(told) == 1 + 4
+    assert len(page.all("img")) == 1 + 4
 
 
 def test_a_box_outside_of_the_scan(job_of: JobOf, reading_of: ReadingOf, picture: Image.Image) -> None:
@@ -282,12 +295,74 @@ def test_charts_count_what_was_read(read_job: Callable[..., Job]) -> None:
     job = read_job("a.png", "b.png")
     collect(job)
     content = (job.path / "summary.html").read_text(encoding="utf-8")
-    assert "<title>60–65: 8</title>" in content
+    assert "<title>60–65: 8</title>" in content  # Letters.
+    assert "<title>60–65: 2</title>" in content  # Scans.
+    assert "<title>A: 39.0</title>" in content  # Expected to be wrong of 100.
+    assert "<title>0.2–0.5: 2</title>" in content
+    assert "read 240 pages a minute" in content
     for letter, count in {"A": 2, "D": 2, "Z": 0}.items():
         assert f"<title>{letter}: {count}</title>" in content
     heights = [float(height) for height in re.findall(r'<rect [^>]*height="([\d.]+)"', content)]
     assert max(heights) == 120
-    assert len(heights) == 20 + 26
+    assert len(heights) == 2 * 10 + 2 * 26 + 9
+
+
+def test_the_worst_pages_are_drawn_and_others_are_removed(
+    read_job: Callable[..., Job], reading_of: ReadingOf
+) -> None:
+    job = read_job("a.png", "b.png")
+    report(job)
+    first, second = entries(job)
+    drawing = Image.open(job.path / "overlays" / f"{first.id}.png").convert("RGB")
+    assert drawing.size == (round(60 * 36 / 11), round(40 * 36 / 11))
+    left, middle = round(4 * 36 / 11), round(9 * 36 / 11)
+    red, green, blue = drawing.getpixel((left, middle))
+    assert red > 180  # The letters are flagged.
+    assert max(green, blue) < 60
+    job.write_result(reading_of(first, "AB CD", sure=0.95))
+    job.write_result(reading_of(second))
+    report(job)
+    assert [path.name for path in (job.path / "overlays").iterdir()] == [f"{first.id}.png"]
+    red, green, blue = (
+        Image.open(job.path / "overlays" / f"{first.id}.png").convert("RGB").getpixel((left, middle))
+    )
+    assert blue > 140
+    assert red < 60
+
+
+def test_what_to_do_first(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png", "b.png")
+    a, b = entries(job)
+    job.write_result(reading_of(a, "AB CD", sure=0.95))
+    job.write_result(PageReading(b.id, b.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+    text = words(report(job))
+    assert "1 page could not be read, for 1 reason: it is missing from all texts until mended." in text
+    assert "Look at the worst page" in text
+    assert "The other 4 letters: less than one expected to be wrong (95.00% right)" in text
+    assert "flagged letters (" not in text
+
+
+def test_expected_letters_come_from_the_word_list(
+    tmp_path: Path, scans: Path, read_job: Callable[..., Job], model: Model, reading_of: ReadingOf
+) -> None:
+    page = report(read_job("a.png"))
+    assert "What to expect is not known without a word list" in words(page)
+    assert not [line for line in page.all("line") if line.get("class") == "mark"]
+    path = tmp_path / "words.txt"
+    path.write_text("ABBA\n")
+    settings = Settings(lexicon=read_word_list(path, Settings().characters).digest)
+    roots = disk_roots(scans, tmp_path / "out")
+    lexicon = read_word_list(path, Settings().characters)
+    job = submit(scans, tmp_path / "out", settings, model, roots, lexicon=lexicon).job
+    for entry in entries(job):
+        job.write_result(reading_of(entry, "AAAA"))
+    page = report(job)
+    marks = [line for line in page.all("line") if line.get("class") == "mark"]
+    assert [mark["y1"] for mark in marks] == ["82.0", "82.0"]  # Half as high as the four A's, for A and B.
+    (job.path / "lexicon.txt").unlink()
+    assert "word list cannot be used to say what to expect: the word list" in words(
+        report(Job.open(job.path))
+    )
 
 
 def test_visible() -> None:

@@ -1,0 +1,59 @@
+"""ALTO 4, the format of libraries: one block, lines, words, glyphs with their variants.
+
+https://www.loc.gov/standards/alto/
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, SubElement, indent
+
+from jobs.export.pages import around, printable, quarter_turns, sure, text, xml
+from jobs.job import Job
+from jobs.readings import Box, PageReading
+
+_NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
+
+
+def alto(reading: PageReading, job: Job) -> bytes:
+    """Return a page as an ALTO file.
+
+    Args:
+        reading: the page, with its width and height.
+        job: its job.
+    """
+    root = Element("alto", xmlns=_NAMESPACE, SCHEMAVERSION="4.4")
+    description = SubElement(root, "Description")
+    SubElement(description, "MeasurementUnit").text = "pixel"
+    SubElement(SubElement(description, "sourceImageInformation"), "fileName").text = printable(reading.scan)
+    processing = SubElement(description, "Processing", ID="reading")
+    SubElement(processing, "processingCategory").text = "contentGeneration"
+    software = SubElement(processing, "processingSoftware")
+    SubElement(software, "softwareName").text = "Lettermill"
+    SubElement(software, "softwareVersion").text = reading.version
+    whole = {"HEIGHT": str(reading.height), "WIDTH": str(reading.width)}
+    layout = SubElement(root, "Layout")
+    page = SubElement(layout, "Page", whole, ID="page", PHYSICAL_IMG_NR=str(reading.page))
+    space = SubElement(page, "PrintSpace", whole, HPOS="0", VPOS="0")
+    if reading.lines:
+        block = SubElement(space, "TextBlock", _place(around(reading.letters)), ID="block")
+        turned = quarter_turns(reading)
+        if turned:
+            block.set("ROTATION", str(360 - 90 * turned))  # Counterclockwise.
+        for number, line in enumerate(reading.lines, 1):
+            row = SubElement(block, "TextLine", _place(line.box), ID=f"line{number}")
+            for count, word in enumerate(line.words, 1):
+                if count > 1:
+                    SubElement(row, "SP")
+                string = SubElement(row, "String", _place(around(word)), ID=f"line{number}_word{count}")
+                string.attrib.update(CONTENT=text(word), WC=sure(word))
+                for letter in word:
+                    glyph = SubElement(string, "Glyph", _place(letter.box), CONTENT=letter.letter)
+                    glyph.set("GC", f"{letter.confidence:.4f}")
+                    for char, confidence in letter.ranking[1:]:
+                        SubElement(glyph, "Variant", CONTENT=char, VC=f"{confidence:.4f}")
+    indent(root)
+    return xml(root)
+
+
+def _place(box: Box) -> dict[str, str]:
+    return {"HPOS": str(box.x), "VPOS": str(box.y), "WIDTH": str(box.width), "HEIGHT": str(box.height)}

@@ -1,0 +1,54 @@
+"""hOCR: an XHTML page that a browser shows, with places and confidences in the titles of its elements.
+
+https://kba.github.io/hocr-spec/1.2/
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, SubElement
+
+from jobs.export.pages import around, printable, quarter_turns, sure, xml
+from jobs.job import Job
+from jobs.readings import Box, PageReading
+
+_NAMESPACE = "http://www.w3.org/1999/xhtml"
+_CAPABILITIES = "ocr_page ocr_line ocrx_word ocrx_cinfo"
+
+
+def hocr(reading: PageReading, job: Job) -> bytes:
+    """Return a page as an hOCR file.
+
+    Args:
+        reading: the page, with its width and height.
+        job: its job.
+    """
+    root = Element("html", xmlns=_NAMESPACE)
+    head = SubElement(root, "head")
+    SubElement(head, "title").text = f"{printable(reading.scan)}, page {reading.page}"
+    SubElement(head, "meta", charset="utf-8")
+    SubElement(head, "meta", name="ocr-system", content=f"Lettermill {reading.version}")
+    SubElement(head, "meta", name="ocr-capabilities", content=_CAPABILITIES)
+    # Quotes would end the name; many a reader takes the first semicolon for the end of the property.
+    image = printable(reading.scan).replace('"', r"\x22").replace(";", r"\x3b")
+    page = SubElement(SubElement(root, "body"), "div", {"class": "ocr_page", "id": "page"})
+    whole = Box(0, 0, reading.width or 0, reading.height or 0)
+    page.set("title", f'image "{image}"; {_place(whole)}; ppageno {reading.page - 1}')
+    turned = quarter_turns(reading)
+    angle = f"; textangle {360 - 90 * turned}" if turned else ""  # Counterclockwise.
+    for number, line in enumerate(reading.lines, 1):
+        row = SubElement(page, "span", {"class": "ocr_line", "id": f"line{number}"})
+        row.set("title", _place(line.box) + angle)
+        row.tail = "\n"
+        for count, word in enumerate(line.words, 1):
+            string = SubElement(row, "span", {"class": "ocrx_word", "id": f"line{number}_word{count}"})
+            string.set("title", f"{_place(around(word))}; x_wconf {100 * float(sure(word)):.0f}")
+            string.tail = " "
+            for letter in word:
+                title = f"{_place(letter.box, 'x_bboxes')}; x_confs {100 * letter.confidence:.2f}"
+                SubElement(string, "span", {"class": "ocrx_cinfo", "title": title}).text = letter.letter
+        string.tail = ""
+    return xml(root, "<!DOCTYPE html>\n")
+
+
+def _place(box: Box, name: str = "bbox") -> str:
+    return f"{name} {box.x} {box.y} {box.x + box.width} {box.y + box.height}"

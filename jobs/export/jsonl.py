@@ -1,0 +1,66 @@
+"""JSON Lines: an object a page, with everything that was read, for programs of one's own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from jobs.export.pages import Files, Put
+from jobs.files import shown
+from jobs.job import Job
+from jobs.manifest import ManifestEntry
+from jobs.readings import Letter, LineReading, PageReading
+
+
+@contextlib.contextmanager
+def jsonl(job: Job, files: Files) -> Iterator[Put]:
+    """Write the file; see `Format.writer`."""
+    encode = msgspec.json.Encoder().encode
+    with files.place.written_whole() as file:
+
+        def put(entry: ManifestEntry, readings: Sequence[PageReading]) -> None:
+            for reading in readings:
+                file.buffer.write(encode(_page(reading)) + b"\n")
+
+        yield put
+
+
+def _page(reading: PageReading) -> dict[str, Any]:
+    return {
+        "scan": shown(reading.scan),
+        "page": reading.page,
+        "status": reading.status,
+        "error_code": reading.error_code,
+        "error": reading.error,
+        "width": reading.width,
+        "height": reading.height,
+        "skew_degrees": reading.skew_degrees,
+        "quality": reading.quality,
+        "text": reading.text,
+        "lines": [_line(line) for line in reading.lines],
+    }
+
+
+def _line(line: LineReading) -> dict[str, Any]:
+    return {
+        **msgspec.structs.asdict(line.box),
+        "text": line.text,
+        "lexicon_text": line.lexicon_text,
+        "letters": [_letter(letter) for letter in line.letters],
+    }
+
+
+def _letter(letter: Letter) -> dict[str, Any]:
+    return {
+        **msgspec.structs.asdict(letter.box),
+        "word": letter.word,
+        "letter": letter.letter,
+        "confidence": round(letter.confidence, 4),
+        "alternatives": [
+            {"letter": char, "confidence": round(confidence, 4)} for char, confidence in letter.ranking[1:]
+        ],
+        "flagged": letter.flagged,
+    }

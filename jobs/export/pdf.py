@@ -1,0 +1,48 @@
+"""Searchable PDF: a file a scan, which shows the scan and has what was read as invisible text over it."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from jobs.contained import contained
+from jobs.export.pages import Files, Put, around, quarter_turns, text
+from jobs.job import Job
+from jobs.manifest import ManifestEntry
+from jobs.readings import PageReading
+from jobs.scan_files import scan_files
+from jobs.scans import open_unchanged
+from jobs.text_layer import PageText, Word
+
+
+@contextlib.contextmanager
+def pdf(job: Job, files: Files) -> Iterator[Put]:
+    """Write the folder; see `Format.writer`."""
+    folder = scan_files(files.place, ".pdf", own=files.own)
+    limits = job.settings.limits
+
+    def put(entry: ManifestEntry, readings: Sequence[PageReading]) -> None:
+        texts = [PageText()] * entry.pages
+        for reading in readings:
+            texts[reading.page - 1] = _text(reading)
+        with (
+            open_unchanged(job.local_roots.scans, f"{job.scans_below}/{entry.scan}", entry, limits) as file,
+            tempfile.TemporaryFile() as layer,
+            tempfile.TemporaryFile() as out,
+        ):
+            layer.write(msgspec.json.encode(texts))
+            layer.flush()
+            contained().write_searchable(file, layer, out, job.settings.dpi, limits, entry.pages)
+            out.seek(0)
+            folder.add(entry.scan, out.read())
+
+    yield put
+    folder.finish()
+
+
+def _text(reading: PageReading) -> PageText:
+    lines = (tuple(Word(text(word), around(word)) for word in line.words) for line in reading.lines)
+    return PageText(tuple(lines), quarter_turns(reading))

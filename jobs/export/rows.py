@@ -1,0 +1,59 @@
+"""The rows of letters.csv, lines.csv and pages.csv as numbers and texts, for formats that have types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from jobs.export.pages import printable
+from jobs.readings import PageReading
+
+Cell = str | int | float | None
+"""None is an empty cell."""
+
+_DECIMALS = 4
+
+
+def letter_rows(reading: PageReading) -> Iterator[list[Cell]]:
+    """Yield a row a letter, in the columns of `READ_LETTER_HEADER`."""
+    scan = printable(reading.scan)
+    for number, line in enumerate(reading.lines, 1):
+        for position, letter in enumerate(line.letters, 1):
+            choices: list[Cell] = []
+            for char, confidence in letter.ranking[:3]:
+                choices += [char, round(confidence, _DECIMALS)]
+            choices += [None] * (6 - len(choices))
+            box = letter.box
+            place = [reading.page, number, letter.word, position, box.x, box.y, box.width, box.height]
+            yield [scan, *place, *choices, letter.flagged]
+
+
+def line_rows(reading: PageReading) -> Iterator[list[Cell]]:
+    """Yield a row a line, in the columns of `LINE_HEADER`."""
+    for number, line in enumerate(reading.lines, 1):
+        sure = [letter.confidence for letter in line.letters]
+        box = line.box
+        yield [
+            printable(reading.scan),
+            *(reading.page, number, box.x, box.y, box.width, box.height),
+            *(line.text, len(sure), _mean(sure), round(min(sure), _DECIMALS)),
+            sum(letter.flagged for letter in line.letters),
+            line.lexicon_text,
+            line.field,
+        ]
+
+
+def page_row(reading: PageReading) -> list[Cell]:
+    """Return the row of a page, in the columns of `PAGE_HEADER`."""
+    letters = reading.letters
+    return [
+        printable(reading.scan),
+        *(reading.page, reading.status.value, reading.error_code and reading.error_code.value),
+        *(reading.error, reading.text, len(reading.lines), len(letters)),
+        _mean([letter.confidence for letter in letters]),
+        sum(letter.flagged for letter in letters),
+        *(round(reading.skew_degrees, 2), reading.seconds, reading.attempts, " ".join(reading.quality)),
+    ]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), _DECIMALS) if values else None

@@ -1,0 +1,101 @@
+"""Excel: the three tables as sheets. Texts are cells of text: no formula runs, no leading zero is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from jobs.collect import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER, by_scan
+from jobs.errors import MissingExtra, UsageProblem
+from jobs.export.pages import Files, Put, printable
+from jobs.export.rows import Cell, letter_rows, line_rows, page_row
+from jobs.job import Job
+from jobs.manifest import ManifestEntry
+from jobs.readings import PageReading
+
+_MOST_ROWS = 1_048_576
+_MOST_CHARACTERS = 32_767
+"""What a sheet and a cell hold."""
+
+_OPTIONS = {
+    "constant_memory": True,  # Rows go to the disk as they come, a sheet's rows one after the other.
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
+
+
+@contextlib.contextmanager
+def xlsx(job: Job, files: Files) -> Iterator[Put]:
+    """Write the file; see `Format.writer`."""
+    try:
+        import xlsxwriter
+    except ImportError as error:
+        raise MissingExtra(
+            "writing Excel files needs xlsxwriter, which is not installed",
+            "Install it with: pip install xlsxwriter",
+        ) from error
+    _check_limits(job)
+    with (
+        files.place.written_whole() as file,
+        xlsxwriter.Workbook(file.buffer, _OPTIONS) as book,
+    ):
+        # The same readings give the same bytes.
+        book.set_properties({"created": dt.datetime.fromisoformat(job.created).astimezone(dt.UTC)})
+        pages, lines, letters = (
+            _Sheet(book.add_worksheet(name), header)
+            for name, header in (
+                ("pages", PAGE_HEADER),
+                ("lines", LINE_HEADER),
+                ("letters", READ_LETTER_HEADER),
+            )
+        )
+
+        def put(entry: ManifestEntry, readings: Sequence[PageReading]) -> None:
+            for reading in readings:
+                pages.add(page_row(reading))
+                for row in line_rows(reading):
+                    lines.add(row)
+                for row in letter_rows(reading):
+                    letters.add(row)
+
+        yield put
+
+
+class _Sheet:
+    def __init__(self, sheet: Any, header: str) -> None:
+        self._sheet = sheet
+        self._row = 0
+        self.add(header.split(","))
+
+    def add(self, cells: Sequence[Cell]) -> None:
+        for column, cell in enumerate(cells):
+            if isinstance(cell, str):
+                self._sheet.write_string(self._row, column, cell)
+            elif cell is not None:
+                self._sheet.write_number(self._row, column, cell)
+        self._row += 1
+
+
+def _check_limits(job: Job) -> None:
+    """Count before anything is written: a sheet that is full in the middle of a job helps nobody."""
+    pages = letters = 0
+    for _, results in by_scan(job):
+        for entry, reading in results:
+            pages += 1
+            if not isinstance(reading, PageReading):
+                continue
+            letters += len(reading.letters)
+            if len(reading.text) > _MOST_CHARACTERS:
+                raise UsageProblem(
+                    f"page {entry.page} of {printable(entry.scan)!r} has {len(reading.text)} characters, "
+                    f"and a cell of Excel holds {_MOST_CHARACTERS}",
+                    "Give --format parquet or jsonl, which hold it.",
+                )
+    if max(pages, letters) >= _MOST_ROWS:  # There are no more lines than letters, and a header on top.
+        raise UsageProblem(
+            f"the job has {pages} pages and {letters} letters, and a sheet of Excel holds {_MOST_ROWS} rows",
+            "Give --format parquet, which holds any number.",
+        )
