@@ -22,6 +22,14 @@ _DEFAULTS = TrainingSettings()
 @click.command()
 @data_option
 @click.option(
+    "--corrections",
+    "reviewed",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="JOB",
+    help="Train on the letters that people decided in `lettermill review JOB`, too. Give it again for more.",
+)
+@click.option(
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
@@ -93,6 +101,7 @@ _DEFAULTS = TrainingSettings()
 )
 def train(
     folders: tuple[Path, ...],
+    reviewed: tuple[Path, ...],
     out: Path,
     epochs: int,
     seed: int,
@@ -116,7 +125,7 @@ def train(
             "--left-out takes what an earlier --leave-one-out wrote",
             "Give --leave-one-out first, then train with --left-out.",
         )
-    from training import published, recipe, sources
+    from training import corrections, published, recipe, sources
     from training.split import part_of, split
 
     settings = dataclasses.replace(
@@ -129,13 +138,14 @@ def train(
         test_on=test_on,
     )
     found, aside = sources.find(folders)
+    found += [corrections.found(job) for job in reviewed]
     published.report_aside(aside, click.echo)
     settings = dataclasses.replace(settings, split=published.chosen_split(found, split_name or ""))
     if settings.split:
-        if leave_one_out or left_out or validate_on or test_on:
+        if leave_one_out or left_out or validate_on or test_on or reviewed:
             raise UsageProblem(
-                "a split of EMNIST comes with its own test letters",
-                "Leave out --validate-on, --test-on, --leave-one-out and --left-out.",
+                "a split of EMNIST comes with its own test letters, and nothing else is read",
+                "Leave out --validate-on, --test-on, --leave-one-out, --left-out and --corrections.",
             )
         parts = published.read_split(found, settings.split, click.echo)
     else:

@@ -9,6 +9,7 @@ import webbrowser
 
 import click
 
+from jobs.errors import UsageProblem
 from jobs.files import shown
 from jobs.job import Job
 from jobs.options import JOB, on_disk
@@ -37,7 +38,7 @@ def review(path: Place, port: int, who: str | None, no_browser: bool) -> None:
     job.check_writable()
     with listening(port) as opened:
         number, token = opened.getsockname()[1], secrets.token_urlsafe(24)
-        desk = Desk(job, who or getpass.getuser())
+        desk = Desk(job, shown(who or _user()))
         address = f"http://{HOST}:{number}/?token={token}"
 
         def started() -> None:
@@ -52,3 +53,10 @@ def review(path: Place, port: int, who: str | None, no_browser: bool) -> None:
             serve(application(desk, number, token), opened, started)
     decided = desk.progress().looked_at
     click.echo(f"{decided} letters decided. Now: lettermill collect '{shown(job.path)}'", err=True)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # In a container the user may have no name.
+        raise UsageProblem("this user has no name", "Say with --name who decides.") from error
