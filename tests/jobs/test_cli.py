@@ -179,7 +179,7 @@ def test_json_for_programs(lettermill: Command, thirteen_scans: Path, tmp_path: 
         (["run", "scans", "--out", "out", "--model", "empty"], 7, "cannot read the model's card"),
         (["run", "scans", "--out", "file.png"], 8, "cannot make the job folder"),
         (["status", "empty"], 4, "is not a job folder"),
-        (["collect", "nowhere"], 4, "is not a job folder"),
+        (["collect", "nowhere"], 4, "does not exist"),
         (["cancel", "empty"], 4, "is not a job folder"),
         (["jobs", "--out", "nowhere"], 4, "is not a folder"),
         (["jobs", "--out", "empty", "--yes"], 2, "--prune DAYS"),
