@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from jobs.models import installed_model_folder, load_model
 from jobs.queue import make_app
 from jobs.settings import Settings
 from jobs.submit import submit
+from jobs.summary import WORST_PAGES
 from worker.pages import PageService
 
 QUICK: dict[str, object] = {
@@ -150,6 +152,9 @@ def test_a_fleet_loses_a_worker(
     lettermill("wait", job, "--timeout", "200")
     lettermill("collect", job)
     assert the_job(top).read("letters.csv") == undisturbed
+    drawings = {f"overlays/{name}" for name in (the_job(top) / "overlays").files()}
+    assert len(drawings) == WORST_PAGES
+    assert set(re.findall('href="(overlays/[^"]*)"', the_job(top).read("summary.html").decode())) == drawings
     assert_tidy(the_job(top))
     token = Job.open(the_job(top)).token
     wait_for(lambda: not client.keys(f"lettermill:{token}:*"), 60, "a Redis without the job")

@@ -330,6 +330,22 @@ def test_the_worst_pages_are_drawn_and_others_are_removed(
     assert red < 60
 
 
+@pytest.mark.parametrize(
+    "box",
+    [Box(5, 5, -6, -7), Box(2**62, 5, 2**62, 7), Box(5, 5, 10**9, 10**9), Box(-(10**12), 0, 10**13, 4)],
+)
+def test_boxes_that_no_page_has_are_cut_off(job_of: JobOf, reading_of: ReadingOf, box: Box) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    reading = reading_of(entry, "AB")
+    (line,) = reading.lines
+    odd = LineReading(box, (*line.letters, Letter(box, 1, (("A", 0.5),), True)))
+    job.write_result(msgspec.structs.replace(reading, lines=(odd,)))
+    report(job)
+    with Image.open(job.path / "overlays" / f"{entry.id}.png") as drawing:
+        assert drawing.size == (196, 131)
+
+
 def test_what_to_do_first(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png", "b.png")
     a, b = entries(job)
