@@ -27,7 +27,7 @@ demo: .venv/ready-base
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: .venv/ready-test
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --ignore tests/browser
 
 # The review page in a real browser: Debian's package chromium has to be there.
 test-browser: .venv/ready-test
