@@ -22,7 +22,9 @@ from jobs.job import Job
 from worker.events import AttemptsLost, Wire
 
 Labels = tuple[tuple[str, str], ...]
-QUICK = {"jobs.feed.SIGN_SECONDS": 0.5, "worker.service._SWEEP_SECONDS": 1}
+QUICK = {"jobs.feed.SIGN_SECONDS": 0.5, "worker.service._SWEEP_SECONDS": 3}
+"""Two sweeps lie further apart than the death of a process takes to be noticed: else its page may be set
+aside before its last loss is counted."""
 
 
 class Watched:
