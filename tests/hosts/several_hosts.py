@@ -116,7 +116,7 @@ class Fleet:
         script = (
             "import redis\n"
             f"client = redis.Redis('{self.queue.address}', password='{PASSWORD}', decode_responses=True)\n"
-            "print('\\n'.join(key for key in client.scan_iter() if ':worker:' not in key))"
+            "print('\\n'.join(key for key in client.scan_iter() if 'lettermill:worker' not in key))"
         )
         return self._desk.run([LETTERMILL[0], "-c", script], clean_environment()).split()
 
