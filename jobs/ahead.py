@@ -25,7 +25,8 @@ def in_order(
         for value in inputs:
             yield value, act(value)
         return
-    with ThreadPoolExecutor(at_once) as pool:
+    pool = ThreadPoolExecutor(at_once)
+    try:
         ahead: deque[tuple[_Input, Future[_Output]]] = deque()
         for value in inputs:
             ahead.append((value, pool.submit(act, value)))
@@ -35,3 +36,5 @@ def in_order(
         while ahead:
             done, future = ahead.popleft()
             yield done, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # After a failure, or where the caller takes no more.
