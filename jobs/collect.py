@@ -23,6 +23,7 @@ from jobs import report
 from jobs.corrections import Correction, Corrections, corrected
 from jobs.errors import NotAJob
 from jobs.files import shown
+from jobs.filled import filled
 from jobs.flagging import Flagging
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
@@ -30,7 +31,6 @@ from jobs.readings import READ, LineReading, PageReading, Status
 from jobs.scan_files import scan_files
 from jobs.summary import Counting, Summary
 from jobs.template import Template, header
-from jobs.word_list import plain
 
 FIELDS_FILE = "fields.csv"
 
@@ -82,9 +82,7 @@ def collect(job: Job, accept_at: float | None = None) -> Summary:
         ResultsNotWritable: the job folder does not take the files.
     """
     with job.lock():
-        flagging = Flagging(None, job.settings.flag_below)
-        if accept_at is not None:
-            flagging = Flagging.at(accept_at, _readings(job))
+        flagging = flagging_of(job, accept_at)
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         counting = Counting(job, now, job.cancelled, flagging)
         texts = scan_files(job.path / "text", _TEXT_SUFFIX, own=True)
@@ -125,11 +123,18 @@ def cancelled_page(entry: ManifestEntry, why: str) -> PageReading:
     return PageReading(entry.id, entry.scan, entry.page, Status.CANCELLED, error=why, attempts=0)
 
 
-def _readings(job: Job) -> Iterator[PageReading]:
-    """Yield the results that are there and whole."""
-    for _, reading in job.read_results(entry.id for entry, _ in job.manifest()):
-        if isinstance(reading, PageReading):
-            yield reading
+def flagging_of(job: Job, accept_at: float | None) -> Flagging:
+    """Return how a job's letters are flagged for a rate, as `collect` takes it; its results are read.
+
+    Raises:
+        NotAJob: the manifest is missing or damaged.
+    """
+    below = job.settings.flag_below
+    if accept_at is None:
+        return Flagging(None, below, below)
+    results = job.read_results(entry.id for entry, _ in job.manifest())
+    readings = (reading for _, reading in results if isinstance(reading, PageReading))
+    return Flagging.at(accept_at, readings, below)
 
 
 def inert(cell: str) -> str:
@@ -158,6 +163,7 @@ def _page_text(
         if counting.cancelled is None:
             return None
         reading = cancelled_page(entry, counting.cancelled)
+    counting.add_as_read(reading)
     reading = counting.flagging.applied(reading)
     decisions = corrections.of_page(reading)
     now = corrected(reading, decisions)
@@ -274,23 +280,11 @@ def _page_cells(reading: PageReading) -> list[Any]:
 
 
 def _field_cells(template: Template, reading: PageReading) -> list[Any]:
-    lines = {line.field: line for line in reading.lines}
-    cells: list[Any] = []
-    look_at = []
-    for field in template.fields:
-        line = lines.get(field.name)
-        if line is None:
-            cells += ["", ""]
-            doubtful = field.required and reading.status in READ
-        else:
-            cells += [inert(line.lexicon_text or line.text), f"{line.confidence or 0:.4f}"]
-            # What a word list made of the ink is a guess, however good.
-            is_changed = field.lexicon is not None and plain(line.lexicon_text) != plain(line.text)
-            doubtful = is_changed or any(letter.flagged for letter in line.letters)
-        if doubtful:
-            look_at.append(field.name)
-    flagged = bool(look_at) or reading.status not in READ
-    return [reading.status.value, int(flagged), " ".join(look_at), *cells]
+    form = filled(template, reading)
+    cells: list[Any] = [reading.status.value, int(form.flagged), " ".join(form.look_at)]
+    for value in form.values:
+        cells += [inert(value.text), "" if value.confidence is None else f"{value.confidence:.4f}"]
+    return cells
 
 
 def _mean(values: list[float]) -> str:

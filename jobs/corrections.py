@@ -11,9 +11,10 @@ import dataclasses
 import errno
 import fcntl
 import hashlib
+import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from enum import StrEnum
 
 import msgspec
@@ -22,7 +23,8 @@ from jobs.errors import NotAJob, ResultsNotWritable, UsageProblem
 from jobs.files import shown
 from jobs.job import Job
 from jobs.places import Disk
-from jobs.readings import Box, Letter, PageReading
+from jobs.readings import Box, Letter, LineReading, PageReading
+from jobs.word_list import plain
 
 CORRECTIONS_FILE = "corrections.jsonl"
 
@@ -296,17 +298,50 @@ def corrected(reading: PageReading, corrections: dict[tuple[int, int], Correctio
         corrections: decisions about its letters by line and position, from 1.
 
     Returns:
-        The page; letters that a person settled have confidence 1, and the letter "" where there is none.
+        The page; letters that a person settled have confidence 1, and the letter "" where there is none. Of
+        a form's field the confidence is that of the letters that are left, and its word list no longer
+        counts where it says otherwise than the person.
     """
     if not corrections:
         return reading
     lines = list(reading.lines)
+    said: dict[int, dict[int, Correction]] = {}
     for (number, position), correction in corrections.items():
-        line = lines[number - 1]
-        letters = list(line.letters)
-        letters[position - 1] = correction.applied_to(letters[position - 1])
-        lines[number - 1] = msgspec.structs.replace(line, letters=tuple(letters))
+        said.setdefault(number, {})[position] = correction
+    for number, of_line in said.items():
+        lines[number - 1] = _line(lines[number - 1], of_line)
     return msgspec.structs.replace(reading, lines=tuple(lines))
+
+
+def _line(line: LineReading, said: dict[int, Correction]) -> LineReading:
+    letters = list(line.letters)
+    for position, correction in said.items():
+        letters[position - 1] = correction.applied_to(letters[position - 1])
+    now = msgspec.structs.replace(line, letters=tuple(letters))
+    settled = {position for position, correction in said.items() if correction.decision in SETTLED}
+    if not line.field or not settled:
+        return now
+    whole = len(settled) == len(letters)
+    if line.lexicon_text and _contradicts(now, settled, whole):
+        now = msgspec.structs.replace(now, lexicon_text=now.text)
+    if line.confidence is not None:
+        theirs = math.prod(line.letters[position - 1].confidence for position in settled)
+        sure = _SURE if whole or not theirs else min(_SURE, line.confidence / theirs)
+        now = msgspec.structs.replace(now, confidence=round(sure, 6))
+    return now
+
+
+def _contradicts(line: LineReading, settled: Set[int], whole: bool) -> bool:
+    """Say whether a field's entry of its word list is other than what people settled of its letters."""
+    from rapidfuzz.distance import Levenshtein
+
+    letters = [
+        (char, position in settled)
+        for position, letter in enumerate(line.letters, 1)
+        for char in plain(letter.letter)
+    ]
+    edits = Levenshtein.editops("".join(char for char, _ in letters), plain(line.lexicon_text))
+    return any(whole or (edit.tag != "insert" and letters[edit.src_pos][1]) for edit in edits)
 
 
 def settled(reading: PageReading, corrections: dict[tuple[int, int], Correction]) -> PageReading:

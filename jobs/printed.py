@@ -12,6 +12,7 @@ from jobs.summary import Summary
 
 _FAILURES_SHOWN = 10
 _CONFUSIONS_SHOWN = 10
+_FIELDS_SHOWN = 6
 _LONGEST_TEXT = 60
 
 _MEANING = {
@@ -39,7 +40,11 @@ def summary_text(summary: Summary) -> str:
         )
         if summary.unflagged_letters:
             rows.append(("the others", f"{summary.unflagged_letters} letters, {expected(summary)}"))
+        if summary.flagging.accept_at is not None:
+            rows.append(("other rates", _other_rates(summary)))
         rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
+    if summary.fields:
+        rows.append(("fields", _fields(summary)))
     if reviewed := summary.reviewed.letters:
         rows.append(("reviewed", f"{reviewed} letters, {summary.reviewed.corrected} of them corrected"))
     text = [f"{name:<11} {value}" for name, value in rows]
@@ -68,6 +73,27 @@ def summary_text(summary: Summary) -> str:
     fields = [f"fields      {folder}/{FIELDS_FILE}"] if summary.job.settings.template else []
     text += ["", *fields, f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
     return "\n".join(text)
+
+
+def _other_rates(summary: Summary) -> str:
+    """What other rates of --accept-at would leave to look at."""
+    costs = [
+        f"{cost.flagged_letters / summary.letters:.1%} at {cost.accept_at}"
+        for cost in summary.costs
+        if cost.accept_at != summary.flagging.accept_at
+    ]
+    return f"{', '.join(costs)} to look at"
+
+
+def _fields(summary: Summary) -> str:
+    """How many fields of forms were filled, and which to look at."""
+    look_at = sorted((field for field in summary.fields if field.look_at), key=lambda field: -field.look_at)
+    text = f"{sum(field.filled for field in summary.fields)} filled"
+    if look_at:
+        names = [f"{field.field} {field.look_at}" for field in look_at[:_FIELDS_SHOWN]]
+        more = ", …" if len(look_at) > _FIELDS_SHOWN else ""
+        text += f", {sum(field.look_at for field in look_at)} to look at: {', '.join(names)}{more}"
+    return text
 
 
 def score_text(score: Score) -> str:

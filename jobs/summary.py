@@ -14,7 +14,8 @@ import msgspec
 from jobs.corrections import NOT_REVIEWED, Reviewed
 from jobs.errors import ErrorCode
 from jobs.files import shown
-from jobs.flagging import Flagging
+from jobs.filled import filled
+from jobs.flagging import RATES, Confidences, Cost, Flagging
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.readings import FAILED, Letter, LineReading, PageReading, Status
@@ -131,6 +132,15 @@ class LeastSure:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class FieldCount:
+    """How a form's field was filled: on how many pages there is something, and where to look."""
+
+    field: str
+    filled: int
+    look_at: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Summary:
     """The counts of a job: what the command line prints and summary.json holds.
 
@@ -148,6 +158,7 @@ class Summary:
         flagging: which letters are flagged.
         flagged_letters: letters that a person should look at.
         expected_wrong: how many of the others are wrong, by their confidence.
+        costs: what the rates in `RATES` take; empty without letters.
         mean_confidence: mean over the letters, 0–1; None without letters.
         histogram: letters by confidence, in `HISTOGRAM_BINS` bins from 0 to 1.
         scan_histogram: scans by the mean confidence of their letters, in the same bins.
@@ -162,6 +173,7 @@ class Summary:
         doubtful: the least certain letters of the `DOUBTFUL_PAGES` pages with the least certain ones.
         worst_pages: the `WORST_PAGES` pages on which most letters are expected to be wrong, worst first.
         least_sure_scans: the `WORST_SCANS` scans of the lowest mean confidence, lowest first.
+        fields: the fields of the job's form, over all pages that were read; empty where it has none.
         reviewed: what people decided about letters; all other counts are of letters as these say they read.
     """
 
@@ -178,6 +190,7 @@ class Summary:
     flagging: Flagging
     flagged_letters: int
     expected_wrong: float
+    costs: tuple[Cost, ...]
     mean_confidence: float | None
     histogram: tuple[int, ...]
     scan_histogram: tuple[int, ...]
@@ -190,6 +203,7 @@ class Summary:
     doubtful: tuple[Doubtful, ...]
     worst_pages: tuple[WorstPage, ...]
     least_sure_scans: tuple[LeastSure, ...]
+    fields: tuple[FieldCount, ...]
     reviewed: Reviewed = NOT_REVIEWED
 
     @property
@@ -264,6 +278,7 @@ class Summary:
             "flagged_below": self.flagging.below,
             "expected_wrong": round(self.expected_wrong, 2),
             "expected_right": _rounded(self.expected_right),
+            "costs": [dataclasses.asdict(cost) for cost in self.costs],
             "mean_confidence": _rounded(self.mean_confidence),
             "confidence_histogram": list(self.histogram),
             "scan_histogram": list(self.scan_histogram),
@@ -280,6 +295,7 @@ class Summary:
                 {**dataclasses.asdict(scan), "mean_confidence": _rounded(scan.mean_confidence)}
                 for scan in self.least_sure_scans
             ],
+            "fields": [dataclasses.asdict(field) for field in self.fields],
             "reviewed_letters": self.reviewed.letters,
             "corrected_letters": self.reviewed.corrected,
             "unused_corrections": list(self.reviewed.unused),
@@ -307,6 +323,9 @@ class Counting:
         self._codes: Counter[str] = Counter()
         self._quality: Counter[str] = Counter()
         self._bins: Counter[int] = Counter()
+        self._as_read = Confidences(flagging.by_settings)
+        self._filled: Counter[str] = Counter()
+        self._look_at: Counter[str] = Counter()
         self._characters = Counter(dict.fromkeys(job.settings.characters, 0))
         self._sure: defaultdict[str, float] = defaultdict(float)
         self._page_seconds: Counter[int] = Counter()
@@ -331,8 +350,12 @@ class Counting:
         if len(self._damaged) < MAX_FAILURES:
             self._damaged.append(self._job.result_path(page_id).below(self._job.path))
 
+    def add_as_read(self, reading: PageReading) -> None:
+        """Count the confidences of a page, before it is flagged for a rate and corrected."""
+        self._as_read.add(reading)
+
     def add_reading(self, entry: ManifestEntry, reading: PageReading) -> None:
-        """Count the result of a page."""
+        """Count the result of a page, flagged and corrected."""
         self._statuses[reading.status] += 1
         self._seconds += reading.seconds
         if reading.attempts:
@@ -343,6 +366,11 @@ class Counting:
         self._lines += len(reading.lines)
         if reading.letters:
             self._add_letters(entry, reading)
+        if self._job.template:
+            form = filled(self._job.template, reading)
+            self._look_at.update(form.look_at)
+            names = (field.name for field in self._job.template.fields)
+            self._filled.update(name for name, value in zip(names, form.values, strict=True) if value.text)
 
     def _add_letters(self, entry: ManifestEntry, reading: PageReading) -> None:
         # Counter.update and sum count in C: there are millions of letters.
@@ -413,6 +441,7 @@ class Counting:
             flagging=self.flagging,
             flagged_letters=self._flagged,
             expected_wrong=self._expected_wrong,
+            costs=tuple(map(self._as_read.cost, RATES)) if self._letters else (),
             mean_confidence=self._confidence / self._letters if self._letters else None,
             histogram=_histogram(self._bins),
             scan_histogram=_histogram(self._scan_bins),
@@ -427,6 +456,10 @@ class Counting:
             doubtful=tuple(doubtful),
             worst_pages=self._worst_pages.kept(),
             least_sure_scans=self._least_sure.kept(),
+            fields=tuple(
+                FieldCount(field.name, self._filled[field.name], self._look_at[field.name])
+                for field in (self._job.template.fields if self._job.template else ())
+            ),
         )
 
 

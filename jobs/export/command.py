@@ -6,7 +6,7 @@ import click
 
 from jobs.files import shown
 from jobs.job import Job
-from jobs.options import JOB, PLACE
+from jobs.options import JOB, PLACE, accept_at_option
 from jobs.places import Place
 
 
@@ -25,7 +25,8 @@ from jobs.places import Place
     metavar="DIR|FILE",
     help="The folder or the file to write.  [default: in JOB/export]",
 )
-def export(path: Place, name: str, out: Place | None) -> int:
+@accept_at_option
+def export(path: Place, name: str, out: Place | None, accept_at: float | None) -> int:
     """Write a job's results in another format.
 
     ALTO, hOCR and PAGE-XML are a file a page, PDF is a file a scan, in a folder; JSON Lines, Excel and
@@ -34,7 +35,7 @@ def export(path: Place, name: str, out: Place | None) -> int:
     from jobs.export.formats import FORMATS, UNFINISHED
     from jobs.export.formats import export as write
 
-    exported = write(Job.open(path), FORMATS[name], out)
+    exported = write(Job.open(path), FORMATS[name], out, accept_at)
     for problem in exported.problems:
         click.echo(f"not exported: {problem}", err=True)
     for reason, count in exported.left_out.most_common():

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from jobs.collect import by_scan, cancelled_page
+from jobs.collect import by_scan, cancelled_page, flagging_of
 from jobs.corrections import Corrections, settled
 from jobs.errors import NotAJob, ScanError, UsageProblem
 from jobs.export.alto import alto
@@ -38,6 +38,7 @@ class Format:
         writer: opens the file or folder; what it gives takes a scan's readings.
         tells_failures: whether it takes pages without a reading, too.
         needs_size: whether it takes only pages whose width and height are known.
+        tells_flags: whether it says which letters a person should look at.
     """
 
     file: str
@@ -45,16 +46,17 @@ class Format:
     writer: Callable[[Job, Files], AbstractContextManager[Put]]
     tells_failures: bool = False
     needs_size: bool = False
+    tells_flags: bool = False
 
 
 FORMATS = {
-    "jsonl": Format("pages.jsonl", False, jsonl, tells_failures=True),
+    "jsonl": Format("pages.jsonl", False, jsonl, tells_failures=True, tells_flags=True),
     "alto": Format("alto", True, xml_files(alto, ".xml"), needs_size=True),
     "hocr": Format("hocr", True, xml_files(hocr, ".hocr"), needs_size=True),
     "page-xml": Format("page-xml", True, xml_files(page_xml, ".xml"), needs_size=True),
     "pdf": Format("pdf", True, pdf),
-    "xlsx": Format("tables.xlsx", False, xlsx, tells_failures=True),
-    "parquet": Format("letters.parquet", False, parquet),
+    "xlsx": Format("tables.xlsx", False, xlsx, tells_failures=True, tells_flags=True),
+    "parquet": Format("letters.parquet", False, parquet, tells_flags=True),
 }
 
 
@@ -86,7 +88,7 @@ NO_SIZE = (
 NOT_OPENED = "of scans that could not be exported"
 
 
-def export(job: Job, form: Format, out: Place | None) -> Exported:
+def export(job: Job, form: Format, out: Place | None, accept_at: float | None = None) -> Exported:
     """Write a job's readings in a format.
 
     Args:
@@ -94,22 +96,28 @@ def export(job: Job, form: Format, out: Place | None) -> Exported:
         form: the format.
         out: the file or folder to write; None for the default below the job folder. In a folder of the
             caller's, files of the same name are replaced and no other is touched.
+        accept_at: how right the letters that are not flagged are to be, as `jobs.collect.collect` takes it.
 
     Returns:
         What was written and what was left out.
 
     Raises:
-        UsageProblem: `out` cannot be what the format writes, or the format cannot hold the job.
+        UsageProblem: `out` cannot be what the format writes, or the format cannot hold the job or the flags.
         MissingExtra: the format needs a package that is not installed.
         NotAJob: the manifest is missing or damaged.
         ResultsNotWritable: the disk is full, read-only or forbidden.
     """
+    if accept_at is not None and not form.tells_flags:
+        raise UsageProblem(
+            "--accept-at says which letters are flagged, and this format has no flags",
+            f"Give it with {', '.join(name for name, one in FORMATS.items() if one.tells_flags)}.",
+        )
     if out is not None:
         _check(job, form, out)
-        return _write(job, form, Files(out, own=False))
+        return _write(job, form, Files(out, own=False), accept_at)
     (job.path / "export").make()
     with (job.path / ".exporting").held(wait=True):
-        return _write(job, form, Files(job.path / "export" / form.file, own=True))
+        return _write(job, form, Files(job.path / "export" / form.file, own=True), accept_at)
 
 
 def _check(job: Job, form: Format, out: Place) -> None:
@@ -128,9 +136,10 @@ def _check(job: Job, form: Format, out: Place) -> None:
     )
 
 
-def _write(job: Job, form: Format, files: Files) -> Exported:
+def _write(job: Job, form: Format, files: Files, accept_at: float | None) -> Exported:
     exported = Exported(files.place)
     cancelled = job.cancelled
+    flagging = flagging_of(job, accept_at)
     corrections = Corrections(job)
     with form.writer(job, files) as put:
         for scan, pages in by_scan(job):
@@ -138,6 +147,7 @@ def _write(job: Job, form: Format, files: Files) -> Exported:
             for entry, result in pages:
                 reading = _taken(form, entry, result, cancelled, exported)
                 if reading:
+                    reading = flagging.applied(reading)
                     readings.append(settled(reading, corrections.of_page(reading)))
             if not readings:
                 continue

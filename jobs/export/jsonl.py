@@ -49,6 +49,8 @@ def _line(line: LineReading) -> dict[str, Any]:
         **msgspec.structs.asdict(line.box),
         "text": line.text,
         "lexicon_text": line.lexicon_text,
+        "field": line.field,
+        "confidence": line.confidence,
         "letters": [_letter(letter) for letter in line.letters],
     }
 

@@ -1,11 +1,13 @@
-"""The rows of letters.csv, lines.csv and pages.csv as numbers and texts, for formats that have types."""
+"""The rows of the CSV files as numbers and texts, for formats that have types."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from jobs.export.pages import printable
+from jobs.filled import filled
 from jobs.readings import PageReading
+from jobs.template import Template
 
 Cell = str | int | float | None
 """None is an empty cell."""
@@ -53,6 +55,17 @@ def page_row(reading: PageReading) -> list[Cell]:
         sum(letter.flagged for letter in letters),
         *(round(reading.skew_degrees, 2), reading.seconds, reading.attempts, " ".join(reading.quality)),
     ]
+
+
+def form_row(template: Template, reading: PageReading) -> list[Cell]:
+    """Return the row of a page as the copy of a form, in the columns of `template.header`."""
+    form = filled(template, reading)
+    cells: list[Cell] = []
+    for value in form.values:
+        sure = None if value.confidence is None else round(value.confidence, _DECIMALS)
+        cells += [value.text or None, sure]
+    look_at = " ".join(form.look_at) or None
+    return [printable(reading.scan), reading.page, reading.status.value, form.flagged, look_at, *cells]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -1,4 +1,7 @@
-"""Excel: the three tables as sheets. Texts are cells of text: no formula runs, no leading zero is lost."""
+"""Excel: the tables as sheets, of forms the fields first.
+
+Texts are cells of text: no formula runs, no leading zero is lost.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from typing import Any
 from jobs.collect import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER, by_scan
 from jobs.errors import MissingExtra, UsageProblem
 from jobs.export.pages import Files, Put, printable
-from jobs.export.rows import Cell, letter_rows, line_rows, page_row
+from jobs.export.rows import Cell, form_row, letter_rows, line_rows, page_row
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.readings import PageReading
+from jobs.template import header
 
 _MOST_ROWS = 1_048_576
 _MOST_CHARACTERS = 32_767
@@ -38,15 +42,17 @@ def xlsx(job: Job, files: Files) -> Iterator[Put]:
             "Install it with: pip install xlsxwriter",
         ) from error
     _check_limits(job)
+    template = job.template
     with (
         files.place.written_whole() as file,
         xlsxwriter.Workbook(file.buffer, _OPTIONS) as book,
     ):
         # The same readings give the same bytes.
         book.set_properties({"created": dt.datetime.fromisoformat(job.created).astimezone(dt.UTC)})
+        forms = _Sheet(book.add_worksheet("fields"), header(template)) if template else None
         pages, lines, letters = (
-            _Sheet(book.add_worksheet(name), header)
-            for name, header in (
+            _Sheet(book.add_worksheet(name), columns.split(","))
+            for name, columns in (
                 ("pages", PAGE_HEADER),
                 ("lines", LINE_HEADER),
                 ("letters", READ_LETTER_HEADER),
@@ -55,6 +61,8 @@ def xlsx(job: Job, files: Files) -> Iterator[Put]:
 
         def put(entry: ManifestEntry, readings: Sequence[PageReading]) -> None:
             for reading in readings:
+                if forms and template:
+                    forms.add(form_row(template, reading))
                 pages.add(page_row(reading))
                 for row in line_rows(reading):
                     lines.add(row)
@@ -65,10 +73,10 @@ def xlsx(job: Job, files: Files) -> Iterator[Put]:
 
 
 class _Sheet:
-    def __init__(self, sheet: Any, header: str) -> None:
+    def __init__(self, sheet: Any, columns: Sequence[str]) -> None:
         self._sheet = sheet
         self._row = 0
-        self.add(header.split(","))
+        self.add(columns)
 
     def add(self, cells: Sequence[Cell]) -> None:
         for column, cell in enumerate(cells):

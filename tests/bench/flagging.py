@@ -105,7 +105,7 @@ def rates_table(sets: list[Read]) -> Iterator[str]:
     yield "|---|" + "---:|" * 7
     for one in sets:
         for rate in RATES:
-            below = Flagging.at(rate, one.readings).below
+            below = Flagging.at(rate, one.readings, Settings().flag_below).below
             kept = one.confidence >= (2.0 if below is None else below)
             count, right = int(kept.sum()), int((~one.wrong[kept]).sum())
             real = share(right, count)

@@ -330,6 +330,24 @@ def test_parquet_has_the_letters_with_types(job: Job) -> None:
     assert rows[-1]["flagged"] is True
 
 
+def test_flags_for_a_rate_are_those_of_the_tables(job: Job) -> None:
+    def flags(accept_at: float | None) -> list[bool]:
+        export(job, FORMATS["parquet"], None, accept_at)
+        return pq.read_table(job.path / "export" / "letters.parquet")["flagged"].to_pylist()
+
+    def wanted(accept_at: float | None) -> list[bool]:
+        collect(job, accept_at)
+        with (job.path / "letters.csv").open(newline="", encoding="utf-8") as file:
+            return [row["flagged"] == "1" for row in csv.DictReader(file)]
+
+    assert flags(None) == wanted(None)
+    assert flags(0.9) == wanted(0.9) != wanted(None)
+    with pytest.raises(UsageProblem, match="this format has no flags") as caught:
+        export(job, FORMATS["alto"], None, 0.98)
+    assert "jsonl, xlsx, parquet" in str(caught.value)
+    assert not (job.path / "export" / "alto").exists()
+
+
 @pytest.mark.parametrize(("module", "name"), [("xlsxwriter", "xlsx"), ("pyarrow", "parquet")])
 def test_an_extra_that_is_not_installed(job: Job, module: str, name: str) -> None:
     code = f"import sys; sys.modules['{module}'] = None; from jobs.cli import main; main(sys.argv[1:])"
