@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -259,17 +259,37 @@ def open_image(file: BinaryIO, page: int, limits: Limits, pages: int | None = No
     Yields:
         The picture as it is stored, before EXIF rotation.
     """
-    with _open_image(file) as image:
-        with decoding():
-            _load(image, page, limits, pages)
-        yield image
+    with open_images(file, limits, pages) as load:
+        yield load(page)
 
 
-def _load(image: Image, page: int, limits: Limits, pages: int | None) -> None:
+@contextlib.contextmanager
+def open_images(file: BinaryIO, limits: Limits, pages: int | None = None) -> Iterator[Callable[[int], Image]]:
+    """Open an image file of which several pages are wanted: they are counted once.
+
+    Args and errors are those of `read_page`.
+
+    Yields:
+        What decodes a page, by its number from 1, as `open_image` yields it; the picture before it is gone.
+    """
     from PIL.TiffImagePlugin import TiffImageFile
 
-    if isinstance(image, TiffImageFile):
-        _checked_count(_frames(image, limits), pages, limits)
+    with _open_image(file) as image:
+        if isinstance(image, TiffImageFile):
+            with decoding():
+                _checked_count(_frames(image, limits), pages, limits)
+
+        def load(page: int) -> Image:
+            with decoding():
+                _load(image, page, limits)
+            return image
+
+        yield load
+
+
+def _load(image: Image, page: int, limits: Limits) -> None:
+    from PIL.TiffImagePlugin import TiffImageFile
+
     if page > 1:
         try:
             image.seek(page - 1)

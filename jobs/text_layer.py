@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from jobs.errors import ErrorCode, ScanError
 from jobs.readings import Box
-from jobs.scans import POINTS_PER_INCH, disk_errors, is_pdf, on_paper, open_image, open_pdf, plain
+from jobs.scans import POINTS_PER_INCH, disk_errors, is_pdf, on_paper, open_images, open_pdf, plain
 from jobs.settings import Limits
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def write_searchable(scan: BinaryIO, pages: list[PageText], out: BinaryIO, dpi: 
                             page.gen_content()
                     document.save(out)
                 return
-            with pypdfium2.PdfDocument.new() as document:
+            with open_images(scan, limits) as load, pypdfium2.PdfDocument.new() as document:
                 for number, text in enumerate(pages, 1):
                     # Saved by itself, a page is compressed: a document's pictures would not fit into memory.
-                    with pypdfium2.PdfDocument(_picture_page(scan, number, text, dpi, limits)) as single:
+                    with pypdfium2.PdfDocument(_picture_page(scan, load(number), text, dpi)) as single:
                         document.import_pages(single)
                 document.save(out)
         except pypdfium2.PdfiumError as error:
@@ -105,13 +105,10 @@ def write_searchable(scan: BinaryIO, pages: list[PageText], out: BinaryIO, dpi: 
             ) from error
 
 
-def _picture_page(scan: BinaryIO, number: int, text: PageText, dpi: int, limits: Limits) -> io.BytesIO:
+def _picture_page(scan: BinaryIO, image: Image, text: PageText, dpi: int) -> io.BytesIO:
     import pypdfium2
 
-    with (
-        open_image(scan, number, limits) as image,
-        pypdfium2.PdfDocument.new() as document,
-    ):
+    with pypdfium2.PdfDocument.new() as document:
         shown = _SHOWN.get(image.getexif().get(_ORIENTATION, 1), _SHOWN[1])
         scale = np.array([POINTS_PER_INCH / one for one in _resolution(image, dpi)])
         size = scale * image.size

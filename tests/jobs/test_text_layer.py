@@ -21,7 +21,7 @@ from jobs.errors import ErrorCode, ScanError
 from jobs.readings import Box
 from jobs.scans import open_file, read_page
 from jobs.settings import Limits
-from jobs.text_layer import PageText, Word
+from jobs.text_layer import PageText, Word, write_searchable
 
 DPI = 200
 INK = Box(60, 90, 120, 40)
@@ -196,6 +196,27 @@ def test_every_page_of_a_tiff(own: Contained, scans: Path) -> None:
     check(pdf, scans / "a.tif", 1)
     assert words(pdf, (400, 300), 1) == []
     check(pdf, scans / "a.tif", 3)
+
+
+class CountedReads(io.FileIO):
+    """A file that counts how often it is read."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+        self.reads += 1
+        return super().read(size)
+
+
+def test_a_document_is_looked_through_once_and_not_for_each_page(scans: Path) -> None:
+    def reads(pages: int) -> int:
+        page = drawn("1")
+        page.save(scans / "a.tif", save_all=True, append_images=[page] * (pages - 1))
+        with CountedReads(scans / "a.tif") as file:
+            write_searchable(file, [PageText()] * pages, io.BytesIO(), 300, Limits())  # type: ignore[arg-type]
+            return file.reads
+
+    assert reads(40) < 5 * reads(10)
 
 
 def with_box(page: pypdfium2.PdfPage) -> None:
