@@ -117,8 +117,9 @@ def write_results(job: Job, letters: int) -> None:
     kinds = [tuple(some_lines(rng, letters)) for _ in range(500)]
     entries = [entry for entry, _ in job.manifest()]
     for entry in rng.sample(entries, len(entries)):
+        size = {"width": 60, "height": 40}
         reading = PageReading(
-            entry.id, entry.scan, 1, Status.DONE, lines=rng.choice(kinds), seconds=rng.random()
+            entry.id, entry.scan, 1, Status.DONE, lines=rng.choice(kinds), seconds=rng.random(), **size
         )
         path = job.result_path(entry.id)
         path.parent.mkdir(parents=True, exist_ok=True)
