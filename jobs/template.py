@@ -55,12 +55,15 @@ CONFIDENCE = "_confidence"
 
 _HELP = "docs/forms.md says what stands in a template; `lettermill template new` makes one from a blank form."
 
+_HELP_TOML = f"Patterns stand in single quotes, which leave the backslash alone. {_HELP}"
+
 _FIELDS = re.compile(r"^\s*\[\[\s*fields\s*\]\]")
 
 _WHERE = re.compile(r"`\$(?:\.fields\[(\d+)\])?(?:\.(\w+))?")
 """How msgspec names the place of an error."""
 
-_UNKNOWN = re.compile(r"unknown field `(\w+)`")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"unknown field `(.*)`$")
 
 
 class _Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +79,22 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blank: str
     fields: Annotated[tuple[_Field, ...], msgspec.Meta(min_length=1, max_length=MOST_FIELDS)]
     dpi: Annotated[int, msgspec.Meta(ge=MIN_DPI, le=MAX_DPI)] = 300
+
+
+_FILE_BESIDE = "the name of a file beside the template, in quotes"
+
+_KINDS = {
+    "blank": _FILE_BESIDE,
+    "fields": f"1 to {MOST_FIELDS} tables, each under a line [[fields]]",
+    "dpi": f"a whole number from {MIN_DPI} to {MAX_DPI}",
+    "name": "a letter, then letters, digits and _, at most 40 in all, in quotes",
+    "box": "four whole numbers: [x, y, width, height]",
+    "alphabet": "letters, digits, alnum or a pattern, in quotes",
+    "comb": "a whole number from 1 to 200",
+    "lexicon": _FILE_BESIDE,
+    "required": "true or false",
+}
+"""What the value of each key has to be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +183,7 @@ class _Reader:
         except UnicodeDecodeError as error:
             raise BadData(f"the template {shown(path)} is not UTF-8", _HELP) from error
         except tomllib.TOMLDecodeError as error:
-            raise BadData(f"the template {shown(path)} is no TOML: {error}", _HELP) from error
+            raise BadData(f"the template {shown(path)} is no TOML: {error}", _HELP_TOML) from error
         except msgspec.ValidationError as error:
             raise self._schema_problem(str(error)) from error
 
@@ -210,6 +229,10 @@ class _Reader:
             )
         if min(width // (field.comb or 1), height) < LEAST_SIDE:
             raise self._problem(number, "box", f"the field or its cells are smaller than {LEAST_SIDE} pixels")
+        if field.alphabet not in ALPHABETS and field.alphabet.lower() in ALPHABETS:
+            raise self._problem(
+                number, "alphabet", f"write {field.alphabet.lower()} in small letters", ALLOWED
+            )
         try:
             automaton = automaton_of(field.alphabet)
         except ValueError as error:
@@ -260,23 +283,30 @@ class _Reader:
         return BadData(f"{shown(self._path)}, line {self._line(number, key)}{field}: {what}", next_step)
 
     def _schema_problem(self, message: str) -> BadData:
-        """The error of a value of another kind, from msgspec's message."""
+        """The error of a key or a value that is none, from msgspec's message."""
         what, _, where = message.partition(" - at ")
-        found, unknown = _WHERE.match(where), _UNKNOWN.search(what)
+        found = _WHERE.match(where)
         number = int(found[1]) if found and found[1] else None
-        key = unknown[1] if unknown else (found[2] or "") if found else ""
-        line = f", line {self._line(number, key)}" if number is not None or key else ""
-        named = f", {key}" if key and not unknown else ""
-        return BadData(f"{shown(self._path)}{line}{named}: {what}", _HELP)
+        key = (found[2] if found else None) or "fields"
+        if missing := _MISSING.search(what):
+            key, said = missing[1], f"{missing[1]} is missing"
+        elif unknown := _UNKNOWN.search(what):
+            known = (_File if number is None else _Field).__struct_fields__
+            key, said = unknown[1], f"there is no key {unknown[1]}, only {', '.join(known)}"
+        else:
+            said = f"{key} has to be {_KINDS[key]}"
+        return BadData(f"{shown(self._path)}, line {self._line(number, key)}: {said}", _HELP)
 
     def _line(self, number: int | None, key: str) -> int:
-        """The line, from 1, of a key of a field or of the file; else where the field begins."""
+        """The line, from 1, of a key of a field or of the file; else where the field or the file begins."""
         lines = self._text.splitlines()
         starts = [line for line, text in enumerate(lines) if _FIELDS.match(text)]
         begin, end = 0, starts[0] if starts else len(lines)
         if number is not None and number < len(starts):
             begin, end = starts[number], [*starts[1:], len(lines)][number]
-        written = re.compile(rf"\s*{re.escape(key)}\s*=")
+        elif number is not None:  # The fields stand in one array.
+            key = "fields"
+        written = re.compile(rf"\s*[\"\']?{re.escape(key)}[\"\']?\s*=")
         found = [line for line in range(begin, end) if written.match(lines[line])]
         return (found[0] if found else begin) + 1
 

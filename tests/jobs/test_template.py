@@ -79,8 +79,8 @@ def test_a_blank_that_is_a_pdf(folder: Path) -> None:
         ('"blank.png"', '"gone.png"', "line 1: cannot read the blank form gone.png: No such file"),
         ('"blank.png"', '"../blank.png"', "line 1: '../blank.png' is not the name of a blank form beside"),
         ('"blank.png"', '"names.txt"', "line 1: the blank form names.txt: this is n"),
-        ('"blank.png"', "7", "line 1, blank: Expected `str`, got `int`"),
-        ('blank = "blank.png"', "", "Object missing required field `blank`"),
+        ('"blank.png"', "7", "line 1: blank has to be the name of a file beside the template, in quotes"),
+        ('blank = "blank.png"', "", "line 1: blank is missing"),
         ('name = "code"', 'name = "Name"', "line 8, field Name: the field in line 4 has a column Name"),
         ('name = "code"', 'name = "page"', "line 8, field page: fields.csv has already a column page"),
         (
@@ -88,8 +88,12 @@ def test_a_blank_that_is_a_pdf(folder: Path) -> None:
             'name = "name_confidence"',
             "line 8, field name_confidence: the field in line 4 has",
         ),
-        ('name = "code"', 'name = "two words"', "line 8, name: Expected `str` matching regex"),
-        ('name = "code"', "", "line 7: Object missing required field `name`"),
+        (
+            'name = "code"',
+            'name = "two words"',
+            "line 8: name has to be a letter, then letters, digits and _",
+        ),
+        ('name = "code"', "", "line 7: name is missing"),
         (
             "[10, 40, 80, 20]",
             "[10, 25, 80, 20]",
@@ -106,10 +110,14 @@ def test_a_blank_that_is_a_pdf(folder: Path) -> None:
             "[10, 40, 30, 20]",
             "line 9, field code: the field or its cells are smaller than",
         ),
-        ("[10, 40, 80, 20]", "[10, 40, 80]", "line 9, box: Expected `array` of length 4, got 3"),
-        ("[10, 40, 80, 20]", "[10, 40, 80.5, 20]", "line 9, box: Expected `int`, got `float`"),
+        (
+            "[10, 40, 80, 20]",
+            "[10, 40, 80]",
+            "line 9: box has to be four whole numbers: [x, y, width, height]",
+        ),
+        ("[10, 40, 80, 20]", "[10, 40, 80.5, 20]", "line 9: box has to be four whole numbers"),
         ("comb = 4", "comb = 3", "line 11, field code: the pattern asks for 4 characters or more"),
-        ("comb = 4", "combs = 4", "line 11: Object contains unknown field `combs`"),
+        ("comb = 4", "combs = 4", "line 11: there is no key combs, only name, box, alphabet, comb"),
         ("comb = 4", 'lexicon = "names.txt"', "line 11, field code: a field with a pattern has no word list"),
         (
             "'[A-Z]\\d{3}'",
@@ -117,6 +125,21 @@ def test_a_blank_that_is_a_pdf(folder: Path) -> None:
             "line 10, field code: the class [a-z] has something that cannot be read",
         ),
         ("comb = 4", "comb = ", "no TOML"),
+        ("comb = 4", "comb = 0", "line 11: comb has to be a whole number from 1 to 200"),
+        ("comb = 4", 'required = "yes"', "line 11: required has to be true or false"),
+        ("comb = 4", '"comb" = "4"', "line 11: comb has to be a whole number"),
+        (
+            'blank = "blank.png"',
+            'blank = "blank.png"\ndpi = 20',
+            "line 2: dpi has to be a whole number from 50",
+        ),
+        (
+            'blank = "blank.png"',
+            'blank = "blank.png"\nsize = 2',
+            "line 2: there is no key size, only blank, fields",
+        ),
+        ("'[A-Z]\\d{3}'", '"[A-Z]\\d{3}"', "no TOML: Unescaped"),
+        ("'[A-Z]\\d{3}'", '"DIGITS"', "line 10, field code: write digits in small letters"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(folder: Path, old: str, new: str, what: str) -> None:
@@ -127,6 +150,23 @@ def test_what_is_wrong_is_said_with_its_line(folder: Path, old: str, new: str, w
     assert str(folder / "form.toml") in caught.value.what
     assert what in caught.value.what
     assert caught.value.next_step
+
+
+def test_fields_in_one_array(folder: Path) -> None:
+    path = folder / "form.toml"
+    path.write_text('blank = "blank.png"\n\nfields = [{name = "a", box = [1, 1, 20, 20]}]\n')
+    assert [field.name for field in read_template(path).fields] == ["a"]
+    path.write_text('blank = "blank.png"\n\nfields = [{name = "a", box = [1, 1, 20, 2]}]\n')
+    with pytest.raises(BadData, match="line 3, field a: the field or its cells are smaller than"):
+        read_template(path)
+    path.write_text('blank = "blank.png"\n\nfields = 7\n')
+    with pytest.raises(
+        BadData, match=r"line 3: fields has to be 1 to 500 tables, each under a line \[\[fields"
+    ):
+        read_template(path)
+    path.write_text('blank = "blank.png"\nfields = [7]\n')
+    with pytest.raises(BadData, match="line 2: fields has to be 1 to 500 tables"):
+        read_template(path)
 
 
 def test_a_word_list(folder: Path) -> None:
