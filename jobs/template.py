@@ -108,6 +108,7 @@ class Field:
         comb: how many cells it has; None where letters stand freely.
         lexicon: the words that may stand in it; None for any.
         required: whether a person should look where it is empty.
+        words: whether a gap parts words; a pattern says each character that there is, and a space is none.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Field:
     comb: int | None = None
     lexicon: WordList | None = dataclasses.field(default=None, repr=False)
     required: bool = False
+    words: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,7 +251,9 @@ class _Reader:
             characters = "".join(sorted(automaton.characters, key="".join(ALPHABETS.values()).index))
             lexicon = WordList(self._path.parent / field.lexicon, content, characters)
             check_word_list(lexicon)
-        return Field(field.name, Box(x, y, width, height), automaton, field.comb, lexicon, field.required)
+        words = field.alphabet in ALPHABETS
+        box = Box(x, y, width, height)
+        return Field(field.name, box, automaton, field.comb, lexicon, field.required, words)
 
     def _check_names(self) -> None:
         taken = dict.fromkeys(RESERVED, -1)

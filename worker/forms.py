@@ -51,6 +51,7 @@ class _FormField:
     comb: int | None
     constraint: Constraint
     lexicon: Lexicon | None
+    words: bool
 
     def cell(self, part: _Part, box: Box) -> int:
         """Return the cell of a candidate, 0 without a comb; -1 where it is too wide for a letter."""
@@ -91,6 +92,7 @@ class Form:
                 field.comb,
                 constraint_of(field.automaton, field.comb, classifier.characters),
                 Lexicon(field.lexicon) if field.lexicon else None,
+                field.words,
             )
             for field in of.fields
         ]
@@ -175,7 +177,7 @@ class Form:
         letters = []
         word = 1
         for before, index, ranking in zip([path[0], *path], path, rankings, strict=False):
-            word += places[index] - places[before] > next_to
+            word += field.words and places[index] - places[before] > next_to
             flagged = fit < FITS or ranking[0][1] < settings.flag_below
             letters.append(Letter(part.on_page(candidates[index].box), word, ranking, flagged))
         line = LineReading(_around(letters), tuple(letters), "", field.name, _confidence(letters, fit))

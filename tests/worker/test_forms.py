@@ -9,12 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pages import forms
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from support import Command
 
 from jobs.job import Job
+from jobs.models import installed_model_folder, load_model
 from jobs.readings import PageReading
+from jobs.settings import ALPHABETS, Settings
+from jobs.template import read_template
 from jobs.word_list import plain
+from worker.classifier import Classifier
+from worker.forms import Form
 
 FORM = Path(__file__).parents[2] / "examples" / "form"
 
@@ -87,6 +92,18 @@ def test_the_example_forms(tmp_path: Path, lettermill: Command, truth: dict[str,
     changed = (job / "fields.csv").read_bytes()
     assert changed == before
     assert rows(job / "pages.csv")["other.png"]["error_code"] == "SCAN_GONE"
+
+
+def test_gaps_part_words_but_not_what_a_pattern_says() -> None:
+    template = read_template(FORM / "form.toml")
+    page = Image.fromarray(forms.blank())
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(60)
+    for name, text in (("town", "PELL   GREEN"), ("shelf", "K   27")):
+        (box,) = (field.box for field in template.fields if field.name == name)
+        pen.text((box.x + 20, box.y + 8), text, font=font, fill=0)
+    classifier = Classifier(load_model(installed_model_folder()), ALPHABETS["alnum"])
+    lines, _ = Form(template, classifier).read(np.asarray(page), Settings(alphabet="alnum"))
+    assert {line.field: line.text for line in lines} == {"town": "PELL GREEN", "shelf": "K27"}
 
 
 def test_a_damaged_copy_of_the_template(tmp_path: Path, lettermill: Command) -> None:
