@@ -27,7 +27,7 @@ def template() -> None:
 
 
 @template.command()
-@click.argument("blank", type=click.Path(path_type=Path))
+@click.argument("blank", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

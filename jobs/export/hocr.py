@@ -12,6 +12,7 @@ from jobs.job import Job
 from jobs.readings import Box, PageReading
 
 _NAMESPACE = "http://www.w3.org/1999/xhtml"
+_STYLE = ".ocr_line { display: block }"  # A browser would run them together.
 _CAPABILITIES = "ocr_page ocr_line ocrx_word ocrx_cinfo"
 
 
@@ -28,6 +29,7 @@ def hocr(reading: PageReading, job: Job) -> bytes:
     SubElement(head, "meta", charset="utf-8")
     SubElement(head, "meta", name="ocr-system", content=f"Lettermill {reading.version}")
     SubElement(head, "meta", name="ocr-capabilities", content=_CAPABILITIES)
+    SubElement(head, "style").text = _STYLE
     # Quotes would end the name; many a reader takes the first semicolon for the end of the property.
     image = printable(reading.scan).replace('"', r"\x22").replace(";", r"\x3b")
     page = SubElement(SubElement(root, "body"), "div", {"class": "ocr_page", "id": "page"})

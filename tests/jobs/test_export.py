@@ -155,6 +155,7 @@ def test_hocr_keeps_the_rules_of_its_specification(job: Job) -> None:
             meta.get("name"): str(meta.get("content")) for meta in tree.findall(".//hocr:meta", NAMESPACES)
         }
         assert head["ocr-system"] == "Lettermill 0.1.0"
+        assert tree.findtext(".//hocr:style", namespaces=NAMESPACES) == ".ocr_line { display: block }"
         elements = [one for one in tree.getroot().iter() if str(one.get("class")).startswith("ocr")]
         assert {str(one.get("class")) for one in elements} <= set(head["ocr-capabilities"].split())
         for one in elements:

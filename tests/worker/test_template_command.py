@@ -62,6 +62,8 @@ def test_what_cannot_be_a_template(tmp_path: Path, lettermill: Command) -> None:
         "template", "new", tmp_path / "blank.png", "--out", tmp_path / "elsewhere" / "a.toml", status=2
     )
     assert "is not in the folder of" in done.stderr
+    done = lettermill("template", "new", tmp_path / "gone.png", status=2)
+    assert "gone.png' does not exist" in done.stderr
     done = lettermill("template", "new", FORM / "towns.txt", status=10)
     assert "cannot read the blank form" in done.stderr
     Image.new("L", (800, 600), 255).save(tmp_path / "white.png")
