@@ -243,7 +243,7 @@ def test_for_readers_of_every_kind(job_of: JobOf, read_job: Callable[..., Job]) 
     assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
     assert all(image["alt"] for image in page.all("img"))
     assert all(header["scope"] for header in page.all("th"))
-    assert len(page.all("table")) == len(page.all("caption")) == 3
+    assert len(page.all("table")) == len(page.all("caption")) == 4
     assert all(chart["role"] == "img" and chart["aria-label"] for chart in page.all("svg"))
     assert "@media print" in (job.path / "summary.html").read_text(encoding="utf-8")
 
