@@ -84,7 +84,7 @@ def collect(job: Job, accept_at: float | None = None) -> Summary:
     with job.lock():
         flagging = Flagging(None, job.settings.flag_below)
         if accept_at is not None:
-            flagging = Flagging.at(accept_at, _readings(job))
+            flagging = Flagging.at(accept_at, _confidences(job))
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         counting = Counting(job, now, job.cancelled, flagging)
         texts = scan_files(job.path / "text", _TEXT_SUFFIX, own=True)
@@ -125,11 +125,11 @@ def cancelled_page(entry: ManifestEntry, why: str) -> PageReading:
     return PageReading(entry.id, entry.scan, entry.page, Status.CANCELLED, error=why, attempts=0)
 
 
-def _readings(job: Job) -> Iterator[PageReading]:
-    """Yield the results that are there and whole."""
+def _confidences(job: Job) -> Iterator[list[float]]:
+    """Yield those of the letters of each page whose result is there and whole."""
     for _, reading in job.read_results(entry.id for entry, _ in job.manifest()):
         if isinstance(reading, PageReading):
-            yield reading
+            yield [letter.confidence for letter in reading.letters]
 
 
 def inert(cell: str) -> str:

@@ -28,7 +28,7 @@ class Flagging:
     below: float | None
 
     @classmethod
-    def at(cls, rate: float, readings: Iterable[PageReading]) -> Flagging:
+    def at(cls, rate: float, pages: Iterable[Iterable[float]]) -> Flagging:
         """Return the flagging that leaves as many letters unflagged as can be expected to be right at a rate.
 
         The surest letters are accepted, as many as have the rate for their mean confidence: calibrated
@@ -36,11 +36,12 @@ class Flagging:
 
         Args:
             rate: 0–1.
-            readings: all pages of the job; their letters are only counted, so memory stays flat.
+            pages: the confidences of all letters of the job, page by page; they are only counted, so
+                memory stays flat.
         """
         letters: Counter[int] = Counter()
-        for reading in readings:
-            letters.update([int(letter.confidence * STEPS) for letter in reading.letters])
+        for confidences in pages:
+            letters.update([int(confidence * STEPS) for confidence in confidences])
         accepted = right = 0.0
         below = None
         for step in sorted(letters, reverse=True):
