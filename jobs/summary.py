@@ -341,12 +341,11 @@ class Counting:
         if reading.failed:
             self._add_failure(reading)
         self._lines += len(reading.lines)
-        if reading.letters:
-            self._add_letters(entry, reading)
+        if letters := reading.letters:
+            self._add_letters(entry, reading, letters)
 
-    def _add_letters(self, entry: ManifestEntry, reading: PageReading) -> None:
+    def _add_letters(self, entry: ManifestEntry, reading: PageReading, letters: tuple[Letter, ...]) -> None:
         # Counter.update and sum count in C: there are millions of letters.
-        letters = reading.letters
         characters = [letter.letter for letter in letters]
         confidences = [letter.confidence for letter in letters]
         doubts = [1 - letter.confidence for letter in letters if not letter.flagged]
