@@ -14,6 +14,7 @@ from jobs.files import shown
 from jobs.job import Job
 from jobs.options import JOB, accept_at_option, on_disk
 from jobs.places import Place
+from jobs.stop import interruptible
 
 
 @click.command()
@@ -50,7 +51,7 @@ def review(path: Place, port: int, who: str | None, accept_at: float | None, no_
             if not no_browser and not webbrowser.open(address):
                 click.echo("No browser could be started here: open the address yourself.", err=True)
 
-        with contextlib.closing(desk.others), contextlib.suppress(KeyboardInterrupt):
+        with contextlib.closing(desk.others), contextlib.suppress(KeyboardInterrupt), interruptible():
             serve(application(desk, number, token), opened, started)
     decided = desk.progress().looked_at
     click.echo(f"{decided} letters decided. Now: lettermill collect '{shown(job.path)}'", err=True)

@@ -129,6 +129,8 @@ class _Pages:
     def _go_on(self, tab: Tab, char: str) -> Response:
         """Go to a character's sheet; to the single letters where there is none."""
         where = f"sheet/{char}" if char else "letter" if self._desk.singles() else ""
+        if not where and self._desk.progress().doubtful:
+            tab.notes.append("The doubtful letters that are left had no picture, or are before others now.")
         return RedirectResponse(f"/{tab.number}/{where}", 303)
 
     def sheet(self, request: Request) -> Response:
@@ -221,10 +223,7 @@ class _Pages:
             else:
                 answers.append(Answer(number, seen, Decision.RIGHT, self._desk.letters.char(number)))
         self._desk.decide(tab, answers, char)
-        after = self._desk.sheet_after(tab, char, answers)
-        if after != char:
-            tab.notes.append(f"No doubtful letter read as {char} is left for you.")
-        return self._go_on(tab, after)
+        return self._go_on(tab, self._desk.sheet_after(tab, char, answers))
 
     def decide_single(self, request: Request, form: dict[str, list[str]]) -> Response:
         tab = self._tab(request)
@@ -379,7 +378,7 @@ def listening(port: int) -> socket.socket:
 
 
 def serve(app: ASGIApp, opened: socket.socket, started: Callable[[], None]) -> None:
-    """Answer until Ctrl-C or SIGTERM.
+    """Answer until Ctrl-C or SIGTERM, which raise KeyboardInterrupt once all is answered.
 
     Args:
         app: the application.

@@ -199,9 +199,12 @@ def test_two_reviewers_get_different_letters(
     anna, bob = (Browser(reviewing(job, "--name", name)) for name in ("anna", "bob"))
     theirs, his = set(anna.look(anna.open("/1/sheet"))), set(bob.look(bob.open("/1/sheet")))
     assert (len(theirs), len(his)) == (40, 20) and not theirs & his
-    third = Browser(reviewing(job))
+    third, fourth = Browser(reviewing(job)), Browser(reviewing(job))
     third.open("/1/sheet")
     assert third.url == "/1/sheet/W"
+    assert "The doubtful letters that are left had no picture, or are before others" in fourth.open(
+        "/1/sheet"
+    )
     assert "What is left of the letters read as V is before others now." in third.open("/1/sheet/V")
     # Who asked for the rest of V has given W back, and anna goes on with it.
     anna.open("/1/sheet/V", sorted(theirs))  # type: ignore[arg-type]
@@ -265,7 +268,6 @@ def test_sheet_after_sheet_then_single_letters(
     form = browser.look(page)
     assert len(form) == 8
     page = browser.open("/1/sheet/V", form)
-    assert "No doubtful letter read as V is left for you." in page
     assert browser.url == "/1/sheet/W"
     page = browser.open("/1/sheet/W", browser.look(page))
     assert browser.url == "/1/letter"
@@ -418,15 +420,20 @@ def test_a_browser_that_goes_away(job: Job, reviewing: Callable[..., str]) -> No
     assert decisions(job) == []
 
 
-def test_ctrl_c_ends_it_and_says_what_comes_next(
-    job: Job, start: Starter, tmp_path: Path, lettermill: Command
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_it_gives_letters_back_and_says_what_comes_next(
+    job: Job, start: Starter, tmp_path: Path, how: signal.Signals
 ) -> None:
     process = start("review", job.path, "--no-browser")
     log = tmp_path / "process-0.log"
     wait_for(lambda: "review: " in log.read_text(), what="the address")
-    process.send_signal(signal.SIGINT)
+    browser = Browser(re.findall(r"^review: (\S+)$", log.read_text(), re.MULTILINE)[0])
+    browser.open("/1/sheet/V", browser.look(browser.open("/1/sheet/V")))
+    assert len(held(job)) == 1
+    process.send_signal(how)
     assert process.wait(60) == 0
-    assert "0 letters decided. Now: lettermill collect" in log.read_text()
+    assert "8 letters decided. Now: lettermill collect" in log.read_text()
+    assert held(job) == []
 
 
 def test_what_cannot_be_reviewed(job: Job, lettermill: Command) -> None:
