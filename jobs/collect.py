@@ -168,8 +168,9 @@ def _page_text(
     decisions = corrections.of_page(reading)
     now = corrected(reading, decisions)
     counting.add_reading(entry, now)
-    tables.add(reading, now, decisions)
-    return "".join(f"{text}\n" for line in now.lines if (text := line.text)) if now.status in READ else None
+    texts = [line.text for line in now.lines]
+    tables.add(reading, now, texts, decisions)
+    return "".join([f"{text}\n" for text in texts if text]) if now.status in READ else None
 
 
 class _Tables:
@@ -197,21 +198,27 @@ class _Tables:
             self._fields.writerow(header(job.template))
 
     def add(
-        self, reading: PageReading, now: PageReading, decisions: dict[tuple[int, int], Correction]
+        self,
+        reading: PageReading,
+        now: PageReading,
+        texts: list[str],
+        decisions: dict[tuple[int, int], Correction],
     ) -> None:
         """Write the rows of a page.
 
         Args:
             reading: as it was read.
             now: as people say it reads.
+            texts: of its lines; they are made once, for they take as long as the rest of a row.
             decisions: what they said of its letters, by line and position.
         """
         place = [inert(shown(reading.scan)), reading.page]
-        for number, (line, line_now) in enumerate(zip(reading.lines, now.lines, strict=True), 1):
+        lines = zip(reading.lines, now.lines, texts, strict=True)
+        for number, (line, line_now, text) in enumerate(lines, 1):
             said = {position: one for (at, position), one in decisions.items() if at == number}
             self._letters.writelines(_letter_rows(_row(*place, number), line, said))
-            self._lines.writerow([*place, number, *_line_cells(line_now)])
-        self._pages.writerow([*place, *_page_cells(now)])
+            self._lines.writerow([*place, number, *_line_cells(line_now, text)])
+        self._pages.writerow([*place, *_page_cells(now, "\n".join(filter(None, texts)))])
         if self._fields and self._template:
             self._fields.writerow([*place, *_field_cells(self._template, now)])
 
@@ -246,12 +253,12 @@ def _letter_cell(char: str) -> str:
     return _row(inert(char))
 
 
-def _line_cells(line: LineReading) -> list[Any]:
+def _line_cells(line: LineReading, text: str) -> list[Any]:
     sure = [letter.confidence for letter in line.letters if letter.letter]
     box = line.box
     return [
         *(box.x, box.y, box.width, box.height),
-        inert(line.text),
+        inert(text),
         len(sure),
         _mean(sure),
         f"{min(sure):.4f}" if sure else "",
@@ -261,13 +268,13 @@ def _line_cells(line: LineReading) -> list[Any]:
     ]
 
 
-def _page_cells(reading: PageReading) -> list[Any]:
+def _page_cells(reading: PageReading, text: str) -> list[Any]:
     letters = reading.letters
     return [
         reading.status.value,
         reading.error_code.value if reading.error_code else "",
         inert(reading.error),
-        inert(reading.text),
+        inert(text),
         len(reading.lines),
         len(letters),
         _mean([letter.confidence for letter in letters]),

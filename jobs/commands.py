@@ -78,7 +78,8 @@ def run(
     job folder below DIR: letters.csv, lines.csv, pages.csv, text/, and summary.html to begin with. The same
     command again reads only what is missing or changed.
     """
-    from jobs.dispatch import follow, queue_pages, read_here, stoppable
+    from jobs.dispatch import follow, queue_pages, read_here
+    from jobs.stop import stoppable
 
     if debug:
         _check_can_draw(debug, folder, broker)
@@ -198,8 +199,9 @@ def watch(
     A scan is taken when it has settled, and never twice; a changed one is a new scan. What settles together
     is a job below --out. A scan that cannot be read is moved, and NAME.txt beside it says why and what to do.
     """
-    from jobs.dispatch import follow, queue_pages, read_here, stoppable
+    from jobs.dispatch import follow, queue_pages, read_here
     from jobs.queue import check_broker
+    from jobs.stop import stoppable
     from jobs.watch import Plan
     from jobs.watch import watch as keep_watching
 
@@ -374,7 +376,8 @@ def resume(
 
     Its pages are read on this machine, or, with --broker, queued for workers elsewhere.
     """
-    from jobs.dispatch import queue_pages, read_here, stoppable
+    from jobs.dispatch import queue_pages, read_here
+    from jobs.stop import stoppable
 
     if broker and accept_at is not None:
         raise UsageProblem(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import fcntl
 import hashlib
 import math
@@ -120,7 +119,7 @@ class Corrections:
         self._latest: dict[str, dict[tuple[int, int], Correction]] = {}
         self._versions: dict[Key, int] = {}
         self._used: set[Key] = set()
-        self._offset = self._lines = 0
+        self._offset = self._lines = self._file = 0
         self._cut_off = False
         self._damaged: list[int] = []
         self._foreign = 0
@@ -133,7 +132,7 @@ class Corrections:
             The new decisions, oldest first.
 
         Raises:
-            NotAJob: the file cannot be read.
+            NotAJob: the file cannot be read, or was replaced.
         """
         if self._path is None:
             return []
@@ -150,8 +149,13 @@ class Corrections:
             ) from error
 
     def _read(self, handle: int) -> list[Correction]:
-        if os.fstat(handle).st_size < self._offset:
-            raise OSError(errno.ESTALE, "it was replaced while it was in use: start this command again")
+        file = os.fstat(handle)
+        if self._path and self._offset and (file.st_ino != self._file or file.st_size < self._offset):
+            raise NotAJob(
+                f"{shown(self._path)} was replaced, or deleted, while it was in use",
+                "Start this command again, for it to take up what is there now; nothing more is saved.",
+            )
+        self._file = file.st_ino
         new = []
         content = b""
         while more := os.pread(handle, 1 << 20, self._offset + len(content)):
@@ -184,6 +188,7 @@ class Corrections:
 
         Raises:
             ResultsNotWritable: the job folder does not take them; none is appended then.
+            NotAJob: the file was replaced; none is appended then.
             UsageProblem: the job lies in an object store, where nothing can be appended.
         """
         if self._path is None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -179,28 +175,3 @@ def follow(job: Job, timeout: float | None = None) -> Tally:
                     f"The job goes on; look again with: lettermill wait '{job.path}'",
                 )
     return tally
-
-
-@contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """Let SIGTERM, and the SIGHUP of a terminal that is closed, stop everything as Ctrl-C does.
-
-    For commands that go on where they stopped when they are given again, which is said.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    # What is ignored stays so: nohup promises that a closed terminal ends nothing.
-    ours = [
-        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN
-    ]
-    before = {number: signal.signal(number, interrupt) for number in ours}
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("The same command goes on where it stopped.", err=True)
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

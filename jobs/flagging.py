@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
-from jobs.readings import Letter, LineReading, PageReading
+from jobs.readings import LineReading, PageReading
 
 STEPS = 10_000
 """Confidences are told apart by four decimals, as letters.csv has them."""
@@ -44,16 +45,20 @@ class Confidences:
         self._letters: Counter[int] = Counter()
         self._always = 0
 
-    def add(self, reading: PageReading) -> None:
-        """Count the letters of a page, as it was read."""
-        letters = reading.letters
+    def add(self, confidences: Sequence[float], flagged: Sequence[bool]) -> None:
+        """Count letters by their confidences, and whether they are flagged as they were read."""
         sure = [
-            int(letter.confidence * STEPS)
-            for letter in letters
-            if not letter.flagged or letter.confidence < self._by_settings
+            int(confidence * STEPS)
+            for confidence, is_flagged in zip(confidences, flagged, strict=True)
+            if not is_flagged or confidence < self._by_settings
         ]
         self._letters.update(sure)
-        self._always += len(letters) - len(sure)
+        self._always += len(confidences) - len(sure)
+
+    def add_page(self, reading: PageReading) -> None:
+        """Count the letters of a page as it was read."""
+        letters = reading.letters
+        self.add([letter.confidence for letter in letters], [letter.flagged for letter in letters])
 
     def below(self, rate: float) -> float | None:
         """Return the confidence below which letters are flagged for a rate; None where all are.
@@ -107,7 +112,7 @@ class Flagging:
         """
         letters = Confidences(by_settings)
         for reading in readings:
-            letters.add(reading)
+            letters.add_page(reading)
         return cls(rate, letters.below(rate), by_settings)
 
     def applied(self, reading: PageReading) -> PageReading:
@@ -116,12 +121,14 @@ class Flagging:
             return reading
         return msgspec.structs.replace(reading, lines=tuple(map(self._line, reading.lines)))
 
+    def flags(self, confidence: Any, flagged: Any) -> Any:
+        """Return whether a letter is flagged, by confidence and flag as it was read; of arrays too."""
+        doubtful = True if self.below is None else confidence < self.below
+        return doubtful | (flagged & (confidence >= self.by_settings))
+
     def _line(self, line: LineReading) -> LineReading:
         letters = tuple(
-            msgspec.structs.replace(letter, flagged=self._flags(letter)) for letter in line.letters
+            msgspec.structs.replace(letter, flagged=self.flags(letter.confidence, letter.flagged))
+            for letter in line.letters
         )
         return msgspec.structs.replace(line, letters=letters)
-
-    def _flags(self, letter: Letter) -> bool:
-        stays = letter.flagged and letter.confidence >= self.by_settings
-        return stays or self.below is None or letter.confidence < self.below

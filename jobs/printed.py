@@ -5,6 +5,7 @@ from __future__ import annotations
 from jobs.collect import FIELDS_FILE
 from jobs.files import shown
 from jobs.mistakes import SEGMENTATION, Kind
+from jobs.places import Disk
 from jobs.readings import Status
 from jobs.report import expected, flagged_for, quality_advice
 from jobs.score import Score
@@ -72,6 +73,8 @@ def summary_text(summary: Summary) -> str:
     text += summary.reviewed.unused
     fields = [f"fields      {folder}/{FIELDS_FILE}"] if summary.job.settings.template else []
     text += ["", *fields, f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
+    if summary.flagged_letters and isinstance(summary.job.path, Disk):
+        text.append(f"look at it  lettermill review '{folder}'")
     return "\n".join(text)
 
 

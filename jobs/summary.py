@@ -352,7 +352,7 @@ class Counting:
 
     def add_as_read(self, reading: PageReading) -> None:
         """Count the confidences of a page, before it is flagged for a rate and corrected."""
-        self._as_read.add(reading)
+        self._as_read.add_page(reading)
 
     def add_reading(self, entry: ManifestEntry, reading: PageReading) -> None:
         """Count the result of a page, flagged and corrected."""
@@ -364,17 +364,16 @@ class Counting:
         if reading.failed:
             self._add_failure(reading)
         self._lines += len(reading.lines)
-        if reading.letters:
-            self._add_letters(entry, reading)
+        if letters := reading.letters:
+            self._add_letters(entry, reading, letters)
         if self._job.template:
             form = filled(self._job.template, reading)
             self._look_at.update(form.look_at)
             names = (field.name for field in self._job.template.fields)
             self._filled.update(name for name, value in zip(names, form.values, strict=True) if value.text)
 
-    def _add_letters(self, entry: ManifestEntry, reading: PageReading) -> None:
+    def _add_letters(self, entry: ManifestEntry, reading: PageReading, letters: tuple[Letter, ...]) -> None:
         # Counter.update and sum count in C: there are millions of letters.
-        letters = reading.letters
         characters = [letter.letter for letter in letters]
         confidences = [letter.confidence for letter in letters]
         doubts = [1 - letter.confidence for letter in letters if not letter.flagged]

@@ -12,8 +12,9 @@ import click
 from jobs.errors import UsageProblem
 from jobs.files import shown
 from jobs.job import Job
-from jobs.options import JOB, on_disk
+from jobs.options import JOB, accept_at_option, on_disk
 from jobs.places import Place
+from jobs.stop import interruptible
 
 
 @click.command()
@@ -24,8 +25,9 @@ from jobs.places import Place
 @click.option(
     "--name", "who", metavar="WHO", help="Who decides, for the results.  [default: the user's name]"
 )
+@accept_at_option
 @click.option("--no-browser", is_flag=True, help="Open no browser; open the printed address yourself.")
-def review(path: Place, port: int, who: str | None, no_browser: bool) -> None:
+def review(path: Place, port: int, who: str | None, accept_at: float | None, no_browser: bool) -> None:
     """Look at doubtful letters in a browser, and correct them.
 
     Opens a page that only this machine reaches, with a secret in its address. What you decide is kept beside
@@ -38,7 +40,7 @@ def review(path: Place, port: int, who: str | None, no_browser: bool) -> None:
     job.check_writable()
     with listening(port) as opened:
         number, token = opened.getsockname()[1], secrets.token_urlsafe(24)
-        desk = Desk(job, shown(who or _user()))
+        desk = Desk(job, shown(who or _user()), accept_at)
         address = f"http://{HOST}:{number}/?token={token}"
 
         def started() -> None:
@@ -49,7 +51,7 @@ def review(path: Place, port: int, who: str | None, no_browser: bool) -> None:
             if not no_browser and not webbrowser.open(address):
                 click.echo("No browser could be started here: open the address yourself.", err=True)
 
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.closing(desk.others), contextlib.suppress(KeyboardInterrupt), interruptible():
             serve(application(desk, number, token), opened, started)
     decided = desk.progress().looked_at
     click.echo(f"{decided} letters decided. Now: lettermill collect '{shown(job.path)}'", err=True)

@@ -1,23 +1,25 @@
 """Who looks at which letters: sheets and single letters for any number of browser tabs, decisions, undo.
 
-A tab holds the letters that it shows, so that two tabs never get the same ones. Other processes hold others:
-what both decided at once is found when the second decision is to be written, and the person is told.
+A tab holds the letters that it shows, so that no other gets them, in this process or another. What two people
+decided about one letter all the same is found when the second decision is to be written, and told.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 import threading
 import time
 from collections.abc import Sequence
 
-from jobs.corrections import Correction, Corrections, Decision
+from jobs.corrections import Correction, Corrections, Decision, Key
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.readings import Letter
 from jobs.review.crops import Crops
 from jobs.review.letters import Group, Letters, Progress
+from jobs.review.others import Held, Others
 
 SHEET = 40
 """Letters on a sheet: as many as a window of 1024 × 768 pixels shows at once."""
@@ -99,7 +101,7 @@ class Tab:
         number: its number, from 1.
         held: the letters that it shows.
         sheet: the character of their sheet; empty for a single letter.
-        until: when it gives them back, monotonic seconds.
+        until: when it gives them back, seconds since 1970.
         skipped: letters that the person did not want to decide.
         steps: what can be undone, the last one at the end.
         notes: sentences for the next page.
@@ -120,18 +122,20 @@ class Desk:
     Args:
         job: a job on disk.
         who: the name that stands beside decisions.
+        accept_at: as for `Letters`.
 
     Raises:
         NotAJob: the manifest, the results or the corrections cannot be read.
     """
 
-    def __init__(self, job: Job, who: str) -> None:
+    def __init__(self, job: Job, who: str, accept_at: float | None = None) -> None:
         self.job = job
         self.who = who
-        self.letters = Letters(job)
+        self.letters = Letters(job, accept_at)
+        self.others = Others(job)
         self.crops = Crops(job, self.letters)
         self._corrections = Corrections(job)
-        self._gone: dict[tuple[str, int, int], Correction] = {}
+        self._gone: dict[Key, Correction] = {}
         self._tabs: dict[int, Tab] = {}
         self._delivered: set[int] = set()
         self._looked = time.monotonic()
@@ -188,7 +192,7 @@ class Desk:
     # --- which letters --------------------------------------------------------------------------
 
     def sheet(self, tab: Tab, char: str) -> list[Shown]:
-        """Return letters that were read as a character, least certain first, and hold them.
+        """Return letters that were read as a character, doubtful and least certain first, and hold them.
 
         A tab gets the same ones again until they are decided.
         """
@@ -205,6 +209,30 @@ class Desk:
                 held = held or self.letters.least_certain(char, SHEET, others)
             self._hold(tab, held, char)
             return [self._shown(number) for number in held]
+
+    def next_sheet(self, tab: Tab) -> str:
+        """Return the character with the most doubtful letters that has free ones; empty where none is."""
+        with self._lock:
+            worth = (group.char for group in self.letters.groups() if group.doubtful >= FEWEST)
+            return next((char for char in worth if self._has_doubtful(tab, char)), "")
+
+    def _has_doubtful(self, tab: Tab, char: str) -> bool:
+        first = self.letters.least_certain(char, 1, self._held_by_others(tab) | tab.skipped)
+        return bool(first) and self.letters.is_doubtful(first[0])
+
+    def sheet_after(self, tab: Tab, char: str, decided: Sequence[Answer]) -> str:
+        """Return whose sheet comes after one of a character; empty where no doubtful letters are left.
+
+        Args:
+            tab: the tab.
+            char: the character.
+            decided: what was said of that sheet. Who looks at sure letters goes on with the character's.
+        """
+        with self._lock:
+            was_doubtful = any(self.letters.is_doubtful(answer.number) for answer in decided)
+            if not was_doubtful or self._has_doubtful(tab, char):
+                return char
+            return self.next_sheet(tab)
 
     def single(self, tab: Tab) -> Shown | None:
         """Return the next letter to be looked at by itself; None where there is none for this tab."""
@@ -224,16 +252,18 @@ class Desk:
 
     def _hold(self, tab: Tab, letters: list[int], sheet: str = "") -> None:
         tab.held, tab.sheet = letters, sheet
-        tab.until = time.monotonic() + _HELD_SECONDS
+        tab.until = time.time() + _HELD_SECONDS
+        self._tell()
+
+    def _tell(self) -> None:
+        held = [Held(tab.until, tuple(map(self.letters.key, tab.held))) for tab in self._tabs.values()]
+        self.others.tell([one for one in held if one.letters])
 
     def _held_by_others(self, tab: Tab) -> set[int]:
-        now = time.monotonic()
-        return {
-            number
-            for other in self._tabs.values()
-            if other is not tab and other.until > now
-            for number in other.held
-        }
+        now = time.time()
+        here = (other.held for other in self._tabs.values() if other is not tab and other.until > now)
+        elsewhere = map(self.letters.find, self.others.held())
+        return {*itertools.chain.from_iterable(here), *(number for number in elsewhere if number is not None)}
 
     def _shown(self, number: int) -> Shown:
         letter, _ = self.letters.in_context(number)
@@ -306,16 +336,20 @@ class Desk:
             self._hold(tab, list(step.since), step.sheet)
             return True
 
-    def _write(self, tab: Tab, answers: Sequence[Answer]) -> set[tuple[str, int, int]]:
+    def _write(self, tab: Tab, answers: Sequence[Answer]) -> set[Key]:
         """Append answers, note in the tab which are not, and return the letters of those that are."""
         when = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         corrections = [(self._correction(answer, when), answer.seen) for answer in answers]
         new, before = self._corrections.add(corrections)
         self._note(new)
-        tab.notes += [_said_before(correction) for correction in before[:3]]
-        if len(before) > 3:
-            tab.notes.append(f"{len(before) - 3} more were decided by others meanwhile; theirs counts.")
         ours = {correction for correction, _ in corrections}
+        said = {(one.key, one.decision, one.corrected) for one in ours}
+        differing = [one for one in before if (one.key, one.decision, one.corrected) not in said]
+        tab.notes += [_said_before(correction) for correction in differing[:3]]
+        if len(differing) > 3:
+            tab.notes.append(f"{len(differing) - 3} more were decided otherwise before you; that counts.")
+        if same := len(before) - len(differing):
+            tab.notes.append(f"{_letters(same)} had been decided before you, as you say.")
         return {correction.key for correction in new if correction in ours}
 
     def _correction(self, answer: Answer, when: str) -> Correction:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.corrections import Correction, Decision
+from jobs.corrections import Correction, Decision, Key
 from jobs.errors import NotAJob
+from jobs.flagging import Confidences, Flagging
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.readings import Box, Letter, LineReading, PageReading
@@ -21,10 +22,11 @@ _ROW = np.dtype(
         ("line", np.int32),
         ("position", np.int32),
         ("box", np.int32, 4),
-        ("confidence", np.float32),
+        ("confidence", np.float64),
         ("char", np.int8),
         ("decision", np.int8),
         ("flagged", np.bool_),
+        ("as_read", np.bool_),  # Whether it was flagged then, whatever the rate says now.
     ]
 )
 
@@ -87,20 +89,28 @@ class Progress:
         """The share of the undecided that is expected to be right; None where all are decided."""
         return 1 - self.expected_wrong / self.undecided if self.undecided else None
 
+    @property
+    def accuracy_of_all(self) -> float | None:
+        """The share of all letters that is expected to be right, decided ones by what people said of them."""
+        return 1 - (self.expected_wrong + self.wrong) / self.letters if self.letters else None
+
 
 class Letters:
     """The letters of the pages that have a result; a letter is known by its number, which it keeps.
 
     Args:
         job: the job.
+        accept_at: letters are doubtful so that the others are expected to be right at this rate, 0–1; None
+            for the flags of the job.
 
     Attributes:
         pages: the pages of the job, in the manifest's order.
         read: how many of them were taken up.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, accept_at: float | None = None) -> None:
         self._job = job
+        self._accept_at = accept_at
         self._chars = {char: index for index, char in enumerate(job.settings.characters)}
         self._rows: NDArray[Any] = np.zeros(0, _ROW)
         self._spans: dict[str, tuple[int, int]] = {}
@@ -131,6 +141,13 @@ class Letters:
                 count += len(rows)
                 parts.append(np.array(rows, _ROW))
         self._rows = np.concatenate(parts)
+        if self._accept_at is not None:
+            below = self._job.settings.flag_below
+            letters = Confidences(below)
+            confidence, as_read = self._rows["confidence"], self._rows["as_read"]
+            letters.add(confidence.tolist(), as_read.tolist())
+            flagging = Flagging(self._accept_at, letters.below(self._accept_at), below)
+            self._rows["flagged"] = flagging.flags(confidence, as_read)
         new = len(self._spans) > self.read
         self.read = len(self._spans)
         return new
@@ -140,7 +157,7 @@ class Letters:
             (
                 *(page, line, position),
                 (letter.box.x, letter.box.y, letter.box.width, letter.box.height),
-                *(letter.confidence, self._chars[letter.letter], _OPEN, letter.flagged),
+                *(letter.confidence, self._chars[letter.letter], _OPEN, letter.flagged, letter.flagged),
             )
             for line, content in enumerate(reading.lines, 1)
             for position, letter in enumerate(content.letters, 1)
@@ -149,14 +166,19 @@ class Letters:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def find(self, key: Key) -> int | None:
+        """Return the number of the letter in a place; None where there is none, or it is not read yet."""
+        page, line, position = key
+        begin, end = self._spans.get(page, (0, 0))
+        rows = self._rows[begin:end]
+        found = np.flatnonzero((rows["line"] == line) & (rows["position"] == position))
+        return begin + int(found[0]) if len(found) else None
+
     def number(self, correction: Correction) -> int | None:
         """Return the number of the letter that a decision is about; None where it is not there any more."""
-        begin, end = self._spans.get(correction.page, (0, 0))
-        page = self._rows[begin:end]
-        found = np.flatnonzero((page["line"] == correction.line) & (page["position"] == correction.position))
-        if not len(found):
+        number = self.find(correction.key)
+        if number is None:
             return None
-        number = begin + int(found[0])
         same = self.box(number) == correction.box and self.char(number) == correction.letter
         return number if same else None
 
@@ -194,7 +216,11 @@ class Letters:
         """Return what people say of it."""
         return _DECISIONS[int(self._rows["decision"][number])]
 
-    def key(self, number: int) -> tuple[str, int, int]:
+    def is_doubtful(self, number: int) -> bool:
+        """Say whether a person should look at a letter, decided or not."""
+        return bool(self._rows["flagged"][number])
+
+    def key(self, number: int) -> Key:
         """Return what a letter is known by in the corrections."""
         return self.entry(number).id, *self.where(number)
 
@@ -222,7 +248,9 @@ class Letters:
         return {number, *doubtful.tolist(), *(other for other in also if begin <= other < end)}
 
     def least_certain(self, char: str, count: int, without: set[int]) -> list[int]:
-        """Return the undecided letters that were read as a character, least certain first.
+        """Return the undecided letters that were read as a character: doubtful, then least certain first.
+
+        All letters of a form's field are doubtful where it does not fit, sure ones too.
 
         Args:
             char: the character.
@@ -231,10 +259,12 @@ class Letters:
         """
         rows = self._rows
         found = np.flatnonzero((rows["char"] == self._chars[char]) & (rows["decision"] == _OPEN))
+        rank = rows["confidence"][found] - rows["flagged"][found]
         most = min(len(found), count + len(without))
         if most < len(found):
-            found = found[np.argpartition(rows["confidence"][found], most)[:most]]
-        ordered = found[np.argsort(rows["confidence"][found], kind="stable")].tolist()
+            some = np.argpartition(rank, most)[:most]
+            found, rank = found[some], rank[some]
+        ordered = found[np.argsort(rank, kind="stable")].tolist()
         return [number for number in ordered if number not in without][:count]
 
     def to_say(self, fewer_than: int) -> list[int]:
@@ -270,7 +300,7 @@ class Letters:
         """Return how far the review is."""
         rows = self._rows
         open_ = rows["decision"] == _OPEN
-        errors = 1.0 - rows["confidence"].astype(np.float64)
+        errors = 1.0 - rows["confidence"]
         return Progress(
             letters=len(rows),
             undecided=int(open_.sum()),

@@ -25,7 +25,7 @@ from jobs.errors import LettermillError, NotAJob, ScanError, UsageProblem
 from jobs.files import shown
 from jobs.report import pages, visible
 from jobs.review.crops import NO_PICTURE
-from jobs.review.desk import Answer, Desk, Tab
+from jobs.review.desk import FEWEST, Answer, Desk, Tab
 
 HOST = "127.0.0.1"
 
@@ -34,8 +34,8 @@ _MOST_BYTES = 65_536
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # Without a referrer browsers send forms with an origin of null.
@@ -117,7 +117,21 @@ class _Pages:
         return RedirectResponse(f"/{self._desk.new_tab().number}/", 303)
 
     def overview(self, request: Request) -> Response:
-        return self._page("overview", self._tab(request), groups=self._desk.groups())
+        tab, groups = self._tab(request), self._desk.groups()
+        sheets = any(group.doubtful >= FEWEST for group in groups)
+        return self._page("overview", tab, groups=groups, sheets=sheets)
+
+    def next_sheet(self, request: Request) -> Response:
+        tab = self._tab(request)
+        self._desk.refresh()
+        return self._go_on(tab, self._desk.next_sheet(tab))
+
+    def _go_on(self, tab: Tab, char: str) -> Response:
+        """Go to a character's sheet; to the single letters where there is none."""
+        where = f"sheet/{char}" if char else "letter" if self._desk.singles() else ""
+        if not where and self._desk.progress().doubtful:
+            tab.notes.append("The doubtful letters that are left had no picture, or are before others now.")
+        return RedirectResponse(f"/{tab.number}/{where}", 303)
 
     def sheet(self, request: Request) -> Response:
         tab, char = self._tab(request), request.path_params["char"]
@@ -127,7 +141,10 @@ class _Pages:
         letters = self._desk.sheet(tab, char)
         group = next((group for group in self._desk.groups() if group.char == char), None)
         if not letters or group is None:
-            tab.notes.append(f"Nothing is left to decide of the letters read as {char}.")
+            if group and group.undecided:
+                tab.notes.append(f"What is left of the letters read as {char} is before others now.")
+            else:
+                tab.notes.append(f"Nothing is left to decide of the letters read as {char}.")
             return RedirectResponse(f"/{tab.number}/", 303)
         return self._page("sheet", tab, letters=letters, group=group)
 
@@ -142,7 +159,10 @@ class _Pages:
         else:
             raise HTTPException(404)
         if letter is None:
-            tab.notes.append("No single letters are left for you.")
+            if self._desk.singles():
+                tab.notes.append("The single letters that are left were skipped here or are before others.")
+            else:
+                tab.notes.append("No single letters are left.")
             return RedirectResponse(f"/{tab.number}/", 303)
         return self._page("single", tab, shown_letter=letter, missing=self._missing(letter.number))
 
@@ -203,7 +223,7 @@ class _Pages:
             else:
                 answers.append(Answer(number, seen, Decision.RIGHT, self._desk.letters.char(number)))
         self._desk.decide(tab, answers, char)
-        return RedirectResponse(f"/{tab.number}/sheet/{char}", 303)
+        return self._go_on(tab, self._desk.sheet_after(tab, char, answers))
 
     def decide_single(self, request: Request, form: dict[str, list[str]]) -> Response:
         tab = self._tab(request)
@@ -323,6 +343,7 @@ def application(desk: Desk, port: int, token: str) -> ASGIApp:
             Route("/static/{name}", pages_.static),
             Route("/picture/{kind}/{number:int}", pages_.picture),
             Route("/{tab:int}/", pages_.overview),
+            Route("/{tab:int}/sheet", pages_.next_sheet),
             Route("/{tab:int}/sheet/{char}", pages_.sheet),
             Route("/{tab:int}/sheet/{char}", _posted(pages_.decide_sheet), methods=["POST"]),
             Route("/{tab:int}/letter", pages_.single),
@@ -357,7 +378,7 @@ def listening(port: int) -> socket.socket:
 
 
 def serve(app: ASGIApp, opened: socket.socket, started: Callable[[], None]) -> None:
-    """Answer until Ctrl-C or SIGTERM.
+    """Answer until Ctrl-C or SIGTERM, which raise KeyboardInterrupt once all is answered.
 
     Args:
         app: the application.

@@ -225,7 +225,9 @@ def test_letters_are_flagged_for_a_rate(
 def test_a_rate_that_cannot_be_met_is_said(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = sure_job(job_of, reading_of, 0.99, 0.8)
     told = "8 letters (100.0%), as no letter is sure enough for 0.999"
-    assert told in summary_text(collect(job, 0.999))
+    printed = summary_text(collect(job, 0.999))
+    assert told in printed
+    assert printed.endswith(f"look at it  lettermill review '{job.path}'")
     assert "no letter is sure enough for 0.999" in (job.path / "summary.html").read_text(encoding="utf-8")
     assert "4 letters, less than one expected to be wrong (99.00% right)" in summary_text(collect(job))
 

@@ -15,7 +15,7 @@ import pytest
 
 from jobs.collect import collect
 from jobs.corrections import CORRECTIONS_FILE, Correction, Corrections, Decision
-from jobs.errors import ResultsNotWritable
+from jobs.errors import NotAJob, ResultsNotWritable
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.places import Disk
@@ -175,6 +175,22 @@ def test_a_file_of_another_job(job: Job, say: Callable[..., Correction]) -> None
     assert "1 decision is of another job" in summary.reviewed.unused[0]
     written = json.loads(Path(f"{job.path}/summary.json").read_text())
     assert written["unused_corrections"] == list(summary.reviewed.unused)
+
+
+def test_a_file_that_was_replaced_while_it_is_in_use(job: Job, say: Callable[..., Correction]) -> None:
+    corrections = Corrections(job)
+    corrections.add([(say(1, 1, Decision.RIGHT, "Q"), 0)])
+    path = Path(f"{job.path}/{CORRECTIONS_FILE}")
+    longer = path.with_name("longer")
+    longer.write_bytes(path.read_bytes() * 3)
+    longer.replace(path)
+    with pytest.raises(NotAJob, match="was replaced, or deleted, while it was in use"):
+        corrections.refresh()
+    path.unlink()
+    with pytest.raises(NotAJob, match="was replaced, or deleted, while it was in use"):
+        corrections.add([(say(1, 2, Decision.RIGHT, "U"), 0)])
+    assert path.read_bytes() == b""
+    assert Corrections(job).add([(say(1, 2, Decision.RIGHT, "U"), 0)])[1] == []
 
 
 @pytest.mark.parametrize("box", [Box(4, 4, 17, 12), None])

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import http.cookiejar
 import re
+import shutil
 import signal
 import socket
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from support import Command, Starter, wait_for
@@ -19,6 +24,7 @@ from support import Command, Starter, wait_for
 from jobs.corrections import Corrections, Decision
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
+from jobs.places import Disk
 from jobs.readings import PageReading
 
 JobOf = Callable[..., Job]
@@ -181,15 +187,170 @@ def test_a_tab_gets_the_same_letters_again_and_another_tab_others(
     assert decisions(job) == [("V", "right", "V")] * 60
 
 
+def held(job: Job) -> list[Path]:
+    return list(Path(f"{job.path}").glob("reviewing-*.json"))
+
+
+def test_two_reviewers_get_different_letters(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
+) -> None:
+    job = job_of("a.png")
+    job.write_result(reading_of(entries(job)[0], "V" * 60 + "\n" + "W" * 5, 0.6))
+    anna, bob = (Browser(reviewing(job, "--name", name)) for name in ("anna", "bob"))
+    theirs, his = set(anna.look(anna.open("/1/sheet"))), set(bob.look(bob.open("/1/sheet")))
+    assert (len(theirs), len(his)) == (40, 20) and not theirs & his
+    third, fourth = Browser(reviewing(job)), Browser(reviewing(job))
+    third.open("/1/sheet")
+    assert third.url == "/1/sheet/W"
+    assert "The doubtful letters that are left had no picture, or are before others" in fourth.open(
+        "/1/sheet"
+    )
+    assert "What is left of the letters read as V is before others now." in third.open("/1/sheet/V")
+    # Who asked for the rest of V has given W back, and anna goes on with it.
+    anna.open("/1/sheet/V", sorted(theirs))  # type: ignore[arg-type]
+    assert anna.url == "/1/sheet/W"
+
+
+def test_a_reviewer_who_is_killed_gives_the_letters_back(
+    job: Job, reviewing: Callable[..., str], start: Starter, tmp_path: Path
+) -> None:
+    bob = Browser(reviewing(job))
+    assert len(bob.look(bob.open("/1/sheet/V"))) == 8
+    (his,) = held(job)
+    log = tmp_path / "process-1.log"
+    process = start("review", job.path, "--no-browser")
+    wait_for(lambda: "review: " in log.read_text(), what="the address")
+    anna = Browser(re.findall(r"^review: (\S+)$", log.read_text(), re.MULTILINE)[0])
+    anna.look(anna.open("/1/letter"))
+    assert len(held(job)) == 2
+    process.kill()
+    process.wait()
+    (hers,) = (path for path in held(job) if path != his)
+    assert "are before others" in bob.open("/1/letter")
+    # Ten minutes later.
+    hers.write_bytes(re.sub(rb'"until":[\d.]+', b'"until":1.0', hers.read_bytes()))
+    assert len(bob.look(bob.open("/1/letter"))) == 1
+    assert held(job) == [his]
+    hers.write_bytes(b"[{")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        bob.open("/1/sheet/V")
+    page = caught.value.read().decode()
+    caught.value.close()
+    assert f"{hers.name} is damaged" in page and "Delete it" in page
+
+
 def test_two_reviewers_with_one_letter(job: Job, reviewing: Callable[..., str]) -> None:
     anna, bob = (Browser(reviewing(job, "--name", name)) for name in ("anna", "bob"))
-    theirs, his = anna.look(anna.open("/1/sheet/V")), bob.look(bob.open("/1/sheet/V"))
+    theirs = anna.look(anna.open("/1/sheet/V"))
+    (hers,) = held(job)
+    hers.unlink()  # As after ten minutes, or where the shared folder shows it late.
+    his = bob.look(bob.open("/1/sheet/V"))
     assert theirs == his
-    anna.open("/1/sheet/V", [*theirs[:1], ("wrong", 0)])
+    anna.open("/1/sheet/V", [*theirs[:3], ("wrong", 0)])
     page = bob.open("/1/sheet/V", his)
     assert "anna said" in page and "that it is not V. That counts; yours is not saved." in page
+    assert "2 letters had been decided before you, as you say." in page
     assert Corrections(job).of((entries(job)[0].id, 1, 1)).decision == Decision.WRONG  # type: ignore[union-attr]
-    assert {one.by for one in Corrections(job)} == {"anna", "bob"}
+    assert [one.by for one in sorted(Corrections(job), key=lambda one: one.key)] == ["anna"] * 3 + ["bob"] * 5
+
+
+def test_sheet_after_sheet_then_single_letters(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
+) -> None:
+    job = job_of("a.png", "b.png")
+    first, second = entries(job)
+    job.write_result(reading_of(first, "VVVVVV\nWWWWW\nQ", 0.6))
+    job.write_result(reading_of(second, "VVSURE"))
+    browser = Browser(reviewing(job))
+    assert "sheet by sheet" in browser.open("/1/")
+    page = browser.open("/1/sheet")
+    assert browser.url == "/1/sheet/V"
+    form = browser.look(page)
+    assert len(form) == 8
+    page = browser.open("/1/sheet/V", form)
+    assert browser.url == "/1/sheet/W"
+    page = browser.open("/1/sheet/W", browser.look(page))
+    assert browser.url == "/1/letter"
+    page = browser.open("/1/letter", [*browser.look(page), ("choice", "is:Q")])
+    assert browser.url == "/1/"
+    assert "No doubtful letter is left. End here" in page
+    # Who wants sure letters stays with their character.
+    browser.open("/1/sheet/S", browser.look(browser.open("/1/sheet/S")))
+    assert "Nothing is left to decide of the letters read as S." in browser.open("/1/sheet/S")
+
+
+def test_doubtful_letters_come_first_however_sure(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
+) -> None:
+    """Where a field does not fit its template, all of its letters are flagged."""
+    job = job_of("a.png", "b.png")
+    first, second = entries(job)
+    job.write_result(reading_of(first, "V" * 45, 0.95))
+    reading = reading_of(second, "VVVVV", 0.99)
+    flagged = tuple(msgspec.structs.replace(one, flagged=True) for one in reading.lines[0].letters)
+    line = msgspec.structs.replace(reading.lines[0], letters=flagged)
+    job.write_result(msgspec.structs.replace(reading, lines=(line,)))
+    page = Browser(reviewing(job)).open("/1/sheet")
+    sure = re.findall(r'class="sure">(\d+) %', page)
+    assert sure == ["99"] * 5 + ["95"] * 35
+
+
+def test_accept_at_says_what_is_doubtful(
+    job: Job, reviewing: Callable[..., str], lettermill: Command
+) -> None:
+    assert "<strong>9</strong> doubtful left" in Browser(reviewing(job)).open("/1/")
+    assert "<strong>13</strong> doubtful left" in Browser(reviewing(job, "--accept-at", "0.99")).open("/1/")
+    lettermill("collect", job.path, "--accept-at", "0.99")
+    assert Path(f"{job.path}/letters.csv").read_text().count(",1,,,") == 13
+
+
+def test_a_disk_that_is_full(job: Job, reviewing: Callable[..., str], small_disk: Path) -> None:
+    """Nothing is half saved, the page says what to do, and the same form goes through afterwards."""
+    there = small_disk / "job"
+    shutil.copytree(f"{job.path}", there)
+    moved = Job.open(Disk(there))
+    browser = Browser(reviewing(moved))
+    form = browser.look(browser.open("/1/sheet/V"))
+    with pytest.raises(OSError), (small_disk / "filler").open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        browser.open("/1/sheet/V", form)
+    page = caught.value.read().decode()
+    caught.value.close()
+    assert "No space left" in page and "None of these decisions is saved" in page
+    assert decisions(moved) == []
+    (small_disk / "filler").unlink()
+    browser.open("/1/sheet/V", form)
+    assert decisions(moved) == [("V", "right", "V")] * 8
+
+
+def test_a_server_killed_while_it_saves_loses_nothing_that_it_answered(
+    job_of: JobOf, reading_of: ReadingOf, start: Starter, tmp_path: Path
+) -> None:
+    """What the browser was told is saved is there, and all lines are whole."""
+    job = job_of("a.png")
+    job.write_result(reading_of(entries(job)[0], "V" * 800, 0.6))
+    answered = 0
+    for run in range(5):
+        log = tmp_path / f"process-{run}.log"
+        process = start("review", job.path, "--no-browser")
+        wait_for(lambda log=log: "review: " in log.read_text(), what="the address")  # type: ignore[misc]
+        browser = Browser(re.findall(r"^review: (\S+)$", log.read_text(), re.MULTILINE)[0])
+        for path in held(job):
+            path.unlink()
+        page = browser.open("/1/sheet/V", browser.look(browser.open("/1/sheet/V")))
+        answered += 40
+        threading.Timer(0.03 * run, process.kill).start()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            while True:
+                page = browser.open("/1/sheet/V", browser.look(page))
+                answered += 40
+        assert process.wait(60) == -signal.SIGKILL
+    found = Corrections(job)
+    assert list(found.problems(0)) == []
+    saved = len(list(found))
+    assert 5 * 40 <= answered <= saved <= answered + 5 * 40 and saved % 40 == 0
 
 
 def test_what_had_no_picture_is_not_accepted(job: Job, scans: Path, reviewing: Callable[..., str]) -> None:
@@ -259,15 +420,20 @@ def test_a_browser_that_goes_away(job: Job, reviewing: Callable[..., str]) -> No
     assert decisions(job) == []
 
 
-def test_ctrl_c_ends_it_and_says_what_comes_next(
-    job: Job, start: Starter, tmp_path: Path, lettermill: Command
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_it_gives_letters_back_and_says_what_comes_next(
+    job: Job, start: Starter, tmp_path: Path, how: signal.Signals
 ) -> None:
     process = start("review", job.path, "--no-browser")
     log = tmp_path / "process-0.log"
     wait_for(lambda: "review: " in log.read_text(), what="the address")
-    process.send_signal(signal.SIGINT)
+    browser = Browser(re.findall(r"^review: (\S+)$", log.read_text(), re.MULTILINE)[0])
+    browser.open("/1/sheet/V", browser.look(browser.open("/1/sheet/V")))
+    assert len(held(job)) == 1
+    process.send_signal(how)
     assert process.wait(60) == 0
-    assert "0 letters decided. Now: lettermill collect" in log.read_text()
+    assert "8 letters decided. Now: lettermill collect" in log.read_text()
+    assert held(job) == []
 
 
 def test_what_cannot_be_reviewed(job: Job, lettermill: Command) -> None:

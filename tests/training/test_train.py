@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import re
@@ -13,8 +14,10 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from reviewed import BOXES, job_to_review, say
 
 from jobs import cli
+from jobs.corrections import Decision
 from jobs.errors import BadData, ModelProblem, UsageProblem
 from jobs.models import load_model
 from training import sources
@@ -57,10 +60,19 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job of which people said what its four letters are."""
+    job = job_to_review(tmp_path_factory.mktemp("reviewed"))
+    for position, char in enumerate(BOXES, 1):
+        say(job, position, Decision.CORRECTED, char)
+    return Path(f"{job.path}")
+
+
+@pytest.fixture(scope="module")
+def trained(sets: Path, reviewed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A MODEL_DIR, and what the command said."""
     folder = tmp_path_factory.mktemp("model")
-    return folder, run(sets, folder)
+    return folder, run(sets, folder, "--corrections", str(reviewed))
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +93,20 @@ def card_of(folder: Path) -> dict[str, Any]:
     return card
 
 
-def test_a_run_leaves_a_usable_model_dir(model: Path) -> None:
+def test_a_run_leaves_a_usable_model_dir(model: Path, reviewed: Path) -> None:
     names = {"handprint.onnx", "handprint.json", "history.csv", "model.keras", "report"}
     assert {path.name for path in model.iterdir()} == names
     card = card_of(model)
     assert card["sha256"] == hashlib.sha256((model / "handprint.onnx").read_bytes()).hexdigest()
     assert card["labels"] == list(CLASSES)
     assert card["bytes"] < 2_000_000 and card["multiply_adds"] < 8_000_000
-    assert card["trained_on"] == {"one": {"capitals": 156, "digits": 60, "lower_case": 0, "not_letters": 0}}
+    assert card["trained_on"] == {
+        "one": {"capitals": 156, "digits": 60, "lower_case": 0, "not_letters": 0},
+        reviewed.name: {"capitals": 4, "digits": 0, "lower_case": 0, "not_letters": 0},
+    }
+    with (model / "report" / "data.csv").open(encoding="utf-8", newline="") as file:
+        counts = {row["label"]: row[reviewed.name] for row in csv.DictReader(file)}
+    assert {label for label, count in counts.items() if count == "1"} == set(BOXES)
     assert set(card["figures"]) == {"validation", "test"}
     assert 0.2 <= card["temperature"] <= 5
     history = (model / "history.csv").read_text(encoding="utf-8").splitlines()
@@ -145,13 +163,16 @@ def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def test_the_same_seed_gives_the_same_model(sets: Path, model: Path, tmp_path: Path) -> None:
-    run(sets, tmp_path)
+def test_the_same_seed_gives_the_same_model(sets: Path, reviewed: Path, model: Path, tmp_path: Path) -> None:
+    run(sets, tmp_path, "--corrections", str(reviewed))
     assert (tmp_path / "handprint.onnx").read_bytes() == (model / "handprint.onnx").read_bytes()
 
 
-def test_progress_says_what_was_found_and_how_each_epoch_went(trained: tuple[Path, str]) -> None:
+def test_progress_says_what_was_found_and_how_each_epoch_went(
+    trained: tuple[Path, str], reviewed: Path
+) -> None:
     output = trained[1]
+    assert f"{reviewed.name}: 4 glyphs (corrections, source {reviewed.name})" in output
     assert "one_set.npz: 216 glyphs (NumPy archive, source one)" in output
     assert "epoch 1/1  loss " in output and "validation loss" in output
     assert "test: {'glyphs': 180" in output

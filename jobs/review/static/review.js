@@ -1,4 +1,4 @@
-// The pages work without this; it adds keys, and keeps a form from being sent twice.
+// The pages work without this; it adds keys, and keeps a form from being sent twice or to nobody.
 "use strict";
 
 const sheet = document.getElementById("sheet");
@@ -6,14 +6,24 @@ const single = document.getElementById("single");
 const undo = document.getElementById("undo");
 
 for (const form of document.forms) {
-  form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault();
-    form.dataset.sent = "yes";
+  form.addEventListener("submit", async (event) => {
+    if (form.dataset.state === "answered") {
+      form.dataset.state = "sent";
+      return;
+    }
+    event.preventDefault();
+    if (form.dataset.state) return;
+    form.dataset.state = "asking";
+    // Sent to a server that is gone, the form and its marks would make way for the browser's own page.
+    const lost = document.getElementById("lost");
+    lost.hidden = await fetch("/static/review.js", { cache: "no-store" }).then(() => true, () => false);
+    form.dataset.state = lost.hidden ? "answered" : "";
+    if (lost.hidden) form.requestSubmit(event.submitter);
   });
 }
 // A page that comes back from the browser's memory may be sent again.
 addEventListener("pageshow", () => {
-  for (const form of document.forms) delete form.dataset.sent;
+  for (const form of document.forms) delete form.dataset.state;
 });
 
 addEventListener("keydown", (event) => {
