@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation.shrink import halve
+
 MEDIAN_SIZE = 31
 """Side of the median window in pixels of the shrunken page: enough to be smooth, small enough to be quick."""
 
@@ -40,6 +42,9 @@ The strongest pixel nearby is darker than the pen's usual line, so the edge is a
 LEAST_BLUR = 0.4
 """Standard deviation in pixels below which a blur changes nothing worth its time."""
 
+MOST_HALVINGS = 3
+"""Halvings in whole grey levels before ink is weighed: more would round faint marks away."""
+
 _SOFT = np.clip((np.arange(256) / 255 - SOFT_LOW) / (SOFT_HIGH - SOFT_LOW) * 255, 0, 255).astype(np.uint8)
 
 
@@ -61,7 +66,7 @@ def find_ink(page: NDArray[np.uint8], window: float, reach: float, blur: float) 
     side = max(3, round(reach) | 1)
     strongest = cv2.dilate(distance, np.ones((side, side), np.uint8))
     strongest = cv2.blur(strongest, (side, side))
-    np.maximum(strongest, round(min(255.0, 2 * floor)), out=strongest)
+    strongest = cv2.max(strongest, float(round(min(255.0, 2 * floor))))
     share = cv2.divide(distance, strongest, scale=255)
     return cv2.LUT(share, _SOFT).astype(np.uint8, copy=False)
 
@@ -84,9 +89,9 @@ def paper_of(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
         uint8, h×w: the page without its ink.
     """
     height, width = page.shape
-    shrink = max(1.0, window / MEDIAN_SIZE)
-    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    small = cv2.resize(page, size, interpolation=cv2.INTER_AREA)
+    scale = min(1.0, MEDIAN_SIZE / window)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(halve(page, scale)[0], size, interpolation=cv2.INTER_AREA)
     reach = MEDIAN_SIZE // 2
     # Mirrored, not repeated: a dark edge of the page would otherwise be half of the windows along it.
     mirrored = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT)
@@ -113,7 +118,9 @@ def _distance_from_paper(
 def _weight(distance: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
     """How much stands out from the grain in each region, on a coarse grid of that size (width, height)."""
     _, strong = cv2.threshold(distance, LEAST_CONTRAST, 0, cv2.THRESH_TOZERO)
-    grid = cv2.resize(strong, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    scale = max(size[0] / distance.shape[1], size[1] / distance.shape[0])
+    halved, _ = halve(np.asarray(strong, np.uint8), scale, MOST_HALVINGS)
+    grid = cv2.resize(halved.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return cv2.blur(grid, (3, 3)).astype(np.float32, copy=False)
 
 

@@ -24,6 +24,7 @@ from segmentation.lines import ONE_LINE, line_height, one_line, split_words, wor
 from segmentation.orientation import turn_quarters
 from segmentation.printed import find_colons, find_cut, find_printed, find_strays, print_odds
 from segmentation.quality import quality_of, quality_without_letters
+from segmentation.shrink import shrink
 from segmentation.skew import find_skew, turn
 from segmentation.trace import UNSEEN, Trace
 from segmentation.values import Candidate, Ink, Joint, Line, Segmentation, Word
@@ -186,7 +187,7 @@ def _nothing(survey: Sequence[Piece], page: NDArray[np.uint8], scale: float) -> 
 
 def _survey(page: NDArray[np.uint8]) -> tuple[list[Piece], float, bool]:
     """Find the pieces of ink on a small copy, which only measures; its scale; and whether it has rules."""
-    small, scale = _shrink(page, SURVEY_SIDE / max(page.shape))
+    small, scale = shrink(page, SURVEY_SIDE / max(page.shape))
     side = max(small.shape)
     ink = find_ink(small, max(LEAST_WINDOW, side * SURVEY_WINDOW), side * SURVEY_REACH, blur=0.0)
     pieces = find_pieces(ink)
@@ -199,7 +200,7 @@ def _ink_of_page(
     page: NDArray[np.uint8], sizes: Sizes, skew: float, back_to_page: NDArray[np.float64]
 ) -> Ink:
     """Take the ink off the righted page at a scale that suits its letters, and turn it upright."""
-    small, scale = _shrink(page, WORKING_LETTER / sizes.letter)
+    small, scale = shrink(page, WORKING_LETTER / sizes.letter)
     window = max(LEAST_WINDOW, PAPER_WINDOW * sizes.letter * scale)
     stroke = sizes.stroke * scale
     ink = find_ink(small, window, STROKE_REACH * stroke, STROKE_BLUR * stroke)
@@ -209,14 +210,6 @@ def _ink_of_page(
     to_page = back_to_page[:, :2] @ to_page
     to_page[:, 2] += back_to_page[:, 2]
     return Ink(upright, skew, to_page)
-
-
-def _shrink(page: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], float]:
-    """Scale a page down by averaging areas; it is never scaled up. Gives the scale that was used."""
-    if scale >= 1:
-        return page, 1.0
-    size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
-    return cv2.resize(page, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False), scale
 
 
 def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
