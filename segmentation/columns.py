@@ -60,7 +60,7 @@ def find_lines_in_columns(bodies: Sequence[Piece], letter: float) -> list[list[P
     across: list[Piece] = []
     for block in _blocks(bodies, letter):
         columns = _columns(block)
-        if not _are_columns([find_lines(column, letter) for column in columns], letter):
+        if len(columns) < 2 or not _are_columns([find_lines(each, letter) for each in columns], letter):
             across += block.letters
             continue
         lines += find_lines(across, letter)
@@ -124,8 +124,6 @@ def _columns(block: _Band) -> list[list[Piece]]:
 
 def _are_columns(columns: Sequence[Sequence[Sequence[Piece]]], letter: float) -> bool:
     """Whether columns, given as their lines, are read one after the other rather than row by row."""
-    if len(columns) < 2:
-        return False
     for lines in columns:
         if len(lines) < LEAST_LINES or np.median([len(line) for line in lines]) < LEAST_LETTERS:
             return False
