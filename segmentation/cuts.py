@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from segmentation.boxes import around, box_around
 from segmentation.components import INK_LEVEL
+from segmentation.glyph import normalise
 from segmentation.values import Box, Candidate, Ink, Joint, Word
 
 LONGEST_RUN = 8
@@ -142,7 +143,8 @@ def _candidate(parts: Sequence[_Part], first: int) -> Candidate:
     for part in parts:
         place = joined[part.top - top : part.bottom - top, part.left - left : part.right - left]
         np.maximum(place, part.ink, out=place)
-    return Candidate(around([part.box for part in parts]), joined, left, top, first, first + len(parts))
+    box = around([part.box for part in parts])
+    return Candidate(box, joined, normalise(joined), left, top, first, first + len(parts))
 
 
 def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple[list[_Part], list[float]]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.glyph import normalise
+from segmentation.glyph import GLYPH_SIZE
 from segmentation.orientation import share_stacked
 from segmentation.page import Layout, segment
 from segmentation.values import Segmentation
@@ -74,12 +74,13 @@ def find_quarters(
 
 def _sample(segmentation: Segmentation) -> NDArray[np.uint8]:
     """Glyphs from all over the page, uint8 n×28×28."""
-    inks = [
-        candidate.ink for line in segmentation.lines for word in line.words for candidate in word.candidates
+    glyphs = [
+        candidate.glyph for line in segmentation.lines for word in line.words for candidate in word.candidates
     ]
-    count = min(SAMPLE, len(inks))
-    glyphs = [normalise(inks[index * len(inks) // count]) for index in range(count)]
-    return np.stack(glyphs) if glyphs else np.zeros((0, 28, 28), np.uint8)
+    count = min(SAMPLE, len(glyphs))
+    return np.array([glyphs[index * len(glyphs) // count] for index in range(count)], np.uint8).reshape(
+        -1, GLYPH_SIZE, GLYPH_SIZE
+    )
 
 
 def _mean_likeness(glyphs: NDArray[np.uint8], classifier: Classifier) -> float:

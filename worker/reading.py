@@ -14,7 +14,7 @@ from jobs.settings import Settings
 from segmentation import values
 from segmentation.boxes import around
 from segmentation.cuts import refine
-from segmentation.glyph import GLYPH_SIZE, normalise
+from segmentation.glyph import GLYPH_SIZE
 from segmentation.page import segment
 from segmentation.trace import UNSEEN, Trace
 from segmentation.values import Candidate, Segmentation, Word
@@ -126,7 +126,7 @@ def see_pieces(segmentation: Segmentation, classifier: Classifier) -> Seen:
 
 def _see(groups: Sequence[Sequence[Candidate]], classifier: Classifier) -> Seen:
     """Show candidates to the CNN, one group after the other."""
-    glyphs = [normalise(candidate.ink) for group in groups for candidate in group]
+    glyphs = [candidate.glyph for group in groups for candidate in group]
     return classifier.read(np.array(glyphs, np.uint8).reshape(-1, GLYPH_SIZE, GLYPH_SIZE))
 
 
