@@ -66,7 +66,7 @@ def find_ink(page: NDArray[np.uint8], window: float, reach: float, blur: float) 
     side = max(3, round(reach) | 1)
     strongest = cv2.dilate(distance, np.ones((side, side), np.uint8))
     strongest = cv2.blur(strongest, (side, side))
-    strongest = cv2.max(strongest, float(round(min(255.0, 2 * floor))))
+    cv2.max(strongest, np.array(min(255.0, round(2 * floor))), dst=strongest)
     share = cv2.divide(distance, strongest, scale=255)
     return cv2.LUT(share, _SOFT).astype(np.uint8, copy=False)
 

@@ -293,9 +293,7 @@ def _overlapping(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
     return are_one
 
 
-def _may_be_accent(
-    upper: Boxes, lower: Boxes, below: NDArray[np.float64], sizes: Sizes
-) -> NDArray[np.bool_]:
+def _may_be_accent(upper: Boxes, lower: Boxes, below: NDArray[np.float64], sizes: Sizes) -> NDArray[np.bool_]:
     """Whether one of two pieces is a whole letter and the other a mark that stands off it."""
     heights, widths = upper[:, 3] - upper[:, 1], upper[:, 2] - upper[:, 0]
     height, width = lower[:, 3] - lower[:, 1], lower[:, 2] - lower[:, 0]
@@ -314,7 +312,7 @@ def _may_be_accent(
 
 
 def _dotted(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
-    """Whether the upper one of two pieces is the dot of the other, the stem of an i too low to be a letter."""
+    """Whether the upper one of two pieces is the dot of the other, an i's stem too low to be a letter."""
     left, top, right, bottom = upper.T
     width, height = lower[:, 2] - lower[:, 0], lower[:, 3] - lower[:, 1]
     middle = (left + right) / 2

@@ -158,7 +158,9 @@ class _End:
     def fits(self, piece: Piece, letter: float) -> float:
         """How well a letter continues the line: the share of height in common less a little for distance."""
         far = max(0, piece.left - self.right) / letter
-        fall = self.slope * min((piece.left + piece.right) / 2 - self.x, self.right - self.x + FARTHEST * letter)
+        fall = self.slope * min(
+            (piece.left + piece.right) / 2 - self.x, self.right - self.x + FARTHEST * letter
+        )
         shared = min(self.bottom + fall, piece.bottom) - max(self.top + fall, piece.top)
         lower = max(1.0, min(self.bottom - self.top, piece.height))
         return shared / lower - DISTANCE_COST * far

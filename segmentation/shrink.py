@@ -1,7 +1,7 @@
 """Scaling images down by averaging areas, the cheap way: by halves as long as that is possible.
 
-OpenCV averages two by two pixels at the speed of memory, and any other area some fifty times slower. So an image
-is halved as often as it can be, and only what is left of the scale is averaged over other areas.
+OpenCV averages two by two pixels at the speed of memory, and any other area some fifty times slower. So an
+image is halved as often as it can be, and only what is left of the scale is averaged over other areas.
 """
 
 from __future__ import annotations

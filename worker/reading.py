@@ -19,7 +19,7 @@ from segmentation.page import segment
 from segmentation.trace import UNSEEN, Trace
 from segmentation.values import Candidate, Segmentation, Word
 from worker.classifier import Classifier
-from worker.lattice import WordLattice, weigh
+from worker.lattice import WordLattice, joined, weigh
 from worker.lexicon import Lexicon
 from worker.look_alikes import follow_kind
 from worker.orientation import find_quarters
@@ -80,22 +80,26 @@ def read_lines(
     chosen: list[list[Candidate]] = []
     lines = []
     for line in segmentation.lines:
+        words = list(itertools.islice(coming, len(line.words)))
+        lattices = [each.lattice() for each in words]
+        candidates = [candidate for each in words for candidate in each.word.candidates]
+        owners = [number for number, each in enumerate(words) for _ in each.word.candidates]
+        found = zip(*joined(lattices).reading(classifier.characters), strict=True)
         letters: list[Letter] = []
-        boxes: list[values.Box] = []
-        readings = []
-        for each in itertools.islice(coming, len(line.words)):
-            lattice = each.lattice()
-            path, rankings = lattice.reading(classifier.characters)
-            rankings = follow_kind(rankings) if settings.alphabet == "alnum" else rankings
-            number = letters[-1].word + 1 if letters else 1
-            chosen += [[each.word.candidates[index]] for index in path]
-            for index, ranking in zip(path, rankings, strict=True):
-                flagged = ranking[0][1] < settings.flag_below
-                boxes.append(each.word.candidates[index].box)
-                letters.append(Letter(_box(boxes[-1]), number, ranking, flagged))
-            readings.append(("".join(ranking[0][0] for ranking in rankings), lattice))
+        texts = [""] * len(words)
+        by_word = itertools.groupby(found, key=lambda letter: owners[letter[0]])
+        for number, (owner, of_word) in enumerate(by_word, start=1):
+            path, free = zip(*of_word, strict=True)
+            rankings = follow_kind(free) if settings.alphabet == "alnum" else free
+            texts[owner] = "".join(ranking[0][0] for ranking in rankings)
+            chosen += [[candidates[index]] for index in path]
+            letters += [
+                Letter(_box(candidates[index].box), number, ranking, ranking[0][1] < settings.flag_below)
+                for index, ranking in zip(path, rankings, strict=True)
+            ]
         if letters:
-            lexicon_text = lexicon.read(readings) if lexicon else ""
+            lexicon_text = lexicon.read(list(zip(texts, lattices, strict=True))) if lexicon else ""
+            boxes = [one.box for (one,) in chosen[-len(letters) :]]
             lines.append(LineReading(_box(around(boxes)), tuple(letters), lexicon_text))
     trace.note("chosen", chosen)
     return tuple(lines), segmentation

@@ -25,8 +25,7 @@ from jobs.settings import Settings
 from segmentation.page import segment
 from training.settings import TrainingSettings
 from worker.classifier import Classifier
-from worker.lattice import LEAST_PROBABILITY, WEIGHTS, WordLattice, clipped, features
-from worker.lexicon import joined
+from worker.lattice import LEAST_PROBABILITY, WEIGHTS, WordLattice, clipped, features, joined
 from worker.reading import Examined, examine, see_pieces
 
 Floats = NDArray[np.float64]

@@ -110,6 +110,7 @@ def word(spans: list[Step], joints: tuple[Joint, ...], letter: int = 20) -> Word
         Candidate(
             Box(letter * first, 0, letter * (last - first), letter),
             np.full((letter + 2, letter * (last - first) + 2), 255, np.uint8),
+            np.zeros((28, 28), np.uint8),
             letter * first,
             0,
             first,
