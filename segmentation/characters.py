@@ -429,9 +429,8 @@ def _places(lines: Sequence[Sequence[Piece]]) -> _Places:
 def _around(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The median of each row and those of the nearest letters of its line, so that a line may bend."""
     padded = np.pad(rows, NEAREST, "symmetric")
-    middles: NDArray[np.float64] = np.median(
-        np.lib.stride_tricks.sliding_window_view(padded, 2 * NEAREST + 1), axis=1
-    )
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEAREST + 1)
+    middles: NDArray[np.float64] = np.sort(near, axis=1)[:, NEAREST]
     return middles
 
 

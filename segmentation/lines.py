@@ -7,6 +7,7 @@ table row stays together.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -237,7 +238,7 @@ def _middle(line: Sequence[Piece]) -> float:
 
 def line_height(line: Sequence[Piece]) -> float:
     """Height of a line's typical letter in pixels."""
-    return float(np.median([piece.height for piece in line]))
+    return float(statistics.median([piece.height for piece in line]))
 
 
 def baseline_of(line: Sequence[Piece]) -> NDArray[np.float64]:
