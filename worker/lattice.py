@@ -37,6 +37,8 @@ cross; pieces apart from each other that it joins, and the paper between them in
 falls short of the usual height (squared), and how far it exceeds the usual width. Fitted together with the
 next two by maximum likelihood of the true text over all paths: see docs/segmentation.md."""
 
+_WEIGHTS = np.array(list(WEIGHTS.values()))
+
 PROBABILITY_WEIGHT = 1.26
 """What the logarithm of a character's probability counts: bad cuts are read with too much confidence."""
 
@@ -242,12 +244,15 @@ def weigh(
     """
     first = np.array([candidate.first for candidate in word.candidates], np.intp)
     last = np.array([candidate.last for candidate in word.candidates], np.intp)
-    odds = features(word, letter, non_letter) @ np.array(list(WEIGHTS.values()))
-    log_probabilities = np.log(np.maximum(probabilities.astype(np.float64), LEAST_PROBABILITY))
-    letters = PROBABILITY_WEIGHT * log_probabilities + odds[:, None]
-    none = np.log(clipped(non_letter))
-    skip = np.where(last == first + 1, SKIP_COST + SKIP_WEIGHT * none, -np.inf)
-    return WordLattice(len(word.joints) + 1, first, last, np.hstack((letters, skip[:, None])))
+    odds = features(word, letter, non_letter) @ _WEIGHTS
+    scores = np.empty((len(first), probabilities.shape[1] + 1))
+    letters = scores[:, :-1]
+    np.log(np.maximum(probabilities, LEAST_PROBABILITY, dtype=np.float64), out=letters)
+    letters *= PROBABILITY_WEIGHT
+    letters += odds[:, None]
+    skip = SKIP_COST + SKIP_WEIGHT * np.log(clipped(non_letter))
+    scores[:, -1] = np.where(last == first + 1, skip, -np.inf)
+    return WordLattice(len(word.joints) + 1, first, last, scores)
 
 
 def features(word: Word, letter: float, non_letter: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -266,19 +271,21 @@ def features(word: Word, letter: float, non_letter: NDArray[np.float32]) -> NDAr
     ink = np.array([0.0, *(joint.ink for joint in word.joints), 0.0])
     paper = np.array([0.0, *(max(0.0, joint.paper) for joint in word.joints), 0.0])
     apart, gaps = np.cumsum(ink == 0), np.cumsum(paper)  # Up to each node, and with it.
-    return np.column_stack(
-        (
-            np.log1p(-none),
-            np.log(none),
-            np.ones(len(none)),
-            ((ink[first] != 0).astype(np.float64) + (ink[last] != 0)) / 2,
-            (ink[first] + ink[last]) / 2,
-            apart[last - 1] - apart[first],
-            gaps[last - 1] - gaps[first],
-            np.maximum(0.0, LOW - height) ** 2,
-            np.maximum(0.0, width - WIDE),
-        )
+    measured = (
+        np.log1p(-none),
+        np.log(none),
+        1.0,
+        ((ink[first] != 0).astype(np.float64) + (ink[last] != 0)) / 2,
+        (ink[first] + ink[last]) / 2,
+        apart[last - 1] - apart[first],
+        gaps[last - 1] - gaps[first],
+        np.maximum(0.0, LOW - height) ** 2,
+        np.maximum(0.0, width - WIDE),
     )
+    columns = np.empty((len(none), len(measured)))
+    for number, values in enumerate(measured):
+        columns[:, number] = values
+    return columns
 
 
 def clipped(non_letter: NDArray[np.float32]) -> NDArray[np.float64]:

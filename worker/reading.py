@@ -116,7 +116,7 @@ def examine_page(
     """
     segmentation = segment(page, settings.layout, settings.printed, trace)
     seen = see_pieces(segmentation, classifier)
-    quarters = find_quarters(page, segmentation, classifier.ranked(seen[0]), settings.layout, classifier)
+    quarters = find_quarters(page, segmentation, seen[0].max(axis=1), settings.layout, classifier)
     if quarters:
         segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
         seen = see_pieces(segmentation, classifier)
