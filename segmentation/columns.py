@@ -8,6 +8,7 @@ gutter runs through several bands at once. A gutter alone doesn't say how to rea
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -118,7 +119,7 @@ def _columns(block: _Band) -> list[list[Piece]]:
     cuts = sorted((low + high) / 2 for low, high in block.white if np.isfinite(low) and np.isfinite(high))
     columns: list[list[Piece]] = [[] for _ in range(len(cuts) + 1)]
     for piece in block.letters:
-        columns[int(np.searchsorted(cuts, (piece.left + piece.right) / 2))].append(piece)
+        columns[bisect.bisect_left(cuts, (piece.left + piece.right) / 2)].append(piece)
     return [column for column in columns if column]
 
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import INK_LEVEL, LEAST_LETTER, Piece, Sizes, measure
+from segmentation.components import INK_LEVEL, LEAST_LETTER, Piece, Sizes, extents, measure
 
 COLUMN = 1 / 8
 """Width in letter heights of the columns in which rules are looked for: a stroke or so."""
@@ -237,11 +237,12 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
     if not near.any():
         return nothing
     outlines, links = cv2.findContours(near, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    found = []
-    for outline, (_, _, _, parent) in zip(outlines, np.reshape(links, (-1, 4)).tolist(), strict=True):
-        x, y, wide, high = cv2.boundingRect(outline)
-        if parent < 0 and high <= thickest + 2 + STEEPEST * wide * column:
-            found.append((x * column, y, wide * column, high, np.asarray(outline, np.int32)))
+    boxes = extents(outlines)
+    width, height = (boxes[:, 2:] - boxes[:, :2]).T
+    is_outer = np.reshape(links, (-1, 4))[:, 3] < 0
+    low = np.flatnonzero(is_outer & (height <= thickest + 2 + STEEPEST * width * column)).tolist()
+    places = np.column_stack((boxes[:, 0] * column, boxes[:, 1], width * column, height)).tolist()
+    found = [(*places[index], np.asarray(outlines[index], np.int32)) for index in low]
     return _Runs(small, column, round(SMOOTHING * sizes.letter / column), found)
 
 

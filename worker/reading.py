@@ -130,8 +130,9 @@ def see_pieces(segmentation: Segmentation, classifier: Classifier) -> Seen:
 
 def _see(groups: Sequence[Sequence[Candidate]], classifier: Classifier) -> Seen:
     """Show candidates to the CNN, one group after the other."""
-    glyphs = [candidate.glyph for group in groups for candidate in group]
-    return classifier.read(np.array(glyphs, np.uint8).reshape(-1, GLYPH_SIZE, GLYPH_SIZE))
+    none = np.zeros((0, GLYPH_SIZE), np.uint8)
+    glyphs = np.concatenate([none, *(candidate.glyph for group in groups for candidate in group)])
+    return classifier.read(glyphs.reshape(-1, GLYPH_SIZE, GLYPH_SIZE))
 
 
 def examine(
