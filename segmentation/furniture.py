@@ -140,7 +140,7 @@ def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
         ink: uint8, h×w, soft ink.
         sizes: of the page's letters and strokes, in pixels of the ink.
     """
-    turned = ink.T
+    turned = _turned(ink)
     level, upright = _find_runs(ink, sizes), _find_runs(turned, sizes)
     least = LEAST_RULE * sizes.letter
     rules = tuple(
@@ -152,9 +152,10 @@ def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
     sides = _walls(ink, level, rules[1], sizes), _walls(turned, upright, rules[0], sizes)
     mask = ink.copy()
     beyond = 1 + round(max(rule.width for rule in (*rules[0], *rules[1])))
-    for each, found, walls in zip((mask, mask.T), rules, sides, strict=True):
+    for found, walls in zip(rules, sides, strict=True):
         for rule in (*found, *walls):
-            _erase(each, _longer(rule, beyond, each.shape[1]), sizes)
+            _erase(mask, _longer(rule, beyond, mask.shape[1]), sizes)
+        mask = _turned(mask)  # After both it is upright again.
     return Furniture(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
 
 
@@ -249,11 +250,14 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
 def _columns(ink: NDArray[np.uint8], column: int, columns: int) -> NDArray[np.uint8]:
     """Average the ink over columns of so many pixels."""
     whole = ink[:, : column * columns]
-    if ink.flags.c_contiguous:
-        small = cv2.resize(whole, (columns, ink.shape[0]), interpolation=cv2.INTER_AREA)
-    else:
-        small = cv2.resize(whole.T, (ink.shape[0], columns), interpolation=cv2.INTER_AREA).T
-    return np.ascontiguousarray(small, np.uint8)
+    # Every other pixel's middle lies between two: there the linear kernel is their mean, and quick.
+    how = cv2.INTER_LINEAR if column == 2 else cv2.INTER_AREA
+    return cv2.resize(whole, (columns, ink.shape[0]), interpolation=how).astype(np.uint8, copy=False)
+
+
+def _turned(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn ink over its diagonal, so that its columns lie one after the other in memory."""
+    return cv2.transpose(ink).astype(np.uint8, copy=False)
 
 
 def _smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
@@ -283,7 +287,7 @@ def _strip(ink: NDArray[np.uint8], path: _Path, reach: int) -> NDArray[np.uint8]
         inside = (rows >= 0) & (rows < len(ink))
         whole = np.where(inside, ink[rows.clip(0, len(ink) - 1), columns], 0).astype(np.uint16)
     else:
-        whole = ink[rows, columns].astype(np.uint16)
+        whole = ink.take(rows * ink.shape[1] + columns).astype(np.uint16)
     strip = whole[1:] * part
     whole *= 256 - part  # At most 255 × 256: sixteen bits hold it.
     strip += whole[:-1]

@@ -68,10 +68,10 @@ def find_skew(pieces: Sequence[Piece], sizes: Sizes) -> float:
     def sharpness(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
         return _sharpness(middles, bottoms, degrees, bin_size) + _sharpness(middles, tops, degrees, bin_size)
 
-    coarse: NDArray[np.float64] = np.arange(-round(WIDEST / _STEP), round(WIDEST / _STEP) + 1) * _STEP
+    coarse = np.asarray(np.arange(-round(WIDEST / _STEP), round(WIDEST / _STEP) + 1) * _STEP, np.float64)
     likely = np.exp(-((coarse / USUAL) ** 2) / 2 * min(1.0, FEW / len(letters)))
     best = float(coarse[int(np.argmax(likely * sharpness(coarse)))])
-    fine: NDArray[np.float64] = best + np.arange(-10, 11) * _FINE_STEP
+    fine = np.asarray(best + np.arange(-10, 11) * _FINE_STEP, np.float64)
     scores = sharpness(fine)
     weights = np.clip(scores - 0.98 * scores.max(), 0, None)
     return float(np.clip((fine * weights).sum() / weights.sum(), -WIDEST, WIDEST))
