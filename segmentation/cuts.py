@@ -91,6 +91,8 @@ def refine(word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape:
         The word over its parts. The given candidates come first, in their order; a word in which nothing
         is doubtful and nothing is close comes back as it is.
     """
+    if not any(doubtful) and all(joint.paper > CLOSE for joint in word.joints):
+        return word
     parts: list[_Part] = []
     joints: list[Joint] = []
     for number, (candidate, doubt) in enumerate(zip(word.candidates, doubtful, strict=True)):

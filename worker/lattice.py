@@ -10,6 +10,7 @@ it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -232,44 +233,58 @@ def _added(one: float, other: float) -> float:
 
 
 def weigh(
-    word: Word, letter: float, probabilities: NDArray[np.float32], non_letter: NDArray[np.float32]
-) -> WordLattice:
-    """Score a word's candidates.
+    words: Sequence[Word], letter: float, probabilities: NDArray[np.float32], non_letter: NDArray[np.float32]
+) -> list[WordLattice]:
+    """Score the candidates of a line's words.
 
     Args:
-        word: n candidates over its pieces.
+        words: n candidates in all.
         letter: height of the line's typical letter in pixels of the ink frame.
         probabilities: float32, n×characters, the CNN's calibrated probabilities.
         non_letter: float32, n, how likely each candidate is no letter.
     """
-    first = np.array([candidate.first for candidate in word.candidates], np.intp)
-    last = np.array([candidate.last for candidate in word.candidates], np.intp)
-    odds = features(word, letter, non_letter) @ _WEIGHTS
+    first, last = _nodes(words)
     scores = np.empty((len(first), probabilities.shape[1] + 1))
     letters = scores[:, :-1]
     np.log(np.maximum(probabilities, LEAST_PROBABILITY, dtype=np.float64), out=letters)
     letters *= PROBABILITY_WEIGHT
-    letters += odds[:, None]
+    letters += (features(words, letter, non_letter) @ _WEIGHTS)[:, None]
     skip = SKIP_COST + SKIP_WEIGHT * np.log(clipped(non_letter))
     scores[:, -1] = np.where(last == first + 1, skip, -np.inf)
-    return WordLattice(len(word.joints) + 1, first, last, scores)
+    ends = list(itertools.accumulate(len(word.candidates) for word in words))
+    own = itertools.starmap(slice, itertools.pairwise([0, *ends]))
+    return [
+        WordLattice(len(word.joints) + 1, first[each], last[each], scores[each])
+        for word, each in zip(words, own, strict=True)
+    ]
 
 
-def features(word: Word, letter: float, non_letter: NDArray[np.float32]) -> NDArray[np.float64]:
+def _nodes(words: Sequence[Word]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the nodes of its word between which each candidate lies."""
+    nodes = [(candidate.first, candidate.last) for word in words for candidate in word.candidates]
+    first, last = np.array(nodes, np.intp).reshape(-1, 2).T
+    return first, last
+
+
+def features(words: Sequence[Word], letter: float, non_letter: NDArray[np.float32]) -> NDArray[np.float64]:
     """Measure what tells a letter from a bad cut: float64, n×(number of `WEIGHTS`), in their order.
 
     Args:
-        word: n candidates over its pieces.
+        words: of one line; n candidates in all.
         letter: height of the line's typical letter in pixels of the ink frame.
         non_letter: float32, n, how likely each candidate is no letter.
     """
     none = clipped(non_letter)
-    first = np.array([candidate.first for candidate in word.candidates], np.intp)
-    last = np.array([candidate.last for candidate in word.candidates], np.intp)
-    sides = np.array([candidate.ink.shape for candidate in word.candidates], np.float64).reshape(-1, 2)
-    height, width = (sides.T - 2) / letter  # Without the margin of a pixel.
-    ink = np.array([0.0, *(joint.ink for joint in word.joints), 0.0])
-    paper = np.array([0.0, *(max(0.0, joint.paper) for joint in word.joints), 0.0])
+    sides = [candidate.ink.shape for word in words for candidate in word.candidates]
+    height, width = (
+        np.array(sides, np.float64).reshape(-1, 2).T - 2
+    ) / letter  # Without the margin of a pixel.
+    # Nodes and what lies at them, of one word after the other.
+    ink = np.array([ink for word in words for ink in (0.0, *(joint.ink for joint in word.joints), 0.0)])
+    paper = np.array([gap for word in words for gap in (0.0, *(max(0.0, j.paper) for j in word.joints), 0.0)])
+    starts = list(itertools.accumulate((len(word.joints) + 2 for word in words), initial=0))
+    start = np.repeat(starts[:-1], [len(word.candidates) for word in words])
+    first, last = (nodes + start for nodes in _nodes(words))
     apart, gaps = np.cumsum(ink == 0), np.cumsum(paper)  # Up to each node, and with it.
     measured = (
         np.log1p(-none),

@@ -43,7 +43,7 @@ class Examined(NamedTuple):
 
     def lattice(self) -> WordLattice:
         """Score the candidates."""
-        return weigh(self.word, self.letter, self.probabilities, self.non_letter)
+        return weigh([self.word], self.letter, self.probabilities, self.non_letter)[0]
 
 
 DOUBT = 0.75
@@ -81,7 +81,12 @@ def read_lines(
     lines = []
     for line in segmentation.lines:
         words = list(itertools.islice(coming, len(line.words)))
-        lattices = [each.lattice() for each in words]
+        lattices = weigh(
+            [each.word for each in words],
+            line.letter,
+            np.concatenate([each.probabilities for each in words]),
+            np.concatenate([each.non_letter for each in words]),
+        )
         candidates = [candidate for each in words for candidate in each.word.candidates]
         owners = [number for number, each in enumerate(words) for _ in each.word.candidates]
         found = zip(*joined(lattices).reading(classifier.characters), strict=True)

@@ -191,7 +191,7 @@ def _line(words: Sequence[Examined], text: tuple[int, ...]) -> Line:
     none = np.log(clipped(np.concatenate([word.non_letter for word in words])))
     return Line(
         joined([_candidates(word) for word in words]),
-        np.vstack([features(word.word, word.letter, word.non_letter) for word in words]),
+        np.vstack([features([word.word], word.letter, word.non_letter) for word in words]),
         np.log(np.maximum(probabilities, LEAST_PROBABILITY)),
         np.column_stack((np.ones(len(none)), none)),
         text,
