@@ -113,6 +113,9 @@ STRAY = 0.25
 CUT_SHARE = 0.4
 """Share of a row's letters that touch the upper or lower edge from which all of it is taken as cut."""
 
+_AT_ONCE = 128
+"""Glyphs that are described at a time: the arrays in between are some seventy times as large."""
+
 _WEIGHTS = Path(__file__).with_name("printed.npz")
 
 
@@ -328,12 +331,13 @@ def print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     Returns:
         float64, one for each glyph: log-odds of print against hand, seen alone.
     """
-    if not glyphs:
-        return np.zeros(0)
     weights = _weights()
-    hidden = np.maximum(describe(glyphs) @ weights["hidden"] + weights["hidden_bias"], 0)
-    odds: NDArray[np.float64] = (hidden @ weights["output"] + weights["output_bias"]).astype(np.float64)
-    return odds
+    odds = [np.zeros(0)]
+    for start in range(0, len(glyphs), _AT_ONCE):
+        seen = describe(glyphs[start : start + _AT_ONCE])
+        hidden = np.maximum(seen @ weights["hidden"] + weights["hidden_bias"], 0)
+        odds.append(hidden @ weights["output"] + weights["output_bias"])
+    return np.concatenate(odds)
 
 
 @functools.cache
