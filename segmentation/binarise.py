@@ -9,9 +9,13 @@ doi:10.1109/TIP.2012.2231089), so that faint and bold strokes both end at the sa
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from segmentation.shrink import halve
 
 MEDIAN_SIZE = 31
 """Side of the median window in pixels of the shrunken page: enough to be smooth, small enough to be quick."""
@@ -40,6 +44,9 @@ The strongest pixel nearby is darker than the pen's usual line, so the edge is a
 LEAST_BLUR = 0.4
 """Standard deviation in pixels below which a blur changes nothing worth its time."""
 
+HALVINGS = 3
+"""Halvings in whole grey levels when ink is weighed: more would round faint marks away."""
+
 _SOFT = np.clip((np.arange(256) / 255 - SOFT_LOW) / (SOFT_HIGH - SOFT_LOW) * 255, 0, 255).astype(np.uint8)
 
 
@@ -56,21 +63,15 @@ def find_ink(page: NDArray[np.uint8], window: float, reach: float, blur: float) 
         uint8, h×w, 0 paper … 255 ink, 128 at the edge of a stroke.
     """
     paper = paper_of(page, window)
-    distance = _smooth(_distance_from_paper(page, paper, window), blur)
+    distance = _distance_from_paper(page, paper, window, blur)
     floor = _faintest_ink(page, paper, distance)
     side = max(3, round(reach) | 1)
-    strongest = cv2.dilate(distance, np.ones((side, side), np.uint8))
+    # Each step writes over what is no longer needed: a page's arrays are large.
+    strongest = cv2.dilate(distance, np.ones((side, side), np.uint8), dst=paper)
     strongest = cv2.blur(strongest, (side, side))
-    np.maximum(strongest, round(min(255.0, 2 * floor)), out=strongest)
-    share = cv2.divide(distance, strongest, scale=255)
-    return cv2.LUT(share, _SOFT).astype(np.uint8, copy=False)
-
-
-def _smooth(distance: NDArray[np.uint8], blur: float) -> NDArray[np.uint8]:
-    """Even out the texture that pencil and paper give to a stroke that is some pixels wide."""
-    if blur < LEAST_BLUR:
-        return distance
-    return cv2.GaussianBlur(distance, (0, 0), blur).astype(np.uint8, copy=False)
+    cv2.max(strongest, np.array(min(255.0, round(2 * floor))), dst=strongest)
+    cv2.divide(distance, strongest, dst=strongest, scale=255)
+    return cv2.LUT(strongest, _SOFT, dst=distance).astype(np.uint8, copy=False)
 
 
 def paper_of(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
@@ -84,9 +85,9 @@ def paper_of(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
         uint8, h×w: the page without its ink.
     """
     height, width = page.shape
-    shrink = max(1.0, window / MEDIAN_SIZE)
-    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    small = cv2.resize(page, size, interpolation=cv2.INTER_AREA)
+    scale = min(1.0, MEDIAN_SIZE / window)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(halve(page, scale)[0], size, interpolation=cv2.INTER_AREA)
     reach = MEDIAN_SIZE // 2
     # Mirrored, not repeated: a dark edge of the page would otherwise be half of the windows along it.
     mirrored = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT)
@@ -95,25 +96,40 @@ def paper_of(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
 
 
 def _distance_from_paper(
-    page: NDArray[np.uint8], paper: NDArray[np.uint8], window: float
+    page: NDArray[np.uint8], paper: NDArray[np.uint8], window: float, blur: float
 ) -> NDArray[np.uint8]:
-    """Grey levels by which each pixel is on the ink's side of the paper, the side being chosen by region."""
-    darker = cv2.subtract(paper, page).astype(np.uint8, copy=False)
-    lighter = cv2.subtract(page, paper).astype(np.uint8, copy=False)
+    """Grey levels by which each pixel is on the ink's side of the paper, the side being chosen by region.
+
+    The texture that pencil and paper give to a stroke is evened out.
+    """
+    light = _light_ink(page, paper, window)
+    distance = cv2.subtract(paper, page)
+    if light is not None:
+        np.copyto(distance, cv2.subtract(page, paper), where=light != 0)
+    if blur >= LEAST_BLUR:
+        distance = cv2.GaussianBlur(distance, (0, 0), blur)
+    return distance.astype(np.uint8, copy=False)
+
+
+def _light_ink(page: NDArray[np.uint8], paper: NDArray[np.uint8], window: float) -> NDArray[np.uint8] | None:
+    """Where ink is lighter than paper, uint8, h×w, not 0 there; None where it is so nowhere."""
     height, width = page.shape
     size = (max(1, round(width / window)), max(1, round(height / window)))
-    dark, light = (_weight(side, size) for side in (darker, lighter))
+    scale = max(size[0] / width, size[1] / height)
+    page, paper = (halve(image, scale, 1)[0] for image in (page, paper))
+    dark, light = (_weight(side, size) for side in (cv2.subtract(paper, page), cv2.subtract(page, paper)))
     is_light = (light > LIGHT_MAJORITY * dark).astype(np.uint8)
     if not is_light.any():
-        return darker
-    side = cv2.resize(is_light, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.where(side != 0, lighter, darker).astype(np.uint8, copy=False)
+        return None
+    return cv2.resize(is_light, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
 
 
-def _weight(distance: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+def _weight(distance: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
     """How much stands out from the grain in each region, on a coarse grid of that size (width, height)."""
     _, strong = cv2.threshold(distance, LEAST_CONTRAST, 0, cv2.THRESH_TOZERO)
-    grid = cv2.resize(strong, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    scale = max(size[0] / distance.shape[1], size[1] / distance.shape[0])
+    halved, _ = halve(strong.astype(np.uint8, copy=False), scale, HALVINGS)
+    grid = cv2.resize(halved.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return cv2.blur(grid, (3, 3)).astype(np.float32, copy=False)
 
 

@@ -8,7 +8,7 @@ of an i from a full stop and the bar of a 5 from an accent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -106,8 +106,13 @@ STEM_ASPECT = 0.4
 STEM_GAP = 0.6
 """Widest gap in strokes between a stem and the rest of its letter: neighbours seldom come so close."""
 
-Partners = Callable[[Sequence[Piece], NDArray[np.float64], Piece, Sizes], list[int]]
-"""A rule: of some pieces, given with their boxes n×4 (left, top, right, bottom), which go with one more."""
+Boxes = NDArray[np.float64]
+"""Boxes of n pieces, n×4: left, top, right, bottom."""
+
+Rule = Callable[[Boxes, Boxes, Sizes], NDArray[np.bool_]]
+"""Says of n pairs of pieces, the upper and the lower ones, which two go together."""
+
+_PAIRS_AT_ONCE = 200_000
 
 _SOLID = 2.4
 """Longer side of a body in its own strokes: a blob has two; half an i, scanned coarsely, barely more."""
@@ -209,14 +214,21 @@ def join_strokes(pieces: Sequence[Piece], sizes: Sizes) -> list[Piece]:
     """
     joined = _join_pairs(pieces, sizes, _overlapping)
     joined = _join_pairs(joined, sizes, _dotted)
-    return _join_pairs(joined, sizes, _stems)
+    return _join_pairs(joined, sizes, _stems, _is_stem_and_rest)
 
 
-def _join_pairs(pieces: Sequence[Piece], sizes: Sizes, partners: Partners) -> list[Piece]:
-    """Join every piece to those that a rule calls its partners, as long as the letter is not too high."""
+def _join_pairs(
+    pieces: Sequence[Piece],
+    sizes: Sizes,
+    are_one: Rule,
+    surely: Callable[[Piece, Piece, Sizes], bool] = lambda *_: True,
+) -> list[Piece]:
+    """Join the pairs of pieces that a rule names, as long as the letter is not too high.
+
+    `surely` has the last word on a pair; it may be slow.
+    """
     ordered = sorted(pieces, key=lambda piece: (piece.top, piece.left))
     groups = [[piece] for piece in ordered]
-    boxes = np.array([(p.left, p.top, p.right, p.bottom) for p in ordered], np.float64).reshape(-1, 4)
     leaders = list(range(len(groups)))
 
     def leader(index: int) -> int:
@@ -225,43 +237,72 @@ def _join_pairs(pieces: Sequence[Piece], sizes: Sizes, partners: Partners) -> li
             index = leaders[index]
         return index
 
-    for index, piece in enumerate(ordered):
-        first = int(np.searchsorted(boxes[:, 1], piece.top - HIGHEST_BODY * sizes.letter))
-        for other in partners(ordered[first:index], boxes[first:index], piece, sizes):
-            low, high = sorted((leader(index), leader(first + other)))
-            if low == high or not _is_one_height((*groups[low], *groups[high]), sizes):
-                continue
-            groups[low] += groups[high]
-            groups[high] = []
-            leaders[high] = low
+    for upper, lower in _pairs(ordered, sizes, are_one):
+        low, high = sorted((leader(upper), leader(lower)))
+        if low == high or not surely(ordered[upper], ordered[lower], sizes):
+            continue
+        if not _is_one_height((*groups[low], *groups[high]), sizes):
+            continue
+        groups[low] += groups[high]
+        groups[high] = []
+        leaders[high] = low
     return [join(group) if len(group) > 1 else group[0] for group in groups if group]
 
 
-def _overlapping(_: Sequence[Piece], boxes: NDArray[np.float64], piece: Piece, sizes: Sizes) -> list[int]:
-    """Which of the others lie in a piece's box, around it, or over or under it."""
-    width = np.minimum(boxes[:, 2] - boxes[:, 0], piece.width)
-    height = np.minimum(boxes[:, 3] - boxes[:, 1], piece.height)
-    beside = np.minimum(boxes[:, 2], piece.right) - np.maximum(boxes[:, 0], piece.left)
-    below = np.minimum(boxes[:, 3], piece.bottom) - np.maximum(boxes[:, 1], piece.top)
+def _pairs(ordered: Sequence[Piece], sizes: Sizes, are_one: Rule) -> Iterator[tuple[int, int]]:
+    """Give the pairs of pieces that a rule names, as numbers of the upper one and the lower one.
+
+    A rule is asked of pieces that begin within the height of the highest letter and have nearly a column in
+    common, of so many pairs at a time that memory stays small.
+
+    Args:
+        ordered: the pieces from top to bottom.
+        sizes: of the page's letters and strokes.
+        are_one: the rule.
+    """
+    boxes = np.array([(p.left, p.top, p.right, p.bottom) for p in ordered], np.float64).reshape(-1, 4)
+    first = np.searchsorted(boxes[:, 1], boxes[:, 1] - HIGHEST_BODY * sizes.letter)
+    counts = np.arange(len(boxes)) - first
+    ends = np.cumsum(counts)
+    beside = max(DOT_SLACK * sizes.letter, STEM_GAP * sizes.stroke)
+    start = 0
+    while start < len(boxes):
+        done = int(ends[start] - counts[start])
+        stop = max(start + 1, int(np.searchsorted(ends, done + _PAIRS_AT_ONCE, "right")))
+        lower = np.repeat(np.arange(start, stop), counts[start:stop])
+        upper = np.arange(done, ends[stop - 1]) - (ends - counts - first)[lower]
+        apart = np.maximum(boxes[upper, 0], boxes[lower, 0]) - np.minimum(boxes[upper, 2], boxes[lower, 2])
+        near = apart <= beside
+        upper, lower = upper[near], lower[near]
+        found = np.flatnonzero(are_one(boxes[upper], boxes[lower], sizes))
+        yield from zip(upper[found].tolist(), lower[found].tolist(), strict=True)
+        start = stop
+
+
+def _overlapping(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
+    """Whether one of two pieces lies in the other's box, or over it."""
+    width = np.minimum(upper[:, 2] - upper[:, 0], lower[:, 2] - lower[:, 0])
+    height = np.minimum(upper[:, 3] - upper[:, 1], lower[:, 3] - lower[:, 1])
+    beside = np.minimum(upper[:, 2], lower[:, 2]) - np.maximum(upper[:, 0], lower[:, 0])
+    below = np.minimum(upper[:, 3], lower[:, 3]) - np.maximum(upper[:, 1], lower[:, 1])
     tall = height > 0.5 * sizes.letter
     inside = (beside >= INSIDE * width) & (below >= INSIDE * height) & ~tall
     stacked = (below < 0.5 * height) | ~tall
     over = (beside >= JOIN_OVERLAP * width) & (below >= -JOIN_GAP * sizes.stroke) & stacked
-    over &= ~_may_be_accent(boxes, piece, below, sizes)
-    return [int(found) for found in np.flatnonzero(inside | over)]
+    are_one: NDArray[np.bool_] = inside | (over & ~_may_be_accent(upper, lower, below, sizes))
+    return are_one
 
 
-def _may_be_accent(
-    boxes: NDArray[np.float64], piece: Piece, below: NDArray[np.float64], sizes: Sizes
-) -> NDArray[np.bool_]:
-    """For each of the others: is one of the two a whole letter and the other a mark that stands off it?"""
-    heights, widths = boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]
-    is_lower = heights < piece.height
-    mark, letter = np.where(is_lower, widths, piece.width), np.where(is_lower, piece.width, widths)
-    low = np.minimum(heights, piece.height)
+def _may_be_accent(upper: Boxes, lower: Boxes, below: NDArray[np.float64], sizes: Sizes) -> NDArray[np.bool_]:
+    """Whether one of two pieces is a whole letter and the other a mark that stands off it."""
+    heights, widths = upper[:, 3] - upper[:, 1], upper[:, 2] - upper[:, 0]
+    height, width = lower[:, 3] - lower[:, 1], lower[:, 2] - lower[:, 0]
+    is_lower = heights < height
+    mark, letter = np.where(is_lower, widths, width), np.where(is_lower, width, widths)
+    low = np.minimum(heights, height)
     is_bar = (mark >= BAR * low) & (mark >= JOIN_OVERLAP * letter)
     fits: NDArray[np.bool_] = (
-        (np.maximum(heights, piece.height) >= ACCENTED * sizes.letter)
+        (np.maximum(heights, height) >= ACCENTED * sizes.letter)
         & (low < LEAST_BODY * sizes.letter)
         & (below < 0)
         & (letter > NARROW * sizes.letter)
@@ -270,33 +311,34 @@ def _may_be_accent(
     return fits
 
 
-def _dotted(_: Sequence[Piece], boxes: NDArray[np.float64], piece: Piece, sizes: Sizes) -> list[int]:
-    """Which of the others are the dot of a piece that is the stem of an i too low to be a letter alone."""
-    if piece.height < STEM_UPRIGHT * piece.width or piece.height > LEAST_BODY * sizes.letter:
-        return []
-    left, top, right, bottom = boxes.T
+def _dotted(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
+    """Whether the upper one of two pieces is the dot of the other, an i's stem too low to be a letter."""
+    left, top, right, bottom = upper.T
+    width, height = lower[:, 2] - lower[:, 0], lower[:, 3] - lower[:, 1]
     middle = (left + right) / 2
     slack = DOT_SLACK * sizes.letter
-    fits = (
-        (np.maximum(right - left, bottom - top) <= STOP * sizes.letter)
-        & (piece.top - bottom >= 0)
-        & (piece.top - bottom <= DOT_GAP * sizes.letter)
-        & (piece.bottom - top >= LEAST_DOTTED * sizes.letter)
-        & (piece.left - slack <= middle)
-        & (middle <= piece.right + slack)
+    fits: NDArray[np.bool_] = (
+        (height >= STEM_UPRIGHT * width)
+        & (height <= LEAST_BODY * sizes.letter)
+        & (np.maximum(right - left, bottom - top) <= STOP * sizes.letter)
+        & (lower[:, 1] - bottom >= 0)
+        & (lower[:, 1] - bottom <= DOT_GAP * sizes.letter)
+        & (lower[:, 3] - top >= LEAST_DOTTED * sizes.letter)
+        & (lower[:, 0] - slack <= middle)
+        & (middle <= lower[:, 2] + slack)
     )
-    return [int(found) for found in np.flatnonzero(fits)]
+    return fits
 
 
-def _stems(others: Sequence[Piece], boxes: NDArray[np.float64], piece: Piece, sizes: Sizes) -> list[int]:
-    """Which of the others make a letter with a piece, one being the stem that all but touches the rest."""
-    beside = np.maximum(boxes[:, 0], piece.left) - np.minimum(boxes[:, 2], piece.right)
-    below = np.minimum(boxes[:, 3], piece.bottom) - np.maximum(boxes[:, 1], piece.top)
-    width = np.maximum(boxes[:, 2], piece.right) - np.minimum(boxes[:, 0], piece.left)
-    near = (beside <= STEM_GAP * sizes.stroke) & (below >= 0.5 * sizes.letter) & (width <= 1.3 * sizes.letter)
-    return [
-        found for found in np.flatnonzero(near).tolist() if _is_stem_and_rest(others[found], piece, sizes)
-    ]
+def _stems(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
+    """Whether two pieces stand so close that they make a letter if one is its stem."""
+    beside = np.maximum(upper[:, 0], lower[:, 0]) - np.minimum(upper[:, 2], lower[:, 2])
+    below = np.minimum(upper[:, 3], lower[:, 3]) - np.maximum(upper[:, 1], lower[:, 1])
+    width = np.maximum(upper[:, 2], lower[:, 2]) - np.minimum(upper[:, 0], lower[:, 0])
+    near: NDArray[np.bool_] = (
+        (beside <= STEM_GAP * sizes.stroke) & (below >= 0.5 * sizes.letter) & (width <= 1.3 * sizes.letter)
+    )
+    return near
 
 
 def _is_stem_and_rest(one: Piece, other: Piece, sizes: Sizes) -> bool:
@@ -387,9 +429,8 @@ def _places(lines: Sequence[Sequence[Piece]]) -> _Places:
 def _around(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The median of each row and those of the nearest letters of its line, so that a line may bend."""
     padded = np.pad(rows, NEAREST, "symmetric")
-    middles: NDArray[np.float64] = np.median(
-        np.lib.stride_tricks.sliding_window_view(padded, 2 * NEAREST + 1), axis=1
-    )
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEAREST + 1)
+    middles: NDArray[np.float64] = np.sort(near, axis=1)[:, NEAREST]
     return middles
 
 

@@ -8,6 +8,7 @@ gutter runs through several bands at once. A gutter alone doesn't say how to rea
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -60,7 +61,7 @@ def find_lines_in_columns(bodies: Sequence[Piece], letter: float) -> list[list[P
     across: list[Piece] = []
     for block in _blocks(bodies, letter):
         columns = _columns(block)
-        if not _are_columns([find_lines(column, letter) for column in columns], letter):
+        if len(columns) < 2 or not _are_columns([find_lines(each, letter) for each in columns], letter):
             across += block.letters
             continue
         lines += find_lines(across, letter)
@@ -118,14 +119,12 @@ def _columns(block: _Band) -> list[list[Piece]]:
     cuts = sorted((low + high) / 2 for low, high in block.white if np.isfinite(low) and np.isfinite(high))
     columns: list[list[Piece]] = [[] for _ in range(len(cuts) + 1)]
     for piece in block.letters:
-        columns[int(np.searchsorted(cuts, (piece.left + piece.right) / 2))].append(piece)
+        columns[bisect.bisect_left(cuts, (piece.left + piece.right) / 2)].append(piece)
     return [column for column in columns if column]
 
 
 def _are_columns(columns: Sequence[Sequence[Sequence[Piece]]], letter: float) -> bool:
     """Whether columns, given as their lines, are read one after the other rather than row by row."""
-    if len(columns) < 2:
-        return False
     for lines in columns:
         if len(lines) < LEAST_LINES or np.median([len(line) for line in lines]) < LEAST_LETTERS:
             return False

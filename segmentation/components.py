@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -112,31 +113,37 @@ def find_pieces(ink: NDArray[np.uint8]) -> list[Piece]:
     contours, hierarchy = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
         return []
-    pieces = []
     links = np.asarray(hierarchy, np.int32).reshape(-1, 4).tolist()
-    for index, contour in enumerate(contours):
-        if links[index][_PARENT] >= 0:
+    boxes = extents(contours)
+    large = ((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > _LEAST_PIECE).tolist()
+    pieces = []
+    for index, box in enumerate(boxes.tolist()):
+        if links[index][_PARENT] >= 0 or not large[index]:
             continue
-        x, y, width, height = cv2.boundingRect(contour)
-        if max(width, height) <= _LEAST_PIECE:
-            continue
-        own = [np.asarray(contour, np.int32)]
+        own = [np.asarray(contours[index], np.int32)]
         hole = links[index][_CHILD]
         while hole >= 0:
             own.append(np.asarray(contours[hole], np.int32))
             hole = links[hole][_NEXT]
-        pieces.append(_piece(own, (x, y, width, height)))
+        pieces.append(_piece(own, box))
     return pieces
 
 
-def _piece(contours: list[NDArray[np.int32]], box: tuple[int, int, int, int]) -> Piece:
+def extents(contours: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
+    """Return the box of each contour, n×4: left, top, and one past its right and bottom."""
+    starts = np.cumsum([0, *(len(contour) for contour in contours[:-1])])
+    points = np.concatenate(contours).reshape(-1, 2)
+    ends = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts) + 1
+    return np.hstack(ends).astype(np.int32, copy=False)
+
+
+def _piece(contours: list[NDArray[np.int32]], box: Sequence[int]) -> Piece:
     """Measure one piece; contours run through pixel centres, so half a pixel is added along each edge."""
-    x, y, width, height = box
-    lengths = [cv2.arcLength(contour, True) for contour in contours]
-    outline = sum(lengths)
-    holes = sum(cv2.contourArea(contour) for contour in contours[1:])
+    outline = sum([cv2.arcLength(contour, True) for contour in contours])
+    holes = sum([cv2.contourArea(contour) for contour in contours[1:]])
     area = cv2.contourArea(contours[0]) - holes + outline / 2 + 1
-    return Piece(x, y, x + width, y + height, area, outline, tuple(contours))
+    left, top, right, bottom = box
+    return Piece(left, top, right, bottom, area, outline, tuple(contours))
 
 
 def join(pieces: Sequence[Piece]) -> Piece:

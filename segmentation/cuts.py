@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from segmentation.boxes import around, box_around
 from segmentation.components import INK_LEVEL
+from segmentation.glyph import normalise
 from segmentation.values import Box, Candidate, Ink, Joint, Word
 
 LONGEST_RUN = 8
@@ -90,6 +91,8 @@ def refine(word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape:
         The word over its parts. The given candidates come first, in their order; a word in which nothing
         is doubtful and nothing is close comes back as it is.
     """
+    if not any(doubtful) and all(joint.paper > CLOSE for joint in word.joints):
+        return word
     parts: list[_Part] = []
     joints: list[Joint] = []
     for number, (candidate, doubt) in enumerate(zip(word.candidates, doubtful, strict=True)):
@@ -103,7 +106,10 @@ def refine(word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape:
     wholes = []
     for number, candidate in enumerate(word.candidates):
         first = pieces.index(number)
-        wholes.append(dataclasses.replace(candidate, first=first, last=first + pieces.count(number)))
+        last = first + pieces.count(number)
+        if (first, last) != (candidate.first, candidate.last):
+            candidate = dataclasses.replace(candidate, first=first, last=last)
+        wholes.append(candidate)
     known = {(whole.first, whole.last) for whole in wholes}
     runs = []
     for first in range(len(parts)):
@@ -142,7 +148,8 @@ def _candidate(parts: Sequence[_Part], first: int) -> Candidate:
     for part in parts:
         place = joined[part.top - top : part.bottom - top, part.left - left : part.right - left]
         np.maximum(place, part.ink, out=place)
-    return Candidate(around([part.box for part in parts]), joined, left, top, first, first + len(parts))
+    box = around([part.box for part in parts])
+    return Candidate(box, joined, normalise(joined), left, top, first, first + len(parts))
 
 
 def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple[list[_Part], list[float]]:
@@ -280,8 +287,12 @@ def _seams(
     height, width = strokes.shape
     cost = np.where(strokes, 1.0, _PAPER_COST)
     middle = height // 2
-    above = _descend(cost[: middle + 1])
-    below = _descend(cost[: middle - 1 if middle else None : -1])
+    rows = middle + 1
+    below = np.zeros(
+        (rows, width)
+    )  # Where the upper half has a row more, the lower one begins on free paper.
+    below[rows - (height - middle) :] = cost[: middle - 1 if middle else None : -1]
+    above, below = _descend(np.stack((cost[:rows], below)))
     total = above[-1] + below[-1] - cost[middle]
     chosen: list[int] = []
     most = max(1, round(MOST_CUTS * width / letter))
@@ -291,18 +302,22 @@ def _seams(
         near = (abs(column - other) < spacing for other in (*chosen, *taken))
         if spacing <= column < width - spacing and not any(near):
             chosen.append(column)
-    return np.hstack((_walk(above, chosen)[:, ::-1], _walk(below, chosen)[:, 1:]))
+    return np.hstack((_walk(above, chosen)[:, ::-1], _walk(below, chosen)[:, 1 : height - middle]))
 
 
 def _descend(cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cost of the cheapest path from the first row to each pixel, a column to the side a row at most."""
-    best = cost.copy()
-    for last, row in itertools.pairwise(best):
-        ways = last.copy()
-        np.minimum(ways[1:], last[:-1] + _LEAN_COST, out=ways[1:])
-        np.minimum(ways[:-1], last[1:] + _LEAN_COST, out=ways[:-1])
-        row += ways
-    return best
+    """Cost of the cheapest path from the first row to each pixel, a column to the side a row at most.
+
+    Args:
+        cost: float64, n×h×w: of the pixels of n pieces.
+    """
+    best = np.pad(cost, ((0, 0), (0, 0), (1, 1)), constant_values=np.inf)
+    rows = best.transpose(1, 0, 2)
+    for last, row in itertools.pairwise(rows):
+        beside = np.minimum(last[:, :-2], last[:, 2:])
+        beside += _LEAN_COST
+        row[:, 1:-1] += np.minimum(last[:, 1:-1], beside, out=beside)
+    return best[:, :, 1:-1]
 
 
 def _walk(best: NDArray[np.float64], columns: Sequence[int]) -> NDArray[np.intp]:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import INK_LEVEL, LEAST_LETTER, Piece, Sizes, measure
+from segmentation.components import INK_LEVEL, LEAST_LETTER, Piece, Sizes, extents, measure
 
 COLUMN = 1 / 8
 """Width in letter heights of the columns in which rules are looked for: a stroke or so."""
@@ -140,7 +140,7 @@ def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
         ink: uint8, h×w, soft ink.
         sizes: of the page's letters and strokes, in pixels of the ink.
     """
-    turned = ink.T
+    turned = _turned(ink)
     level, upright = _find_runs(ink, sizes), _find_runs(turned, sizes)
     least = LEAST_RULE * sizes.letter
     rules = tuple(
@@ -152,9 +152,10 @@ def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
     sides = _walls(ink, level, rules[1], sizes), _walls(turned, upright, rules[0], sizes)
     mask = ink.copy()
     beyond = 1 + round(max(rule.width for rule in (*rules[0], *rules[1])))
-    for each, found, walls in zip((mask, mask.T), rules, sides, strict=True):
+    for found, walls in zip(rules, sides, strict=True):
         for rule in (*found, *walls):
-            _erase(each, _longer(rule, beyond, each.shape[1]), sizes)
+            _erase(mask, _longer(rule, beyond, mask.shape[1]), sizes)
+        mask = _turned(mask)  # After both it is upright again.
     return Furniture(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
 
 
@@ -237,22 +238,26 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
     if not near.any():
         return nothing
     outlines, links = cv2.findContours(near, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    found = []
-    for outline, (_, _, _, parent) in zip(outlines, np.reshape(links, (-1, 4)).tolist(), strict=True):
-        x, y, wide, high = cv2.boundingRect(outline)
-        if parent < 0 and high <= thickest + 2 + STEEPEST * wide * column:
-            found.append((x * column, y, wide * column, high, np.asarray(outline, np.int32)))
+    boxes = extents(outlines)
+    width, height = (boxes[:, 2:] - boxes[:, :2]).T
+    is_outer = np.reshape(links, (-1, 4))[:, 3] < 0
+    low = np.flatnonzero(is_outer & (height <= thickest + 2 + STEEPEST * width * column)).tolist()
+    places = np.column_stack((boxes[:, 0] * column, boxes[:, 1], width * column, height)).tolist()
+    found = [(*places[index], np.asarray(outlines[index], np.int32)) for index in low]
     return _Runs(small, column, round(SMOOTHING * sizes.letter / column), found)
 
 
 def _columns(ink: NDArray[np.uint8], column: int, columns: int) -> NDArray[np.uint8]:
     """Average the ink over columns of so many pixels."""
     whole = ink[:, : column * columns]
-    if ink.flags.c_contiguous:
-        small = cv2.resize(whole, (columns, ink.shape[0]), interpolation=cv2.INTER_AREA)
-    else:
-        small = cv2.resize(whole.T, (ink.shape[0], columns), interpolation=cv2.INTER_AREA).T
-    return np.ascontiguousarray(small, np.uint8)
+    # Every other pixel's middle lies between two: there the linear kernel is their mean, and quick.
+    how = cv2.INTER_LINEAR if column == 2 else cv2.INTER_AREA
+    return cv2.resize(whole, (columns, ink.shape[0]), interpolation=how).astype(np.uint8, copy=False)
+
+
+def _turned(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn ink over its diagonal, so that its columns lie one after the other in memory."""
+    return cv2.transpose(ink).astype(np.uint8, copy=False)
 
 
 def _smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
@@ -261,21 +266,33 @@ def _smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     if window < 3:
         return values
     half = window // 2
-    padded = np.pad(values, half, "reflect", reflect_type="odd")
-    medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, window), axis=1)
-    padded = np.pad(medians, half, "reflect", reflect_type="odd")
-    return np.convolve(padded, np.full(window, 1 / window), "valid")
+    around = np.lib.stride_tricks.sliding_window_view(_carried_on(values, half), window)
+    medians = np.sort(around, axis=1)[:, half]
+    return np.convolve(_carried_on(medians, half), np.full(window, 1 / window), "valid")
+
+
+def _carried_on(values: NDArray[np.float64], by: int) -> NDArray[np.float64]:
+    """Values with so many more at both ends: their neighbours, mirrored at the end itself."""
+    before, after = 2 * values[0] - values[by:0:-1], 2 * values[-1] - values[-2 : -by - 2 : -1]
+    return np.concatenate((before, values, after))
 
 
 def _strip(ink: NDArray[np.uint8], path: _Path, reach: int) -> NDArray[np.uint8]:
     """Straighten the ink along a path: row `reach` of the strip is the path, paper lies beyond the page."""
-    rows = np.floor(path.y).astype(np.intp) + np.arange(-reach, reach + 2)[:, None]
-    inside = (rows >= 0) & (rows < ink.shape[0])
-    exact = np.where(inside, ink[rows.clip(0, ink.shape[0] - 1), np.arange(path.start, path.stop)], 0)
-    part = np.rint(256 * (path.y - np.floor(path.y))).astype(np.int32)
-    whole = exact.astype(np.int32)
-    strip: NDArray[np.uint8] = ((whole[:-1] * (256 - part) + whole[1:] * part) >> 8).astype(np.uint8)
-    return strip
+    upper = np.floor(path.y)
+    part = np.rint(256 * (path.y - upper)).astype(np.uint16)
+    rows = upper.astype(np.intp) + np.arange(-reach, reach + 2)[:, None]
+    columns = np.arange(path.start, path.stop)
+    if rows[0].min() < 0 or rows[-1].max() >= len(ink):
+        inside = (rows >= 0) & (rows < len(ink))
+        whole = np.where(inside, ink[rows.clip(0, len(ink) - 1), columns], 0).astype(np.uint16)
+    else:
+        whole = ink.take(rows * ink.shape[1] + columns).astype(np.uint16)
+    strip = whole[1:] * part
+    whole *= 256 - part  # At most 255 × 256: sixteen bits hold it.
+    strip += whole[:-1]
+    strip >>= 8
+    return strip.astype(np.uint8)
 
 
 def _measured(ink: NDArray[np.uint8], paths: Sequence[_Path], sizes: Sizes) -> list[_Path]:
@@ -308,10 +325,9 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
     column = max(1, round(COLUMN * sizes.letter))
     count = len(thin) // column
     weight = np.where(dark & thin, strip, 0)[:, : count * column].astype(np.float64)
-    offset = (weight * np.arange(-reach, reach + 1)[:, None]).sum(axis=0) + path.y[
-        : count * column
-    ] * weight.sum(axis=0)
-    total = weight.sum(axis=0).reshape(count, column).sum(axis=1)
+    weights = weight.sum(axis=0)
+    offset = np.arange(-reach, reach + 1.0) @ weight + path.y[: count * column] * weights
+    total = weights.reshape(count, column).sum(axis=1)
     at = np.flatnonzero(total)
     if len(at) < 2:
         return None
@@ -323,7 +339,7 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
         return None
     start, stop = max(0, path.start - column), min(ink.shape[1], path.stop + column)  # Its ends lie between.
     places = path.start + (np.arange(count) + 0.5) * column - 0.5
-    width = float(np.percentile(weight.sum(axis=0)[thin[: count * column]], 60)) / 255
+    width = float(np.percentile(weights[thin[: count * column]], 60)) / 255
     rule = _Path(start, np.interp(np.arange(start, stop), places, middles), max(1.0, width))
     lit = np.flatnonzero((_strip(ink, rule, max(1, round(width / 2))) >= INK_LEVEL // 2).any(axis=0))
     return _Path(start + int(lit[0]), rule.y[lit[0] : lit[-1] + 1], rule.width) if lit.size else None
@@ -331,10 +347,12 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
 
 def _at_the_path(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Of each column of a strip the run of ink that is nearest to its middle row; none where all are far."""
-    away = np.where(dark, np.abs(np.arange(len(dark))[:, None] - len(dark) // 2), len(dark))
+    rows = np.abs(np.arange(len(dark), dtype=np.int16) - len(dark) // 2)[:, None]
+    away = np.where(dark, rows, np.int16(len(dark)))
     nearest = away.argmin(axis=0)[None]
     is_near = np.take_along_axis(away, nearest, axis=0) <= len(dark) // 4
-    runs = np.cumsum(np.diff(dark, axis=0, prepend=False), axis=0)
+    changes = np.vstack((dark[:1], dark[1:] != dark[:-1]))
+    runs = np.cumsum(changes, axis=0, dtype=np.int16)
     run: NDArray[np.bool_] = dark & is_near & (runs == np.take_along_axis(runs, nearest, axis=0))
     return run
 

@@ -49,20 +49,17 @@ def normalise(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if ink.ndim != 2 or ink.dtype != np.uint8:
         raise ValueError(f"ink must be a two-dimensional uint8 array, not {ink.dtype} of shape {ink.shape}")
     glyph = np.zeros((GLYPH_SIZE, GLYPH_SIZE), np.uint8)
-    strong = ink >= _INK_LEVEL
-    rows = np.flatnonzero(strong.any(axis=1))
-    if rows.size == 0:
+    left, top, width, height = cv2.boundingRect(cv2.threshold(ink, _INK_LEVEL - 1, 255, cv2.THRESH_BINARY)[1])
+    if width == 0:
         return glyph
-    columns = np.flatnonzero(strong.any(axis=0))
-    crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    height, width = crop.shape
+    crop = ink[top : top + height, left : left + width]
     scale = (GLYPH_SIZE - 2 * BORDER) / max(height, width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(crop, (new_width, new_height), interpolation=method).astype(np.float32)
-    small *= 255.0 / max(1.0, float(small.max()))
+    small = cv2.resize(crop, (new_width, new_height), interpolation=method)
     top, left = (GLYPH_SIZE - new_height) // 2, (GLYPH_SIZE - new_width) // 2
-    glyph[top : top + new_height, left : left + new_width] = np.rint(small).astype(np.uint8)
+    stretch = 255.0 / max(1.0, float(small.max()))
+    glyph[top : top + new_height, left : left + new_width] = cv2.convertScaleAbs(small, alpha=stretch)
     return glyph
 
 

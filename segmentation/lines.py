@@ -7,7 +7,9 @@ table row stays together.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,16 +76,20 @@ def find_lines(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
         The lines from top to bottom, each with its letters from left to right.
     """
     lines: list[list[Piece]] = []
-    ends = np.zeros((0, 5))
+    ends: list[_End] = []
     for piece in sorted(bodies, key=_reading_key):
-        fits = _fits(ends, piece, letter)
-        best = int(np.argmax(fits)) if lines else -1
-        if best >= 0 and fits[best] >= LEAST_OVERLAP:
-            lines[best].append(piece)
-            ends[best] = _end(lines[best], letter)
+        near = [
+            (end.fits(piece, letter), -number)
+            for number, end in enumerate(ends)
+            if end.highest < piece.bottom and end.lowest > piece.top
+        ]
+        fit, best = max(near, default=(0.0, 0))
+        if fit >= LEAST_OVERLAP:
+            lines[-best].append(piece)
+            ends[-best] = _end_of(lines[-best], letter)
         else:
             lines.append([piece])
-            ends = np.vstack((ends, _end([piece], letter)))
+            ends.append(_end_of([piece], letter))
     return sorted(_merge(lines, letter), key=lambda line: (_middle(line), line[0].left))
 
 
@@ -131,13 +137,46 @@ def offset(line: Sequence[Piece], other: Sequence[Piece], letter: float) -> floa
     return float(np.median(offsets)) / letter
 
 
-def _end(line: Sequence[Piece], letter: float) -> tuple[float, float, float, float, float]:
-    """How a line ends: mean top, bottom and x of its last letters, its last right edge, and its slope."""
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a line ends.
+
+    Attributes:
+        top, bottom, x: means of its last letters.
+        right: right edge of its last letter.
+        slope: rows by which it falls for each column.
+        highest, lowest: rows between which a letter must lie in part to continue it.
+    """
+
+    top: float
+    bottom: float
+    x: float
+    right: int
+    slope: float
+    highest: float
+    lowest: float
+
+    def fits(self, piece: Piece, letter: float) -> float:
+        """How well a letter continues the line: the share of height in common less a little for distance."""
+        far = max(0, piece.left - self.right) / letter
+        fall = self.slope * min(
+            (piece.left + piece.right) / 2 - self.x, self.right - self.x + FARTHEST * letter
+        )
+        shared = min(self.bottom + fall, piece.bottom) - max(self.top + fall, piece.top)
+        lower = max(1.0, min(self.bottom - self.top, piece.height))
+        return shared / lower - DISTANCE_COST * far
+
+
+def _end_of(line: Sequence[Piece], letter: float) -> _End:
+    """Say how a line ends."""
     last = line[-MEMORY:]
-    top = sum(piece.top for piece in last) / len(last)
-    bottom = sum(piece.bottom for piece in last) / len(last)
-    x = sum(piece.left + piece.right for piece in last) / (2 * len(last))
-    return top, bottom, x, last[-1].right, _slope(line[-FOLLOWED:], letter)
+    top = sum([piece.top for piece in last]) / len(last)
+    bottom = sum([piece.bottom for piece in last]) / len(last)
+    x = sum([piece.left + piece.right for piece in last]) / (2 * len(last))
+    right = last[-1].right
+    slope = _slope(line[-FOLLOWED:], letter)
+    reach = abs(slope) * (right - x + FARTHEST * letter)
+    return _End(top, bottom, x, right, slope, top - reach, bottom + reach)
 
 
 def _slope(letters: Sequence[Piece], letter: float) -> float:
@@ -145,20 +184,9 @@ def _slope(letters: Sequence[Piece], letter: float) -> float:
     x = [(piece.left + piece.right) / 2 for piece in letters]
     y = [(piece.top + piece.bottom) / 2 for piece in letters]
     middle_x, middle_y = sum(x) / len(x), sum(y) / len(y)
-    fall = sum((one - middle_x) * (other - middle_y) for one, other in zip(x, y, strict=True))
-    spread = sum((one - middle_x) ** 2 for one in x)
+    fall = sum([(one - middle_x) * (other - middle_y) for one, other in zip(x, y, strict=True)])
+    spread = sum([(one - middle_x) ** 2 for one in x])
     return fall / (spread + (STEADINESS * letter) ** 2)
-
-
-def _fits(ends: NDArray[np.float64], piece: Piece, letter: float) -> NDArray[np.float64]:
-    """How well a letter continues each line: the share of height in common less a little for distance."""
-    top, bottom, x, right, slope = ends.T
-    far = np.maximum(0, piece.left - right) / letter
-    fall = slope * np.minimum((piece.left + piece.right) / 2 - x, FARTHEST * letter + right - x)
-    shared = np.minimum(bottom + fall, piece.bottom) - np.maximum(top + fall, piece.top)
-    lower = np.maximum(1.0, np.minimum(bottom - top, piece.height))
-    fits: NDArray[np.float64] = shared / lower - DISTANCE_COST * far
-    return fits
 
 
 def one_line(rows: Sequence[Sequence[Piece]]) -> list[list[Piece]]:
@@ -210,7 +238,7 @@ def _middle(line: Sequence[Piece]) -> float:
 
 def line_height(line: Sequence[Piece]) -> float:
     """Height of a line's typical letter in pixels."""
-    return float(np.median([piece.height for piece in line]))
+    return float(statistics.median([piece.height for piece in line]))
 
 
 def baseline_of(line: Sequence[Piece]) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ from segmentation.lines import ONE_LINE, line_height, one_line, split_words, wor
 from segmentation.orientation import turn_quarters
 from segmentation.printed import find_colons, find_cut, find_printed, find_strays, print_odds
 from segmentation.quality import quality_of, quality_without_letters
+from segmentation.shrink import shrink
 from segmentation.skew import find_skew, turn
 from segmentation.trace import UNSEEN, Trace
 from segmentation.values import Candidate, Ink, Joint, Line, Segmentation, Word
@@ -34,7 +35,7 @@ Layout = Literal["auto", "page", "line"]
 Printed = Literal["drop", "keep"]
 """Whether printed captions are left out or read like hand-print."""
 
-_Alone = Callable[[Piece], NDArray[np.uint8]]  # `ink_alone` of the page's ink, once for each letter
+_OfPiece = Callable[[Piece], NDArray[np.uint8]]  # made once for each letter: its ink alone, or its glyph
 
 SURVEY_SIDE = 1600
 """Longer side in pixels of the first look, which only measures: a 4-mm letter on A4 keeps 20 pixels."""
@@ -57,6 +58,8 @@ STROKE_BLUR = 0.2
 WORKING_LETTER = 48.0
 """Pixels to which higher letters are scaled down before the work: the CNN sees 22, and grain averages out."""
 
+
+_AROUND = np.ones((3, 3), np.uint8)
 
 SLOPING = 3.0
 """Degrees of skew from which the first look may miss rules."""
@@ -117,7 +120,8 @@ def segment(
     rows, accents = part_accents(find_lines_in_columns(bodies, sizes.letter))
     rows = attach_marks(rows, [*marks, *accents], sizes, trace)
     alone = functools.cache(functools.partial(ink_alone, ink=ink.mask))
-    lines = _wanted(rows, ink, alone, page.shape, printed, has_one, trace)
+    glyph = functools.cache(lambda piece: normalise(alone(piece)))
+    lines = _wanted(rows, ink, glyph, page.shape, printed, has_one, trace)
     if has_one:
         lines = one_line(lines)
     if not lines:
@@ -126,7 +130,7 @@ def segment(
     gap = word_gap(lines)
     words = [split_words(line, gap) for line in lines]
     trace.note("words", [word for line in words for word in line])
-    found = tuple(_line(line, ink, alone, page.shape) for line in words)
+    found = tuple(_line(line, ink, alone, glyph, page.shape) for line in words)
     letters = [letter for line in lines for letter in line]
     known = {id(contour) for row in rows for letter in row for contour in letter.with_accents}
     unread = [
@@ -140,7 +144,7 @@ def segment(
 def _wanted(
     rows: list[list[Piece]],
     ink: Ink,
-    alone: _Alone,
+    glyph: _OfPiece,
     shape: tuple[int, ...],
     printed: Printed,
     has_one: bool,
@@ -156,7 +160,7 @@ def _wanted(
     rows = [row for row, is_cut in zip(rows, cut, strict=True) if not is_cut]
     if printed == "keep":
         return rows
-    odds = print_odds([normalise(alone(letter)) for row in rows for letter in row])
+    odds = print_odds([glyph(letter) for row in rows for letter in row])
     if has_one:
         strays = find_strays(rows, odds)
         trace.note("captions", [*itertools.compress(rows, strays)], "not the one line")
@@ -186,7 +190,7 @@ def _nothing(survey: Sequence[Piece], page: NDArray[np.uint8], scale: float) -> 
 
 def _survey(page: NDArray[np.uint8]) -> tuple[list[Piece], float, bool]:
     """Find the pieces of ink on a small copy, which only measures; its scale; and whether it has rules."""
-    small, scale = _shrink(page, SURVEY_SIDE / max(page.shape))
+    small, scale = shrink(page, SURVEY_SIDE / max(page.shape))
     side = max(small.shape)
     ink = find_ink(small, max(LEAST_WINDOW, side * SURVEY_WINDOW), side * SURVEY_REACH, blur=0.0)
     pieces = find_pieces(ink)
@@ -199,7 +203,7 @@ def _ink_of_page(
     page: NDArray[np.uint8], sizes: Sizes, skew: float, back_to_page: NDArray[np.float64]
 ) -> Ink:
     """Take the ink off the righted page at a scale that suits its letters, and turn it upright."""
-    small, scale = _shrink(page, WORKING_LETTER / sizes.letter)
+    small, scale = shrink(page, WORKING_LETTER / sizes.letter)
     window = max(LEAST_WINDOW, PAPER_WINDOW * sizes.letter * scale)
     stroke = sizes.stroke * scale
     ink = find_ink(small, window, STROKE_REACH * stroke, STROKE_BLUR * stroke)
@@ -211,39 +215,41 @@ def _ink_of_page(
     return Ink(upright, skew, to_page)
 
 
-def _shrink(page: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], float]:
-    """Scale a page down by averaging areas; it is never scaled up. Gives the scale that was used."""
-    if scale >= 1:
-        return page, 1.0
-    size = (max(1, round(page.shape[1] * scale)), max(1, round(page.shape[0] * scale)))
-    return cv2.resize(page, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False), scale
-
-
 def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Whether each box reaches the edge of a page of that shape."""
     return (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2] >= shape[1]) | (boxes[:, 3] >= shape[0])
 
 
-def _line(words: list[list[Piece]], ink: Ink, alone: _Alone, shape: tuple[int, ...]) -> Line:
+def _line(
+    words: list[list[Piece]], ink: Ink, alone: _OfPiece, glyph: _OfPiece, shape: tuple[int, ...]
+) -> Line:
     """Make a line of its words, with boxes on the page."""
     letter = line_height([piece for word in words for piece in word])
-    found = tuple(Word(tuple(_candidates(word, ink, alone, shape)), _joints(word, letter)) for word in words)
-    return Line(around([candidate.box for word in found for candidate in word.candidates]), found, letter)
+    pieces = [piece for word in words for piece in word]
+    shapes = [np.concatenate(piece.with_accents).reshape(-1, 2) for piece in pieces]
+    boxes = [clipped(edges, shape) for edges in page_boxes(shapes, ink).tolist()]
+    coming = iter(boxes)
+    found = []
+    for word in words:
+        candidates = [
+            Candidate(
+                box,
+                alone(piece),
+                glyph(piece),
+                max(0, piece.left - 1),
+                max(0, piece.top - 1),
+                number,
+                number + 1,
+            )
+            for number, (piece, box) in enumerate(zip(word, itertools.islice(coming, len(word)), strict=True))
+        ]
+        found.append(Word(tuple(candidates), _joints(word, letter)))
+    return Line(around(boxes), tuple(found), letter)
 
 
 def _joints(word: Sequence[Piece], letter: float) -> tuple[Joint, ...]:
     """The paper between the pieces of a word."""
     return tuple(Joint((right.left - left.right) / letter) for left, right in itertools.pairwise(word))
-
-
-def _candidates(word: Sequence[Piece], ink: Ink, alone: _Alone, shape: tuple[int, ...]) -> list[Candidate]:
-    """Make a candidate of each letter: its box on the page and its ink alone."""
-    candidates = []
-    shapes = [np.concatenate(letter.with_accents).reshape(-1, 2) for letter in word]
-    for number, (piece, edges) in enumerate(zip(word, page_boxes(shapes, ink).tolist(), strict=True)):
-        left, top = max(0, piece.left - 1), max(0, piece.top - 1)
-        candidates.append(Candidate(clipped(edges, shape), alone(piece), left, top, number, number + 1))
-    return candidates
 
 
 def ink_alone(piece: Piece, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -259,6 +265,7 @@ def ink_alone(piece: Piece, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     left, top = max(0, piece.left - 1), max(0, piece.top - 1)
     crop = ink[top : piece.bottom + 1, left : piece.right + 1]
     own = draw(piece, left, top, crop.shape[1], crop.shape[0])
-    near = cv2.dilate(own, np.ones((3, 3), np.uint8))
-    others = (crop >= INK_LEVEL) & (own == 0)
-    return np.where((near != 0) & ~others, crop, 0).astype(np.uint8)
+    # Around its strokes only what is weaker than one: the soft edge, no neighbour.
+    _, edge = cv2.threshold(crop, INK_LEVEL - 1, 0, cv2.THRESH_TOZERO_INV)
+    edge = cv2.bitwise_and(edge, cv2.dilate(own, _AROUND))
+    return cv2.bitwise_or(cv2.bitwise_and(crop, own), edge).astype(np.uint8, copy=False)

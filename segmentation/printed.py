@@ -113,6 +113,9 @@ STRAY = 0.25
 CUT_SHARE = 0.4
 """Share of a row's letters that touch the upper or lower edge from which all of it is taken as cut."""
 
+_AT_ONCE = 128
+"""Glyphs that are described at a time: the arrays in between are some seventy times as large."""
+
 _WEIGHTS = Path(__file__).with_name("printed.npz")
 
 
@@ -300,14 +303,18 @@ def _has_colon(letter: Piece, room: int, ink: NDArray[np.uint8]) -> bool:
 
 def _is_colon(window: NDArray[np.bool_], longest: float) -> bool:
     """Whether what lies whole in a window is two dots, one over the other, alike, none longer than that."""
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(window.view(np.uint8))
-    left, top, width, tall = boxes[1:count, :4].T
-    # What touches the window's border belongs to something else.
-    whole = (left > 0) & (top > 0) & (left + width < window.shape[1]) & (top + tall < window.shape[0])
-    if np.count_nonzero(whole) != 2:
+    outlines, _ = cv2.findContours(window.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    height, width = window.shape
+    dots = []
+    for outline in outlines:
+        left, top, wide, tall = cv2.boundingRect(outline)
+        # What touches the window's border belongs to something else.
+        if left > 0 and top > 0 and left + wide < width and top + tall < height:
+            dots.append((left, top, wide, tall))
+    if len(dots) != 2:
         return False
-    (left, other_left), (top, other_top) = left[whole].tolist(), top[whole].tolist()
-    sides = [*width[whole].tolist(), *tall[whole].tolist()]
+    (left, top, *sides), (other_left, other_top, *other_sides) = dots
+    sides += other_sides
     return bool(
         max(sides) <= min(longest, DOTS_ALIKE * min(sides) + 1)
         and abs(left - other_left) <= min(sides)
@@ -324,12 +331,13 @@ def print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     Returns:
         float64, one for each glyph: log-odds of print against hand, seen alone.
     """
-    if not glyphs:
-        return np.zeros(0)
     weights = _weights()
-    hidden = np.maximum(describe(glyphs) @ weights["hidden"] + weights["hidden_bias"], 0)
-    odds: NDArray[np.float64] = (hidden @ weights["output"] + weights["output_bias"]).astype(np.float64)
-    return odds
+    odds = [np.zeros(0)]
+    for start in range(0, len(glyphs), _AT_ONCE):
+        seen = describe(glyphs[start : start + _AT_ONCE])
+        hidden = np.maximum(seen @ weights["hidden"] + weights["hidden_bias"], 0)
+        odds.append(hidden @ weights["output"] + weights["output_bias"])
+    return np.concatenate(odds)
 
 
 @functools.cache
@@ -342,23 +350,20 @@ def _weights() -> dict[str, NDArray[np.float32]]:
 def describe(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """Histograms of the directions of each glyph's edges, float32 n×128, roots of shares of the whole."""
     count = len(glyphs)
-    # One below the other: a glyph's empty border is wider than the blur and the slope reach.
-    strip = cv2.GaussianBlur(np.concatenate(glyphs), (0, 0), SMOOTHING)
-    across, down = (cv2.Sobel(strip, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1)))
+    # One beside the other: two glyphs' empty borders are wider than the blur and the slope reach.
+    strip = cv2.GaussianBlur(np.concatenate(glyphs, axis=1), (0, 0), SMOOTHING)
+    across, down = (slope.astype(np.float32) for slope in cv2.spatialGradient(strip))
     strength, angle = (np.asarray(values, np.float32) for values in cv2.cartToPolar(across, down))
-    there = np.flatnonzero(strength)
-    strength, angle = strength.ravel()[there], angle.ravel()[there]
     angle *= np.float32(DIRECTIONS / np.pi)
-    low = angle.astype(np.intp)
-    part = angle - low
-    side = np.arange(GLYPH_SIZE) // (GLYPH_SIZE // CELLS)
-    cells = (side[:, None] * CELLS + side).ravel() + np.arange(count)[:, None] * CELLS * CELLS
-    cell = cells.ravel()[there] * DIRECTIONS
-    size = count * CELLS * CELLS * DIRECTIONS
+    low = angle.astype(np.int32)
     # A direction's upper neighbour takes its part; of the last one that is the first.
-    upper = strength * part
-    sums = np.bincount(cell + (low & DIRECTIONS - 1), strength - upper, size)
-    sums += np.bincount(cell + (low + 1 & DIRECTIONS - 1), upper, size)
+    upper = strength * (angle - low)
+    side = np.arange(GLYPH_SIZE) // (GLYPH_SIZE // CELLS)
+    columns = (np.arange(count)[:, None] * CELLS * CELLS + side).ravel()
+    cells = (columns + side[:, None] * CELLS) * DIRECTIONS
+    size = count * CELLS * CELLS * DIRECTIONS
+    sums = np.bincount((cells + (low & DIRECTIONS - 1)).ravel(), (strength - upper).ravel(), size)
+    sums += np.bincount((cells + (low + 1 & DIRECTIONS - 1)).ravel(), upper.ravel(), size)
     shares = sums.reshape(count, -1)
     shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)
     roots: NDArray[np.float32] = np.sqrt(shares).astype(np.float32)

@@ -36,6 +36,9 @@ _STEP = 0.2
 _FINE_STEP = 0.02
 """Degrees between the angles tried around the best one."""
 
+_AT_ONCE = 100_000
+"""Points times angles that are projected at a time: enough to be quick, few enough to be small."""
+
 _SPREAD = 0.1
 """Width of a bin of the profile in letter heights: about as uneven as hand-print stands on its line."""
 
@@ -62,29 +65,40 @@ def find_skew(pieces: Sequence[Piece], sizes: Sizes) -> float:
     tops = np.array([piece.top for piece in letters], np.float64)
     bin_size = _SPREAD * sizes.letter
 
-    def sharpness(degrees: float) -> float:
+    def sharpness(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
         return _sharpness(middles, bottoms, degrees, bin_size) + _sharpness(middles, tops, degrees, bin_size)
 
-    coarse = np.arange(-round(WIDEST / _STEP), round(WIDEST / _STEP) + 1) * _STEP
+    coarse = np.asarray(np.arange(-round(WIDEST / _STEP), round(WIDEST / _STEP) + 1) * _STEP, np.float64)
     likely = np.exp(-((coarse / USUAL) ** 2) / 2 * min(1.0, FEW / len(letters)))
-    best = float(coarse[int(np.argmax(likely * [sharpness(angle) for angle in coarse]))])
-    fine = best + np.arange(-10, 11) * _FINE_STEP
-    scores = np.array([sharpness(angle) for angle in fine])
+    best = float(coarse[int(np.argmax(likely * sharpness(coarse)))])
+    fine = np.asarray(best + np.arange(-10, 11) * _FINE_STEP, np.float64)
+    scores = sharpness(fine)
     weights = np.clip(scores - 0.98 * scores.max(), 0, None)
     return float(np.clip((fine * weights).sum() / weights.sum(), -WIDEST, WIDEST))
 
 
-def _sharpness(x: NDArray[np.float64], y: NDArray[np.float64], degrees: float, bin_size: float) -> float:
-    """Sum of squares of the profile that points make when they are projected along an angle."""
-    angle = np.deg2rad(degrees)
-    across = (y * np.cos(angle) - x * np.sin(angle)) / bin_size
-    across -= across.min() - 1
-    low = np.floor(across).astype(np.intp)
-    part = across - low
-    size = int(low.max()) + 3
-    profile = np.bincount(low, 1 - part, size) + np.bincount(low + 1, part, size)
-    profile = np.convolve(profile, (0.25, 0.5, 0.25))
-    return float((profile**2).sum())
+def _sharpness(
+    x: NDArray[np.float64], y: NDArray[np.float64], degrees: NDArray[np.float64], bin_size: float
+) -> NDArray[np.float64]:
+    """Sum of squares of the profile that points make when they are projected along each angle."""
+    found = [np.zeros(0)]
+    at_once = max(1, _AT_ONCE // len(x))
+    for start in range(0, len(degrees), at_once):
+        angles = np.deg2rad(degrees[start : start + at_once, None])
+        across = (y * np.cos(angles) - x * np.sin(angles)) / bin_size
+        across -= across.min(axis=1, keepdims=True) - 1
+        low = across.astype(np.intp)
+        part = across - low
+        size = int(low.max()) + 3
+        low += size * np.arange(len(angles))[:, None]
+        counts = np.bincount(low.ravel(), (1 - part).ravel(), size * len(angles))
+        counts += np.bincount(low.ravel() + 1, part.ravel(), size * len(angles))
+        profile = counts.reshape(-1, size)
+        smooth = profile / 2
+        smooth[:, 1:] += profile[:, :-1] / 4
+        smooth[:, :-1] += profile[:, 1:] / 4
+        found.append((smooth**2).sum(axis=1))
+    return np.concatenate(found)
 
 
 def turn(

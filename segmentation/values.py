@@ -58,8 +58,9 @@ class Candidate:
 
     Attributes:
         box: the smallest upright box around its ink, clipped to the page.
-        ink: uint8, h×w, this character's ink alone in the deskewed frame, as `segmentation.glyph.normalise`
-            takes it; neighbours that reach into its box are left out.
+        ink: uint8, h×w, this character's ink alone in the deskewed frame; neighbours that reach into its box
+            are left out.
+        glyph: uint8, 28×28, the same as the CNN sees it.
         left: column of the ink frame in which `ink` begins.
         top: its row.
         first: number of its first piece in the word, from 0.
@@ -68,6 +69,7 @@ class Candidate:
 
     box: Box
     ink: NDArray[np.uint8] = field(compare=False, repr=False)
+    glyph: NDArray[np.uint8] = field(compare=False, repr=False)
     left: int
     top: int
     first: int

@@ -31,7 +31,8 @@ from jobs.word_list import plain, read_word_list
 from training.formats import IMAGE_SUFFIXES
 from training.sources import SELF_LABELLED_FILE, canvas_of
 from worker.classifier import Classifier
-from worker.lexicon import Lexicon, joined
+from worker.lattice import joined
+from worker.lexicon import Lexicon
 from worker.reading import Examined, examine_page
 
 LEAST_LETTERS = 4

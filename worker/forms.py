@@ -21,8 +21,8 @@ from segmentation.registration import NOT_FOUND, Blank, Registration, cut, mappe
 from segmentation.values import Box, Quality, Segmentation
 from worker.classifier import Classifier, Ranking
 from worker.constraint import Constraint, constraint_of
-from worker.lattice import WordLattice
-from worker.lexicon import Lexicon, joined
+from worker.lattice import WordLattice, joined
+from worker.lexicon import Lexicon
 from worker.reading import examine, see_pieces
 
 MARGIN = 0.3

@@ -10,7 +10,9 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +37,8 @@ logarithms; one for each letter; cuts at its two ends, each counting half, and t
 cross; pieces apart from each other that it joins, and the paper between them in letter heights; how far it
 falls short of the usual height (squared), and how far it exceeds the usual width. Fitted together with the
 next two by maximum likelihood of the true text over all paths: see docs/segmentation.md."""
+
+_WEIGHTS = np.array(list(WEIGHTS.values()))
 
 PROBABILITY_WEIGHT = 1.26
 """What the logarithm of a character's probability counts: bad cuts are read with too much confidence."""
@@ -72,21 +76,25 @@ class WordLattice:
 
     def best_path(self) -> list[int]:
         """Return the candidates of the best reading from left to right, without those passed over."""
-        best = np.full(self.pieces + 1, -np.inf)
-        best[0] = 0.0
-        back = np.full(self.pieces + 1, -1, np.intp)
-        tops = self.scores.max(axis=1)
-        for index in np.lexsort((self.first, self.last)).tolist():
-            score = best[self.first[index]] + tops[index]
-            if score > best[self.last[index]]:
-                best[self.last[index]], back[self.last[index]] = score, index
+        best = [0.0] + [-math.inf] * self.pieces
+        back = [-1] * (self.pieces + 1)
+        choices = self.scores.argmax(axis=1)
+        tops = self.scores[np.arange(len(choices)), choices].tolist()
+        for index, first, last in self._steps():
+            score = best[first] + tops[index]
+            if score > best[last]:
+                best[last], back[last] = score, index
         path, node = [], self.pieces
         while node > 0:
-            index = int(back[node])
-            path.append(index)
-            node = int(self.first[index])
+            path.append(back[node])
+            node = int(self.first[back[node]])
         none = self.scores.shape[1] - 1
-        return [index for index in reversed(path) if self.scores[index].argmax() != none]
+        return [index for index in reversed(path) if choices[index] != none]
+
+    def _steps(self) -> Iterator[tuple[int, int, int]]:
+        """Give the number of each candidate and its nodes, in the order in which a path meets them."""
+        order = np.lexsort((self.first, self.last))
+        return zip(order.tolist(), self.first[order].tolist(), self.last[order].tolist(), strict=True)
 
     def align(self, text: Sequence[int]) -> list[int] | None:
         """Return the candidates of the best reading that spells a text; None where there is none.
@@ -125,26 +133,23 @@ class WordLattice:
             float64, n×(characters + 1); over the candidates that cover a piece they sum to 1.
         """
         totals = np.logaddexp.reduce(self.scores, axis=1)
-        forward = self._forward(totals)
-        backward = np.full(self.pieces + 1, -np.inf)
-        backward[-1] = 0.0
-        for index in np.lexsort((self.last, self.first))[::-1].tolist():
-            first, last = self.first[index], self.last[index]
-            backward[first] = np.logaddexp(backward[first], backward[last] + totals[index])
-        through = forward[self.first] + backward[self.last] - forward[-1]
+        weights = totals.tolist()
+        forward = np.array(self._forward(weights))
+        ways = [-math.inf] * self.pieces + [0.0]
+        for index, first, last in sorted(self._steps(), key=lambda step: -step[1]):
+            ways[first] = _added(ways[first], ways[last] + weights[index])
+        through = forward[self.first] + np.array(ways)[self.last] - forward[-1]
         return np.asarray(np.exp(self.scores + through[:, None]))
 
     def log_total(self) -> float:
         """Return the logarithm of the weight of all readings."""
-        return float(self._forward(np.logaddexp.reduce(self.scores, axis=1))[-1])
+        return self._forward(np.logaddexp.reduce(self.scores, axis=1).tolist())[-1]
 
-    def _forward(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _forward(self, weights: Sequence[float]) -> list[float]:
         """Log weight of all ways from the first node to each, by the log weight of each candidate."""
-        forward = np.full(self.pieces + 1, -np.inf)
-        forward[0] = 0.0
-        for index in np.lexsort((self.first, self.last)).tolist():
-            first, last = self.first[index], self.last[index]
-            forward[last] = np.logaddexp(forward[last], forward[first] + totals[index])
+        forward = [0.0] + [-math.inf] * self.pieces
+        for index, first, last in self._steps():
+            forward[last] = _added(forward[last], forward[first] + weights[index])
         return forward
 
     def reading(self, characters: str) -> tuple[list[int], list[Ranking]]:
@@ -185,72 +190,117 @@ class WordLattice:
         top = scores.max(axis=1, keepdims=True)
         said = np.exp((scores - np.where(np.isfinite(top), top, 0)) / PROBABILITY_WEIGHT)
         confidences = said * (cuts / np.maximum(said.sum(axis=1), LEAST_PROBABILITY))[:, None]
+        near = self.alike([index for index, _ in letters]) @ confidences
+        orders = np.argsort(-near, axis=1, kind="stable").tolist()
         rankings = []
-        for index, column in letters:
-            near = confidences[self.alike(index)].sum(axis=0)
-            order = np.argsort(-near, kind="stable").tolist()
-            rest = [other for other in order if other != column and near[other] > 0]
+        for (_, column), order, row in zip(letters, orders, near.tolist(), strict=True):
+            rest = [other for other in order[:CHOICES] if other != column and row[other] > 0]
             chosen = [column, *rest[: CHOICES - 1]]
-            rankings.append(tuple((characters[one], round(float(near[one]), 6)) for one in chosen))
+            rankings.append(tuple((characters[one], round(row[one], 6)) for one in chosen))
         return rankings
 
-    def alike(self, index: int) -> NDArray[np.intp]:
-        """Return the candidates that share most pieces with one: other cuts of the same letter."""
-        shared = np.minimum(self.last, self.last[index]) - np.maximum(self.first, self.first[index])
-        union = np.maximum(self.last, self.last[index]) - np.minimum(self.first, self.first[index])
-        return np.flatnonzero(2 * shared > union)
+    def alike(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
+        """Return which candidates share most pieces with each chosen one: other cuts of the same letter.
+
+        Returns:
+            bool, (number of chosen)×(number of candidates).
+        """
+        first, last = self.first[chosen, None], self.last[chosen, None]
+        shared = np.minimum(self.last, last) - np.maximum(self.first, first)
+        union = np.maximum(self.last, last) - np.minimum(self.first, first)
+        alike: NDArray[np.bool_] = 2 * shared > union
+        return alike
+
+
+def joined(lattices: Sequence[WordLattice]) -> WordLattice:
+    """Put the lattices of neighbouring words one after the other."""
+    if len(lattices) == 1:
+        return lattices[0]
+    starts = np.cumsum([0, *(lattice.pieces for lattice in lattices)])
+    pairs = list(zip(lattices, starts[:-1], strict=True))
+    return WordLattice(
+        int(starts[-1]),
+        np.concatenate([lattice.first + start for lattice, start in pairs]),
+        np.concatenate([lattice.last + start for lattice, start in pairs]),
+        np.concatenate([lattice.scores for lattice in lattices]),
+    )
+
+
+def _added(one: float, other: float) -> float:
+    """Add two weights given as logarithms: `numpy.logaddexp` of single numbers, but quicker."""
+    low, high = (one, other) if one < other else (other, one)
+    return high if low == -math.inf else high + math.log1p(math.exp(low - high))
 
 
 def weigh(
-    word: Word, letter: float, probabilities: NDArray[np.float32], non_letter: NDArray[np.float32]
-) -> WordLattice:
-    """Score a word's candidates.
+    words: Sequence[Word], letter: float, probabilities: NDArray[np.float32], non_letter: NDArray[np.float32]
+) -> list[WordLattice]:
+    """Score the candidates of a line's words.
 
     Args:
-        word: n candidates over its pieces.
+        words: n candidates in all.
         letter: height of the line's typical letter in pixels of the ink frame.
         probabilities: float32, n×characters, the CNN's calibrated probabilities.
         non_letter: float32, n, how likely each candidate is no letter.
     """
-    first = np.array([candidate.first for candidate in word.candidates], np.intp)
-    last = np.array([candidate.last for candidate in word.candidates], np.intp)
-    odds = features(word, letter, non_letter) @ np.array(list(WEIGHTS.values()))
-    log_probabilities = np.log(np.maximum(probabilities.astype(np.float64), LEAST_PROBABILITY))
-    letters = PROBABILITY_WEIGHT * log_probabilities + odds[:, None]
-    none = np.log(clipped(non_letter))
-    skip = np.where(last == first + 1, SKIP_COST + SKIP_WEIGHT * none, -np.inf)
-    return WordLattice(len(word.joints) + 1, first, last, np.hstack((letters, skip[:, None])))
+    first, last = _nodes(words)
+    scores = np.empty((len(first), probabilities.shape[1] + 1))
+    letters = scores[:, :-1]
+    np.log(np.maximum(probabilities, LEAST_PROBABILITY, dtype=np.float64), out=letters)
+    letters *= PROBABILITY_WEIGHT
+    letters += (features(words, letter, non_letter) @ _WEIGHTS)[:, None]
+    skip = SKIP_COST + SKIP_WEIGHT * np.log(clipped(non_letter))
+    scores[:, -1] = np.where(last == first + 1, skip, -np.inf)
+    ends = list(itertools.accumulate(len(word.candidates) for word in words))
+    own = itertools.starmap(slice, itertools.pairwise([0, *ends]))
+    return [
+        WordLattice(len(word.joints) + 1, first[each], last[each], scores[each])
+        for word, each in zip(words, own, strict=True)
+    ]
 
 
-def features(word: Word, letter: float, non_letter: NDArray[np.float32]) -> NDArray[np.float64]:
+def _nodes(words: Sequence[Word]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the nodes of its word between which each candidate lies."""
+    nodes = [(candidate.first, candidate.last) for word in words for candidate in word.candidates]
+    first, last = np.array(nodes, np.intp).reshape(-1, 2).T
+    return first, last
+
+
+def features(words: Sequence[Word], letter: float, non_letter: NDArray[np.float32]) -> NDArray[np.float64]:
     """Measure what tells a letter from a bad cut: float64, n×(number of `WEIGHTS`), in their order.
 
     Args:
-        word: n candidates over its pieces.
+        words: of one line; n candidates in all.
         letter: height of the line's typical letter in pixels of the ink frame.
         non_letter: float32, n, how likely each candidate is no letter.
     """
     none = clipped(non_letter)
-    ink = np.array([0.0, *(joint.ink for joint in word.joints), 0.0])
-    paper = np.array([0.0, *(max(0.0, joint.paper) for joint in word.joints), 0.0])
-    rows = []
-    for candidate in word.candidates:
-        height, width = (side - 2 for side in candidate.ink.shape)  # Without the margin of a pixel.
-        ends = ink[[candidate.first, candidate.last]]
-        within = slice(candidate.first + 1, candidate.last)
-        rows.append(
-            (
-                np.count_nonzero(ends) / 2,
-                ends.sum() / 2,
-                np.count_nonzero(ink[within] == 0),
-                paper[within].sum(),
-                max(0.0, LOW - height / letter) ** 2,
-                max(0.0, width / letter - WIDE),
-            )
-        )
-    measured = np.array(rows).reshape(-1, 6)
-    ones = np.ones(len(none))
-    return np.column_stack((np.log1p(-none), np.log(none), ones, measured))
+    sides = [candidate.ink.shape for word in words for candidate in word.candidates]
+    height, width = (
+        np.array(sides, np.float64).reshape(-1, 2).T - 2
+    ) / letter  # Without the margin of a pixel.
+    # Nodes and what lies at them, of one word after the other.
+    ink = np.array([ink for word in words for ink in (0.0, *(joint.ink for joint in word.joints), 0.0)])
+    paper = np.array([gap for word in words for gap in (0.0, *(max(0.0, j.paper) for j in word.joints), 0.0)])
+    starts = list(itertools.accumulate((len(word.joints) + 2 for word in words), initial=0))
+    start = np.repeat(starts[:-1], [len(word.candidates) for word in words])
+    first, last = (nodes + start for nodes in _nodes(words))
+    apart, gaps = np.cumsum(ink == 0), np.cumsum(paper)  # Up to each node, and with it.
+    measured = (
+        np.log1p(-none),
+        np.log(none),
+        1.0,
+        ((ink[first] != 0).astype(np.float64) + (ink[last] != 0)) / 2,
+        (ink[first] + ink[last]) / 2,
+        apart[last - 1] - apart[first],
+        gaps[last - 1] - gaps[first],
+        np.maximum(0.0, LOW - height) ** 2,
+        np.maximum(0.0, width - WIDE),
+    )
+    columns = np.empty((len(none), len(measured)))
+    for number, values in enumerate(measured):
+        columns[:, number] = values
+    return columns
 
 
 def clipped(non_letter: NDArray[np.float32]) -> NDArray[np.float64]:

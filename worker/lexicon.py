@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.word_list import WordList
-from worker.lattice import WordLattice
+from worker.lattice import WordLattice, joined
 
 CAUTION = 3.0
 """Odds, as a logarithm, that an entry must overcome: some words of a line stand in no list."""
@@ -250,17 +250,3 @@ class _Costs:
         for node, start, stop in zip(self._nodes.tolist(), self._starts.tolist(), stops, strict=True):
             ways = spent[self._first[start:stop]] + self._none_costs[start:stop, None]
             np.minimum(spent[node], ways.min(axis=0), out=spent[node])
-
-
-def joined(lattices: Sequence[WordLattice]) -> WordLattice:
-    """Put the lattices of neighbouring words one after the other."""
-    if len(lattices) == 1:
-        return lattices[0]
-    starts = np.cumsum([0, *(lattice.pieces for lattice in lattices)])
-    pairs = list(zip(lattices, starts[:-1], strict=True))
-    return WordLattice(
-        int(starts[-1]),
-        np.concatenate([lattice.first + start for lattice, start in pairs]),
-        np.concatenate([lattice.last + start for lattice, start in pairs]),
-        np.concatenate([lattice.scores for lattice in lattices]),
-    )

@@ -7,16 +7,14 @@ look alike either way (H I N O S X Z) weigh nothing by themselves, for only diff
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.glyph import normalise
+from segmentation.glyph import GLYPH_SIZE
 from segmentation.orientation import share_stacked
 from segmentation.page import Layout, segment
 from segmentation.values import Segmentation
-from worker.classifier import Classifier, Ranking
+from worker.classifier import Classifier
 
 DOUBTFUL = 0.85
 """Mean confidence below which a page is looked at other ways up; upright pages read with more."""
@@ -40,7 +38,7 @@ LEAST = 0.05
 def find_quarters(
     page: NDArray[np.uint8],
     segmentation: Segmentation,
-    rankings: Sequence[Ranking],
+    confidences: NDArray[np.float32],
     layout: Layout,
     classifier: Classifier,
 ) -> int:
@@ -49,14 +47,14 @@ def find_quarters(
     Args:
         page: uint8, h×w, grey.
         segmentation: of the page as it is.
-        rankings: what its letters were read as.
+        confidences: float32, one for each letter: the probability of what it was read as.
         layout: as it was segmented.
         classifier: the network.
 
     Returns:
         Quarter turns clockwise by which it lies, 0 to 3; 0 too where nothing else is clearly likelier.
     """
-    if not rankings or np.mean([ranking[0][1] for ranking in rankings]) >= DOUBTFUL:
+    if not len(confidences) or confidences.mean(dtype=np.float64) >= DOUBTFUL:
         return 0
     found = {0: segmentation}
     if share_stacked(segmentation) > SIDEWAYS:
@@ -74,12 +72,13 @@ def find_quarters(
 
 def _sample(segmentation: Segmentation) -> NDArray[np.uint8]:
     """Glyphs from all over the page, uint8 n×28×28."""
-    inks = [
-        candidate.ink for line in segmentation.lines for word in line.words for candidate in word.candidates
+    glyphs = [
+        candidate.glyph for line in segmentation.lines for word in line.words for candidate in word.candidates
     ]
-    count = min(SAMPLE, len(inks))
-    glyphs = [normalise(inks[index * len(inks) // count]) for index in range(count)]
-    return np.stack(glyphs) if glyphs else np.zeros((0, 28, 28), np.uint8)
+    count = min(SAMPLE, len(glyphs))
+    return np.array([glyphs[index * len(glyphs) // count] for index in range(count)], np.uint8).reshape(
+        -1, GLYPH_SIZE, GLYPH_SIZE
+    )
 
 
 def _mean_likeness(glyphs: NDArray[np.uint8], classifier: Classifier) -> float:

@@ -14,12 +14,12 @@ from jobs.settings import Settings
 from segmentation import values
 from segmentation.boxes import around
 from segmentation.cuts import refine
-from segmentation.glyph import GLYPH_SIZE, normalise
+from segmentation.glyph import GLYPH_SIZE
 from segmentation.page import segment
 from segmentation.trace import UNSEEN, Trace
 from segmentation.values import Candidate, Segmentation, Word
 from worker.classifier import Classifier
-from worker.lattice import WordLattice, weigh
+from worker.lattice import WordLattice, joined, weigh
 from worker.lexicon import Lexicon
 from worker.look_alikes import follow_kind
 from worker.orientation import find_quarters
@@ -43,7 +43,7 @@ class Examined(NamedTuple):
 
     def lattice(self) -> WordLattice:
         """Score the candidates."""
-        return weigh(self.word, self.letter, self.probabilities, self.non_letter)
+        return weigh([self.word], self.letter, self.probabilities, self.non_letter)[0]
 
 
 DOUBT = 0.75
@@ -80,22 +80,31 @@ def read_lines(
     chosen: list[list[Candidate]] = []
     lines = []
     for line in segmentation.lines:
+        words = list(itertools.islice(coming, len(line.words)))
+        lattices = weigh(
+            [each.word for each in words],
+            line.letter,
+            np.concatenate([each.probabilities for each in words]),
+            np.concatenate([each.non_letter for each in words]),
+        )
+        candidates = [candidate for each in words for candidate in each.word.candidates]
+        owners = [number for number, each in enumerate(words) for _ in each.word.candidates]
+        found = zip(*joined(lattices).reading(classifier.characters), strict=True)
         letters: list[Letter] = []
-        boxes: list[values.Box] = []
-        readings = []
-        for each in itertools.islice(coming, len(line.words)):
-            lattice = each.lattice()
-            path, rankings = lattice.reading(classifier.characters)
-            rankings = follow_kind(rankings) if settings.alphabet == "alnum" else rankings
-            number = letters[-1].word + 1 if letters else 1
-            chosen += [[each.word.candidates[index]] for index in path]
-            for index, ranking in zip(path, rankings, strict=True):
-                flagged = ranking[0][1] < settings.flag_below
-                boxes.append(each.word.candidates[index].box)
-                letters.append(Letter(_box(boxes[-1]), number, ranking, flagged))
-            readings.append(("".join(ranking[0][0] for ranking in rankings), lattice))
+        texts = [""] * len(words)
+        by_word = itertools.groupby(found, key=lambda letter: owners[letter[0]])
+        for number, (owner, of_word) in enumerate(by_word, start=1):
+            path, free = zip(*of_word, strict=True)
+            rankings = follow_kind(free) if settings.alphabet == "alnum" else free
+            texts[owner] = "".join(ranking[0][0] for ranking in rankings)
+            chosen += [[candidates[index]] for index in path]
+            letters += [
+                Letter(_box(candidates[index].box), number, ranking, ranking[0][1] < settings.flag_below)
+                for index, ranking in zip(path, rankings, strict=True)
+            ]
         if letters:
-            lexicon_text = lexicon.read(readings) if lexicon else ""
+            lexicon_text = lexicon.read(list(zip(texts, lattices, strict=True))) if lexicon else ""
+            boxes = [one.box for (one,) in chosen[-len(letters) :]]
             lines.append(LineReading(_box(around(boxes)), tuple(letters), lexicon_text))
     trace.note("chosen", chosen)
     return tuple(lines), segmentation
@@ -112,7 +121,7 @@ def examine_page(
     """
     segmentation = segment(page, settings.layout, settings.printed, trace)
     seen = see_pieces(segmentation, classifier)
-    quarters = find_quarters(page, segmentation, classifier.ranked(seen[0]), settings.layout, classifier)
+    quarters = find_quarters(page, segmentation, seen[0].max(axis=1), settings.layout, classifier)
     if quarters:
         segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
         seen = see_pieces(segmentation, classifier)
@@ -126,8 +135,9 @@ def see_pieces(segmentation: Segmentation, classifier: Classifier) -> Seen:
 
 def _see(groups: Sequence[Sequence[Candidate]], classifier: Classifier) -> Seen:
     """Show candidates to the CNN, one group after the other."""
-    glyphs = [normalise(candidate.ink) for group in groups for candidate in group]
-    return classifier.read(np.array(glyphs, np.uint8).reshape(-1, GLYPH_SIZE, GLYPH_SIZE))
+    none = np.zeros((0, GLYPH_SIZE), np.uint8)
+    glyphs = np.concatenate([none, *(candidate.glyph for group in groups for candidate in group)])
+    return classifier.read(glyphs.reshape(-1, GLYPH_SIZE, GLYPH_SIZE))
 
 
 def examine(

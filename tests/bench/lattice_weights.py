@@ -25,8 +25,7 @@ from jobs.settings import Settings
 from segmentation.page import segment
 from training.settings import TrainingSettings
 from worker.classifier import Classifier
-from worker.lattice import LEAST_PROBABILITY, WEIGHTS, WordLattice, clipped, features
-from worker.lexicon import joined
+from worker.lattice import LEAST_PROBABILITY, WEIGHTS, WordLattice, clipped, features, joined
 from worker.reading import Examined, examine, see_pieces
 
 Floats = NDArray[np.float64]
@@ -192,7 +191,7 @@ def _line(words: Sequence[Examined], text: tuple[int, ...]) -> Line:
     none = np.log(clipped(np.concatenate([word.non_letter for word in words])))
     return Line(
         joined([_candidates(word) for word in words]),
-        np.vstack([features(word.word, word.letter, word.non_letter) for word in words]),
+        np.vstack([features([word.word], word.letter, word.non_letter) for word in words]),
         np.log(np.maximum(probabilities, LEAST_PROBABILITY)),
         np.column_stack((np.ones(len(none)), none)),
         text,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from segmentation.boxes import box_around
 from segmentation.components import INK_LEVEL
 from segmentation.cuts import LONGEST_RUN, MOST_CUTS, WIDEST, refine
+from segmentation.glyph import normalise
 from segmentation.page import segment
 from segmentation.values import Candidate, Ink, Joint, Word
 
@@ -34,7 +35,7 @@ def word(*inks: NDArray[np.uint8], gap: int = 6, ink: Ink | None = None) -> Word
     for number, piece in enumerate(inks):
         crop = np.pad(piece, 1)
         box = box_around(crop, left - 1, 19, ink, SHAPE)
-        candidates.append(Candidate(box, crop, left - 1, 19, number, number + 1))
+        candidates.append(Candidate(box, crop, normalise(crop), left - 1, 19, number, number + 1))
         left += piece.shape[1] + gap
     return Word(tuple(candidates), (Joint(gap / LETTER),) * (len(inks) - 1))
 

@@ -110,6 +110,7 @@ def word(spans: list[Step], joints: tuple[Joint, ...], letter: int = 20) -> Word
         Candidate(
             Box(letter * first, 0, letter * (last - first), letter),
             np.full((letter + 2, letter * (last - first) + 2), 255, np.uint8),
+            np.zeros((28, 28), np.uint8),
             letter * first,
             0,
             first,
@@ -129,7 +130,7 @@ def probabilities(rows: int, best: float) -> NDArray[np.float32]:
 @given(best=st.floats(0.4, 0.999))
 def test_the_cnn_stands_where_there_is_one_way_to_cut(best: float) -> None:
     apart = word([(0, 1), (1, 2)], (Joint(0.3),))
-    lattice = weigh(apart, 20.0, probabilities(2, best), np.full(2, 0.001, np.float32))
+    (lattice,) = weigh([apart], 20.0, probabilities(2, best), np.full(2, 0.001, np.float32))
     _, rankings = lattice.reading(CHARACTERS)
     assert [ranking[0][0] for ranking in rankings] == ["A", "A"]
     assert [ranking[0][1] for ranking in rankings] == pytest.approx([best, best], abs=2e-3)
@@ -141,7 +142,8 @@ def test_the_likelier_another_cut_the_less_sure_the_letter() -> None:
     sure: list[float] = []
     for halves in (0.99, 0.9, 0.5, 0.1):
         non_letter = np.array([0.3, halves, halves], np.float32)
-        path, rankings = weigh(touching, 20.0, probabilities(3, 0.97), non_letter).reading(CHARACTERS)
+        (lattice,) = weigh([touching], 20.0, probabilities(3, 0.97), non_letter)
+        path, rankings = lattice.reading(CHARACTERS)
         assert path == [0]
         sure.append(rankings[0][0][1])
     assert sure == sorted(sure, reverse=True)
