@@ -213,7 +213,7 @@ def test_a_result_folder_that_takes_nothing(
     picture.save(open_folder / "scans" / "a.png")
     (open_folder / "closed").mkdir(mode=0o700)
     (open_folder / "model").mkdir()
-    for name in ("handprint.onnx", "handprint.json"):
+    for name in ("handprint.tflite", "handprint.json"):
         (open_folder / "model" / name).write_bytes((model.folder / name).read_bytes())
     code = """
 root, scans = Path(sys.argv[1]), Path(sys.argv[1]) / "scans"
@@ -318,7 +318,7 @@ def test_damaged_manifest(job_of: Callable[..., Job], line: str) -> None:
 def test_a_job_keeps_its_model(job_of: Callable[..., Job], model: Model) -> None:
     job = job_of("a.png")
     assert job.model.network == model.network
-    (job.path / "model" / "handprint.onnx").write_bytes(b"another")
+    (job.path / "model" / "handprint.tflite").write_bytes(b"another")
     with pytest.raises(ModelProblem, match="not the network"):
         job_of()
     (job.path / "model" / "handprint.json").unlink()
