@@ -205,6 +205,7 @@ def costs(folder: Path, alone: Callable[..., Any]) -> Iterator[str]:
 @click.command(help=__doc__)
 @click.argument("model_dir", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(model_dir: Path | None) -> None:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime 1.32 sends it from its import on.
     letters = capitals() if model_dir and "LETTERMILL_DATA" in os.environ else None
     numbers = np.random.default_rng(0)
     calibration = (

@@ -138,6 +138,24 @@ def test_the_network_file_and_keras_give_the_same_probabilities(sets: Path, mode
     np.testing.assert_allclose(answers, expected, atol=0.03)
 
 
+def test_a_model_of_a_former_version_is_converted(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/training.md says."""
+    ours = tmp_path / "our-model"
+    shutil.copytree(model, ours)
+    (ours / "handprint.tflite").replace(ours / "handprint.onnx")
+    with pytest.raises(ModelProblem, match="of a former Lettermill"):
+        network_of(ours)
+    guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n((?:(?!```).)*?write_network.*?)```", guide, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert network_of(ours).outputs == 37
+    assert (ours / "handprint.tflite").read_bytes() == (model / "handprint.tflite").read_bytes()
+    assert card_of(ours) == card_of(model)
+
+
 def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
