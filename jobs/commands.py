@@ -390,6 +390,8 @@ def resume(
             "Give --then to `lettermill wait` afterwards.",
         )
     job = Job.open(path)
+    if failed or job.tally().state != "complete":
+        job.model.network  # noqa: B018 - it must be there before pages are queued
     own = job.local_roots
     roots = Roots(scans or own.scans, results or own.results)
     allowed = allowed_failures(on_error, max_failures, job.max_failures)

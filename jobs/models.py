@@ -17,13 +17,14 @@ from jobs.errors import ModelProblem
 from jobs.files import shown
 from jobs.places import Place, place
 
-MODEL_FILE = "handprint.onnx"
+MODEL_FILE = "handprint.tflite"
 CARD_FILE = "handprint.json"
 
 NOT_A_LETTER = "not a letter"
 """The label of a model's output for what is no single character; it comes last and is never an answer."""
 
-_TRAIN = "Give a folder as `lettermill train --out` wrote it, its handprint.onnx and .json unchanged."
+_TRAIN = f"Give a folder as `lettermill train --out` wrote it, its {MODEL_FILE} and {CARD_FILE} unchanged."
+_FORMER_MODEL_FILE = "handprint.onnx"
 _REQUIRED = {"labels", "glyph_version", "temperature", "sha256"}
 
 
@@ -32,7 +33,7 @@ class Model:
     """A model file and its card.
 
     Attributes:
-        folder: where `handprint.onnx` and `handprint.json` are.
+        folder: where `handprint.tflite` and `handprint.json` are.
         card: the card's values (labels, glyph version, temperature, figures, sha256, …).
     """
 
@@ -60,15 +61,22 @@ class Model:
 
     @property
     def network(self) -> bytes:
-        """The ONNX file's bytes.
+        """The network file's bytes.
 
         Raises:
-            ModelProblem: the file is missing, or is not the one that the card describes.
+            ModelProblem: the file is missing, of a former version, or not the one that the card describes.
         """
         path = self.folder / MODEL_FILE
         try:
             network = self.folder.read(MODEL_FILE)
         except OSError as error:
+            if (self.folder / _FORMER_MODEL_FILE).exists():
+                raise ModelProblem(
+                    f"the model in {shown(self.folder)} is of a former Lettermill: its network is "
+                    f"{_FORMER_MODEL_FILE}, this one reads {MODEL_FILE}",
+                    "A folder for --model: train it again, or convert it as docs/training.md says. A job: "
+                    "run its scans again with this Lettermill, or finish it with the one that made it.",
+                ) from error
             raise ModelProblem(f"cannot read the model {shown(path)}: {error.strerror}", _TRAIN) from error
         if hashlib.sha256(network).hexdigest() != self.card["sha256"]:
             raise ModelProblem(f"{shown(path)} is not the network that its card describes", _TRAIN)
@@ -89,7 +97,7 @@ def load_model(folder: Path | Place) -> Model:
     """Read a model's card.
 
     Args:
-        folder: a folder with `handprint.onnx` and `handprint.json`, as `lettermill train` writes it.
+        folder: a folder with `handprint.tflite` and `handprint.json`, as `lettermill train` writes it.
 
     Raises:
         ModelProblem: the card is missing or damaged.

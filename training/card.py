@@ -16,11 +16,11 @@ from training.network import INPUT_NAME, OUTPUT_NAME
 from training.settings import TrainingSettings
 from training.sources import Letters
 
-_LIBRARIES = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy", "opencv-python-headless")
+_LIBRARIES = ("keras", "tensorflow", "ai-edge-litert", "numpy", "opencv-python-headless")
 
 
 def card(
-    onnx: Path,
+    network: Path,
     keras: Path,
     labels: tuple[str, ...],
     settings: TrainingSettings,
@@ -34,7 +34,7 @@ def card(
     """Collect the card's values.
 
     Args:
-        onnx: the model file, already in place.
+        network: the model file, already in place.
         keras: the same model for Keras, already in place.
         labels: the classes, in the order of the outputs.
         settings: what `lettermill train` needs to make the model again.
@@ -51,8 +51,8 @@ def card(
         "temperature": round(temperature, 4),
         "input": {"name": INPUT_NAME, "dtype": "uint8", "shape": ["n", 28, 28]},
         "output": {"name": OUTPUT_NAME, "dtype": "float32", "shape": ["n", len(labels)]},
-        "sha256": hashlib.sha256(onnx.read_bytes()).hexdigest(),
-        "bytes": onnx.stat().st_size,
+        "sha256": hashlib.sha256(network.read_bytes()).hexdigest(),
+        "bytes": network.stat().st_size,
         "keras_sha256": hashlib.sha256(keras.read_bytes()).hexdigest(),
         **size,
         "trained_on": source_counts(train),

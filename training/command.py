@@ -34,7 +34,7 @@ _DEFAULTS = TrainingSettings()
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
     metavar="MODEL_DIR",
-    help="Takes handprint.onnx, its card handprint.json, a report, history and the Keras model.",
+    help="Takes handprint.tflite, its card handprint.json, a report, history and the Keras model.",
 )
 @click.option(
     "--epochs",
@@ -179,10 +179,8 @@ def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resu
 
 
 def _require_extra() -> None:
-    """Stop with advice where the libraries of the `train` extra are not installed."""
-    missing = [name for name in ("tensorflow", "tf2onnx", "onnx") if importlib.util.find_spec(name) is None]
-    if missing:
+    """Stop with advice where the `train` extra is not installed."""
+    if importlib.util.find_spec("tensorflow") is None:
         raise MissingExtra(
-            f"training needs {', '.join(missing)}",
-            "Install them with: pip install '.[train]' (in a clone)",
+            "training needs tensorflow", "Install it with: pip install '.[train]' (in a clone)"
         )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from jobs.errors import MissingExtra
 from training.data_folders import data_option
 
 if TYPE_CHECKING:
@@ -68,8 +66,6 @@ def evaluate(
     from worker.classifier import Classifier
 
     if out is not None:
-        if importlib.util.find_spec("onnx") is None:
-            raise MissingExtra("a report needs onnx", "Install it with: pip install onnx")
         report.check_folder(out)
     folder = model or installed_model_folder()
     chosen = load_model(folder)

@@ -22,6 +22,7 @@ from training.report import REPORT_FOLDER, check_folder
 from training.settings import CLASSES, TrainingSettings
 from training.split import Split, capitals, classes_of
 from training.teachers import Teachers
+from worker.network import Network
 
 HISTORY_FILE = "history.csv"
 
@@ -132,16 +133,15 @@ def _write(
     """Measure a trained model and write all files of a MODEL_DIR."""
     model = trained.model
     model.save(folder / KERAS_FILE)
-    export.write_onnx(model, folder / MODEL_FILE)
-    export.check_agreement(
-        folder / MODEL_FILE, parts.validation.glyphs, fit.logits_of(model, parts.validation.glyphs)
-    )
+    export.write_network(model, folder / MODEL_FILE)
+    reader = Network((folder / MODEL_FILE).read_bytes())
+    export.check_agreement(reader, parts.validation.glyphs, fit.logits_of(model, parts.validation.glyphs))
     fit.write_history(trained.history, folder / HISTORY_FILE)
     if teachers and left_out and len(capitals(parts.validation)):
-        temperature = _temperature_of_teachers(model, parts, settings, teachers, left_out["temperature"])
+        temperature = _temperature_of_teachers(reader, parts, settings, teachers, left_out["temperature"])
     else:
-        temperature = _temperature_on_validation(model, parts)
-    figures = _figures(model, parts, temperature)
+        temperature = _temperature_on_validation(reader, parts)
+    figures = _figures(reader, parts, temperature)
     if left_out:
         figures["leave_one_out"] = {key: value for key, value in left_out.items() if key != "settings"}
     values = card.card(
@@ -160,13 +160,13 @@ def _write(
     return values
 
 
-def _temperature_on_validation(model: Any, parts: Split) -> float:
+def _temperature_on_validation(reader: Network, parts: Split) -> float:
     """Fit the temperature to capitals among A–Z, as most jobs read; of a published split to all classes."""
     letters, alphabet = capitals(parts.validation), LETTERS
     if parts.labels != CLASSES or not len(letters):
         letters, alphabet = parts.validation, ""
     return fitted_temperature(
-        fit.logits_of(model, letters.glyphs),
+        reader.logits(letters.glyphs),
         classes_of(letters, parts.labels),
         np.ones(len(letters)),
         alphabet,
@@ -175,7 +175,7 @@ def _temperature_on_validation(model: Any, parts: Split) -> float:
 
 
 def _temperature_of_teachers(
-    model: Any, parts: Split, settings: TrainingSettings, teachers: Teachers, temperature: float
+    reader: Network, parts: Split, settings: TrainingSettings, teachers: Teachers, temperature: float
 ) -> float:
     """Fit the temperature so that the CNN is as sure as its teachers, who were calibrated on unseen sources.
 
@@ -192,7 +192,7 @@ def _temperature_of_teachers(
             masked_softmax(one, temperature, LETTERS, parts.labels)
             for one in teachers.logits_of_unseen(glyphs, source)
         ]
-        logits.append(fit.logits_of(model, glyphs))
+        logits.append(reader.logits(glyphs))
         wanted.append(np.mean(answers, axis=0))
     count = sum(map(len, logits))
     return fitted_temperature(
@@ -200,14 +200,14 @@ def _temperature_of_teachers(
     )
 
 
-def _figures(model: Any, parts: Split, temperature: float) -> dict[str, Any]:
+def _figures(reader: Network, parts: Split, temperature: float) -> dict[str, Any]:
     """Measure validation and test, all classes and capitals masked to letters."""
     figures: dict[str, Any] = {}
     for name, part in (("validation", parts.validation), ("test", parts.test)):
         if not len(part):
             figures[name] = None
             continue
-        logits, classes = fit.logits_of(model, part.glyphs), classes_of(part, parts.labels)
+        logits, classes = reader.logits(part.glyphs), classes_of(part, parts.labels)
         upper = np.isin(part.labels, list(LETTERS))
         figures[name] = {
             "sources": sorted(set(part.sources.tolist())),

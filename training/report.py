@@ -162,7 +162,7 @@ def write(
         title: the page's heading.
         about: a sentence: which letters these are, and what could be answered.
         data: letters to count and to show, those that were trained on where the report is of a training.
-        network: the ONNX file, for its first filters; None where several networks answered.
+        network: the network file, for its first filters; None where several networks answered.
         probabilities: reads glyphs (uint8 n×28×28) as the answers were: n×k over their labels; comes with the
             network.
         history: a row an epoch.
@@ -368,28 +368,31 @@ def _draw_what_it_sees(
 
 
 def first_kernels(network: Path) -> NDArray[np.float32] | None:
-    """Return the kernels of an ONNX file's first convolution: float32, m×h×w.
+    """Return the kernels of a network file's first convolution: float32, m×h×w.
 
     Returns:
-        None where its weights are not plain numbers in the file, as in a quantised network.
+        None where there is none of grey images whose weights are plain numbers.
 
     Raises:
         ModelProblem: the file cannot be read.
     """
-    import onnx
-    from onnx import numpy_helper
+    from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType
+    from ai_edge_litert.tools import flatbuffer_utils
 
     try:
-        graph = onnx.load(network).graph
-    except Exception as error:  # Protobuf raises a class of its own for each kind of damage.
+        model = flatbuffer_utils.read_model_from_bytearray(bytearray(network.read_bytes()))
+        graph = model.subgraphs[0]
+        for step in graph.operators:
+            kind = flatbuffer_utils.get_builtin_code_from_operator_code(model.operatorCodes[step.opcodeIndex])
+            if kind == BuiltinOperator.CONV_2D:
+                weights = graph.tensors[step.inputs[1]]
+                if weights.type != TensorType.FLOAT32:
+                    return None
+                numbers = np.asarray(model.buffers[weights.buffer].data, np.uint8).view(np.float32)
+                kernels = numbers.reshape(weights.shape)
+                return kernels[..., 0] if kernels.shape[-1] == 1 else None
+    except Exception as error:  # A damaged file ends anywhere in the tables that it is made of.
         raise ModelProblem(f"cannot read the network {shown(network)}: {error}") from error
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Conv":
-            if node.input[1] not in weights:
-                return None
-            kernels = np.asarray(numpy_helper.to_array(weights[node.input[1]]), dtype=np.float32)
-            return kernels[:, 0] if kernels.ndim == 4 else None
     return None
 
 

@@ -19,14 +19,14 @@ from jobs.files import shown
 from jobs.models import NOT_A_LETTER
 from training import export
 from training.checkpoint import open_model
-from training.network import INPUT_NAME, OUTPUT_NAME
+from worker.network import Network
 
 UNSEEN = "without_"
 """Begins the name of a network's folder, before the source that it was trained without."""
 
 
 class Teachers:
-    """Answers as the mean of several networks, through ONNX Runtime on one thread."""
+    """Answers as the mean of several networks, each as a reader would run it."""
 
     def __init__(self, networks: Mapping[Path, str], labels: tuple[str, ...]) -> None:
         """Load the networks that `lettermill train --leave-one-out` left.
@@ -40,12 +40,8 @@ class Teachers:
             ModelProblem: one is missing or damaged.
             BadData: one has other classes.
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
         self._has_non_letter = labels[-1] == NOT_A_LETTER
-        self._sessions = []
+        self._networks = []
         self._unseen = [file.parent.name.removeprefix(UNSEEN) for file in networks]
         hashes = hashlib.sha256()
         with tempfile.TemporaryDirectory() as scratch:
@@ -56,10 +52,10 @@ class Teachers:
                         f"{shown(file)} has {model.output_shape[-1]} classes, not {len(labels)}",
                         "Teachers must be trained by the same version and for the same classes.",
                     )
-                onnx = Path(scratch) / "teacher.onnx"
-                export.write_onnx(model, onnx)
-                hashes.update(onnx.read_bytes())
-                self._sessions.append(onnxruntime.InferenceSession(onnx.read_bytes(), options))
+                written = Path(scratch) / "teacher.tflite"
+                export.write_network(model, written)
+                hashes.update(written.read_bytes())
+                self._networks.append(Network(written.read_bytes()))
         self._digest = hashes.hexdigest()
 
     def digest(self) -> str:
@@ -67,7 +63,7 @@ class Teachers:
         return self._digest
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._networks)
 
     def answers(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the mean probability of each class.
@@ -79,17 +75,15 @@ class Teachers:
             float32, n×classes; rows sum to 1. That of "not a letter" is the binary one, and the others share
             the rest.
         """
-        answers = [
-            self._answer(session.run([OUTPUT_NAME], {INPUT_NAME: glyphs})[0]) for session in self._sessions
-        ]
+        answers = [self._answer(network.logits(glyphs)) for network in self._networks]
         return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 
     def logits_of_unseen(self, glyphs: NDArray[np.uint8], source: str) -> list[NDArray[np.float32]]:
         """Return the outputs of the networks that have not seen a source; of all where each has."""
         own = [
-            session for session, unseen in zip(self._sessions, self._unseen, strict=True) if unseen == source
+            network for network, unseen in zip(self._networks, self._unseen, strict=True) if unseen == source
         ]
-        return [session.run([OUTPUT_NAME], {INPUT_NAME: glyphs})[0] for session in own or self._sessions]
+        return [network.logits(glyphs) for network in own or self._networks]
 
     def _answer(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         characters = logits[:, :-1] if self._has_non_letter else logits

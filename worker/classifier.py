@@ -1,20 +1,14 @@
-"""Glyphs to ranked characters: the CNN through ONNX Runtime, masked to an alphabet and calibrated."""
+"""Glyphs to ranked characters: the outputs of the CNN, masked to an alphabet and calibrated."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from jobs.errors import ModelProblem
 from jobs.models import NOT_A_LETTER, Model
 from segmentation.glyph import GLYPH_VERSION
-
-BATCH = 64
-"""Glyphs a call of the network. Memory grows with the batch and speed does not: see
-docs/decisions/0004-reading-on-one-thread.md for what was measured."""
+from worker.network import Network
 
 CHOICES = 3
 """How many characters are ranked: the best and two alternatives."""
@@ -27,9 +21,6 @@ Ranking = tuple[tuple[str, float], ...]
 
 class Classifier:
     """A network with its card, masked to an alphabet.
-
-    The session runs on the calling thread alone: a worker is many processes, and threads times processes
-    is the slowest way to use a machine.
 
     Args:
         model: network and card.
@@ -49,16 +40,11 @@ class Classifier:
                 "Train it again with this version: lettermill train.",
             )
         model.check_knows(characters)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model.network, options, providers=["CPUExecutionProvider"]
+        self._network = Network(model.network)
+        if self._network.outputs != len(labels):
+            raise ModelProblem(
+                f"the network has {self._network.outputs} outputs, its card {len(labels)} labels"
             )
-        except Exception as error:  # ONNX Runtime raises a class of its own for each kind of damage.
-            raise ModelProblem(f"the network cannot be loaded: {error}") from error
-        self._input = self._session.get_inputs()[0].name
         self._allowed = np.array([labels.index(character) for character in characters])
         self.characters = characters
         self._temperature = float(model.card["temperature"])
@@ -79,19 +65,15 @@ class Classifier:
             that the network knows, whatever the alphabet. It takes one glyph in seven for none, as
             training does, and is not calibrated. Zeros where the network has no output for it.
         """
-        probabilities = np.empty((len(glyphs), len(self.characters)), np.float32)
+        logits = self._network.logits(glyphs)
+        # np.take, for rows that lie apart are summed in another order when there is but one.
+        scaled = np.take(logits, self._allowed, axis=1) / self._temperature
+        odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         non_letter = np.zeros(len(glyphs), np.float32)
-        for start in range(0, len(glyphs), BATCH):
-            batch = slice(start, start + BATCH)
-            logits: NDArray[Any] = self._session.run(None, {self._input: glyphs[batch]})[0]
-            scaled = logits[:, self._allowed] / self._temperature
-            scaled -= scaled.max(axis=1, keepdims=True)
-            odds = np.exp(scaled)
-            probabilities[batch] = odds / odds.sum(axis=1, keepdims=True)
-            if self.tells_non_letters:
-                against = np.exp(np.minimum(logits[:, :-1] - logits[:, -1:], _LARGEST_EXPONENT))
-                non_letter[batch] = 1 / (1 + against.sum(axis=1))
-        return probabilities, non_letter
+        if self.tells_non_letters:
+            against = np.exp(np.minimum(logits[:, :-1] - logits[:, -1:], _LARGEST_EXPONENT))
+            non_letter = 1 / (1 + against.sum(axis=1))
+        return odds / odds.sum(axis=1, keepdims=True), non_letter
 
     def probabilities(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the first half of `read`."""
@@ -107,15 +89,10 @@ class Classifier:
         Returns:
             float32, n: the probability of the likeliest character, "not a letter" being one of its rivals.
         """
-        found = np.empty(len(glyphs), np.float32)
-        last = -1 if self.tells_non_letters else None
-        for start in range(0, len(glyphs), BATCH):
-            batch = np.ascontiguousarray(glyphs[start : start + BATCH])
-            logits: NDArray[Any] = self._session.run(None, {self._input: batch})[0]
-            logits = logits / (calm * self._temperature)
-            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-            found[start : start + BATCH] = odds[:, :last].max(axis=1) / odds.sum(axis=1)
-        return found
+        logits = self._network.logits(glyphs) / (calm * self._temperature)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        characters = odds[:, : -1 if self.tells_non_letters else None]
+        return np.asarray(characters.max(axis=1) / odds.sum(axis=1))
 
     def rank(self, glyphs: list[NDArray[np.uint8]]) -> list[Ranking]:
         """Return the best three characters of each glyph with their confidence, best first.

@@ -95,7 +95,7 @@ def _libraries() -> Iterator[Finding]:
             "libraries", Level.WRONG, "; ".join(unfit), "Install Lettermill anew, with constraints.txt."
         )
         return
-    seen = [f"{name} {importlib.metadata.version(name)}" for name in ("celery", "redis", "onnxruntime")]
+    seen = [f"{name} {importlib.metadata.version(name)}" for name in ("celery", "redis", "ai-edge-litert")]
     yield Finding("libraries", Level.OK, f"Lettermill {VERSION}, Python {python}, {', '.join(seen)}")
 
 
@@ -144,7 +144,7 @@ def _reading() -> Iterator[Finding]:
             "reading",
             Level.WRONG,
             f"the process that read a drawn word died of {name}",
-            "SIGILL: the processor lacks what ONNX Runtime, OpenCV or NumPy need. SIGKILL: no memory left.",
+            "SIGILL: the processor lacks what LiteRT, OpenCV or NumPy need. SIGKILL: no memory left.",
         )
     elif done.returncode or done.stdout.strip() != _WORD:
         said = done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]

@@ -23,8 +23,9 @@ from jobs.models import installed_model_folder, load_model
 from jobs.scans import find_scans, read_page
 from jobs.settings import ALPHABETS, Alphabet, Limits, Settings
 from segmentation.glyph import GLYPH_SIZE
-from worker.classifier import BATCH, CHOICES, Classifier
+from worker.classifier import CHOICES, Classifier
 from worker.explain import draw_explanation
+from worker.network import BATCH
 from worker.single import FAINTEST, Note, Single, look
 
 HEADER = "file,letter,confidence,second,second_confidence,third,third_confidence,note"

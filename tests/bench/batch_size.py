@@ -16,7 +16,7 @@ import time
 import click
 import numpy as np
 
-SIZES = (1, 16, 64, 128, 256, 1000)
+SIZES = (1, 8, 16, 32, 64, 128, 1000)
 GLYPHS = 4000
 ROUNDS = 5
 KIBIBYTES_A_MEGABYTE = 1024
@@ -26,10 +26,11 @@ def measure(size: int) -> dict[str, float]:
     """Classify glyphs in batches of a size, in this process."""
     from jobs.models import installed_model_folder, load_model
     from jobs.settings import LETTERS
-    from worker import classifier
+    from worker import network
+    from worker.classifier import Classifier
 
-    classifier.BATCH = size
-    reader = classifier.Classifier(load_model(installed_model_folder()), LETTERS)
+    network.BATCH = size
+    reader = Classifier(load_model(installed_model_folder()), LETTERS)
     glyphs = np.random.default_rng(0).integers(0, 256, (GLYPHS, 28, 28), np.uint8)
     reader.probabilities(glyphs[:size])
     begun = time.perf_counter()

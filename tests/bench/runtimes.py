@@ -3,7 +3,7 @@
 `make bench` runs it with random weights, which is enough for size, speed, start-up and memory. For the
 answers name a folder that `lettermill train` wrote, and the sets:
 `LETTERMILL_DATA=DATA .venv/bin/python tests/bench/runtimes.py MODEL_DIR`.
-Prints Markdown tables; docs/decisions/0006-which-runtime.md says what followed from them.
+Prints Markdown tables; docs/decisions/0013-int8-weights.md says what followed from them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,9 @@ from numpy.typing import NDArray
 FORMATS = {
     "float32.onnx": "ONNX Runtime, float32",
     "int8.onnx": "ONNX Runtime, int8",
-    "dynamic.onnx": "ONNX Runtime, int8, dynamic",
     "float32.tflite": "LiteRT, float32",
-    "float16.tflite": "LiteRT, float16 weights",
     "int8.tflite": "LiteRT, int8",
-    "dynamic.tflite": "LiteRT, int8, dynamic",
+    "handprint.tflite": "LiteRT, int8 weights: what reads",
 }
 """Files that are compared, the first one being what the others are measured against."""
 
@@ -52,10 +50,10 @@ def convert(model_dir: Path | None, folder: Path, calibration: Glyphs) -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras
     import tensorflow as tf
-    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    from training.export import write_onnx
+    from training.export import write_network
     from training.fold import folded
     from training.network import build
     from training.settings import LABELS
@@ -64,7 +62,8 @@ def convert(model_dir: Path | None, folder: Path, calibration: Glyphs) -> None:
     trained = (
         keras.models.load_model(model_dir / "model.keras", compile=False) if model_dir else build(len(LABELS))
     )
-    write_onnx(trained, folder / "float32.onnx")
+    plain = folded(trained)
+    plain(calibration[:1])  # Keras exports to ONNX only what was called.
 
     class OneByOne(CalibrationDataReader):
         left = iter(calibration)
@@ -72,32 +71,31 @@ def convert(model_dir: Path | None, folder: Path, calibration: Glyphs) -> None:
         def get_next(self) -> dict[str, Glyphs] | None:
             return next(({"glyphs": glyph[None]} for glyph in self.left), None)
 
-    prepared = folder / "prepared.onnx"
-    quant_pre_process(folder / "float32.onnx", prepared, skip_symbolic_shape=True)
-    kind = {"per_channel": True, "weight_type": QuantType.QInt8}
-    quantize_static(prepared, folder / "int8.onnx", OneByOne(), activation_type=QuantType.QUInt8, **kind)
-    quantize_dynamic(prepared, folder / "dynamic.onnx", **kind)
-
     def one_by_one() -> Iterator[list[Glyphs]]:
         return ([glyph[None]] for glyph in calibration)
 
+    prepared = folder / "prepared.onnx"
+    with contextlib.redirect_stdout(sys.stderr):
+        plain.export(str(folder / "float32.onnx"), format="onnx", verbose=False)
+        quant_pre_process(folder / "float32.onnx", prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            folder / "int8.onnx",
+            OneByOne(),
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+        )
+    write_network(trained, folder / "handprint.tflite")
+    plain.export(folder / "float32.tflite", format="litert", verbose=False)
     smaller = [tf.lite.Optimize.DEFAULT]
-    for name, settings in {
-        "float32": {},
-        "float16": {"optimizations": smaller},
-        "int8": {
-            "optimizations": smaller,
-            "representative_dataset": one_by_one,
-        },
-        "dynamic": {"optimizations": smaller},
-    }.items():
-        converter = tf.lite.TFLiteConverter.from_keras_model(folded(trained))
-        for setting, value in settings.items():
-            setattr(converter, setting, value)
-        if name == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        with contextlib.redirect_stdout(sys.stderr):
-            (folder / f"{name}.tflite").write_bytes(converter.convert())
+    plain.export(
+        folder / "int8.tflite",
+        format="litert",
+        verbose=False,
+        optimizations=smaller,
+        representative_dataset=one_by_one,
+    )
 
 
 def opened(path: Path) -> Callable[[Glyphs], Logits]:
@@ -111,21 +109,9 @@ def opened(path: Path) -> Callable[[Glyphs], Logits]:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         return lambda glyphs: session.run(None, {"glyphs": glyphs})[0]
 
-    from ai_edge_litert.interpreter import Interpreter
+    from worker.network import Network
 
-    interpreter = Interpreter(str(path), num_threads=1)
-    entry = interpreter.get_input_details()[0]["index"]
-    interpreter.resize_tensor_input(entry, [BATCH, 28, 28])
-    interpreter.allocate_tensors()
-    exit_ = interpreter.get_output_details()[0]["index"]
-
-    def read(glyphs: Glyphs) -> Logits:
-        interpreter.set_tensor(entry, glyphs)
-        interpreter.invoke()
-        logits: Logits = interpreter.get_tensor(exit_)
-        return logits
-
-    return read
+    return Network(path.read_bytes()).logits
 
 
 def start(path: Path) -> tuple[float, float]:
@@ -155,12 +141,8 @@ def rates(folder: Path) -> dict[str, list[float]]:
 
 def probabilities(path: Path, glyphs: Glyphs, allowed: list[int], temperature: float) -> NDArray[np.float64]:
     """Return what a reader of capitals sees: float64, n×26."""
-    read, parts = opened(path), []
-    for first in range(0, len(glyphs), BATCH):
-        batch = np.zeros((BATCH, 28, 28), np.uint8)
-        count = len(glyphs[first : first + BATCH])
-        batch[:count] = glyphs[first : first + BATCH]
-        parts.append(read(batch)[:count].copy())
+    read = opened(path)
+    parts = [read(glyphs[first : first + BATCH]) for first in range(0, len(glyphs), BATCH)]
     scaled = np.concatenate(parts)[:, allowed].astype(np.float64) / temperature
     odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
@@ -223,6 +205,7 @@ def costs(folder: Path, alone: Callable[..., Any]) -> Iterator[str]:
 @click.command(help=__doc__)
 @click.argument("model_dir", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(model_dir: Path | None) -> None:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime 1.32 sends it from its import on.
     letters = capitals() if model_dir and "LETTERMILL_DATA" in os.environ else None
     numbers = np.random.default_rng(0)
     calibration = (

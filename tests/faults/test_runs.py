@@ -148,7 +148,7 @@ def test_a_model_that_is_replaced_in_mid_job_changes_nothing(
     shutil.copytree(installed_model_folder(), model)
     run = start("run", many_scans, "--out", out, "--model", model, "--workers", "1")
     wait_for(lambda: finished(out) >= 3, what="pages")
-    (model / "handprint.onnx").write_bytes(b"another network")
+    (model / "handprint.tflite").write_bytes(b"another network")
     main = worker_main(run.pid)
     assert main is not None
     kill(main)  # Whoever comes next loads the model anew: the job's.

@@ -46,7 +46,7 @@ SECONDS = 60
 MEMORY = 2 << 30
 """Bytes of private memory: a job's own limit allows more, for larger pages than these."""
 
-FILES = ("job.json", "manifest.jsonl", "result", "model/handprint.json", "model/handprint.onnx")
+FILES = ("job.json", "manifest.jsonl", "result", "model/handprint.json", "model/handprint.tflite")
 FEW = ("cancelled.json", "attempts", "lexicon.txt")
 
 
@@ -109,7 +109,7 @@ def mutate(job: Job, dice: random.Random) -> str:
     if name == "result" and dice.random() < 0.7:
         changed = with_digest(changed)
     path.write_bytes(changed)
-    if name == "model/handprint.onnx":
+    if name == "model/handprint.tflite":
         vouch_for(job, changed)
     return f"{name} {way.__name__}"
 

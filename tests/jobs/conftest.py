@@ -29,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A model folder whose network nobody runs."""
     folder = tmp_path_factory.mktemp("model")
     network = b"not a network"
-    (folder / "handprint.onnx").write_bytes(network)
+    (folder / "handprint.tflite").write_bytes(network)
     card = {
         "labels": "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
         "glyph_version": 1,

@@ -12,17 +12,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 from support import disk_roots
 
+from jobs import cli
 from jobs.errors import BadData, ErrorCode, ModelProblem, NoScans, NotAJob, UsageProblem
 from jobs.files import shown
 from jobs.job import Job, find_job_folders
 from jobs.manifest import ManifestEntry
-from jobs.models import Model
+from jobs.models import MODEL_FILE, Model
 from jobs.readings import Box, Letter, LineReading, Measured, PageReading, Status, from_bytes, to_bytes
 from jobs.settings import Limits, Settings
 from jobs.submit import Submission, submit
@@ -213,7 +215,7 @@ def test_a_result_folder_that_takes_nothing(
     picture.save(open_folder / "scans" / "a.png")
     (open_folder / "closed").mkdir(mode=0o700)
     (open_folder / "model").mkdir()
-    for name in ("handprint.onnx", "handprint.json"):
+    for name in ("handprint.tflite", "handprint.json"):
         (open_folder / "model" / name).write_bytes((model.folder / name).read_bytes())
     code = """
 root, scans = Path(sys.argv[1]), Path(sys.argv[1]) / "scans"
@@ -318,12 +320,22 @@ def test_damaged_manifest(job_of: Callable[..., Job], line: str) -> None:
 def test_a_job_keeps_its_model(job_of: Callable[..., Job], model: Model) -> None:
     job = job_of("a.png")
     assert job.model.network == model.network
-    (job.path / "model" / "handprint.onnx").write_bytes(b"another")
+    (job.path / "model" / MODEL_FILE).write_bytes(b"another")
     with pytest.raises(ModelProblem, match="not the network"):
         job_of()
     (job.path / "model" / "handprint.json").unlink()
     with pytest.raises(ModelProblem, match="card"):
         job_of()
+
+
+def test_a_job_with_the_network_of_a_former_version(job_of: Callable[..., Job]) -> None:
+    job = job_of("a.png")
+    network = job.path / "model" / MODEL_FILE
+    network.replace(network.with_suffix(".onnx"))
+    resumed = CliRunner().invoke(cli.lettermill, ["resume", str(job.path)])
+    assert isinstance(resumed.exception, ModelProblem)
+    assert "is of a former Lettermill: its network is handprint.onnx" in resumed.exception.what
+    assert "run its scans again" in resumed.exception.next_step
 
 
 def test_find_job_folders(job_of: Callable[..., Job], tmp_path: Path) -> None:

@@ -12,10 +12,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pytest
+from ai_edge_litert.tools import flatbuffer_utils
 from click.testing import CliRunner, Result
-from onnx import numpy_helper
 
 from jobs import cli
 from jobs.errors import BadData, ModelProblem, ResultsNotWritable, UsageProblem
@@ -28,6 +27,7 @@ from training.measure import Answers, measure
 from training.report import FIGURES_FILE, PAGE_FILE
 from training.sources import Letters
 from training.split import Split
+from worker.network import Network
 
 FACES = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX)
 TABLES = {
@@ -80,15 +80,15 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model that comes with Lettermill, but never answering B where anything else is likely."""
     folder = tmp_path_factory.mktemp("models") / "other"
     shutil.copytree(installed_model_folder(), folder)
-    network = onnx.load(folder / "handprint.onnx")
-    biases = [tensor for tensor in network.graph.initializer if list(tensor.dims) == [37]]
+    network = flatbuffer_utils.read_model(str(folder / "handprint.tflite"))
+    biases = [tensor for tensor in network.subgraphs[0].tensors if list(tensor.shape) == [37]]
     assert len(biases) == 1
-    values = numpy_helper.to_array(biases[0]).copy()
+    values = np.frombuffer(bytes(network.buffers[biases[0].buffer].data), np.float32).copy()
     values[1] -= 30
-    biases[0].CopyFrom(numpy_helper.from_array(values, biases[0].name))
-    onnx.save(network, folder / "handprint.onnx")
+    network.buffers[biases[0].buffer].data = values.view(np.uint8)
+    flatbuffer_utils.write_model(network, str(folder / "handprint.tflite"))
     card = json.loads((folder / "handprint.json").read_text(encoding="utf-8"))
-    card["sha256"] = hashlib.sha256((folder / "handprint.onnx").read_bytes()).hexdigest()
+    card["sha256"] = hashlib.sha256((folder / "handprint.tflite").read_bytes()).hexdigest()
     (folder / "handprint.json").write_text(json.dumps(card), encoding="utf-8")
     return folder
 
@@ -165,8 +165,6 @@ def test_a_report_holds_every_file(evaluated: tuple[Path, str]) -> None:
 
 
 def test_the_numbers_are_those_of_the_letters(evaluated: tuple[Path, str]) -> None:
-    from training.export import onnx_logits
-
     folder, output = evaluated
     values = figures_of(folder)
     model = load_model(installed_model_folder())
@@ -182,7 +180,7 @@ def test_the_numbers_are_those_of_the_letters(evaluated: tuple[Path, str]) -> No
     truth["all letters"] = straight + straight + swapped
     assert set(values["figures"]) == set(glyphs)
     for name, own in glyphs.items():
-        logits = onnx_logits(model.folder / "handprint.onnx", own)
+        logits = Network(model.network).logits(own)
         expected = measure(logits, np.array(truth[name]), temperature, LETTERS, model.card["labels"])
         got = values["figures"][name]
         assert (got["count"], got["accuracy"]["value"]) == (expected.count, expected.accuracy)
@@ -309,7 +307,7 @@ def test_62_classes_and_scores_for_not_a_letter(tmp_path: Path) -> None:
         data=report.Data(
             "The letters", answers.glyphs, np.array(answers.labels)[answers.classes], answers.sources
         ),
-        network=installed_model_folder() / "handprint.onnx",
+        network=installed_model_folder() / "handprint.tflite",
         probabilities=lambda glyphs: np.full((len(glyphs), 62), 1 / 62, np.float32),
         not_letters=report.NotLetters(
             rng.beta(1, 30, 1000), others, np.array(["speck"] * 60 + ["half"] * 40)
@@ -336,7 +334,7 @@ def test_a_single_letter_read_rightly_after_a_training_that_went_astray(tmp_path
         title="One letter",
         about="",
         data=report.Data("The letters", one.glyphs, one.labels, one.sources),
-        network=installed_model_folder() / "handprint.onnx",
+        network=installed_model_folder() / "handprint.tflite",
         probabilities=lambda glyphs: np.tile(np.float32([0.9, 0.1]), (len(glyphs), 1)),
         history=[Epoch(1, float("nan"), 0.1, float("inf"), 0.1, 3.0)],
     )
@@ -356,8 +354,8 @@ def test_no_letter_of_the_alphabet(sets: Path, tmp_path: Path) -> None:
 def test_a_damaged_model_writes_nothing(sets: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(installed_model_folder(), model)
-    network = (model / "handprint.onnx").read_bytes()
-    (model / "handprint.onnx").write_bytes(network[:-100])
+    network = (model / "handprint.tflite").read_bytes()
+    (model / "handprint.tflite").write_bytes(network[:-100])
     with pytest.raises(ModelProblem, match="is not the network that its card describes"):
         run("--data", sets, "--model", model, "--out", tmp_path / "report")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -389,7 +387,7 @@ def test_an_error_in_mid_report_leaves_the_earlier_one(evaluated: tuple[Path, st
             title="",
             about="",
             data=report.Data("", answers.glyphs, np.array(answers.labels)[answers.classes], answers.sources),
-            network=installed_model_folder() / "handprint.onnx",
+            network=installed_model_folder() / "handprint.tflite",
             probabilities=breaks,
         )
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -6,16 +6,16 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+from ai_edge_litert.interpreter import Interpreter
 
 from jobs.models import MODEL_FILE, installed_model_folder, load_model
 from jobs.settings import LETTERS
 from segmentation.glyph import GLYPH_VERSION
 from training import sources
-from training.export import onnx_logits
 from training.measure import measure
 from training.settings import CLASSES, TrainingSettings
 from training.split import classes_of, split
+from worker.network import Network
 
 LEAST_ACCURACY = 0.97
 """On the capitals of ten writers that chose nothing; the card has the measured figure."""
@@ -28,19 +28,22 @@ def test_the_card_describes_the_file() -> None:
     assert card["labels"] == list(CLASSES)
     assert card["glyph_version"] == GLYPH_VERSION
     assert path.stat().st_size < 2_000_000 and card["multiply_adds"] < 6_000_000
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    assert [i.name for i in session.get_inputs()] == [card["input"]["name"]]
-    assert [o.name for o in session.get_outputs()] == [card["output"]["name"]]
+    interpreter = Interpreter(str(path))
+    details = (interpreter.get_input_details(), interpreter.get_output_details())
+    for place, (one,) in zip(("input", "output"), details, strict=True):
+        shape = ["n" if size == -1 else size for size in one["shape_signature"].tolist()]
+        found = {"name": one["name"], "dtype": np.dtype(one["dtype"]).name, "shape": shape}
+        assert found == card[place]
 
 
 def test_it_reads_writers_that_it_was_not_trained_on(data: Path) -> None:
-    card = load_model(installed_model_folder()).card
+    model = load_model(installed_model_folder())
     found, _ = sources.find([data / "letters"])
     letters = sources.load(one for one in found if one.source == "chars74k")
     test = split(letters, TrainingSettings()).test
-    assert sorted(set(test.writers.tolist())) == sorted(card["settings"]["test_writers"])
+    assert sorted(set(test.writers.tolist())) == sorted(model.card["settings"]["test_writers"])
     test = test[np.isin(test.labels, list(LETTERS))]
-    logits = onnx_logits(installed_model_folder() / MODEL_FILE, test.glyphs)
-    measured = measure(logits, classes_of(test), card["temperature"], LETTERS, card["labels"])
+    logits = Network(model.network).logits(test.glyphs)
+    measured = measure(logits, classes_of(test), model.card["temperature"], LETTERS, model.card["labels"])
     assert measured.count == 260
     assert measured.accuracy >= LEAST_ACCURACY

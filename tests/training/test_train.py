@@ -1,4 +1,4 @@
-"""A whole run on glyphs made on the spot: its files, ONNX Runtime against Keras, repeatability."""
+"""A whole run on glyphs made on the spot: its files, the network file against Keras, repeatability."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from jobs.errors import BadData, ModelProblem, UsageProblem
 from jobs.models import load_model
 from training import sources
 from training.evaluation import not_letters_of
-from training.export import check_agreement, onnx_logits
+from training.export import check_agreement
 from training.measure import non_letter_probability
 from training.non_letters import KINDS
 from training.settings import CLASSES, LABELS
+from worker.network import Network
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
 pytestmark = pytest.mark.filterwarnings(
@@ -93,11 +94,15 @@ def card_of(folder: Path) -> dict[str, Any]:
     return card
 
 
+def network_of(folder: Path) -> Network:
+    return Network(load_model(folder).network)
+
+
 def test_a_run_leaves_a_usable_model_dir(model: Path, reviewed: Path) -> None:
-    names = {"handprint.onnx", "handprint.json", "history.csv", "model.keras", "report"}
+    names = {"handprint.tflite", "handprint.json", "history.csv", "model.keras", "report"}
     assert {path.name for path in model.iterdir()} == names
     card = card_of(model)
-    assert card["sha256"] == hashlib.sha256((model / "handprint.onnx").read_bytes()).hexdigest()
+    assert card["sha256"] == hashlib.sha256((model / "handprint.tflite").read_bytes()).hexdigest()
     assert card["labels"] == list(CLASSES)
     assert card["bytes"] < 2_000_000 and card["multiply_adds"] < 8_000_000
     assert card["trained_on"] == {
@@ -124,38 +129,49 @@ def test_reading_and_training_agree_on_what_is_no_letter(sets: Path, model: Path
     letters = sources.load(sources.find([sets])[0])
     scores = not_letters_of(load_model(model), letters)
     assert scores is not None and len(scores.kinds) == len(scores.others) == len(letters)
-    expected = non_letter_probability(onnx_logits(model / "handprint.onnx", letters.glyphs))
+    expected = non_letter_probability(network_of(model).logits(letters.glyphs))
     np.testing.assert_allclose(scores.letters, expected, atol=1e-5)
     assert np.ptp(scores.letters) > 0
 
 
 def test_outputs_that_are_no_numbers_are_no_model(model: Path) -> None:
     glyphs = np.zeros((2, 28, 28), np.uint8)
-    logits = onnx_logits(model / "handprint.onnx", glyphs)
-    assert check_agreement(model / "handprint.onnx", glyphs, logits) == 0
+    network = network_of(model)
+    logits = network.logits(glyphs)
+    assert check_agreement(network, glyphs, logits) == 0
     with pytest.raises(ModelProblem, match="differ from Keras"):
-        check_agreement(model / "handprint.onnx", glyphs, logits + 1)
+        check_agreement(network, glyphs, logits + 1)
     with pytest.raises(ModelProblem, match="went astray"):
-        check_agreement(model / "handprint.onnx", glyphs, np.full_like(logits, np.nan))
+        check_agreement(network, glyphs, np.full_like(logits, np.nan))
 
 
-def test_onnx_runtime_and_keras_give_the_same_probabilities(model: Path) -> None:
+def test_the_network_file_and_keras_give_the_same_probabilities(sets: Path, model: Path) -> None:
     import keras
-    import onnxruntime
 
-    glyphs = np.random.default_rng(3).integers(0, 256, (300, 28, 28)).astype(np.uint8)
-    session = onnxruntime.InferenceSession(model / "handprint.onnx", providers=["CPUExecutionProvider"])
-    assert [(i.name, i.type, i.shape[1:]) for i in session.get_inputs()] == [
-        ("glyphs", "tensor(uint8)", [28, 28])
-    ]
-    assert [(o.name, o.type, o.shape[1:]) for o in session.get_outputs()] == [
-        ("logits", "tensor(float)", [37])
-    ]
     kept = keras.models.load_model(model / "model.keras")
-    expected = softmax(np.asarray(kept.predict(glyphs, verbose=0)))
-    for batch in (1, 128, 300):
-        answers = softmax(session.run(["logits"], {"glyphs": glyphs[:batch]})[0])
-        np.testing.assert_allclose(answers, expected[:batch], atol=1e-5)
+    letters = sources.load(sources.find([sets])[0])
+    expected = softmax(np.asarray(kept.predict(letters.glyphs, verbose=0)))
+    answers = softmax(network_of(model).logits(letters.glyphs))
+    assert answers.shape == (len(letters), 37)
+    np.testing.assert_allclose(answers, expected, atol=0.03)
+
+
+def test_a_model_of_a_former_version_is_converted(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/training.md says."""
+    ours = tmp_path / "our-model"
+    shutil.copytree(model, ours)
+    (ours / "handprint.tflite").replace(ours / "handprint.onnx")
+    with pytest.raises(ModelProblem, match="of a former Lettermill"):
+        network_of(ours)
+    guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n((?:(?!```).)*?write_network.*?)```", guide, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert network_of(ours).outputs == 37
+    assert (ours / "handprint.tflite").read_bytes() == (model / "handprint.tflite").read_bytes()
+    assert card_of(ours) == card_of(model)
 
 
 def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -165,7 +181,7 @@ def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def test_the_same_seed_gives_the_same_model(sets: Path, reviewed: Path, model: Path, tmp_path: Path) -> None:
     run(sets, tmp_path, "--corrections", str(reviewed))
-    assert (tmp_path / "handprint.onnx").read_bytes() == (model / "handprint.onnx").read_bytes()
+    assert (tmp_path / "handprint.tflite").read_bytes() == (model / "handprint.tflite").read_bytes()
 
 
 def test_progress_says_what_was_found_and_how_each_epoch_went(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,18 @@ from jobs.errors import ModelProblem
 from jobs.models import CARD_FILE, MODEL_FILE, installed_model_folder, load_model
 from jobs.settings import ALPHABETS, DIGITS, LETTERS
 from worker.classifier import Classifier
+from worker.network import BATCH, Network
 
 
 @pytest.fixture(scope="module")
 def glyphs() -> np.ndarray:
-    return np.random.default_rng(3).integers(0, 256, (300, 28, 28), np.uint8)
+    """Noise, and bars of any darkness, some faint: what is rounded for one would show in another."""
+    numbers = np.random.default_rng(3)
+    glyphs = numbers.integers(0, 256, (300, 28, 28), np.uint8)
+    glyphs[::2, :, 10:18] = numbers.integers(0, 256, (150, 1, 1))
+    glyphs[::2, :, :10] = glyphs[::2, :, 18:] = 0
+    glyphs[::5] //= 16
+    return glyphs
 
 
 @pytest.mark.parametrize("characters", ALPHABETS.values())
@@ -38,9 +47,16 @@ def test_a_mask_only_takes_characters_away(glyphs: np.ndarray) -> None:
 
 def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), LETTERS)
-    together = classifier.probabilities(glyphs)
-    alone = np.concatenate([classifier.probabilities(glyphs[i : i + 1]) for i in range(20)])
-    assert np.allclose(together[:20], alone, atol=1e-5)
+    together, none = classifier.read(glyphs)
+    likeness = classifier.likeness(glyphs, 2)
+    order = np.random.default_rng(4).permutation(len(glyphs))
+    for size in (1, 2, BATCH - 1, BATCH + 1, 100):
+        for start in range(0, min(len(glyphs), 5 * size), size):
+            own = order[start : start + size]
+            answers = classifier.read(glyphs[own])
+            np.testing.assert_array_equal(answers[0], together[own])
+            np.testing.assert_array_equal(answers[1], none[own])
+            np.testing.assert_array_equal(classifier.likeness(glyphs[own], 2), likeness[own])
 
 
 def test_the_ranking_is_three_characters_best_first(glyphs: np.ndarray) -> None:
@@ -75,3 +91,38 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     (folder / CARD_FILE).write_text("{}")
     with pytest.raises(ModelProblem, match="lacks"):
         load_model(folder)
+
+
+def test_a_damaged_network_is_refused() -> None:
+    content = load_model(installed_model_folder()).network
+    for damaged in (b"", b"damaged", content[: len(content) // 2], content[:-8], b"\0" * len(content)):
+        with pytest.raises(ModelProblem, match="cannot be loaded"):
+            Network(damaged)
+
+
+def test_a_network_of_other_classes_is_refused() -> None:
+    model = load_model(installed_model_folder())
+    fewer = dataclasses.replace(model, card={**model.card, "labels": model.card["labels"][:-1]})
+    with pytest.raises(ModelProblem, match="37 outputs, its card 36 labels"):
+        Classifier(fewer, LETTERS)
+
+
+def test_a_network_says_nothing_and_reads_the_same_after_a_fork() -> None:
+    """Workers are forked; and what LiteRT prints would stand in their logs and beside answers."""
+    code = """
+import os, sys
+import numpy as np
+from jobs.models import installed_model_folder, load_model
+from worker.network import Network
+
+network = Network(load_model(installed_model_folder()).network)
+glyphs = np.random.default_rng(1).integers(0, 256, (70, 28, 28), np.uint8)
+here = network.logits(glyphs).tobytes()
+child = os.fork()
+if child == 0:
+    anew = Network(load_model(installed_model_folder()).network)
+    os._exit(0 if network.logits(glyphs).tobytes() == anew.logits(glyphs).tobytes() == here else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
