@@ -23,6 +23,15 @@ SOURCES := jobs segmentation training worker tests examples deploy
 	$(PIP) --editable '.[train,test,bench]'
 	@touch $@
 
+# What Lettermill is measured against: Tesseract is Debian's, RapidOCR gets an environment of its own.
+.venv/ready-peers: .venv/ready-test tests/bench/peers.txt
+	@command -v tesseract >/dev/null || { \
+		echo "make bench needs Tesseract: sudo apt-get install tesseract-ocr tesseract-ocr-eng" >&2; exit 1; }
+	$(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--requirement tests/bench/peers.txt onnxruntime
+	@touch $@
+
 demo: .venv/ready-base
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
