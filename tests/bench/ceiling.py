@@ -23,10 +23,9 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime
-from difficulties import default_hands
 from generated import machine, spread, table, write_part
 from numpy.typing import NDArray
-from peer_pages import a4_page
+from peer_pages import a4_page, writers_of_pages
 from PIL import Image
 
 from jobs.models import Model, installed_model_folder, load_model
@@ -247,7 +246,7 @@ def main(rounds: int) -> None:
     loaded |= {
         (BATCH * rows, inner, out): product(BATCH * rows, inner, out) for rows, inner, out in each_glyph
     }
-    pixels, _ = a4_page(default_hands(None)[0], 0, LETTERS)
+    pixels, _ = a4_page(writers_of_pages()[0], 0, LETTERS)
     pages = {kind: cv2.imencode(ending, pixels)[1].tobytes() for kind, ending in FORMATS.items()}
     rows = []
     with tempfile.NamedTemporaryFile(suffix=".png") as file:

@@ -2,9 +2,10 @@
 
     PYTHONPATH=.:tests LETTERMILL_DATA=DATA python tests/bench/growth.py
 
-It writes its part of docs/benchmarks.md and docs/images/growth.png. Each page is read in a process of its own,
-so that its greatest memory is the page's; jobs are read by `lettermill run` with two workers. Seconds are those
-of processors, for the machine may have other things to do. `--pages 1000` leaves out the longest job.
+It writes its part of docs/benchmarks.md and docs/images/growth.png. Each page is read in a process of its
+own, so that its greatest memory is the page's; jobs are read by `lettermill run` with two workers. Seconds
+are those of processors, for the machine may have other things to do. `--pages 1000` leaves out the longest
+job.
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ import click
 import cv2
 import numpy as np
 from cost import measure
-from difficulties import default_hands
 from generated import DOCS, machine, table, write_part
 from pages.difficulties import NONE
 from pages.hands import Hand
 from pages.layouts import KINDS, lay_out
-from peer_pages import A4_HEIGHT, A4_WIDTH, Pixels, a4_page, a4_text, made
+from peer_pages import A4_HEIGHT, A4_WIDTH, Pixels, a4_page, a4_text, made, writers_of_pages
 from support import LETTERMILL
 
 LETTERS = (10, 30, 100, 300, 1000, 2000, 5000)
@@ -99,7 +99,7 @@ def dense_page(hand: Hand, letters: int) -> Pixels:
 
 def by_letters(folder: Path) -> Iterator[Point]:
     """Read pages with more and more letters of one size."""
-    hand = default_hands(None)[0]
+    hand = writers_of_pages()[0]
     for letters in LETTERS:
         path = folder / f"{letters}.png"
         cv2.imwrite(str(path), dense_page(hand, letters))
@@ -108,7 +108,7 @@ def by_letters(folder: Path) -> Iterator[Point]:
 
 def by_pixels(folder: Path) -> Iterator[Point]:
     """Read one page as it is scanned at higher and higher resolutions."""
-    page, _ = a4_page(default_hands(None)[0], 0, WRITTEN)
+    page, _ = a4_page(writers_of_pages()[0], 0, WRITTEN)
     for megapixels in MEGAPIXELS:
         scale = math.sqrt(megapixels * 1e6 / page.size)
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import io
 import itertools
 import os
@@ -146,7 +147,7 @@ def letters(writers: Iterable[str]) -> Iterator[Item]:
                 if label in settings.LETTERS and writer in writers:
                     yield f"{writer}-{label}.png", decoded(archive.read(row["file"])), label
         return
-    for writer, hand in zip(writers, default_hands(None), strict=False):
+    for writer, hand in zip(writers, writers_of_pages(), strict=False):
         for character in settings.LETTERS:
             ink = hand.write(character, 200, 24, np.random.default_rng(int(writer))).mask
             around = cv2.copyMakeBorder(ink, 50, 50, 50, 50, cv2.BORDER_CONSTANT, value=0)
@@ -176,7 +177,7 @@ def photographs() -> Iterator[Item]:
 
 def a4_pages(first: int, count: int) -> Iterator[Item]:
     """A4 pages of 1,000 letters, each by the next writer."""
-    hands = default_hands(None)
+    hands = writers_of_pages()
     for seed in range(first, first + count):
         pixels, text = a4_page(hands[seed % len(hands)], seed, 1000)
         yield f"a4-{seed:04}.png", pixels, text
@@ -189,9 +190,15 @@ def mixed_pages(first: int, count: int) -> Iterator[Item]:
         yield made(kind, seed, ".jpg" if kind in _PHOTOGRAPHED else ".png")
 
 
+@functools.cache
+def writers_of_pages() -> list[Hand]:
+    """Those who write the made pages; the file of their strokes is read once."""
+    return default_hands(None)
+
+
 def made(kind: str, seed: int, suffix: str) -> Item:
     """Make a page as hard as real ones of its kind."""
-    hands = default_hands(None)
+    hands = writers_of_pages()
     page = make(kind, hands[seed % len(hands)], seed, at_most(ALIKE[kind], seed))
     return f"{seed:04}-{kind}{suffix}", page.grey, page.text
 

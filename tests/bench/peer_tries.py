@@ -25,11 +25,11 @@ from peer_pages import A4, FIELDS, LETTERS, MIXED, PHOTOGRAPHS, PageSet, tuning_
 from peer_tools import Prepared, RapidOcr, Tesseract, read
 
 SCALES = {
-    LETTERS: (1.0, 0.5, 0.25, 0.15),
+    LETTERS: (1.0, 0.5, 0.25),
     FIELDS: (1.0, 2.0, 3.0),
     PHOTOGRAPHS: (1.0, 0.5, 0.25),
-    A4: (1.0, 0.7, 0.5),
-    MIXED: (1.0, 0.7, 0.5),
+    A4: (1.0, 0.5),
+    MIXED: (1.0, 0.5),
 }
 MODES = {LETTERS: (10, 8, 7, 6, 13), FIELDS: (7, 6, 8, 13, 11)}
 PAGE_MODES = (3, 4, 6, 11)
@@ -45,11 +45,15 @@ def first_tries(pages: PageSet) -> Iterator[list[Peer]]:
     looks = [Prepared(cleaned, scale) for cleaned in (False, True) for scale in SCALES[pages.name]]
     modes = MODES.get(pages.name, PAGE_MODES)
     yield [Tesseract(mode, look) for mode, look in itertools.product(modes, looks)]
-    if pages.name not in ONE_LINE:
-        # RapidOCR brings pages to the size that its detector wants, and lines to 48 pixels, by itself.
-        looks = [look for look in looks if look.scale == 1]
-    limits = (NO_DETECTOR, *LIMITS[:2]) if pages.name in ONE_LINE else LIMITS
-    yield [RapidOcr(limit, look) for limit, look in itertools.product(limits, looks)]
+    # RapidOCR brings pages to the size that its detector wants, and lines to 48 pixels, by itself.
+    unscaled = [look for look in looks if look.scale == 1]
+    if pages.name in ONE_LINE:
+        yield [
+            *(RapidOcr(NO_DETECTOR, look) for look in looks),
+            RapidOcr(("max", 640)),
+        ]
+    else:
+        yield [RapidOcr(limit, look) for limit, look in itertools.product(LIMITS, unscaled)]
 
 
 def further(best: Peer, data: Path | None) -> list[Peer]:
@@ -68,39 +72,36 @@ def further(best: Peer, data: Path | None) -> list[Peer]:
     return tries
 
 
+def attempt(peer: Peer, pages: PageSet) -> tuple[float, float, Peer]:
+    """Read a set: its error rate, processor seconds a page, and the settings once more."""
+    with tempfile.TemporaryDirectory() as name:
+        ready = peer.prepared.write(pages, Path(name) / "pages")
+        cost, texts = read(peer, ready, ready.files, Path(name) / "out", [0])
+    done = ready.cer(texts), cost.processor / len(texts), peer
+    click.echo(f"{pages.name}: {peer.name} {peer}: {done[0]:.2%}, {done[1]:.3f} s")
+    return done
+
+
 @click.command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--only", help="The name of one set of pages.")
-def main(data: Path | None, only: str | None) -> None:
-    rows = []
+@click.option("--only", multiple=True, help="The name of a set of pages; may be repeated.")
+def main(data: Path | None, only: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as name:
-        numbers = itertools.count()
-        for pages in tuning_sets(Path(name) / "pages"):
-            if only not in (None, pages.name):
+        for pages in tuning_sets(Path(name)):
+            if only and pages.name not in only:
                 continue
-            prepared: dict[Prepared, PageSet] = {}
-
-            def attempt(
-                peer: Peer, prepared: dict[Prepared, PageSet], pages: PageSet
-            ) -> tuple[float, float, Peer]:
-                if peer.prepared not in prepared:
-                    prepared[peer.prepared] = peer.prepared.write(pages, Path(name) / str(next(numbers)))
-                ready = prepared[peer.prepared]
-                cost, texts = read(peer, ready, ready.files, Path(name) / str(next(numbers)), [0])
-                done = ready.cer(texts), cost.processor / len(texts), peer
-                click.echo(f"{pages.name}: {peer.name} {peer}: {done[0]:.2%}, {done[1]:.3f} s")
-                return done
-
+            rows = []
             for group in first_tries(pages):
-                done = [attempt(peer, prepared, pages) for peer in group]
+                done = [attempt(peer, pages) for peer in group]
                 best = min(done, key=lambda each: each[0])[2]
-                done += [attempt(peer, prepared, pages) for peer in further(best, data)]
+                done += [attempt(peer, pages) for peer in further(best, data)]
                 done.sort(key=lambda each: each[:2])
                 rows += [
-                    [pages.name, peer.name, str(peer), f"{100 * cer:.1f}", f"{seconds:.3f}"]
+                    [f"{peer.name} {peer}", f"{100 * cer:.1f}", f"{seconds:.3f}"]
                     for cer, seconds, peer in done
                 ]
-    write_part("tries", table(["pages", "tool", "settings", "CER, %", "processor seconds a page"], rows))
+            heads = [pages.name, "CER, %", "processor, s/page"]
+            write_part(f"tries of {pages.name}", table(heads, rows))
 
 
 if __name__ == "__main__":
