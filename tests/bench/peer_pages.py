@@ -133,7 +133,7 @@ def tuning_sets(out: Path) -> list[PageSet]:
         write_set(out / "fields", FIELDS, form_fields(40, 70)),
         write_set(out / "photograph", PHOTOGRAPHS, photographs(), "alnum"),
         write_set(out / "a4", A4, a4_pages(TUNING, 2)),
-        write_set(out / "mixed", MIXED, mixed_pages(TUNING, 10)),
+        write_set(out / "mixed", MIXED, mixed_pages(TUNING, 5)),
     ]
 
 

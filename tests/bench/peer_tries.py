@@ -45,21 +45,19 @@ def first_tries(pages: PageSet) -> Iterator[list[Peer]]:
     looks = [Prepared(cleaned, scale) for cleaned in (False, True) for scale in SCALES[pages.name]]
     modes = MODES.get(pages.name, PAGE_MODES)
     yield [Tesseract(mode, look) for mode, look in itertools.product(modes, looks)]
-    # RapidOCR brings pages to the size that its detector wants, and lines to 48 pixels, by itself.
-    unscaled = [look for look in looks if look.scale == 1]
     if pages.name in ONE_LINE:
-        yield [
-            *(RapidOcr(NO_DETECTOR, look) for look in looks),
-            RapidOcr(("max", 640)),
-        ]
+        yield [*(RapidOcr(NO_DETECTOR, look) for look in looks), RapidOcr(("max", 640))]
     else:
-        yield [RapidOcr(limit, look) for limit, look in itertools.product(LIMITS, unscaled)]
+        # RapidOCR brings pages to the size that its detector wants, and lines to 48 pixels, by itself.
+        yield [RapidOcr(limit) for limit in LIMITS]
 
 
 def further(best: Peer, data: Path | None) -> list[Peer]:
     """Vary what is left of the best settings."""
     if isinstance(best, RapidOcr):
-        return [RapidOcr(best.limit, best.prepared, 0.0)] if best.limit[1] else []
+        if best.limit == NO_DETECTOR:
+            return []
+        return [RapidOcr(best.limit, best.prepared, 0.0), RapidOcr(best.limit, Prepared(cleaned=True))]
     tries: list[Peer] = [Tesseract(best.mode, best.prepared, whitelist=False)]
     if data is not None:
         others = sorted(folder for folder in data.iterdir() if folder.is_dir())

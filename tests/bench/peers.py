@@ -61,12 +61,14 @@ class Measured:
         cost: what that took, from the start of its first process to the end of its last.
         start: what one small image takes, with the same command on the same cores.
         cer: its character error rate.
+        few: the same over the first of the pages alone, which all tools read.
     """
 
     pages: int
     cost: Cost
     start: Cost
     cer: float
+    few: float
 
     @property
     def whole(self) -> float:
@@ -88,11 +90,13 @@ def measure(sets: Sequence[PageSet], folder: Path, rounds: int) -> dict[Key, lis
     measured: dict[Key, list[Measured]] = collections.defaultdict(list)
     numbers = itertools.count()
 
-    def once(tool: Tool, pages: PageSet, files: Sequence[Path], cores: Sequence[int]) -> tuple[Cost, float]:
+    def once(
+        tool: Tool, pages: PageSet, files: Sequence[Path], cores: Sequence[int]
+    ) -> tuple[Cost, dict[str, str]]:
         out = folder / str(next(numbers))
         cost, texts = read(tool, pages, files, out, cores)
         shutil.rmtree(out)
-        return cost, pages.cer(texts)
+        return cost, texts
 
     ready = {
         (pages.name, tool.name): tool.prepared.write(pages, folder / f"{number}-{tool.name}")
@@ -112,11 +116,13 @@ def measure(sets: Sequence[PageSet], folder: Path, rounds: int) -> dict[Key, lis
                 prepared = ready[pages.name, tool.name]
                 few = tool.name == SLOWEST and pages.name == MIXED
                 files = prepared.files[:FEW] if few else prepared.files
-                cost, cer = once(tool, prepared, files, cores)
-                each = Measured(len(files), cost, starts[command, tool.name], cer)
+                cost, texts = once(tool, prepared, files, cores)
+                first = {file.name: texts[file.name] for file in files[:FEW]}
+                rates = prepared.cer(texts), prepared.cer(first)
+                each = Measured(len(files), cost, starts[command, tool.name], *rates)
                 measured[pages.name, tool.name, len(cores)].append(each)
                 click.echo(
-                    f"round {number + 1}, {len(cores)} cores, {pages.name}, {tool.name}: CER {cer:.2%}, "
+                    f"round {number + 1}, {len(cores)} cores, {pages.name}, {tool.name}: CER {each.cer:.2%}, "
                     f"{each.whole:.3f} s a page, {each.reading:.3f} s without the start"
                 )
     return measured
@@ -160,7 +166,12 @@ def tables(measured: dict[Key, list[Measured]]) -> str:
             name,
             tool,
             str(measured[name, tool, 1][0].pages),
-            f"{100 * median(name, tool, 1, lambda each: each.cer):.1f}",
+            f"{100 * median(name, tool, 1, lambda each: each.cer):.1f}"
+            + (
+                f" (of {FEW}: {100 * median(name, tool, 1, lambda each: each.few):.1f})"
+                if name == MIXED
+                else ""
+            ),
             *(
                 f"{median(name, tool, cores, value):.3f}"
                 for cores in (1, 2)
@@ -249,7 +260,7 @@ def plot(measured: dict[Key, list[Measured]], path: Path) -> None:
             rows = measured[name, tool, 1]
             rates = [1 / each.whole for each in rows]
             middle = statistics.median(rates)
-            error = 100 * statistics.median(each.cer for each in rows)
+            error = 100 * statistics.median(each.few if name == MIXED else each.cer for each in rows)
             panel.errorbar(
                 middle,
                 error,
