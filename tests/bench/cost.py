@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
+import os
 import re
 import resource
 import subprocess
@@ -20,6 +22,8 @@ Command = Sequence[object]
 
 _SAMPLED = 0.05
 """Seconds between two looks at the memory."""
+
+_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 
 _ONE_THREAD = {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "1"}
 
@@ -55,6 +59,7 @@ def measure(commands: Sequence[Command], cores: Sequence[int]) -> Cost:
     Raises:
         CommandFailed: a command failed; the message ends with what it said.
     """
+    _adopt()
     shares = [cores] if len(commands) == 1 else [[core] for core in cores]
     before, begun = _processor_seconds(), monotonic()
     with tempfile.TemporaryFile() as said, contextlib.ExitStack() as running:
@@ -73,11 +78,25 @@ def measure(commands: Sequence[Command], cores: Sequence[int]) -> Cost:
         with _watched([each.pid for each in started]) as memory:
             statuses = [each.wait() for each in started]
         seconds = monotonic() - begun
+        _reap()
         if any(statuses):
             said.seek(0)
             words = " ".join(map(str, commands[0]))[:300]
             raise CommandFailed(f"{words}: status {statuses}\n{said.read().decode()[-2000:]}")
     return Cost(seconds, _processor_seconds() - before, memory.tree, memory.largest)
+
+
+def _adopt() -> None:
+    """Become the parent of processes whose own ends before them: what they took would count for nobody."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _reap() -> None:
+    """Wait for processes that were left behind."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
 
 
 def _processor_seconds() -> float:

@@ -171,13 +171,16 @@ class Tesseract:
         return f"--psm {self.mode}{only}{old}{data}; images {self.prepared}"
 
 
+NO_DETECTOR = ("max", 0)
+"""An image is one line."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class RapidOcr:
     """RapidOCR with the models of its wheel, without its classifier of upside-down lines.
 
     Attributes:
-        side: what the detector brings an image to: "min" or "max", and the side in pixels; with 0 there is
-            no detector, and an image is one line.
+        limit: what the detector brings an image to: its shorter ("min") or longer side ("max"), in pixels.
         least: the confidence below which it drops a line.
         prepared: what is done to the images before.
     """

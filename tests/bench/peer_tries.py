@@ -2,9 +2,10 @@
 
     PYTHONPATH=.:tests LETTERMILL_DATA=DATA python tests/bench/peer_tries.py [--data FOLDER]
 
-It writes the table of tries into docs/benchmarks.md (a quarter of an hour); SETTINGS in `peers.py` is what is
-chosen from it by hand: of the settings with the fewest errors, within half a point, the fastest. `--data`
-names a folder with other data for Tesseract than Debian's, a sub-folder each. What was tried came from npm:
+It writes the tables of tries into docs/benchmarks.md (a quarter of an hour); SETTINGS in `peers.py` is what
+is chosen from them by hand: of the settings with at most a fifth more errors than the best, the fastest.
+`--data` names a folder with other data for Tesseract than Debian's, a sub-folder each. What was tried came
+from npm:
 
     npm pack @tesseract.js-data/eng@1.0.0 && tar xzf tesseract.js-data-eng-1.0.0.tgz
     mkdir -p other/best other/legacy
@@ -22,7 +23,7 @@ from pathlib import Path
 import click
 from generated import table, write_part
 from peer_pages import A4, FIELDS, LETTERS, MIXED, PHOTOGRAPHS, PageSet, tuning_sets
-from peer_tools import Prepared, RapidOcr, Tesseract, read
+from peer_tools import NO_DETECTOR, Prepared, RapidOcr, Tesseract, read
 
 SCALES = {
     LETTERS: (1.0, 0.5, 0.25),
@@ -34,7 +35,6 @@ SCALES = {
 MODES = {LETTERS: (10, 8, 7, 6, 13), FIELDS: (7, 6, 8, 13, 11)}
 PAGE_MODES = (3, 4, 6, 11)
 LIMITS = (("min", 736), ("max", 640), ("max", 960), ("max", 1536), ("max", 2560))
-NO_DETECTOR = ("max", 0)
 ONE_LINE = (LETTERS, FIELDS)
 
 Peer = Tesseract | RapidOcr

@@ -24,22 +24,26 @@ import click
 from cost import Cost
 from generated import DOCS, machine, spread, table, write_part
 from peer_pages import A4, FIELDS, LETTERS, MIXED, PHOTOGRAPHS, PageSet, measured_sets
-from peer_tools import PEERS, Lettermill, Prepared, RapidOcr, Tesseract, Tool, read
+from peer_tools import NO_DETECTOR, PEERS, Lettermill, Prepared, RapidOcr, Tesseract, Tool, read
 
 SETTINGS: dict[str, tuple[Tool, Tool, Tool]] = {
     LETTERS: (
         Lettermill(layout=""),
-        Tesseract(10, Prepared(scale=0.25)),
-        RapidOcr(("max", 0)),
+        Tesseract(6, Prepared(scale=0.5)),
+        RapidOcr(NO_DETECTOR, Prepared(scale=0.5)),
     ),
     FIELDS: (
         Lettermill("line"),
-        Tesseract(7, Prepared(scale=2)),
-        RapidOcr(("max", 0)),
+        Tesseract(7, Prepared(cleaned=True)),
+        RapidOcr(NO_DETECTOR, Prepared(cleaned=True)),
     ),
-    PHOTOGRAPHS: (Lettermill(), Tesseract(6), RapidOcr(("max", 960))),
-    A4: (Lettermill(), Tesseract(6), RapidOcr(("max", 960))),
-    MIXED: (Lettermill(), Tesseract(6), RapidOcr(("max", 960))),
+    PHOTOGRAPHS: (
+        Lettermill(),
+        Tesseract(6, Prepared(cleaned=True), whitelist=False),
+        RapidOcr(("max", 640)),
+    ),
+    A4: (Lettermill(), Tesseract(4, Prepared(scale=0.5)), RapidOcr(("max", 640))),
+    MIXED: (Lettermill(), Tesseract(4, Prepared(scale=0.5)), RapidOcr(("max", 640))),
 }
 """How each set is read; the peers' settings are chosen from the tries in docs/benchmarks.md."""
 
@@ -70,15 +74,20 @@ class Measured:
     cer: float
     few: float
 
-    @property
-    def whole(self) -> float:
-        """Seconds a page, everything included."""
-        return self.cost.seconds / self.pages
 
-    @property
-    def reading(self) -> float:
-        """Seconds a page without the start."""
-        return (self.cost.seconds - self.start.seconds) / self.pages
+def whole(each: Measured) -> float:
+    """Return the seconds a page, everything included."""
+    return each.cost.seconds / each.pages
+
+
+def reading(each: Measured) -> float:
+    """Return the seconds a page without the start."""
+    return (each.cost.seconds - each.start.seconds) / each.pages
+
+
+def processor(each: Measured) -> float:
+    """Return the seconds of processors a page, everything included."""
+    return each.cost.processor / each.pages
 
 
 Key = tuple[str, str, int]
@@ -123,7 +132,7 @@ def measure(sets: Sequence[PageSet], folder: Path, rounds: int) -> dict[Key, lis
                 measured[pages.name, tool.name, len(cores)].append(each)
                 click.echo(
                     f"round {number + 1}, {len(cores)} cores, {pages.name}, {tool.name}: CER {each.cer:.2%}, "
-                    f"{each.whole:.3f} s a page, {each.reading:.3f} s without the start"
+                    f"{whole(each):.3f} s a page, {reading(each):.3f} s without the start"
                 )
     return measured
 
@@ -172,12 +181,8 @@ def tables(measured: dict[Key, list[Measured]]) -> str:
                 if name == MIXED
                 else ""
             ),
-            *(
-                f"{median(name, tool, cores, value):.3f}"
-                for cores in (1, 2)
-                for value in (lambda each: each.whole, lambda each: each.reading)
-            ),
-            f"{median(name, tool, 1, lambda each: each.cost.processor / each.pages):.3f}",
+            *(f"{median(name, tool, cores, value):.3f}" for cores in (1, 2) for value in (whole, reading)),
+            f"{median(name, tool, 1, processor):.3f}",
             f"{median(name, tool, 1, lambda each: each.cost.tree):.0f}",
             f"{median(name, tool, 1, lambda each: each.cost.largest):.0f}",
         ]
@@ -190,8 +195,7 @@ def tables(measured: dict[Key, list[Measured]]) -> str:
             tool,
             *(
                 spread(ratios(measured, name, tool, cores, value), ".1f")
-                for cores in (1, 2)
-                for value in (lambda each: each.whole, lambda each: each.reading)
+                for cores, value in ((1, whole), (1, reading), (1, processor), (2, whole), (2, reading))
             ),
         ]
         for name in names
@@ -213,7 +217,7 @@ def tables(measured: dict[Key, list[Measured]]) -> str:
             *(
                 spread([a / b for a, b in zip(*rates, strict=True)])
                 for tool in tools
-                for rates in [[[each.reading for each in measured[name, tool, cores]] for cores in (1, 2)]]
+                for rates in [[[reading(each) for each in measured[name, tool, cores]] for cores in (1, 2)]]
             ),
         ]
         for name in names
@@ -237,7 +241,10 @@ def tables(measured: dict[Key, list[Measured]]) -> str:
                 costs,
             ),
             "How many times as long a page takes as with Lettermill, median and least to most of the rounds:",
-            table(["pages", "tool", "one core: all", "reading", "two cores: all", "reading"], slower),
+            table(
+                ["pages", "tool", "one core: all", "reading", "processor", "two cores: all", "reading"],
+                slower,
+            ),
             "Start: one form field, from the command to its result. Of single letters, Lettermill's start is "
             f"{letters_start} s on one core.",
             table(["tool", "one core, s", "two cores, s", "processor, s", "memory, MB"], starts),
@@ -250,6 +257,7 @@ def tables(measured: dict[Key, list[Measured]]) -> str:
 def plot(measured: dict[Key, list[Measured]], path: Path) -> None:
     """Draw error rates against pages a second on one core, a mark a tool, a panel a set."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     names = list(dict.fromkeys(name for name, _, _ in measured))
     tools = list(dict.fromkeys(tool for _, tool, _ in measured))
@@ -258,7 +266,7 @@ def plot(measured: dict[Key, list[Measured]], path: Path) -> None:
     for panel, name in zip(panels, names, strict=True):
         for number, tool in enumerate(tools):
             rows = measured[name, tool, 1]
-            rates = [1 / each.whole for each in rows]
+            rates = [1 / whole(each) for each in rows]
             middle = statistics.median(rates)
             error = 100 * statistics.median(each.few if name == MIXED else each.cer for each in rows)
             panel.errorbar(
@@ -271,9 +279,12 @@ def plot(measured: dict[Key, list[Measured]], path: Path) -> None:
                 capsize=3,
                 label=tool,
             )
-        panel.set(title=name, xscale="log", ylim=(0, None), xlabel="pages a second, one core")
+        panel.set(title=name, xscale="log", xlabel="pages a second, one core")
         panel.margins(x=0.25, y=0.15)
         panel.set_ylim(bottom=-0.03 * panel.get_ylim()[1])
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3, which="both")
     panels[0].set_ylabel("character error rate, %")
     panels[0].legend(fontsize="small")
