@@ -43,7 +43,7 @@ SETTINGS: dict[str, tuple[Tool, Tool, Tool]] = {
         RapidOcr(("max", 640)),
     ),
     A4: (Lettermill(), Tesseract(4, Prepared(scale=0.5)), RapidOcr(("max", 640))),
-    MIXED: (Lettermill(), Tesseract(4, Prepared(scale=0.5)), RapidOcr(("max", 640))),
+    MIXED: (Lettermill(), Tesseract(11, Prepared(scale=0.5)), RapidOcr(("max", 640))),
 }
 """How each set is read; the peers' settings are chosen from the tries in docs/benchmarks.md."""
 
