@@ -181,6 +181,7 @@ def tables(curves: dict[str, list[Point]]) -> str:
 def plot(curves: dict[str, list[Point]], path: Path) -> None:
     """Draw seconds and memory against size, with the lines that fit."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = Figure(figsize=(4 * len(curves), 6), layout="constrained")
     panels = figure.subplots(2, len(curves), sharex="col", squeeze=False)
@@ -195,6 +196,11 @@ def plot(curves: dict[str, list[Point]], path: Path) -> None:
         below.plot(sizes, [point.megabytes for point in points], "o-")
         above.set(xscale="log", yscale="log", ylabel="processor seconds")
         below.set(xscale="log", ylabel="memory at most, MB", xlabel=name, ylim=(0, None))
+        above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        above.yaxis.set_minor_formatter(NullFormatter())
+        for axis in (above.yaxis, below.xaxis):
+            axis.set_major_formatter("{x:,g}")
+        below.set_ylim(top=1.1 * max(point.megabytes for point in points))
         above.legend(fontsize="small")
         for axes in (above, below):
             axes.grid(alpha=0.3)

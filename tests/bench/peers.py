@@ -42,10 +42,10 @@ SETTINGS: dict[str, tuple[Tool, Tool, Tool]] = {
         Tesseract(6, Prepared(cleaned=True), whitelist=False),
         RapidOcr(("max", 640)),
     ),
-    A4: (Lettermill(), Tesseract(4, Prepared(scale=0.5)), RapidOcr(("max", 640))),
-    MIXED: (Lettermill(), Tesseract(11, Prepared(scale=0.5)), RapidOcr(("max", 640))),
+    A4: (Lettermill(), Tesseract(4, Prepared(scale=0.5)), RapidOcr(("max", 640), least=0)),
+    MIXED: (Lettermill(), Tesseract(11, Prepared(scale=0.5)), RapidOcr(("max", 960), least=0)),
 }
-"""How each set is read; the peers' settings are chosen from the tries in docs/benchmarks.md."""
+"""How each set is read; docs/benchmarks.md says how the peers' settings were chosen."""
 
 SLOWEST, FEW = "RapidOCR", 10
 """Of the mixed pages the slowest peer reads the first so many: two of each kind."""
