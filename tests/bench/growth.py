@@ -68,6 +68,9 @@ print(min(took), *re.findall(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").r
 
 LETTERS_A_LINE = 70
 
+LINEAR = 1.1
+"""Slopes up to here count as linear: between sizes three times apart, a tenth of the seconds is noise."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Point:
@@ -153,6 +156,15 @@ def fixed_and_each(points: Sequence[Point]) -> tuple[float, float]:
     return float(fixed), float(each)
 
 
+def verdict(points: Sequence[Point]) -> str:
+    """Say whether a curve is linear at most, within what noise does to a slope."""
+    steepest = max(slopes(points))
+    return (
+        f"The steepest slope is {steepest:.2f}: "
+        f"{'no more than linear' if steepest <= LINEAR else 'more than linear'}."
+    )
+
+
 def tables(curves: dict[str, list[Point]]) -> str:
     """Return the curves as Markdown, each with the line that fits it."""
     parts = []
@@ -172,7 +184,8 @@ def tables(curves: dict[str, list[Point]]) -> str:
             )
         ]
         parts.append(
-            f"{name.capitalize()}: {fixed:.3f} s + {1000 * each:.3f} ms for each fits best.\n\n"
+            f"{name.capitalize()}: {fixed:.3f} s + {1000 * each:.3f} ms for each fits best. "
+            f"{verdict(points)}\n\n"
             + table([name, "processor seconds", "the line", "slope", "memory, MB"], rows)
         )
     return "\n\n".join(parts)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ceiling import Stopwatch, floors, products_of
 from generated import replace, spread, table
-from growth import Point, fixed_and_each, slopes
+from growth import Point, fixed_and_each, slopes, verdict
 from peer_pages import PageSet, a4_text
 from peer_tools import Tesseract, shares
 
@@ -63,7 +63,10 @@ def test_texts_of_tesseract_are_told_apart_also_where_a_page_has_none(tmp_path: 
 def test_a_line_and_its_slope_are_found() -> None:
     linear = [Point(size, 3 * size, 0) for size in (1, 10, 100)]
     assert slopes(linear) == pytest.approx([1, 1])
-    assert slopes([Point(size, size**2, 0) for size in (1, 10)]) == pytest.approx([2])
+    square = [Point(size, size**2, 0) for size in (1, 10)]
+    assert slopes(square) == pytest.approx([2])
+    assert "no more than linear" in verdict(linear)
+    assert "no more" not in verdict(square)
     assert fixed_and_each([Point(size, 2 + 0.5 * size, 0) for size in (1, 10, 100)]) == pytest.approx(
         (2, 0.5)
     )
