@@ -20,7 +20,7 @@ from support import clean_environment
 
 Command = Sequence[object]
 
-_SAMPLED = 0.05
+_SAMPLED = 0.1
 """Seconds between two looks at the memory."""
 
 _SET_CHILD_SUBREAPER = 36  # of linux/prctl.h

@@ -3,7 +3,7 @@
     PYTHONPATH=.:tests LETTERMILL_DATA=DATA python tests/bench/peer_tries.py [--data FOLDER]
 
 It writes the tables of tries into docs/benchmarks.md (a quarter of an hour); SETTINGS in `peers.py` is what
-is chosen from them by hand: of the settings with at most a fifth more errors than the best, the fastest.
+is chosen from them by hand: of the settings with at most a tenth more errors than the best, the fastest.
 `--data` names a folder with other data for Tesseract than Debian's, a sub-folder each. What was tried came
 from npm:
 

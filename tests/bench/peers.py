@@ -34,7 +34,7 @@ SETTINGS: dict[str, tuple[Tool, Tool, Tool]] = {
     ),
     FIELDS: (
         Lettermill("line"),
-        Tesseract(7, Prepared(cleaned=True)),
+        Tesseract(7, Prepared(cleaned=True, scale=2)),
         RapidOcr(NO_DETECTOR, Prepared(cleaned=True)),
     ),
     PHOTOGRAPHS: (
@@ -42,7 +42,7 @@ SETTINGS: dict[str, tuple[Tool, Tool, Tool]] = {
         Tesseract(6, Prepared(cleaned=True), whitelist=False),
         RapidOcr(("max", 640)),
     ),
-    A4: (Lettermill(), Tesseract(4, Prepared(scale=0.5)), RapidOcr(("max", 640), least=0)),
+    A4: (Lettermill(), Tesseract(6, whitelist=False), RapidOcr(("max", 640), least=0)),
     MIXED: (Lettermill(), Tesseract(11, Prepared(scale=0.5)), RapidOcr(("max", 960), least=0)),
 }
 """How each set is read; docs/benchmarks.md says how the peers' settings were chosen."""
@@ -282,7 +282,7 @@ def plot(measured: dict[Key, list[Measured]], path: Path) -> None:
         panel.set(title=name, xscale="log", xlabel="pages a second, one core")
         panel.margins(x=0.25, y=0.15)
         panel.set_ylim(bottom=-0.03 * panel.get_ylim()[1])
-        panel.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.xaxis.set_major_formatter("{x:g}")
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3, which="both")
