@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := jobs segmentation training worker tests examples deploy
 
-.PHONY: demo test test-browser test-hosts test-containers lint format bench faults fuzz audit clean
+.PHONY: demo test test-browser test-hosts test-containers lint format bench bench-peers faults fuzz audit clean
 
 # Each set-up is a file in .venv, newer than what it was made from: nothing is installed twice.
 .venv/ready-base: pyproject.toml constraints.txt
@@ -21,6 +21,15 @@ SOURCES := jobs segmentation training worker tests examples deploy
 
 .venv/ready-test: .venv/ready-lint
 	$(PIP) --editable '.[train,test,bench]'
+	@touch $@
+
+# What Lettermill is measured against: Tesseract is Debian's, RapidOCR gets an environment of its own.
+.venv/ready-peers: .venv/ready-test tests/bench/peers.txt
+	@command -v tesseract >/dev/null || { \
+		echo "make bench needs Tesseract: sudo apt-get install tesseract-ocr tesseract-ocr-eng" >&2; exit 1; }
+	$(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--requirement tests/bench/peers.txt onnxruntime
 	@touch $@
 
 demo: .venv/ready-base
@@ -49,13 +58,20 @@ format: .venv/ready-lint
 	$(BIN)/ruff format $(SOURCES)
 
 # Measurements. LETTERMILL_DATA may name a folder of real handwriting; without it, fonts write the pages.
-bench: .venv/ready-test
+bench: .venv/ready-test bench-peers
 	$(BIN)/python tests/bench/batch_size.py
 	$(BIN)/python tests/bench/runtimes.py
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/overhead.py
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/hosts.py
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/difficulties.py bench-results
 	PYTHONPATH=.:tests $(BIN)/python tests/bench/scale.py --out bench-results
+
+# Lettermill beside Tesseract and RapidOCR, how its cost grows, and how near it comes to what a core can do: these
+# write docs/benchmarks.md and its pictures (13 minutes on two idle cores).
+bench-peers: .venv/ready-peers
+	PYTHONPATH=.:tests $(BIN)/python tests/bench/ceiling.py
+	PYTHONPATH=.:tests $(BIN)/python tests/bench/growth.py
+	PYTHONPATH=.:tests $(BIN)/python tests/bench/peers.py
 
 # The long runs of what `make test` does in short: 2,000 pages under random faults, 300 pages that kill their worker.
 faults: .venv/ready-test

