@@ -2,7 +2,7 @@
 
     PYTHONPATH=.:tests LETTERMILL_DATA=DATA python tests/bench/ceiling.py
 
-In each round the machine's rates are measured (products of matrices through ONNX Runtime, decoding through
+In each round the machine's rates are measured (products of matrices through LiteRT in int8, decoding through
 Pillow, copying memory), then the page is read. The floor of a stage is what it has to do at least, counted,
 at the best of these rates. It writes its part of docs/benchmarks.md.
 """
@@ -21,8 +21,8 @@ from typing import Any
 import click
 import cv2
 import numpy as np
-import onnx
-import onnxruntime
+from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.tools import flatbuffer_utils
 from generated import machine, spread, table, write_part
 from numpy.typing import NDArray
 from peer_pages import a4_page, writers_of_pages
@@ -32,7 +32,8 @@ from jobs.models import Model, installed_model_folder, load_model
 from jobs.scans import read_page
 from jobs.settings import Settings
 from worker import reading
-from worker.classifier import BATCH, Classifier
+from worker.classifier import Classifier
+from worker.network import BATCH
 
 LETTERS = 1000
 
@@ -48,16 +49,9 @@ STAGES = {"segment": "segmentation", "find_quarters": "which way up", "refine": 
 
 REST = "glyphs, paths and the rest"
 
-OTHER_PRODUCTS = (
-    "Gemm",
-    "ConvTranspose",
-    "Einsum",
-    "FusedConv",
-    "FusedMatMul",
-    "QLinearConv",
-    "MatMulInteger",
-)
-"""Nodes that would have to be counted, and are in no model of ours."""
+CONVOLUTION, PRODUCT = "CONV_2D", "FULLY_CONNECTED"
+OTHER_PRODUCTS = {"BATCH_MATMUL", "CONV_3D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
+"""Operators that would have to be counted, and are in no model of ours."""
 
 BIG = (1024, 1024, 1024)
 """A product that suits the caches: what the core can do at best."""
@@ -104,45 +98,34 @@ def products_of(network: bytes) -> list[tuple[int, int, int]]:
         For each convolution and each product: rows, inner side, columns. A convolution's rows are the pixels
         of its output, its inner side is the pixels under its kernel times its input's channels.
     """
-    graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(network)).graph
-    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    shapes = {
-        value.name: tuple(each.dim_value for each in value.type.tensor_type.shape.dim)
-        for value in graph.value_info
-    }
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(network))
+    graph = model.subgraphs[0]
     found = []
-    for node in graph.node:
-        if node.op_type == "Conv":
-            columns, *kernel = weights[node.input[1]]
-            found.append((math.prod(shapes[node.output[0]][-2:]), math.prod(kernel), columns))
-        elif node.op_type == "MatMul":
-            found.append((1, *weights[node.input[1]]))
-        elif node.op_type in OTHER_PRODUCTS:
-            raise ValueError(f"{node.op_type} multiplies, too: count it here")
+    for operator in graph.operators:
+        kind = flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex)
+        if kind in OTHER_PRODUCTS:
+            raise ValueError(f"{kind} multiplies, too: count it here")
+        if kind in (CONVOLUTION, PRODUCT):
+            columns, *kernel = graph.tensors[operator.inputs[1]].shape
+            _, *pixels, _ = graph.tensors[operator.outputs[0]].shape
+            found.append((math.prod(pixels), math.prod(kernel), columns))
     return found
 
 
-def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    """Load a model on one thread, as the workers do."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+def product(rows: int, inner: int, columns: int) -> Interpreter:
+    """Return a network that is one product of matrices, rows×inner times inner×columns, in int8 as ours."""
+    import keras
+    import tensorflow as tf
 
-
-def product(rows: int, inner: int, columns: int) -> onnxruntime.InferenceSession:
-    """Return a network that is one product of matrices, rows×inner times inner×columns."""
-    helper = onnx.helper
-    numbers = np.random.default_rng(0).standard_normal((inner, columns)).astype(np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["a", "b"], ["c"])],
-        "product",
-        [helper.make_tensor_value_info("a", onnx.TensorProto.FLOAT, [rows, inner])],
-        [helper.make_tensor_value_info("c", onnx.TensorProto.FLOAT, [rows, columns])],
-        [onnx.numpy_helper.from_array(numbers, "b")],
-    )
-    return session(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
+    given = keras.Input((inner,))
+    model = keras.Model(given, keras.layers.Dense(columns, use_bias=False)(given))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "product.tflite"
+        model.export(path, format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
+        network = Interpreter(model_content=path.read_bytes(), num_threads=1)
+    network.resize_tensor_input(network.get_input_details()[0]["index"], (rows, inner))
+    network.allocate_tensors()
+    return network
 
 
 def best_of(work: Callable[[], object], times: int = 5) -> float:
@@ -157,7 +140,7 @@ def best_of(work: Callable[[], object], times: int = 5) -> float:
 
 
 def rates(
-    loaded: dict[tuple[int, int, int], onnxruntime.InferenceSession], pages: dict[str, bytes]
+    loaded: dict[tuple[int, int, int], Interpreter], pages: dict[str, bytes]
 ) -> dict[str, float]:
     """Measure what one core can do.
 
@@ -173,7 +156,8 @@ def rates(
     found = {}
     for size, each in loaded.items():
         left = random.standard_normal(size[:2]).astype(np.float32)
-        seconds = best_of(lambda each=each, left=left: each.run(None, {"a": left}))
+        each.set_tensor(each.get_input_details()[0]["index"], left)
+        seconds = best_of(each.invoke)
         found["product " + "×".join(map(str, size))] = math.prod(size) / seconds
     for name, content in pages.items():
         seconds = best_of(lambda content=content: Image.open(io.BytesIO(content)).load())
@@ -264,7 +248,7 @@ def main(rounds: int) -> None:
         f"{pixels.size / 1e6:.1f} megapixels; the CNN saw {glyphs:,} glyphs, each "
         f"{sum(map(math.prod, each_glyph)) / 1e6:.2f} million multiply-adds. {rounds} rounds."
     )
-    when = machine("onnxruntime", "pillow", "opencv-python-headless", "numpy")
+    when = machine("ai-edge-litert", "pillow", "opencv-python-headless", "numpy")
     write_part("ceiling", f"{when}. {counted}\n\n{rates_table(rows)}\n\n{stages_table(rows)}")
 
 

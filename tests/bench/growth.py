@@ -247,7 +247,7 @@ def main(rounds: int, most: int) -> None:
             curves[name].append(list(kinds[name](Path(folder))))
         click.echo(f"{name}: {curves[name][-1]}")
     merged = {name: medians(each) for name, each in curves.items()}
-    write_part("growth", f"{machine('onnxruntime', 'opencv-python-headless')}.\n\n{tables(merged)}")
+    write_part("growth", f"{machine('ai-edge-litert', 'opencv-python-headless')}.\n\n{tables(merged)}")
     plot(merged, DOCS / "images" / "growth.png")
 
 

@@ -316,7 +316,7 @@ def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="peers-") as name:
         sets = measured_sets(Path(name) / "pages")
         measured = measure(sets, Path(name), rounds)
-    ours = machine("lettermill", "onnxruntime", "opencv-python-headless", "numpy")
+    ours = machine("lettermill", "ai-edge-litert", "opencv-python-headless", "numpy")
     when = f"{ours}; {peers}. {rounds} rounds."
     write_part("peers", f"{when}\n\n{tables(measured)}")
     plot(measured, DOCS / "images" / "benchmarks.png")
