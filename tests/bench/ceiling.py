@@ -139,9 +139,7 @@ def best_of(work: Callable[[], object], times: int = 5) -> float:
     return min(took)
 
 
-def rates(
-    loaded: dict[tuple[int, int, int], Interpreter], pages: dict[str, bytes]
-) -> dict[str, float]:
+def rates(loaded: dict[tuple[int, int, int], Interpreter], pages: dict[str, bytes]) -> dict[str, float]:
     """Measure what one core can do.
 
     Args:
