@@ -206,7 +206,6 @@ def tables(measured: dict[Key, list[Measured]]) -> str:
             tool,
             *(spread([each.start.seconds for each in measured[FIELDS, tool, cores]]) for cores in (1, 2)),
             f"{statistics.median(each.start.processor for each in measured[FIELDS, tool, 1]):.2f}",
-            f"{statistics.median(each.start.tree for each in measured[FIELDS, tool, 1]):.0f}",
         ]
         for tool in tools
     ]
@@ -247,11 +246,19 @@ def tables(measured: dict[Key, list[Measured]]) -> str:
             ),
             "Start: one form field, from the command to its result. Of single letters, Lettermill's start is "
             f"{letters_start} s on one core.",
-            table(["tool", "one core, s", "two cores, s", "processor, s", "memory, MB"], starts),
+            table(["tool", "one core, s", "two cores, s", "processor, s"], starts),
             "How many times as fast two cores are as one, without the start:",
             table(["pages", *tools], two),
+            "The peers' settings:",
+            settings(),
         )
     )
+
+
+def settings() -> str:
+    """Return the peers' settings as Markdown."""
+    rows = [[name, *map(str, peers)] for name, (_, *peers) in SETTINGS.items()]
+    return table(["pages", "Tesseract", "RapidOCR"], rows)
 
 
 def plot(measured: dict[Key, list[Measured]], path: Path) -> None:
