@@ -41,6 +41,10 @@ FIRST_LOOK = 0.25
 """Share of what may be spent with which the list is searched first: mostly the entry is found with it."""
 
 
+_ROUNDING = 1e-9
+"""Nats by which arithmetic may be off: what was read just so costs nothing, and must not cost more."""
+
+
 class Lexicon:
     """A word list made ready for searching.
 
@@ -97,7 +101,7 @@ class Lexicon:
     def _entry(self, lattice: WordLattice, surprise: float, gaps: int) -> tuple[float, str] | None:
         """Return the likeliest entry for a run of words: what it gains on the free reading, and its text."""
         evidence = surprise - float(np.log(self._size)) - CAUTION
-        to_spend = max(evidence, 0.0)
+        to_spend = max(evidence, _ROUNDING)
         if gaps and not evidence > 0:
             return None
         costs = _Costs(lattice)

@@ -303,6 +303,7 @@ def test_jobs_share_the_workers_fairly(
     assert sum(client.llen(lane) > 0 for lane in LANES) == 2
     for _ in range(2):
         worker(tmp_path, out)
-    lettermill("wait", few, "--timeout", "100")
+    wait_for(lambda: finished(out / "few") == 10, seconds=100, what="the small job's pages")
     # Of the large job, a message (8 pages) a message of the small one, and what was at work.
     assert finished(out / "many") <= 10 * 8 + 100
+    lettermill("wait", few, "--timeout", "100")
