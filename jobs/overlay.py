@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import math
 from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING
@@ -54,6 +56,16 @@ def draw(page: NDArray[np.uint8], lines: Sequence[LineReading]) -> PIL.Image.Ima
     pen = PIL.ImageDraw.Draw(picture)
     size = min(_LETTER, max(9.0, 0.7 * zoom * _LETTER / wanted))
     font = PIL.ImageFont.load_default(size)
+
+    @functools.cache
+    def shape(char: str) -> tuple[PIL.Image.Image, int, int]:
+        """A character, and where it begins beside the middle of its foot: drawn once, laid often."""
+        left, top, right, bottom = font.getbbox(char, anchor="ms")
+        left, top = math.floor(left), math.floor(top)
+        mask = PIL.Image.new("L", (math.ceil(right) - left, math.ceil(bottom) - top))
+        PIL.ImageDraw.Draw(mask).text((-left, -top), char, 255, font, anchor="ms")
+        return mask, left, top
+
     for letter in letters:
         box, colour = letter.box, _FLAGGED if letter.flagged else _SURE
         # A result file that somebody wrote may hold any box: what lies outside of the page is cut off.
@@ -61,7 +73,9 @@ def draw(page: NDArray[np.uint8], lines: Sequence[LineReading]) -> PIL.Image.Ima
         top, bottom = (min(max(0, y * zoom), height) for y in (box.y, box.y + max(0, box.height)))
         pen.rectangle((left, top, right, bottom), outline=colour, width=3 if letter.flagged else 1)
         # At the page's upper edge the letter stands in its box.
-        pen.text(((left + right) / 2, max(top - 2, size)), letter.letter, colour, font, anchor="ms")
+        mask, beside, above = shape(letter.letter)
+        place = round((left + right) / 2) + beside, round(max(top - 2, size)) + above
+        picture.paste(colour, place, mask)
     return picture
 
 
