@@ -76,6 +76,10 @@ class Confidences:
             below = step / STEPS
         return below
 
+    def flagging(self, rate: float) -> Flagging:
+        """Return how letters are flagged for a rate."""
+        return Flagging(rate, self.below(rate), self._by_settings)
+
     def cost(self, rate: float) -> Cost:
         """Return what a rate takes."""
         below = self.below(rate)
@@ -101,8 +105,8 @@ class Flagging:
     below: float | None
     by_settings: float
 
-    @classmethod
-    def at(cls, rate: float, readings: Iterable[PageReading], by_settings: float) -> Flagging:
+    @staticmethod
+    def at(rate: float, readings: Iterable[PageReading], by_settings: float) -> Flagging:
         """Return the flagging that leaves as many letters unflagged as can be expected to be right at a rate.
 
         Args:
@@ -113,7 +117,7 @@ class Flagging:
         letters = Confidences(by_settings)
         for reading in readings:
             letters.add_page(reading)
-        return cls(rate, letters.below(rate), by_settings)
+        return letters.flagging(rate)
 
     def applied(self, reading: PageReading) -> PageReading:
         """Return a page with its letters flagged so."""

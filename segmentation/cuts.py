@@ -288,9 +288,8 @@ def _seams(
     cost = np.where(strokes, 1.0, _PAPER_COST)
     middle = height // 2
     rows = middle + 1
-    below = np.zeros(
-        (rows, width)
-    )  # Where the upper half has a row more, the lower one begins on free paper.
+    # Where the upper half has a row more, the lower one begins on free paper.
+    below = np.zeros((rows, width))
     below[rows - (height - middle) :] = cost[: middle - 1 if middle else None : -1]
     above, below = _descend(np.stack((cost[:rows], below)))
     total = above[-1] + below[-1] - cost[middle]

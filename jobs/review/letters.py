@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from jobs.corrections import Correction, Decision, Key
 from jobs.errors import NotAJob
-from jobs.flagging import Confidences, Flagging
+from jobs.flagging import Confidences
 from jobs.job import Job
 from jobs.manifest import ManifestEntry
 from jobs.readings import Box, Letter, LineReading, PageReading
@@ -142,12 +142,10 @@ class Letters:
                 parts.append(np.array(rows, _ROW))
         self._rows = np.concatenate(parts)
         if self._accept_at is not None:
-            below = self._job.settings.flag_below
-            letters = Confidences(below)
+            letters = Confidences(self._job.settings.flag_below)
             confidence, as_read = self._rows["confidence"], self._rows["as_read"]
             letters.add(confidence.tolist(), as_read.tolist())
-            flagging = Flagging(self._accept_at, letters.below(self._accept_at), below)
-            self._rows["flagged"] = flagging.flags(confidence, as_read)
+            self._rows["flagged"] = letters.flagging(self._accept_at).flags(confidence, as_read)
         new = len(self._spans) > self.read
         self.read = len(self._spans)
         return new
