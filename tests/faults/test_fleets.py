@@ -171,6 +171,7 @@ def test_a_disk_that_takes_nothing_for_a_while(
     many_scans: Path,
     small_disk: Path,
     undisturbed: bytes,
+    tmp_path: Path,
     trouble: str,
 ) -> None:
     process = worker(many_scans, small_disk, 2)
@@ -181,9 +182,13 @@ def test_a_disk_that_takes_nothing_for_a_while(
         with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
             while True:
                 file.write(b"x" * 4096)
-    else:  # The same disk once more over itself, without leave to write.
-        subprocess.run(["mount", "--bind", str(small_disk), str(small_disk)], check=True)
-        subprocess.run(["mount", "-o", "remount,bind,ro", str(small_disk)], check=True)
+    else:  # The same disk once more over itself, without leave to write: made so where no worker writes.
+        aside = tmp_path / "aside"
+        aside.mkdir()
+        subprocess.run(["mount", "--bind", str(small_disk), str(aside)], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(aside)], check=True)
+        subprocess.run(["mount", "--bind", str(aside), str(small_disk)], check=True)
+        subprocess.run(["umount", str(aside)], check=True)
     wait_for(lambda: b"message_given_up" in log_of(process), what="the workers to notice")
     if trouble == "full":
         ballast.unlink()
