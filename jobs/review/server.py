@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hmac
 import importlib.resources
+import signal
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -378,7 +379,7 @@ def listening(port: int) -> socket.socket:
 
 
 def serve(app: ASGIApp, opened: socket.socket, started: Callable[[], None]) -> None:
-    """Answer until Ctrl-C or SIGTERM, which raise KeyboardInterrupt once all is answered.
+    """Answer until Ctrl-C or SIGTERM, which raise KeyboardInterrupt once all is answered, or SIGHUP.
 
     Args:
         app: the application.
@@ -391,4 +392,12 @@ def serve(app: ASGIApp, opened: socket.socket, started: Callable[[], None]) -> N
     )  # fmt: skip
     opened.listen()  # A browser that comes now waits for the answer.
     started()
-    uvicorn.Server(config).run(sockets=[opened])
+    server = uvicorn.Server(config)
+    # An exception raised wherever the loop happens to be can get lost: uvicorn takes its signals so, too.
+    hangup = signal.getsignal(signal.SIGHUP)
+    if hangup is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, server.handle_exit)
+    try:
+        server.run(sockets=[opened])
+    finally:
+        signal.signal(signal.SIGHUP, hangup)
