@@ -7,8 +7,8 @@ a page, by each worker's sweep.
 A job has two keys while it is read, `lettermill:TOKEN:…`:
 - state, a hash: `epoch`, a random word that its messages carry (a message with another word is out of date
   and dropped, which is how `restart` takes back whatever is queued, wherever it lies); `lane`, where its
-  messages wait; `cursor`, the byte in manifest.jsonl up to which pages have been queued in this epoch; and
-  `manifest`, which version of that file it counts in.
+  messages wait; `cursor`, the byte in manifest.jsonl up to which pages have been queued in this epoch;
+  `manifest`, which version of that file it counts in; and `end`, which is there once that is its end.
 - flight, a hash: the pages that are queued and not finished, each with who has it: the moment since when it
   waits in its lane, or the id of the worker that has taken it, or `!` where it was given back and no message
   is under way for it.
@@ -97,16 +97,26 @@ class Feed:
         prefix = f"lettermill:{job.token}:"
         self._state, self._flight, self._lock_name = prefix + "state", prefix + "flight", prefix + "lock"
 
-    def top_up(self) -> None:
-        """Queue the next pages of the job when half of the window is free.
+    def top_up(self, finished: Sequence[str] = ()) -> None:
+        """Take pages that have a result out of the window, and queue the next ones when half of it is free.
 
         When nothing is in flight and every page has a result, the job's keys are deleted.
+
+        Args:
+            finished: the pages with a result.
 
         Raises:
             redis.RedisError, kombu.exceptions.OperationalError: Redis does not answer or refuses.
             NotAJob: the manifest cannot be read.
         """
-        if self._room() < WINDOW // 2:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            if finished:
+                pipeline.hdel(self._flight, *finished)
+            pipeline.hlen(self._flight)
+            pipeline.hget(self._state, "end")
+            *_, in_flight, at_end = pipeline.execute()
+        # At the manifest's end there is nothing to do until the last page of the window is finished.
+        if in_flight > (0 if at_end else WINDOW // 2):
             return
         with self._lock() as held:
             if held:
@@ -134,12 +144,15 @@ class Feed:
         Returns:
             Whether the message is to be worked on: it is not where it belongs to an older epoch.
         """
-        current = self._redis.hget(self._state, "epoch")
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hget(self._state, "epoch")
+            pipeline.hmget(self._flight, list(page_ids))
+            current, found = pipeline.execute()
         if current is None:
             return True
         if _text(current) != epoch:
             return False
-        holders = map(_text, self._redis.hmget(self._flight, list(page_ids)))
+        holders = map(_text, found)
         free = [page for page, holder in zip(page_ids, holders, strict=True) if not _is_worker(holder)]
         if free:
             self._redis.hset(self._flight, mapping=dict.fromkeys(free, worker))
@@ -271,6 +284,7 @@ class Feed:
         entries: list[ManifestEntry] = []
         finished = Results(set(), set())
         passed = 0
+        at_end = False
 
         def is_finished(line: tuple[ManifestEntry, int]) -> bool:
             return line[0].id in finished or self._job.has_result(line[0].id)
@@ -287,6 +301,8 @@ class Feed:
             entries.append(entry)
             if len(entries) == room:
                 break
+        else:
+            at_end = True
         if entries:
             # First the mark, then the message: a page that is finished before it is marked would stay
             # marked; one that is marked and never sent is found by `look_after`.
@@ -294,7 +310,8 @@ class Feed:
             epoch, lane = _text(self._redis.hget(self._state, "epoch")), self._lane()
             for batch in batches(entries):
                 self._publish(batch, epoch, lane)
-        self._redis.hset(self._state, "cursor", cursor)
+        # Only now: a page that was not sent is not behind the cursor.
+        self._redis.hset(self._state, mapping={"cursor": cursor, **({"end": 1} if at_end else {})})
         return len(entries)
 
     def _publish(self, entries: Sequence[ManifestEntry], epoch: str, lane: str) -> None:

@@ -144,6 +144,7 @@ class _QoS(kombu_redis.QoS):
 class _Channel(kombu_redis.Channel):
     QoS = _QoS
     _queue_cycle: Any
+    _commands: redis.Redis | None = None
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         # As in jobs.queue.connect.
@@ -152,6 +153,15 @@ class _Channel(kombu_redis.Channel):
 
     def _get_client(self) -> Callable[..., redis.Redis]:
         return functools.partial(_Client, vet=self._vet)
+
+    def _create_client(self, asynchronous: bool = False) -> redis.Redis:
+        """Keep one client for single commands: Kombu makes one for each, which takes longer than most do."""
+        make: Callable[..., redis.Redis] = super()._create_client  # type: ignore[misc]
+        if asynchronous:
+            return make(asynchronous=True)
+        if self._commands is None or self._commands.connection_pool is not self.pool:
+            self._commands = make()
+        return self._commands
 
     def _vet(self, lane: bytes, item: bytes) -> bytes | None:
         name = lane.decode()

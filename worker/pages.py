@@ -207,8 +207,7 @@ class PageService:
 
     def _finish(self, feed: Feed, entries: Sequence[ManifestEntry]) -> None:
         with _redis_may_be_away("queueing the next pages"):
-            feed.finished([entry.id for entry in entries])
-            feed.top_up()
+            feed.top_up([entry.id for entry in entries])
 
     def _job(self, below: str) -> tuple[Job, Feed]:
         path = self._roots.results / str(inside(below))

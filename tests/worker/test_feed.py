@@ -269,8 +269,7 @@ def test_a_finished_stretch_is_passed_with_one_look(
         for page in done:
             job.result_path(page).parent.mkdir(parents=True, exist_ok=True)
             job.result_path(page).touch()
-        made.finished(done)
-        made.top_up()
+        made.top_up(done)
     assert job.tally().complete
     assert looks < 2500
     assert not client.keys(f"lettermill:{job.token}:*")

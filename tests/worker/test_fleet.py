@@ -195,9 +195,25 @@ def test_pages_are_queued_in_windows(broker: str, client: redis.Redis, tmp_path:
     for _ in range(3):
         feed.top_up()
     assert client.hlen(f"lettermill:{job.token}:flight") == 256
-    feed.finished(f"{number:024x}" for number in range(200))
-    feed.top_up()
+    feed.top_up([f"{number:024x}" for number in range(200)])
     assert client.hlen(f"lettermill:{job.token}:flight") == 256
+
+
+def test_at_the_end_of_the_manifest_a_page_takes_three_commands(
+    broker: str, client: redis.Redis, job: Job
+) -> None:
+    pages = [entry.id for entry in entries(job)]
+    feed = Feed(job, job.path.name, make_app(broker), client)
+    feed.restart()
+    client.config_resetstat()
+    feed.top_up(pages[:1])
+    calls = {name[8:]: stat["calls"] for name, stat in client.info("commandstats").items()}
+    calls.pop("config|resetstat", None)
+    calls.pop("info", None)
+    assert calls == {"hdel": 1, "hlen": 1, "hget": 1}
+    for page in pages[1:]:
+        feed.top_up([page])
+    assert client.hlen(f"lettermill:{job.token}:flight") == len(pages)  # None has a result: from the start.
 
 
 def test_batches_hold_every_page_once_in_order() -> None:
