@@ -2,7 +2,9 @@
 
 A few bytes of PDF can ask for gigabytes or for hours, and PDFium ends its process where memory runs out.
 Run as `python -m jobs.contained` this is that child. A request is a line of JSON with the open file beside
-it, an answer a line of JSON with the pixels behind it. The child ends with the process that asks it.
+it. It is answered by an empty line when the child begins with it, so that only a file that was begun is
+blamed for the child's death, and by a line of JSON with the pixels behind it. The child ends with the
+process that asks it.
 """
 
 from __future__ import annotations
@@ -120,21 +122,24 @@ class Contained:
     def _ask(
         self, files: Sequence[BinaryIO], request: _Request, seconds: float
     ) -> tuple[_Answer, NDArray[np.uint8]]:
-        if self._child and not self._child.is_alive():
-            self.close()  # It died after its last answer: this file is not to blame.
-        self._child = self._child or _Child()
-        try:
-            answer, pixels = self._child.ask(files, request, seconds)
-        except TimeoutError as error:
-            self.close()
-            raise ScanError(
-                ErrorCode.TIMEOUT,
-                f"opening the file took longer than {seconds:g} s: raise the limit with --page-seconds",
-            ) from error
-        except (ConnectionError, EOFError) as error:
-            status = self._child.end()
-            self._child = None
-            raise _end_of_child(status, request.limits) from error
+        while True:
+            is_new = self._child is None
+            self._child = self._child or _Child()
+            try:
+                answer, pixels = self._child.ask(files, request, seconds)
+                break
+            except TimeoutError as error:
+                self.close()
+                raise ScanError(
+                    ErrorCode.TIMEOUT,
+                    f"opening the file took longer than {seconds:g} s: raise the limit with --page-seconds",
+                ) from error
+            except (ConnectionError, EOFError) as error:
+                status = self._child.end()
+                self._child = None
+                # One that died after its last answer, and did not begin with this file, has a successor.
+                if is_new or not isinstance(error, _NotBegun):
+                    raise _end_of_child(status, request.limits) from error
         if answer.code:
             raise ScanError(answer.code, answer.message)
         return answer, pixels
@@ -172,6 +177,10 @@ def contained() -> Contained:
     return _of_process(os.getpid())
 
 
+class _NotBegun(ConnectionError):
+    """The child is dead and did not begin with the request."""
+
+
 class _Child:
     """The child as the process sees it that started it."""
 
@@ -186,16 +195,19 @@ class _Child:
                 stdout=subprocess.DEVNULL,
             )
 
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
     def ask(
         self, files: Sequence[BinaryIO], request: _Request, seconds: float
     ) -> tuple[_Answer, NDArray[np.uint8]]:
         """Raises TimeoutError where it takes too long, ConnectionError or EOFError where the child died."""
         self._socket.settimeout(seconds)
         handles = [file.fileno() for file in files]
-        socket.send_fds(self._socket, [msgspec.json.encode(request)], handles)
+        try:
+            socket.send_fds(self._socket, [msgspec.json.encode(request)], handles)
+            begun = self._answers.readline()
+        except ConnectionError as error:
+            raise _NotBegun from error
+        if not begun:
+            raise _NotBegun
         line = self._answers.readline()
         if not line:
             raise EOFError
@@ -221,6 +233,7 @@ def _serve(connection: socket.socket) -> None:
     threading.Thread(target=_listen, args=(connection, requests), daemon=True).start()
     while True:
         request, files = requests.get()
+        connection.sendall(b"\n")
         with contextlib.ExitStack() as stack:
             for file in files:
                 stack.enter_context(file)

@@ -54,6 +54,16 @@ def long_pdf(pages: int) -> bytes:
     return pdf(catalog, tree, page, content)
 
 
+def long_tiff(page: bytes, pages: int) -> bytes:
+    """A TIFF whose one page, given as a little-endian TIFF of a single page, comes many times."""
+    (start,) = struct.unpack_from("<I", page, 4)
+    (entries,) = struct.unpack_from("<H", page, start)
+    directory = page[start : start + 2 + 12 * entries]
+    places = [len(page) + number * (len(directory) + 4) for number in range(pages)]
+    chain = [directory + struct.pack("<I", following) for following in (*places[1:], 0)]
+    return page[:4] + struct.pack("<I", places[0]) + page[8:] + b"".join(chain)
+
+
 def pdf_that_unpacks(megabytes: int) -> bytes:
     """A PDF whose drawing commands are spaces, deflated."""
     return pdf(*page_of(stream(b"/Filter /FlateDecode", packed(b" " * (1 << 20), megabytes))))

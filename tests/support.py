@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -9,8 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -108,6 +110,24 @@ def worker_main(pid: int) -> psutil.Process | None:
         except psutil.NoSuchProcess:
             continue
     return None
+
+
+@contextlib.contextmanager
+def killed_at_work(child: psutil.Process, number: signal.Signals) -> Iterator[None]:
+    """Send a signal to a process as soon as it has worked for a while from now on."""
+
+    def worked() -> float:
+        return sum(child.cpu_times()[:2])
+
+    def kill_it() -> None:
+        wait_for(lambda: worked() > before + 0.3, what="the process at work")
+        child.send_signal(number)
+
+    before = worked()
+    killer = threading.Thread(target=kill_it)
+    killer.start()
+    yield
+    killer.join()
 
 
 def kill(process: psutil.Process) -> None:

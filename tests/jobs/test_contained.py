@@ -15,7 +15,7 @@ import psutil
 import pytest
 from hostile_files import nested_forms, pdf_that_unpacks
 from PIL import Image
-from support import descendants, wait_for
+from support import descendants, killed_at_work, wait_for
 
 from jobs.contained import Contained, contained
 from jobs.errors import ErrorCode, ScanError
@@ -83,19 +83,27 @@ def test_a_page_that_takes_too_long(own: Contained, scans: Path, good: Path) -> 
     ("number", "code"), [(signal.SIGSEGV, ErrorCode.TRUNCATED), (signal.SIGKILL, ErrorCode.OUT_OF_MEMORY)]
 )
 def test_a_page_that_ends_its_reader(
-    own: Contained, good: Path, number: signal.Signals, code: ErrorCode
+    own: Contained, scans: Path, good: Path, number: signal.Signals, code: ErrorCode
 ) -> None:
     whole = render(own, good)
+    (scans / "slow.pdf").write_bytes(nested_forms(30))
+    with killed_at_work(child_of(own), number):
+        assert refused(own, scans / "slow.pdf").code is code
+    assert (render(own, good) == whole).all()
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_page_that_its_reader_never_began(own: Contained, good: Path, number: signal.Signals) -> None:
+    whole = render(own, good)
     child = child_of(own)
-    child.suspend()  # So that it dies with the page at hand.
+    child.suspend()  # So that it dies with the request unread.
     killer = threading.Timer(0.3, child.send_signal, [number])
     resumer = threading.Timer(0.6, lambda: child.is_running() and child.resume())
     killer.start()
     resumer.start()
-    assert refused(own, good).code is code
+    assert (render(own, good) == whole).all()
     killer.join()
     resumer.join()
-    assert (render(own, good) == whole).all()
 
 
 def test_a_fault_of_our_own_is_not_blamed_on_the_file(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import struct
-import threading
 from pathlib import Path
 
 import psutil
 import pytest
+from hostile_files import long_tiff
 from PIL import Image
-from support import wait_for
+from support import killed_at_work
 
 from jobs import page_count
 from jobs.page_count import PageCounter
@@ -94,15 +95,20 @@ def test_a_file_that_hangs_is_one_page(scans: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_file_that_kills_the_child_is_one_page(scans: Path) -> None:
     good = several(scans / "good.tif", 2)
-    with PageCounter(Disk(scans), Limits()) as counter:
+    page = several(scans / "page.tif", 1).read_bytes()
+    (scans / "long.tif").write_bytes(long_tiff(page, 200_000))
+    with PageCounter(Disk(scans), Limits(max_pages=1_000_000)) as counter:
         assert counter.count(good.name) == 2
-        child = child_of(counter)
-        child.suspend()  # So that it dies with a file at hand.
-        killer = threading.Timer(0.3, child.kill)
-        killer.start()
-        assert counter.count(good.name) == 1
-        killer.join()
+        with killed_at_work(child_of(counter), signal.SIGKILL):
+            assert counter.count("long.tif") == 1
         assert counter.count(good.name) == 2
+
+
+def test_a_long_file_is_counted(scans: Path) -> None:
+    page = several(scans / "page.tif", 1).read_bytes()
+    (scans / "long.tif").write_bytes(long_tiff(page, 500))
+    with PageCounter(Disk(scans), Limits(max_pages=1000)) as counter:
+        assert counter.count("long.tif") == 500
 
 
 @pytest.mark.parametrize("name", ["pipe.tif", "socket.tif", "folder.tif"])
@@ -119,10 +125,7 @@ def test_a_child_that_died_between_two_files(scans: Path) -> None:
     good = several(scans / "good.tif", 2)
     with PageCounter(Disk(scans), Limits()) as counter:
         counter.count(good.name)
-        child = child_of(counter)
-        child.kill()
-        # A zombie may have a thread that still ends: only then is it dead to its parent, too.
-        wait_for(lambda: not counter._contained._child or not counter._contained._child.is_alive())
+        child_of(counter).kill()
         assert counter.count(good.name) == 2
 
 
