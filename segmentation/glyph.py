@@ -63,6 +63,24 @@ def normalise(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return glyph
 
 
+def turned(glyphs: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+    """Turn glyphs about their middle.
+
+    Args:
+        glyphs: uint8, n×28×28.
+        degrees: counter-clockwise.
+
+    Returns:
+        uint8, n×28×28; ink that leaves the square is lost.
+    """
+    middle = (GLYPH_SIZE - 1) / 2
+    turn = cv2.getRotationMatrix2D((middle, middle), degrees, 1.0)
+    found = np.empty_like(glyphs)
+    for glyph, place in zip(glyphs, found, strict=True):
+        cv2.warpAffine(glyph, turn, (GLYPH_SIZE, GLYPH_SIZE), dst=place)
+    return found
+
+
 def ink_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn an image of a single character into ink, whatever its polarity, contrast and margins.
 

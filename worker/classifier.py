@@ -7,11 +7,17 @@ from numpy.typing import NDArray
 
 from jobs.errors import ModelProblem
 from jobs.models import NOT_A_LETTER, Model
-from segmentation.glyph import GLYPH_VERSION
+from segmentation.glyph import GLYPH_VERSION, turned
 from worker.network import Network
 
 CHOICES = 3
 """How many characters are ranked: the best and two alternatives."""
+
+SURE = 0.6
+"""Share of the network's belief, at temperature 1, from which a glyph is not shown again."""
+
+TURNS = (-7.0, 7.0)
+"""Degrees by which a glyph is turned for a second look: as much as people's hands lean to either side."""
 
 _LARGEST_EXPONENT = 80.0
 
@@ -65,19 +71,35 @@ class Classifier:
             that the network knows, whatever the alphabet. It takes one glyph in seven for none, as
             training does, and is not calibrated. Zeros where the network has no output for it.
         """
+        return self._answers(self._network.logits(glyphs))
+
+    def read_closely(self, glyphs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """As `read`, with a second look where the network is in doubt.
+
+        Such a glyph is shown turned to either side, too, and the mean of the outputs counts (test-time
+        augmentation, as with the crops of Krizhevsky, Sutskever and Hinton 2012).
+        """
         logits = self._network.logits(glyphs)
+        belief = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
+        doubtful = np.flatnonzero(belief < SURE)
+        if doubtful.size:
+            looks = [self._network.logits(turned(glyphs[doubtful], degrees)) for degrees in TURNS]
+            logits[doubtful] = np.mean([logits[doubtful], *looks], axis=0)
+        return self._answers(logits)
+
+    def _answers(self, logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         # np.take, for rows that lie apart are summed in another order when there is but one.
         scaled = np.take(logits, self._allowed, axis=1) / self._temperature
         odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        non_letter = np.zeros(len(glyphs), np.float32)
+        non_letter = np.zeros(len(logits), np.float32)
         if self.tells_non_letters:
             against = np.exp(np.minimum(logits[:, :-1] - logits[:, -1:], _LARGEST_EXPONENT))
             non_letter = 1 / (1 + against.sum(axis=1))
         return odds / odds.sum(axis=1, keepdims=True), non_letter
 
     def probabilities(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the first half of `read`."""
-        return self.read(glyphs)[0]
+        """Return the first half of `read_closely`."""
+        return self.read_closely(glyphs)[0]
 
     def likeness(self, glyphs: NDArray[np.uint8], calm: float) -> NDArray[np.float32]:
         """Return how surely each glyph is one character that the network knows, whatever the alphabet.

@@ -192,7 +192,7 @@ def _answers(files: Sequence[Path], classifier: Classifier) -> Iterator[_Answer]
         seen = [(shown(file), *_look(file)) for file in files[start : start + BATCH]]
         glyphs = [np.zeros((0, GLYPH_SIZE, GLYPH_SIZE), np.uint8)]
         glyphs += [single.glyph[None] for _, single, _ in seen if single is not None]
-        probabilities, non_letter = classifier.read(np.concatenate(glyphs))
+        probabilities, non_letter = classifier.read_closely(np.concatenate(glyphs))
         read = zip(classifier.ranked(probabilities), non_letter, strict=True)
         for name, single, error in seen:
             if single is None:

@@ -129,15 +129,16 @@ def examine_page(
 
 
 def see_pieces(segmentation: Segmentation, classifier: Classifier) -> Seen:
-    """Show the CNN the pieces of all words in reading order."""
-    return _see([word.candidates for line in segmentation.lines for word in line.words], classifier)
+    """Show the CNN the pieces of all words in reading order, twice where it is in doubt."""
+    words = [word.candidates for line in segmentation.lines for word in line.words]
+    return classifier.read_closely(_glyphs(words))
 
 
-def _see(groups: Sequence[Sequence[Candidate]], classifier: Classifier) -> Seen:
-    """Show candidates to the CNN, one group after the other."""
+def _glyphs(groups: Sequence[Sequence[Candidate]]) -> NDArray[np.uint8]:
+    """Return the glyphs of candidates, one group after the other: uint8, n×28×28."""
     none = np.zeros((0, GLYPH_SIZE), np.uint8)
     glyphs = np.concatenate([none, *(candidate.glyph for group in groups for candidate in group)])
-    return classifier.read(glyphs.reshape(-1, GLYPH_SIZE, GLYPH_SIZE))
+    return glyphs.reshape(-1, GLYPH_SIZE, GLYPH_SIZE)
 
 
 def examine(
@@ -161,7 +162,8 @@ def examine(
         for word, one, letter in zip(words, pieces, heights, strict=True)
     ]
     added = [word.candidates[len(old.candidates) :] for word, old in zip(refined, words, strict=True)]
-    runs = _shared(_see(added, classifier), [len(candidates) for candidates in added])
+    # At once only: most of these are no letters, and a second look at all would show them as often again.
+    runs = _shared(classifier.read(_glyphs(added)), [len(candidates) for candidates in added])
     return [
         Examined(word, letter, np.concatenate((one[0], more[0])), np.concatenate((one[1], more[1])))
         for word, letter, one, more in zip(refined, heights, pieces, runs, strict=True)

@@ -49,6 +49,7 @@ def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), LETTERS)
     together, none = classifier.read(glyphs)
     likeness = classifier.likeness(glyphs, 2)
+    closely = classifier.probabilities(glyphs)
     order = np.random.default_rng(4).permutation(len(glyphs))
     for size in (1, 2, BATCH - 1, BATCH + 1, 100):
         for start in range(0, min(len(glyphs), 5 * size), size):
@@ -57,6 +58,17 @@ def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
             np.testing.assert_array_equal(answers[0], together[own])
             np.testing.assert_array_equal(answers[1], none[own])
             np.testing.assert_array_equal(classifier.likeness(glyphs[own], 2), likeness[own])
+            np.testing.assert_array_equal(classifier.probabilities(glyphs[own]), closely[own])
+
+
+def test_only_what_is_in_doubt_is_looked_at_again(glyphs: np.ndarray) -> None:
+    classifier = Classifier(load_model(installed_model_folder()), LETTERS + DIGITS)
+    once, closely = classifier.read(glyphs), classifier.read_closely(glyphs)
+    same = (once[0] == closely[0]).all(axis=1) & (once[1] == closely[1])
+    assert 0 < same.sum() < len(glyphs)
+    # What no class is likely for is in doubt, whatever the temperature.
+    assert not same[np.maximum(once[0].max(axis=1), once[1]) < 0.4].any()
+    np.testing.assert_array_equal(classifier.read_closely(glyphs[same])[0], once[0][same])
 
 
 def test_the_ranking_is_three_characters_best_first(glyphs: np.ndarray) -> None:
