@@ -2,8 +2,8 @@
 
     PYTHONPATH=.:tests LETTERMILL_DATA=DATA python tests/bench/overhead.py
 
-Each round reads the same half-A4 pages in one plain process (decode, read, nothing written), then with
-`lettermill run --workers 1`, then with `--workers 2`. Of a run counts the time from its first result to its
+Each round reads the same pages in one plain process (decode, read, nothing written), then with
+`lettermill run --workers 1`, then with `--workers 2`: half-A4 pages, and the mixed folder of `peers.py`. Of a run counts the time from its first result to its
 last, so its start (server, worker, model) is left out; of the plain process too, which begins with one page
 unmeasured.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 from half_a4 import write_scans
+from peer_pages import MIXED, mixed_pages, write_set
 
 PLAIN = """
 import sys, time
@@ -58,24 +59,31 @@ def run(scans: Path, workers: int) -> float:
 
 
 @click.command(help=__doc__)
-@click.option("--pages", default=96, show_default=True)
+@click.option("--pages", default=96, show_default=True, help="Half-A4 pages.")
 @click.option("--rounds", default=5, show_default=True)
 def main(pages: int, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_scans(folder / "half", pages)
+        write_set(folder / "mixed", MIXED, mixed_pages(0, 40))
+        for scans, words in ((folder / "half", f"{pages} half-A4 pages"), (folder / "mixed", MIXED)):
+            compare(scans, words, rounds)
+
+
+def compare(scans: Path, words: str, rounds: int) -> None:
+    """Read a folder in all ways, several times, and print the ratios."""
     overhead, speed_up = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        scans = Path(folder) / "scans"
-        write_scans(scans, pages)
-        for _ in range(rounds):
-            alone, one, two = plain(scans), run(scans, 1), run(scans, 2)
-            overhead.append(alone / one - 1)
-            speed_up.append(two / one)
-            click.echo(f"plain {alone:.2f}, one worker {one:.2f}, two workers {two:.2f} pages a second")
+    for _ in range(rounds):
+        alone, one, two = plain(scans), run(scans, 1), run(scans, 2)
+        overhead.append(alone / one - 1)
+        speed_up.append(two / one)
+        click.echo(f"{words}: plain {alone:.2f}, one worker {one:.2f}, two workers {two:.2f} pages a second")
     for name, values, form in (
         ("overhead of queue and files", overhead, ".1%"),
         ("two workers against one", speed_up, ".2f"),
     ):
         median, least, most = statistics.median(values), min(values), max(values)
-        click.echo(f"{name}: {median:{form}} ({least:{form}} to {most:{form}})")
+        click.echo(f"{words}, {name}: {median:{form}} ({least:{form}} to {most:{form}})")
 
 
 if __name__ == "__main__":
