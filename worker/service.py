@@ -167,7 +167,7 @@ def _prepare_child(**_: Any) -> None:
     # A terminal that is closed tells all its processes; the main process lets the page finish.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    gc.freeze()  # What the main process has made stays: no collection goes through it, and its memory is shared.
+    gc.freeze()  # What the main process has made stays: collections pass it by, and its memory is shared.
     hush_libraries()
     _die_with_parent()
 

@@ -3,9 +3,9 @@
     PYTHONPATH=.:tests LETTERMILL_DATA=DATA python tests/bench/overhead.py
 
 Each round reads the same pages in one plain process (decode, read, nothing written), then with
-`lettermill run --workers 1`, then with `--workers 2`: half-A4 pages, and the mixed folder of `peers.py`. Of a run counts the time from its first result to its
-last, so its start (server, worker, model) is left out; of the plain process too, which begins with one page
-unmeasured.
+`lettermill run --workers 1`, then with `--workers 2`: half-A4 pages, and the mixed folder of `peers.py`. Of
+a run counts the time from its first result to its last, so its start (server, worker, model) is left out; of
+the plain process too, which begins with one page unmeasured.
 """
 
 from __future__ import annotations

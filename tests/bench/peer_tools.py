@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,6 +109,8 @@ class Lettermill:
         if list(files) != pages.files:
             raise ValueError("lettermill run reads a whole folder")
         options = ["--workers", cores, "--layout", self.layout, "--alphabet", pages.alphabet]
+        if not os.environ.get("LETTERMILL_DATA"):
+            options += ["--printed", "keep"]  # Fonts wrote the pages.
         return [[*LETTERMILL, "run", pages.folder, "--out", out, *options]]
 
     def texts(self, out: Path) -> dict[str, str]:
