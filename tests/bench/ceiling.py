@@ -33,7 +33,7 @@ from jobs.scans import read_page
 from jobs.settings import Settings
 from worker import reading
 from worker.classifier import Classifier
-from worker.network import BATCH
+from worker.network import BATCH, Network
 
 LETTERS = 1000
 
@@ -166,29 +166,24 @@ def rates(loaded: dict[tuple[int, int, int], Interpreter], pages: dict[str, byte
     return found
 
 
-class CountingClassifier(Classifier):
-    """A classifier whose time is the CNN's, and that counts what it is shown."""
+class CountedNetwork:
+    """A network whose time is the CNN's, and that counts what it is shown."""
 
-    def __init__(self, model: Model, characters: str, watch: Stopwatch) -> None:
-        super().__init__(model, characters)
-        self._watch = watch
+    def __init__(self, network: Network, watch: Stopwatch) -> None:
+        self._logits = watch.timed("CNN", network.logits)
         self.glyphs = 0
 
-    def read(self, glyphs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def logits(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.glyphs += len(glyphs)
-        seen: tuple[NDArray[np.float32], NDArray[np.float32]] = self._watch.timed("CNN", super().read)(glyphs)
-        return seen
-
-    def likeness(self, glyphs: NDArray[np.uint8], calm: float) -> NDArray[np.float32]:
-        self.glyphs += len(glyphs)
-        seen: NDArray[np.float32] = self._watch.timed("CNN", super().likeness)(glyphs, calm)
-        return seen
+        logits: NDArray[np.float32] = self._logits(glyphs)
+        return logits
 
 
 def read_once(path: Path, model: Model) -> tuple[dict[str, float], int]:
     """Read a page in this process: processor seconds by stage, and how many glyphs the CNN saw."""
     settings, watch = Settings(), Stopwatch()
-    classifier = CountingClassifier(model, settings.characters, watch)
+    classifier = Classifier(model, settings.characters)
+    classifier._network = counted = CountedNetwork(classifier._network, watch)  # type: ignore[assignment]
     originals = {name: getattr(reading, name) for name in STAGES}
     try:
         for name, stage in STAGES.items():
@@ -200,7 +195,7 @@ def read_once(path: Path, model: Model) -> tuple[dict[str, float], int]:
             setattr(reading, name, work)
     return {
         stage: watch.seconds[stage] for stage in ("decode", *STAGES.values(), "CNN", REST)
-    }, classifier.glyphs
+    }, counted.glyphs
 
 
 def floors(rate: dict[str, float], pixels: int, multiply_adds: int) -> dict[str, float]:
