@@ -132,7 +132,7 @@ def _measurable(letters: Letters, characters: str) -> Letters:
 
 
 def answers_of(model: Model, letters: Letters, characters: str) -> Answers:
-    """Read letters as a job of these characters reads them.
+    """Read letters as the network of a job of these characters does at first look.
 
     Args:
         model: network and card, checked against each other.

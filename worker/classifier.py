@@ -98,8 +98,8 @@ class Classifier:
         return odds / odds.sum(axis=1, keepdims=True), non_letter
 
     def probabilities(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the first half of `read_closely`."""
-        return self.read_closely(glyphs)[0]
+        """Return the first half of `read`."""
+        return self.read(glyphs)[0]
 
     def likeness(self, glyphs: NDArray[np.uint8], calm: float) -> NDArray[np.float32]:
         """Return how surely each glyph is one character that the network knows, whatever the alphabet.

@@ -49,7 +49,7 @@ def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), LETTERS)
     together, none = classifier.read(glyphs)
     likeness = classifier.likeness(glyphs, 2)
-    closely = classifier.probabilities(glyphs)
+    closely = classifier.read_closely(glyphs)[0]
     order = np.random.default_rng(4).permutation(len(glyphs))
     for size in (1, 2, BATCH - 1, BATCH + 1, 100):
         for start in range(0, min(len(glyphs), 5 * size), size):
@@ -58,7 +58,7 @@ def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
             np.testing.assert_array_equal(answers[0], together[own])
             np.testing.assert_array_equal(answers[1], none[own])
             np.testing.assert_array_equal(classifier.likeness(glyphs[own], 2), likeness[own])
-            np.testing.assert_array_equal(classifier.probabilities(glyphs[own]), closely[own])
+            np.testing.assert_array_equal(classifier.read_closely(glyphs[own])[0], closely[own])
 
 
 def test_only_what_is_in_doubt_is_looked_at_again(glyphs: np.ndarray) -> None:
