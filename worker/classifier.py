@@ -116,14 +116,6 @@ class Classifier:
         characters = odds[:, : -1 if self.tells_non_letters else None]
         return np.asarray(characters.max(axis=1) / odds.sum(axis=1))
 
-    def rank(self, glyphs: list[NDArray[np.uint8]]) -> list[Ranking]:
-        """Return the best three characters of each glyph with their confidence, best first.
-
-        Args:
-            glyphs: uint8 arrays, 28×28 each; may be empty.
-        """
-        return self.ranked(self.probabilities(np.stack(glyphs))) if glyphs else []
-
     def ranked(self, probabilities: NDArray[np.float32]) -> list[Ranking]:
         """Return the best three characters of each row of probabilities, best first."""
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :CHOICES]

@@ -72,13 +72,13 @@ def test_only_what_is_in_doubt_is_looked_at_again(glyphs: np.ndarray) -> None:
 
 
 def test_the_ranking_is_three_characters_best_first(glyphs: np.ndarray) -> None:
-    rankings = Classifier(load_model(installed_model_folder()), DIGITS).rank(list(glyphs[:10]))
-    for ranking in rankings:
+    classifier = Classifier(load_model(installed_model_folder()), DIGITS)
+    for ranking in classifier.ranked(classifier.probabilities(glyphs[:10])):
         sure = [confidence for _, confidence in ranking]
         assert len(ranking) == 3
         assert sure == sorted(sure, reverse=True)
         assert {character for character, _ in ranking} <= set(DIGITS)
-    assert Classifier(load_model(installed_model_folder()), DIGITS).rank([]) == []
+    assert classifier.ranked(classifier.probabilities(glyphs[:0])) == []
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
