@@ -9,6 +9,7 @@ ARG VERSION
 ARG EXTRAS=
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY lettermill lettermill
 COPY jobs jobs
 COPY segmentation segmentation
 COPY training training

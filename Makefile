@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-SOURCES := jobs segmentation training worker tests examples deploy
+SOURCES := lettermill jobs segmentation training worker tests bench examples deploy
 
 .PHONY: demo test test-browser test-hosts test-containers lint format bench bench-peers faults fuzz audit clean
 
@@ -24,28 +24,28 @@ SOURCES := jobs segmentation training worker tests examples deploy
 	@touch $@
 
 # What Lettermill is measured against: Tesseract is Debian's, RapidOCR gets an environment of its own.
-.venv/ready-peers: .venv/ready-test tests/bench/peers.txt
+.venv/ready-peers: .venv/ready-test bench/peers.txt
 	@command -v tesseract >/dev/null || { \
 		echo "make bench needs Tesseract: sudo apt-get install tesseract-ocr tesseract-ocr-eng" >&2; exit 1; }
 	$(PYTHON) -m venv .venv/peers
 	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--requirement tests/bench/peers.txt onnxruntime
+		--requirement bench/peers.txt onnxruntime
 	@touch $@
 
 demo: .venv/ready-base
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: .venv/ready-test
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --ignore tests/browser
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 # The review page in a real browser: Debian's package chromium has to be there.
 test-browser: .venv/ready-test
 	$(PIP) --editable '.[browser]'
-	$(BIN)/python -m pytest tests/browser/review.py
+	$(BIN)/python -m pytest deploy/checks/browser/review.py
 
 # The image and docker-compose.yml on a real engine: docker and docker-compose have to be there.
 test-containers: .venv/ready-test
-	$(BIN)/python -m pytest tests/containers/check_image.py tests/containers/check_compose.py
+	$(BIN)/python -m pytest deploy/checks/containers/check_image.py deploy/checks/containers/check_compose.py
 
 lint: .venv/ready-lint
 	$(BIN)/ruff check $(SOURCES)
@@ -59,34 +59,34 @@ format: .venv/ready-lint
 
 # Measurements. LETTERMILL_DATA may name a folder of real handwriting; without it, fonts write the pages.
 bench: .venv/ready-test bench-peers
-	$(BIN)/python tests/bench/batch_size.py
-	$(BIN)/python tests/bench/runtimes.py
-	PYTHONPATH=.:tests $(BIN)/python tests/bench/overhead.py
-	PYTHONPATH=.:tests $(BIN)/python tests/bench/hosts.py
-	PYTHONPATH=.:tests $(BIN)/python tests/bench/difficulties.py bench-results
-	PYTHONPATH=.:tests $(BIN)/python tests/bench/scale.py --out bench-results
+	$(BIN)/python -m bench.batch_size
+	$(BIN)/python -m bench.runtimes
+	$(BIN)/python -m bench.overhead
+	$(BIN)/python -m bench.hosts
+	$(BIN)/python -m bench.difficulties bench-results
+	$(BIN)/python -m bench.scale --out bench-results
 
 # Lettermill beside Tesseract and RapidOCR, how its cost grows, and how near it comes to what a core can do: these
 # write docs/benchmarks.md and its pictures (13 minutes on two idle cores).
 bench-peers: .venv/ready-peers
-	PYTHONPATH=.:tests $(BIN)/python tests/bench/ceiling.py
-	PYTHONPATH=.:tests $(BIN)/python tests/bench/growth.py
-	PYTHONPATH=.:tests $(BIN)/python tests/bench/peers.py
+	$(BIN)/python -m bench.ceiling
+	$(BIN)/python -m bench.growth
+	$(BIN)/python -m bench.peers
 
 # The long runs of what `make test` does in short: 2,000 pages under random faults, 300 pages that kill their worker.
 faults: .venv/ready-test
-	PYTHONPATH=.:tests $(BIN)/python tests/faults/chaos.py $$(mktemp -d)/chaos --pages 2000 --seed 1
+	$(BIN)/python -m bench.fuzz.chaos $$(mktemp -d)/chaos --pages 2000 --seed 1
 	LETTERMILL_POISONED_PAGES=300 $(BIN)/python -m pytest tests/faults --timeout 1200
 
 # Workers on hosts of their own: network namespaces on this machine. It needs root, iproute2, bindfs and /dev/fuse.
 test-hosts: .venv/ready-test
-	$(BIN)/python -m pytest tests/hosts/several_hosts.py
+	$(BIN)/python -m pytest deploy/checks/hosts/several_hosts.py
 
 # 20,000 mutated files of each kind; what breaks something is kept in fuzz-results/.
 fuzz: .venv/ready-test
-	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/images.py --count 20000 --seed 1 --out fuzz-results/images
-	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/messages.py --count 20000 --seed 1
-	PYTHONPATH=.:tests $(BIN)/python tests/fuzz/folders.py --count 20000 --seed 1 --out fuzz-results/folders
+	$(BIN)/python -m bench.fuzz.images --count 20000 --seed 1 --out fuzz-results/images
+	$(BIN)/python -m bench.fuzz.messages --count 20000 --seed 1
+	$(BIN)/python -m bench.fuzz.folders --count 20000 --seed 1 --out fuzz-results/folders
 
 # Known holes in the pinned versions, asked of PyPI's advisories: it needs the network.
 audit: .venv/ready-base

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
-from jobs.errors import NotAJob
+from lettermill.jobs.errors import NotAJob
 
 Alphabet = Literal["letters", "digits", "alnum"]
 Layout = Literal["auto", "page", "line"]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.shrink import halve
+from lettermill.segmentation.shrink import halve
 
 MEDIAN_SIZE = 31
 """Side of the median window in pixels of the shrunken page: enough to be smooth, small enough to be quick."""

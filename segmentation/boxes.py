@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import INK_LEVEL, Piece
-from segmentation.values import Box, Ink
+from lettermill.segmentation.components import INK_LEVEL, Piece
+from lettermill.segmentation.values import Box, Ink
 
 ROUNDING = 0.01
 """Pixels that a box's edge may be off by arithmetic without taking in another pixel."""

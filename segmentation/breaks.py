@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import Piece, Sizes, draw, find_pieces, join
-from segmentation.values import Ink
+from lettermill.segmentation.components import Piece, Sizes, draw, find_pieces, join
+from lettermill.segmentation.values import Ink
 
 WHOLE = 0.8
 """What is so high in letter heights may be a letter; two such pieces are never put together here."""

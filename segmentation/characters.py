@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import Piece, Sizes, gap_between, give_accent, join
-from segmentation.lines import line_height
-from segmentation.trace import UNSEEN, Trace
+from lettermill.segmentation.components import Piece, Sizes, gap_between, give_accent, join
+from lettermill.segmentation.lines import line_height
+from lettermill.segmentation.trace import UNSEEN, Trace
 
 LEAST_BODY = 0.4
 """Lowest body of a letter in letter heights: a small x-height; dots, commas and hyphens are lower."""

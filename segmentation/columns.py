@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segmentation.components import Piece
-from segmentation.lines import find_lines
+from lettermill.segmentation.components import Piece
+from lettermill.segmentation.lines import find_lines
 
 GUTTER = 1.5
 """Letter heights of white between columns: a gap between words is narrower, or stops at the next line."""

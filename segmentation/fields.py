@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.boxes import around
-from segmentation.values import Box
+from lettermill.segmentation.boxes import around
+from lettermill.segmentation.values import Box
 
 DARK = 0.35
 """Darkness of print, as a share of the darkest."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import Piece
+from lettermill.segmentation.components import Piece
 
 MEMORY = 4
 """Letters that tell where a line is: enough to even out a Q or a small o, few enough to follow a bend."""

@@ -3,7 +3,7 @@
 White space alone tells lines that run down the page, for letters stand nearer to their neighbours in the
 line than to the lines beside it. It doesn't tell top from bottom, nor the two apart where letters stand
 as far from each other either way, as in a grid: there the shapes of the letters must, which
-`worker.orientation` asks the CNN about.
+`lettermill.worker.reading.page_orientation` asks the CNN about.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.values import Segmentation
+from lettermill.segmentation.values import Segmentation
 
 SAMPLE = 40
 """Letters whose neighbours are looked at."""

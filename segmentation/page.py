@@ -12,22 +12,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.binarise import find_ink
-from segmentation.boxes import around, boxes_of, clipped, page_boxes
-from segmentation.breaks import mend
-from segmentation.characters import attach_marks, drop_furniture, is_body, join_strokes, part_accents
-from segmentation.columns import find_lines_in_columns
-from segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
-from segmentation.furniture import guess_sizes, remove_furniture
-from segmentation.glyph import normalise
-from segmentation.lines import ONE_LINE, line_height, one_line, split_words, word_gap
-from segmentation.orientation import turn_quarters
-from segmentation.printed import find_colons, find_cut, find_printed, find_strays, print_odds
-from segmentation.quality import quality_of, quality_without_letters
-from segmentation.shrink import shrink
-from segmentation.skew import find_skew, turn
-from segmentation.trace import UNSEEN, Trace
-from segmentation.values import Candidate, Ink, Joint, Line, Segmentation, Word
+from lettermill.segmentation.binarise import find_ink
+from lettermill.segmentation.boxes import around, boxes_of, clipped, page_boxes
+from lettermill.segmentation.breaks import mend
+from lettermill.segmentation.characters import (
+    attach_marks,
+    drop_furniture,
+    is_body,
+    join_strokes,
+    part_accents,
+)
+from lettermill.segmentation.columns import find_lines_in_columns
+from lettermill.segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
+from lettermill.segmentation.form_lines import guess_sizes, remove_furniture
+from lettermill.segmentation.glyph import normalise
+from lettermill.segmentation.lines import ONE_LINE, line_height, one_line, split_words, word_gap
+from lettermill.segmentation.machine_print import find_colons, find_cut, find_printed, find_strays, print_odds
+from lettermill.segmentation.orientation import turn_quarters
+from lettermill.segmentation.quality import quality_of, quality_without_letters
+from lettermill.segmentation.shrink import shrink
+from lettermill.segmentation.skew import find_skew, turn
+from lettermill.segmentation.trace import UNSEEN, Trace
+from lettermill.segmentation.values import Candidate, Ink, Joint, Line, Segmentation, Word
 
 Layout = Literal["auto", "page", "line"]
 """How a page is read: as many lines, as one line, or as its height in letters suggests."""

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import LEAST_LETTER, Piece, Sizes
-from segmentation.values import Box, Flaw, Line, Quality, Segmentation
+from lettermill.segmentation.components import LEAST_LETTER, Piece, Sizes
+from lettermill.segmentation.values import Box, Flaw, Line, Quality, Segmentation
 
 LOWEST_LETTER = 12.0
 """Pixels: letters this high are read as well as higher ones; at ten the first ones are lost."""

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.values import Box
+from lettermill.segmentation.values import Box
 
 COARSE_SIDE = 1200
 """Longer side in pixels of the copies that are searched for features: on A4 print of 2 mm keeps 8 pixels."""

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import Piece, Sizes
+from lettermill.segmentation.components import Piece, Sizes
 
 WIDEST = 20.0
 """Degrees to either side that are tried: no sheet is laid down or photographed more askew by accident."""

@@ -1,7 +1,7 @@
 """How a stage reports what it saw, for a person who looks for an error; by default nobody listens.
 
 A stage says `trace.note("lines", lines)`: one call, with a value that it has anyway. A drawing of a page
-(`worker/debug.py`) makes a panel of each stage from what was noted, whatever the stage is called.
+(`worker/reading/debug.py`) makes a panel of each stage from what was noted, whatever the stage is called.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.components import Piece
-from segmentation.values import Candidate, Ink
+from lettermill.segmentation.components import Piece
+from lettermill.segmentation.values import Candidate, Ink
 
 Blot = Piece | Candidate
 """Ink that has a place in the ink frame."""

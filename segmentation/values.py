@@ -95,7 +95,7 @@ class Word:
 
     Attributes:
         candidates: what its characters may be; as segmentation finds them one for each piece, from left to
-            right. `segmentation.cuts.refine` adds runs of pieces where that is doubtful.
+            right. `segmentation.over_segmentation.refine` adds runs of pieces where that is doubtful.
         joints: between each two neighbours of the pieces that the candidates are runs of.
     """
 

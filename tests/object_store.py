@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 
 import boto3
-from support import free_port, wait_for
 
-from jobs import bucket
+from lettermill.jobs.storage import bucket
+from tests.support import free_port, wait_for
 
 
 @contextlib.contextmanager

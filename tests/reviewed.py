@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from PIL import Image
-from support import disk_roots, draw
 
-from jobs.corrections import Correction, Corrections, Decision
-from jobs.job import Job
-from jobs.models import installed_model_folder, load_model
-from jobs.readings import Box, Letter, LineReading, PageReading, Status
-from jobs.settings import Settings
-from jobs.submit import submit
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.job.corrections import Correction, Corrections, Decision
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.make import make_job
+from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
+from lettermill.jobs.settings import Settings
+from tests.support import disk_roots, draw
 
 BOXES = {
     "H": Box(30, 30, 48, 70),
@@ -33,7 +33,7 @@ def job_to_review(folder: Path) -> Job:
     scans.mkdir()
     page.save(scans / "card.png")
     model = load_model(installed_model_folder())
-    job = submit(scans, out, Settings(), model, disk_roots(scans, out)).job
+    job = make_job(scans, out, Settings(), model, disk_roots(scans, out)).job
     ((entry, _),) = job.manifest()
     letters = tuple(Letter(box, 1, (("X", 0.5),), True) for box in BOXES.values())
     line = LineReading(Box(30, 30, 400, 70), letters)

@@ -18,8 +18,8 @@ from pathlib import Path
 import psutil
 from PIL import Image, ImageDraw, ImageFont
 
-from jobs.job import Roots
-from jobs.places import Disk
+from lettermill.jobs.job.folder import Roots
+from lettermill.jobs.storage.disk import Disk
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 """Runs the command line: words, and the expected `status` (None for any)."""
@@ -27,9 +27,12 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 Starter = Callable[..., subprocess.Popen[bytes]]
 """Starts the command line in the background."""
 
+ROOT = Path(__file__).parents[1]
+"""The repository."""
+
 INJECTED = Path(__file__).parent / "faults" / "injected"
 
-LETTERMILL = [sys.executable, "-P", "-m", "jobs.cli"]
+LETTERMILL = [sys.executable, "-P", "-m", "lettermill"]
 
 
 def draw(path: Path, lines: list[str], height: int = 60) -> Path:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.settings import LABELS
+from lettermill.training.training_settings import LABELS
 
 Mask = NDArray[np.bool_]
 

@@ -10,19 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from jobs.errors import UsageProblem
-from jobs.files import shown
-from jobs.models import CARD_FILE, MODEL_FILE
-from jobs.settings import LETTERS
-from training import card, evaluation, export, fit, leave_one_out, network
-from training.augment import augmented
-from training.checkpoint import CHECKPOINT_FILE, KERAS_FILE
-from training.measure import Measured, fitted_temperature, masked_softmax, measure
-from training.report import REPORT_FOLDER, check_folder
-from training.settings import CLASSES, TrainingSettings
-from training.split import Split, capitals, classes_of
-from training.teachers import Teachers
-from worker.network import Network
+from lettermill.jobs.errors import UsageProblem
+from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE
+from lettermill.jobs.settings import LETTERS
+from lettermill.jobs.storage.atomic import display_path
+from lettermill.training.commands import evaluate as evaluation
+from lettermill.training.fitting import card, fit, network
+from lettermill.training.fitting import litert_export as export
+from lettermill.training.fitting.augment import augmented
+from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, KERAS_FILE
+from lettermill.training.fitting.teachers import Teachers
+from lettermill.training.letters.split import Split, capitals, classes_of
+from lettermill.training.measure import Measured, fitted_temperature, masked_softmax, measure
+from lettermill.training.reports import leave_one_out
+from lettermill.training.reports.training_report import REPORT_FOLDER, check_folder
+from lettermill.training.training_settings import CLASSES, TrainingSettings
+from lettermill.worker.reading.litert_network import Network
 
 HISTORY_FILE = "history.csv"
 
@@ -63,7 +66,7 @@ def train_model(
     """
     if resume and (folder / CARD_FILE).exists() and not (folder / CHECKPOINT_FILE).exists():
         raise UsageProblem(
-            f"the training in {shown(folder)} has ended: there is nothing to resume",
+            f"the training in {display_path(folder)} has ended: there is nothing to resume",
             "Leave out --resume to train anew; the model is replaced when the new one is ready.",
         )
     check_folder(folder / REPORT_FOLDER)
@@ -89,7 +92,7 @@ def train_model(
     evaluation.report_of_training(folder, parts, trained.history)
     if trained.stopped:
         report(
-            f"{shown(folder)} holds epoch {trained.kept} of {settings.epochs}; "
+            f"{display_path(folder)} holds epoch {trained.kept} of {settings.epochs}; "
             "the same command with --resume goes on with the training"
         )
         raise KeyboardInterrupt

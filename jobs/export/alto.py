@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent
 
-from jobs.export.pages import around, printable, quarter_turns, sure, text, xml
-from jobs.job import Job
-from jobs.readings import Box, PageReading
+from lettermill.jobs.export.common import around, printable, quarter_turns, sure, text, xml
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.readings import Box, PageReading
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 

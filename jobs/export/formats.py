@@ -7,22 +7,22 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from jobs.collect import by_scan, cancelled_page, flagging_of
-from jobs.corrections import Corrections, settled
-from jobs.errors import NotAJob, ScanError, UsageProblem
-from jobs.export.alto import alto
-from jobs.export.hocr import hocr
-from jobs.export.jsonl import jsonl
-from jobs.export.page_xml import page_xml
-from jobs.export.pages import Files, Put, xml_files
-from jobs.export.parquet import parquet
-from jobs.export.pdf import pdf
-from jobs.export.xlsx import xlsx
-from jobs.files import shown
-from jobs.job import Job
-from jobs.manifest import ManifestEntry
-from jobs.places import Place
-from jobs.readings import READ, PageReading
+from lettermill.jobs.errors import NotAJob, ScanError, UsageProblem
+from lettermill.jobs.export.alto import alto
+from lettermill.jobs.export.common import Files, Put, xml_files
+from lettermill.jobs.export.hocr import hocr
+from lettermill.jobs.export.jsonl import jsonl
+from lettermill.jobs.export.page_xml import page_xml
+from lettermill.jobs.export.parquet import parquet
+from lettermill.jobs.export.pdf import pdf
+from lettermill.jobs.export.xlsx import xlsx
+from lettermill.jobs.job.corrections import Corrections, settled
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import READ, PageReading
+from lettermill.jobs.results.write import by_scan, cancelled_page, flagging_of
+from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.disk import Place
 
 _MOST_PROBLEMS = 10
 """Scans that are named because they could not be exported."""
@@ -96,7 +96,7 @@ def export(job: Job, form: Format, out: Place | None, accept_at: float | None = 
         form: the format.
         out: the file or folder to write; None for the default below the job folder. In a folder of the
             caller's, files of the same name are replaced and no other is touched.
-        accept_at: how right the letters that are not flagged are to be, as `jobs.collect.collect` takes it.
+        accept_at: how right the letters that are not flagged are to be, as `write_results` takes it.
 
     Returns:
         What was written and what was left out.
@@ -122,16 +122,20 @@ def export(job: Job, form: Format, out: Place | None, accept_at: float | None = 
 
 def _check(job: Job, form: Format, out: Place) -> None:
     if form.folder and out.exists() and not out.is_folder():
-        raise UsageProblem(f"{shown(out)} is a file, and the format is a folder of files", "Give a folder.")
+        raise UsageProblem(
+            f"{display_path(out)} is a file, and the format is a folder of files", "Give a folder."
+        )
     if not form.folder and out.is_folder():
-        raise UsageProblem(f"{shown(out)} is a folder, and the format is one file", "Give a file's name.")
+        raise UsageProblem(
+            f"{display_path(out)} is a folder, and the format is one file", "Give a file's name."
+        )
     scans = job.local_roots.scans / job.scans_below
     try:
         out.resolve().below(scans.resolve())
     except ValueError:
         return
     raise UsageProblem(
-        f"{shown(out)} lies in the folder of the scans {shown(scans)}",
+        f"{display_path(out)} lies in the folder of the scans {display_path(scans)}",
         "Give a place beside it: what is exported must not be taken for scans.",
     )
 
@@ -157,7 +161,7 @@ def _write(job: Job, form: Format, files: Files, accept_at: float | None) -> Exp
             except ScanError as error:
                 exported.left_out[NOT_OPENED] += len(readings)
                 if len(exported.problems) < _MOST_PROBLEMS:
-                    exported.problems.append(f"{shown(scan)!r}: {error.message}")
+                    exported.problems.append(f"{display_path(scan)!r}: {error.message}")
     return exported
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement
 
-from jobs.export.pages import around, printable, quarter_turns, sure, xml
-from jobs.job import Job
-from jobs.readings import Box, PageReading
+from lettermill.jobs.export.common import around, printable, quarter_turns, sure, xml
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.readings import Box, PageReading
 
 _NAMESPACE = "http://www.w3.org/1999/xhtml"
 _STYLE = ".ocr_line { display: block }"  # A browser would run them together.

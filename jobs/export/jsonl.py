@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from jobs.export.pages import Files, Put
-from jobs.files import shown
-from jobs.job import Job
-from jobs.manifest import ManifestEntry
-from jobs.readings import Letter, LineReading, PageReading
+from lettermill.jobs.export.common import Files, Put
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import Letter, LineReading, PageReading
+from lettermill.jobs.storage.atomic import display_path
 
 
 @contextlib.contextmanager
@@ -30,7 +30,7 @@ def jsonl(job: Job, files: Files) -> Iterator[Put]:
 
 def _page(reading: PageReading) -> dict[str, Any]:
     return {
-        "scan": shown(reading.scan),
+        "scan": display_path(reading.scan),
         "page": reading.page,
         "status": reading.status,
         "error_code": reading.error_code,

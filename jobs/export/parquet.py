@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from jobs.collect import READ_LETTER_HEADER
-from jobs.errors import MissingExtra
-from jobs.export.pages import Files, Put
-from jobs.export.rows import Cell, letter_rows
-from jobs.job import Job
-from jobs.manifest import ManifestEntry
-from jobs.readings import PageReading
+from lettermill.jobs.errors import MissingExtra
+from lettermill.jobs.export.common import Files, Put
+from lettermill.jobs.export.rows import Cell, letter_rows
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.results.write import READ_LETTER_HEADER
 
 _ROWS_AT_ONCE = 100_000
 

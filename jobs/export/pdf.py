@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from jobs.contained import contained
-from jobs.export.pages import Files, Put, around, quarter_turns, text
-from jobs.job import Job
-from jobs.manifest import ManifestEntry
-from jobs.readings import PageReading
-from jobs.scan_files import scan_files
-from jobs.scans import open_unchanged
-from jobs.text_layer import PageText, Word
+from lettermill.jobs.export.common import Files, Put, around, quarter_turns, text
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.scans.decode import open_unchanged
+from lettermill.jobs.scans.isolated import contained
+from lettermill.jobs.scans.text_layer import PageText, Word
+from lettermill.jobs.storage.scan_files import scan_files
 
 
 @contextlib.contextmanager

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from jobs.export.pages import printable
-from jobs.filled import filled
-from jobs.readings import PageReading
-from jobs.template import Template
+from lettermill.jobs.export.common import printable
+from lettermill.jobs.inputs.form_template import Template
+from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.results.form_values import form_values
 
 Cell = str | int | float | None
 """None is an empty cell."""
@@ -59,7 +59,7 @@ def page_row(reading: PageReading) -> list[Cell]:
 
 def form_row(template: Template, reading: PageReading) -> list[Cell]:
     """Return the row of a page as the copy of a form, in the columns of `template.header`."""
-    form = filled(template, reading)
+    form = form_values(template, reading)
     cells: list[Cell] = []
     for value in form.values:
         sure = None if value.confidence is None else round(value.confidence, _DECIMALS)

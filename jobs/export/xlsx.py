@@ -10,14 +10,14 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jobs.collect import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER, by_scan
-from jobs.errors import MissingExtra, UsageProblem
-from jobs.export.pages import Files, Put, printable
-from jobs.export.rows import Cell, form_row, letter_rows, line_rows, page_row
-from jobs.job import Job
-from jobs.manifest import ManifestEntry
-from jobs.readings import PageReading
-from jobs.template import header
+from lettermill.jobs.errors import MissingExtra, UsageProblem
+from lettermill.jobs.export.common import Files, Put, printable
+from lettermill.jobs.export.rows import Cell, form_row, letter_rows, line_rows, page_row
+from lettermill.jobs.inputs.form_template import header
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.results.write import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER, by_scan
 
 _MOST_ROWS = 1_048_576
 _MOST_CHARACTERS = 32_767

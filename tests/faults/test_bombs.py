@@ -9,7 +9,10 @@ import threading
 from pathlib import Path
 
 import psutil
-from hostile_files import (
+from PIL import Image
+
+from lettermill.jobs.settings import Limits
+from tests.hostile_files import (
     chained_tiff,
     long_pdf,
     nested_forms,
@@ -19,10 +22,7 @@ from hostile_files import (
     png_chunk,
     tiff_with_tile,
 )
-from PIL import Image
-from support import Starter, descendants, draw
-
-from jobs.settings import Limits
+from tests.support import Starter, descendants, draw
 
 LIMITS = Limits(max_megapixels=40, max_pages=1000, page_seconds=20)
 

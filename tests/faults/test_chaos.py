@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faults.chaos import survive
+from bench.fuzz.chaos import survive
 
 
 def test_a_job_survives_random_faults(tmp_path: Path) -> None:

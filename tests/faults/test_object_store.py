@@ -14,26 +14,26 @@ from pathlib import Path
 import boto3
 import pytest
 import redis
-from faults.proxy import Proxy
-from object_store import object_store, pointed_at
-from support import Command, Starter, descendants, draw, kill, wait_for
 
-from jobs import bucket
-from jobs.bucket import Bucket
-from jobs.feed import Feed
-from jobs.job import Job, Roots
-from jobs.models import installed_model_folder, load_model
-from jobs.queue import make_app
-from jobs.settings import Settings
-from jobs.submit import submit
-from jobs.summary import WORST_PAGES
-from worker.pages import PageService
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.job.folder import Job, Roots
+from lettermill.jobs.job.make import make_job
+from lettermill.jobs.queue.celery_app import make_app
+from lettermill.jobs.queue.feed import Feed
+from lettermill.jobs.results.summary import WORST_PAGES
+from lettermill.jobs.settings import Settings
+from lettermill.jobs.storage import bucket
+from lettermill.jobs.storage.bucket import Bucket
+from lettermill.worker.service.page_service import PageService
+from tests.faults.proxy import Proxy
+from tests.object_store import object_store, pointed_at
+from tests.support import Command, Starter, descendants, draw, kill, wait_for
 
 QUICK: dict[str, object] = {
-    "jobs.feed._DEAD_SECONDS": 4,
-    "jobs.feed.SIGN_SECONDS": 1,
-    "worker.service._SWEEP_SECONDS": 1,
-    "jobs.bucket._TRIES": 3,
+    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
+    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
+    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
+    "lettermill.jobs.storage.bucket._TRIES": 3,
 }
 """A dead worker is missed after seconds, and a store that is away soon given up."""
 
@@ -167,7 +167,9 @@ def test_the_store_is_away_for_a_while(
         job = lettermill("submit", top / "scans", "--out", top / "out", "--broker", broker).stdout.strip()
         with pointed_at(proxy.port):
             words = ("worker", "--broker", broker, "--scans", top / "scans", "--results", top / "out")
-            process = start(*words, faults={"set": QUICK | {"jobs.bucket._READ_SECONDS": 2}})
+            process = start(
+                *words, faults={"set": QUICK | {"lettermill.jobs.storage.bucket._READ_SECONDS": 2}}
+            )
         wait_for(lambda: finished(top) >= 5, what="pages")
         proxy.freeze()
         wait_for(lambda: b"does not do what it is asked" in log_of(process), 120, "the worker to notice")
@@ -185,7 +187,7 @@ def log_of(process: object) -> bytes:
 def test_requests_a_page_and_no_listing(top: Bucket, broker: str, client: redis.Redis) -> None:
     """What costs time and money: counted, for the hot path of a page."""
     roots = Roots(top / "scans", top / "out")
-    job = submit(
+    job = make_job(
         roots.scans, roots.results, Settings(), load_model(installed_model_folder()), roots, shared=True
     ).job
     Feed(job, job.path.below(roots.results), make_app(broker), client).restart()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support import LETTERMILL, Command, clean_environment, draw, pages
+
+from tests.support import LETTERMILL, Command, clean_environment, draw, pages
 
 READ_ONLY = """
 set -e

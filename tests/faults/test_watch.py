@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import Command, Starter, draw, wait_for
 
-from jobs.move import free_name, move
+from lettermill.jobs.watching.move import free_name, move
+from tests.support import Command, Starter, draw, wait_for
 
 Watch = Callable[..., subprocess.Popen[bytes]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fuzz.folders import run
+from bench.fuzz.folders import run
 
 
 def test_mutated_job_folders_break_nothing(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""A short fuzz run of scans; the long one is `python tests/fuzz/images.py`."""
+"""A short fuzz run of scans; the long one is `python -m bench.fuzz.images`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from fuzz.images import fuzz
+from bench.fuzz.images import fuzz
 
 
 def test_mutated_scans_end_as_pixels_or_with_a_reason(tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from support import disk_roots
 
-from jobs.job import Job
-from jobs.manifest import ManifestEntry
-from jobs.models import Model, load_model
-from jobs.readings import Box, Letter, LineReading, PageReading, Status
-from jobs.settings import Settings
-from jobs.submit import submit
+from lettermill.jobs.inputs.model import Model, load_model
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.make import make_job
+from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
+from lettermill.jobs.settings import Settings
+from tests.support import disk_roots
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +69,7 @@ def job_of(tmp_path: Path, scans: Path, model: Model, picture: Image.Image) -> C
                 picture.save(drawn, Image.registered_extensions()[path.suffix])
                 path.write_bytes(drawn.getvalue())
         roots = disk_roots(scans, tmp_path / "out")
-        return submit(scans, tmp_path / "out", settings or Settings(), model, roots).job
+        return make_job(scans, tmp_path / "out", settings or Settings(), model, roots).job
 
     return make
 
@@ -115,7 +115,14 @@ def as_nobody() -> Callable[..., str]:
 import os, sys
 from pathlib import Path
 import PIL.Image, PIL.ImageOps, pypdfium2
-from jobs import errors, files, job, models, places, scans, settings, submit
+from lettermill.jobs import errors
+from lettermill.jobs.storage import atomic as files
+from lettermill.jobs.job import folder as job
+from lettermill.jobs.inputs import model as models
+from lettermill.jobs.storage import disk as places
+from lettermill.jobs.scans import decode as scans
+from lettermill.jobs import settings
+from lettermill.jobs.job import make as submit
 PIL.Image.init()
 if os.geteuid() == 0:
     os.setgroups([])

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmentation.columns import find_lines_in_columns
-from segmentation.components import Piece
-from segmentation.lines import find_lines
-from segmentation.page import segment
+from lettermill.segmentation.columns import find_lines_in_columns
+from lettermill.segmentation.components import Piece
+from lettermill.segmentation.lines import find_lines
+from lettermill.segmentation.page import segment
 
 LETTER = 40
 TEXT = ("MEND THE ROADS", "BEFORE WINTER", "AND COUNT THE", "BRIDGES TWICE", "IN ALL SEASONS")

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segmentation.glyph import BORDER, GLYPH_SIZE, ink_of, normalise, turned
+from lettermill.segmentation.glyph import BORDER, GLYPH_SIZE, ink_of, normalise, turned
 
 Array = NDArray[np.uint8]
 

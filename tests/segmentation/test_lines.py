@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmentation.components import Piece
-from segmentation.lines import baseline_of, one_line
+from lettermill.segmentation.components import Piece
+from lettermill.segmentation.lines import baseline_of, one_line
 
 LETTER = 40
 

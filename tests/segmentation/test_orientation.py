@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from segmentation.orientation import share_stacked, turn_quarters
-from segmentation.page import segment
-from segmentation.quality import find_flaws
-from segmentation.values import Box, Flaw
+from lettermill.segmentation.orientation import share_stacked, turn_quarters
+from lettermill.segmentation.page import segment
+from lettermill.segmentation.quality import find_flaws
+from lettermill.segmentation.values import Box, Flaw
 
 
 def lying(page, quarters):

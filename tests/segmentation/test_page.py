@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from segmentation.glyph import normalise
-from segmentation.page import segment
+from lettermill.segmentation.glyph import normalise
+from lettermill.segmentation.page import segment
 
 WRITTEN = [[4, 3, 5], [6, 6], [3, 5], [1, 7, 5]]
 

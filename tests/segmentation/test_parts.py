@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmentation.binarise import find_ink, paper_of
-from segmentation.components import Piece, Sizes, find_pieces, gap_between, join, measure
-from segmentation.lines import find_lines, split_words, word_gap
-from segmentation.skew import find_skew, turn
+from lettermill.segmentation.binarise import find_ink, paper_of
+from lettermill.segmentation.components import Piece, Sizes, find_pieces, gap_between, join, measure
+from lettermill.segmentation.lines import find_lines, split_words, word_gap
+from lettermill.segmentation.skew import find_skew, turn
 
 SIZES = Sizes(letter=20.0, stroke=2.0)
 

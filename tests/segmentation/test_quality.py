@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from segmentation.page import segment
-from segmentation.quality import find_flaws
-from segmentation.values import Flaw, Quality
+from lettermill.segmentation.page import segment
+from lettermill.segmentation.quality import find_flaws
+from lettermill.segmentation.values import Flaw, Quality
 
 LETTER = 40
 """Pixels that a capital of the clean page is high."""

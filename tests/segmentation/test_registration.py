@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pages import forms
-from pages.hands import Hand, font_hands
-from pages.layouts import PRINT_FONTS
 
-from segmentation.registration import Blank, cut, prepare, register
-from segmentation.values import Box
+from bench.pages import forms
+from bench.pages.hands import Hand, font_hands
+from bench.pages.layouts import PRINT_FONTS
+from lettermill.segmentation.registration import Blank, cut, prepare, register
+from lettermill.segmentation.values import Box
 
 
 @pytest.fixture(scope="module")

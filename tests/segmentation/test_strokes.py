@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from segmentation.breaks import mend
-from segmentation.components import Sizes, find_pieces
-from segmentation.page import segment
-from segmentation.values import Ink
+from lettermill.segmentation.breaks import mend
+from lettermill.segmentation.components import Sizes, find_pieces
+from lettermill.segmentation.page import segment
+from lettermill.segmentation.values import Ink
 
 LETTER = 60
 PITCH = 96

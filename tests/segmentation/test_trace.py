@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import pytest
 
-from segmentation.page import segment
-from segmentation.trace import Trace
-from segmentation.values import Ink
+from lettermill.segmentation.page import segment
+from lettermill.segmentation.trace import Trace
+from lettermill.segmentation.values import Ink
 
 
 class Notes(Trace):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.measure import (
+from lettermill.training.measure import (
     TARGETS,
     Answers,
     accept_curve,

@@ -14,7 +14,7 @@ import sys
 import time
 
 _FAULTS = json.loads(os.environ.get("FAULTS", "{}"))
-_SCANS = "jobs.scans"
+_SCANS = "lettermill.jobs.scans.decode"
 
 
 class _AfterImport:

@@ -1,0 +1,1 @@
+"""Fuzzers: mutated images, messages and folders, and pages under random faults."""

@@ -1,0 +1,1 @@
+"""Checks of a deployment that need an engine, a network or a browser of their own."""

@@ -1,0 +1,150 @@
+"""What the command line prints of results: short tables for a person."""
+
+from __future__ import annotations
+
+from lettermill.jobs.records.readings import Status
+from lettermill.jobs.results.compare import Score
+from lettermill.jobs.results.mistakes import SEGMENTATION, Kind
+from lettermill.jobs.results.report import expected, flagged_for, quality_advice
+from lettermill.jobs.results.summary import Summary
+from lettermill.jobs.results.write import FIELDS_FILE
+from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.disk import Disk
+
+_FAILURES_SHOWN = 10
+_CONFUSIONS_SHOWN = 10
+_FIELDS_SHOWN = 6
+_LONGEST_TEXT = 60
+
+_MEANING = {
+    Kind.MISSED: "a letter that is not in the reading",
+    Kind.INVENTED: "a letter that is not on the page",
+    Kind.SPLIT: "one letter read as two",
+    Kind.MERGED: "two letters read as one",
+}
+
+
+def summary_text(summary: Summary) -> str:
+    """Return a collected job as a short table, its failures, and where the files are."""
+    counts = ", ".join(
+        f"{summary.by_status[status]} {status}" for status in Status if summary.by_status[status]
+    )
+    rows = [("pages", f"{summary.pages}  ({counts or 'none read yet'})")]
+    if summary.unfinished:
+        rows.append(("unfinished", f"{summary.unfinished} pages"))
+    rows.append(("lines", str(summary.lines)))
+    rows.append(("letters", str(summary.letters)))
+    if summary.letters:
+        share = summary.flagged_letters / summary.letters
+        rows.append(
+            ("to look at", f"{summary.flagged_letters} letters ({share:.1%}), {flagged_for(summary)}")
+        )
+        if summary.unflagged_letters:
+            rows.append(("the others", f"{summary.unflagged_letters} letters, {expected(summary)}"))
+        if summary.flagging.accept_at is not None:
+            rows.append(("other rates", _other_rates(summary)))
+        rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
+    if summary.fields:
+        rows.append(("fields", _fields(summary)))
+    if reviewed := summary.reviewed.letters:
+        rows.append(("reviewed", f"{reviewed} letters, {summary.reviewed.corrected} of them corrected"))
+    text = [f"{name:<11} {value}" for name, value in rows]
+    folder = display_path(summary.job.path)
+    if summary.not_begun:
+        text += ["", f"stopped: {summary.cancelled}. Go on with: lettermill resume '{folder}'"]
+    if summary.failures:
+        text += ["", "not read:"]
+        for failure in summary.failures[:_FAILURES_SHOWN]:
+            text.append(f"  {display_path(failure.scan)!r}, page {failure.page}: {failure.error_code}")
+            text.append(f"    {failure.error}")
+        if summary.failed > _FAILURES_SHOWN:
+            text.append(f"  … and {summary.failed - _FAILURES_SHOWN} more: see pages.csv")
+    if summary.by_quality:
+        text += ["", "quality of the scans:"]
+        for code, pages in summary.by_quality.items():
+            meaning, advice = quality_advice(code)
+            text += [
+                f"  {code}: {pages} {'page' if pages == 1 else 'pages'}",
+                f"    {meaning}",
+                f"    {advice}",
+            ]
+    for damaged in summary.damaged[:_FAILURES_SHOWN]:
+        text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
+    text += summary.reviewed.unused
+    fields = [f"fields      {folder}/{FIELDS_FILE}"] if summary.job.settings.template else []
+    text += ["", *fields, f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
+    if summary.flagged_letters and isinstance(summary.job.path, Disk):
+        text.append(f"look at it  lettermill review '{folder}'")
+    return "\n".join(text)
+
+
+def _other_rates(summary: Summary) -> str:
+    """What other rates of --accept-at would leave to look at."""
+    costs = [
+        f"{cost.flagged_letters / summary.letters:.1%} at {cost.accept_at}"
+        for cost in summary.costs
+        if cost.accept_at != summary.flagging.accept_at
+    ]
+    return f"{', '.join(costs)} to look at"
+
+
+def _fields(summary: Summary) -> str:
+    """How many fields of forms were filled, and which to look at."""
+    look_at = sorted((field for field in summary.fields if field.look_at), key=lambda field: -field.look_at)
+    text = f"{sum(field.filled for field in summary.fields)} filled"
+    if look_at:
+        names = [f"{field.field} {field.look_at}" for field in look_at[:_FIELDS_SHOWN]]
+        more = ", …" if len(look_at) > _FIELDS_SHOWN else ""
+        text += f", {sum(field.look_at for field in look_at)} to look at: {', '.join(names)}{more}"
+    return text
+
+
+def score_text(score: Score) -> str:
+    """Return a score for a person: rates, kinds of mistakes, the commonest ones, the worst files."""
+    text = [
+        f"CER         {score.cer:.2%}  ({score.edits} edits, {score.characters} characters)",
+        f"exact       {score.exact:.1%}  ({score.exact_files} of {score.files} files)",
+    ]
+    if score.lines > score.files:
+        share = score.exact_lines / score.lines
+        text.append(f"            {share:.1%}  ({score.exact_lines} of {score.lines} lines)")
+    for count, what in (
+        (score.left_out, "rows of the truth left out (empty, EMPTY or UNREADABLE)"),
+        (score.not_in_job, "files of the truth are not in the job: counted as missed"),
+        (score.not_read, "files with a page that was not read: counted as missed"),
+        (score.without_truth, "files of the job have no truth: not counted"),
+    ):
+        if count:
+            text.append(f"{count:<11} {what}")
+    if not score.edits:
+        return "\n".join(text)
+    text += ["", "edits by what went wrong:"]
+    text.append(f"  {_share(score.classification, score.edits)}  classification: one letter read as another")
+    text.append(f"  {_share(score.segmentation, score.edits)}  segmentation:")
+    text += [
+        f"  {score.by_kind[kind]:>13}  {kind.value}: {_MEANING[kind]}"
+        for kind in SEGMENTATION
+        if score.by_kind[kind]
+    ]
+    if score.wrong_letters:
+        share = score.wrong_flagged / score.wrong_letters
+        text.append(
+            f"{share:.0%} of the wrong letters are flagged ({score.wrong_flagged} of {score.wrong_letters})"
+        )
+    text += ["", "commonest mistakes (truth → read):"]
+    for confusion in score.confusions[:_CONFUSIONS_SHOWN]:
+        words = f"{confusion.truth or '(nothing)'} → {confusion.read or '(nothing)'}"
+        text.append(f"  {confusion.count:>6}  {words}")
+    text += ["", "worst files (edits, truth, read):"]
+    for file in score.worst:
+        text.append(f"  {file.edits:>6}  {file.file!r}")
+        text += [f"          {_short(words) or '(nothing)'}" for words in (file.truth, file.read)]
+    return "\n".join(text)
+
+
+def _share(count: int, whole: int) -> str:
+    return f"{count:>6} {count / whole:>6.1%}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"

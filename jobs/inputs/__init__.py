@@ -1,0 +1,1 @@
+"""What a job is given beside scans: the model, a word list, a template of a form."""

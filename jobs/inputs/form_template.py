@@ -1,0 +1,326 @@
+"""Templates of forms: the file of `--template`, checked when a job is made and kept in the job's folder.
+
+```toml
+blank = "blank.png"          # the form as it is printed, beside this file
+dpi = 300                    # of a blank that is a PDF
+
+[[fields]]
+name = "surname"             # the column in fields.csv
+box = [90, 280, 1008, 90]    # x, y, width, height in pixels of the blank
+alphabet = "letters"         # or digits, alnum, or a pattern
+comb = 14                    # cells; without it letters stand freely
+lexicon = "names.txt"        # words that may stand there, beside this file
+required = true              # a person should look where it is empty
+```
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import re
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Annotated, BinaryIO, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lettermill.jobs.errors import BadData, ScanError
+from lettermill.jobs.inputs.pattern import ALLOWED, Automaton, automaton_of
+from lettermill.jobs.inputs.word_list import WordList, check_word_list
+from lettermill.jobs.records.readings import Box
+from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.settings import ALPHABETS, MAX_DPI, MIN_DPI, Limits
+from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.disk import Place, place
+
+MOST_BYTES = 1_000_000
+"""Larger files are refused: a hundred fields take ten thousand."""
+
+MOST_FIELDS = 500
+
+LEAST_SIDE = 8
+"""Pixels of a field, and of a comb's cell: nothing smaller can be read."""
+
+RESERVED = ("scan", "page", "status", "flagged", "look_at")
+"""The columns of fields.csv beside the fields."""
+
+CONFIDENCE = "_confidence"
+"""What the column of a field's confidence has behind the field's name."""
+
+_HELP = "docs/forms.md says what stands in a template; `lettermill template new` makes one from a blank form."
+
+_HELP_TOML = f"Patterns stand in single quotes, which leave the backslash alone. {_HELP}"
+
+_FIELDS = re.compile(r"^\s*\[\[\s*fields\s*\]\]")
+
+_WHERE = re.compile(r"`\$(?:\.fields\[(\d+)\])?(?:\.(\w+))?")
+"""How msgspec names the place of an error."""
+
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"unknown field `(.*)`$")
+
+
+class _Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}\Z")]
+    box: tuple[int, int, int, int]
+    alphabet: str = "letters"
+    comb: Annotated[int, msgspec.Meta(ge=1, le=200)] | None = None
+    lexicon: str | None = None
+    required: bool = False
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    blank: str
+    fields: Annotated[tuple[_Field, ...], msgspec.Meta(min_length=1, max_length=MOST_FIELDS)]
+    dpi: Annotated[int, msgspec.Meta(ge=MIN_DPI, le=MAX_DPI)] = 300
+
+
+_FILE_BESIDE = "the name of a file beside the template, in quotes"
+
+_KINDS = {
+    "blank": _FILE_BESIDE,
+    "fields": f"1 to {MOST_FIELDS} tables, each under a line [[fields]]",
+    "dpi": f"a whole number from {MIN_DPI} to {MAX_DPI}",
+    "name": "a letter, then letters, digits and _, at most 40 in all, in quotes",
+    "box": "four whole numbers: [x, y, width, height]",
+    "alphabet": "letters, digits, alnum or a pattern, in quotes",
+    "comb": "a whole number from 1 to 200",
+    "lexicon": _FILE_BESIDE,
+    "required": "true or false",
+}
+"""What the value of each key has to be."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A field of a form.
+
+    Attributes:
+        name: its column in fields.csv.
+        box: where it stands, in pixels of the blank.
+        automaton: what may stand in it.
+        comb: how many cells it has; None where letters stand freely.
+        lexicon: the words that may stand in it; None for any.
+        required: whether a person should look where it is empty.
+        words: whether a gap parts words; a pattern says each character that there is, and a space is none.
+    """
+
+    name: str
+    box: Box
+    automaton: Automaton = dataclasses.field(repr=False)
+    comb: int | None = None
+    lexicon: WordList | None = dataclasses.field(default=None, repr=False)
+    required: bool = False
+    words: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """A checked template.
+
+    Attributes:
+        content: its file.
+        files: the content of the blank and the word lists, by their names in it.
+        blank: uint8, h×w, grey: the form as it is printed.
+        fields: in the order of the columns.
+    """
+
+    content: bytes = dataclasses.field(repr=False)
+    files: dict[str, bytes] = dataclasses.field(repr=False)
+    blank: NDArray[np.uint8] = dataclasses.field(compare=False, repr=False)
+    fields: tuple[Field, ...]
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Digest of all its files."""
+        parts = hashlib.sha256(hashlib.sha256(self.content).digest())
+        for name, content in sorted(self.files.items()):
+            parts.update(hashlib.sha256(name.encode()).digest() + hashlib.sha256(content).digest())
+        return parts.hexdigest()
+
+
+def header(template: Template) -> list[str]:
+    """Return the columns of fields.csv."""
+    return [
+        *RESERVED,
+        *(column for field in template.fields for column in (field.name, field.name + CONFIDENCE)),
+    ]
+
+
+def read_template(path: Path | Place) -> Template:
+    """Read a template with its blank and word lists, and check all of it.
+
+    Raises:
+        BadData: a file is missing or cannot be used; the message names file, line and field.
+    """
+    path = place(path)
+    return _Reader(path).template()
+
+
+class _Reader:
+    """Reads one template.
+
+    Args:
+        path: its file.
+    """
+
+    def __init__(self, path: Place) -> None:
+        self._path = path
+        self._files: dict[str, bytes] = {}
+        try:
+            content = path.parent.read(path.name)
+        except OSError as error:
+            raise BadData(
+                f"cannot read the template {display_path(path)}: {error.strerror}", _HELP
+            ) from error
+        if len(content) > MOST_BYTES:
+            raise BadData(f"the template {display_path(path)} is larger than a megabyte", _HELP)
+        try:
+            self._text = content.decode("utf-8")
+            self._file = msgspec.convert(tomllib.loads(self._text), _File)
+        except UnicodeDecodeError as error:
+            raise BadData(f"the template {display_path(path)} is not UTF-8", _HELP) from error
+        except tomllib.TOMLDecodeError as error:
+            raise BadData(f"the template {display_path(path)} is no TOML: {error}", _HELP_TOML) from error
+        except msgspec.ValidationError as error:
+            raise self._schema_problem(str(error)) from error
+
+    def template(self) -> Template:
+        """Check everything.
+
+        Raises:
+            BadData: something cannot be used.
+        """
+        blank = self._blank()
+        fields = tuple(
+            self._field(number, field, blank.shape) for number, field in enumerate(self._file.fields)
+        )
+        self._check_names()
+        for (one, first), (other, second) in itertools.combinations(enumerate(self._file.fields), 2):
+            if _overlap(first.box, second.box):
+                raise self._problem(
+                    other,
+                    "box",
+                    f"the fields {first.name} (line {self._line(one, 'box')}) and {second.name} overlap",
+                )
+        return Template(self._text.encode(), self._files, blank, fields)
+
+    def _blank(self) -> NDArray[np.uint8]:
+        content = self._read(None, "blank", self._file.blank, "blank form")
+        try:
+            with (
+                tempfile.TemporaryFile() as file
+            ):  # PDFs are opened in a child process, which is given a file.
+                file.write(content)
+                file.flush()
+                return read_page(cast(BinaryIO, file), 1, self._file.dpi, Limits())
+        except ScanError as error:
+            raise self._problem(
+                None, "blank", f"the blank form {self._file.blank}: {error.message}"
+            ) from error
+
+    def _field(self, number: int, field: _Field, shape: tuple[int, ...]) -> Field:
+        x, y, width, height = field.box
+        if x < 0 or y < 0 or x + width > shape[1] or y + height > shape[0]:
+            raise self._problem(
+                number, "box", f"the box leaves the blank form, which has {shape[1]}×{shape[0]} pixels"
+            )
+        if min(width // (field.comb or 1), height) < LEAST_SIDE:
+            raise self._problem(number, "box", f"the field or its cells are smaller than {LEAST_SIDE} pixels")
+        if field.alphabet not in ALPHABETS and field.alphabet.lower() in ALPHABETS:
+            raise self._problem(
+                number, "alphabet", f"write {field.alphabet.lower()} in small letters", ALLOWED
+            )
+        try:
+            automaton = automaton_of(field.alphabet)
+        except ValueError as error:
+            raise self._problem(number, "alphabet", str(error), ALLOWED) from error
+        if field.comb is not None and automaton.shortest > field.comb:
+            raise self._problem(
+                number, "comb", f"the pattern asks for {automaton.shortest} characters or more"
+            )
+        lexicon = None
+        if field.lexicon is not None:
+            if field.alphabet not in ALPHABETS:
+                raise self._problem(number, "lexicon", "a field with a pattern has no word list")
+            content = self._read(number, "lexicon", field.lexicon, "word list")
+            characters = "".join(sorted(automaton.characters, key="".join(ALPHABETS.values()).index))
+            lexicon = WordList(self._path.parent / field.lexicon, content, characters)
+            check_word_list(lexicon)
+        words = field.alphabet in ALPHABETS
+        box = Box(x, y, width, height)
+        return Field(field.name, box, automaton, field.comb, lexicon, field.required, words)
+
+    def _check_names(self) -> None:
+        taken = dict.fromkeys(RESERVED, -1)
+        for number, field in enumerate(self._file.fields):
+            for column in (field.name, field.name + CONFIDENCE):
+                other = taken.setdefault(column.lower(), number)
+                if other != number:
+                    whose = (
+                        "fields.csv has already"
+                        if other < 0
+                        else f"the field in line {self._line(other, 'name')} has"
+                    )
+                    raise self._problem(number, "name", f"{whose} a column {column}")
+
+    def _read(self, number: int | None, key: str, name: str, what: str) -> bytes:
+        """Read a file beside the template; in a job's folder the template has another name."""
+        if "/" in name or "\0" in name or name in ("", ".", "..") or name.endswith(".toml"):
+            raise self._problem(number, key, f"{name!r} is not the name of a {what} beside the template")
+        if name not in self._files:
+            try:
+                self._files[name] = self._path.parent.read(name)
+            except OSError as error:
+                raise self._problem(
+                    number, key, f"cannot read the {what} {name}: {error.strerror}"
+                ) from error
+        return self._files[name]
+
+    def _problem(self, number: int | None, key: str, what: str, next_step: str = _HELP) -> BadData:
+        """The error of a key, with the line in which it stands."""
+        field = "" if number is None else f", field {self._file.fields[number].name}"
+        return BadData(
+            f"{display_path(self._path)}, line {self._line(number, key)}{field}: {what}", next_step
+        )
+
+    def _schema_problem(self, message: str) -> BadData:
+        """The error of a key or a value that is none, from msgspec's message."""
+        what, _, where = message.partition(" - at ")
+        found = _WHERE.match(where)
+        number = int(found[1]) if found and found[1] else None
+        key = (found[2] if found else None) or "fields"
+        if missing := _MISSING.search(what):
+            key, said = missing[1], f"{missing[1]} is missing"
+        elif unknown := _UNKNOWN.search(what):
+            known = (_File if number is None else _Field).__struct_fields__
+            key, said = unknown[1], f"there is no key {unknown[1]}, only {', '.join(known)}"
+        else:
+            said = f"{key} has to be {_KINDS[key]}"
+        return BadData(f"{display_path(self._path)}, line {self._line(number, key)}: {said}", _HELP)
+
+    def _line(self, number: int | None, key: str) -> int:
+        """The line, from 1, of a key of a field or of the file; else where the field or the file begins."""
+        lines = self._text.splitlines()
+        starts = [line for line, text in enumerate(lines) if _FIELDS.match(text)]
+        begin, end = 0, starts[0] if starts else len(lines)
+        if number is not None and number < len(starts):
+            begin, end = starts[number], [*starts[1:], len(lines)][number]
+        elif number is not None:  # The fields stand in one array.
+            key = "fields"
+        written = re.compile(rf"\s*[\"\']?{re.escape(key)}[\"\']?\s*=")
+        found = [line for line in range(begin, end) if written.match(lines[line])]
+        return (found[0] if found else begin) + 1
+
+
+def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return all(
+        max(one[axis], other[axis]) < min(one[axis] + one[axis + 2], other[axis] + other[axis + 2])
+        for axis in (0, 1)
+    )

@@ -1,0 +1,143 @@
+r"""What a field of a form may hold: an alphabet, or a pattern such as `[A-Z]{2}\d{6}`, as an automaton.
+
+Patterns are a small part of regular expressions: characters one after the other, each as often as stated,
+no alternatives, no groups, nothing without end. So an automaton has few states, and each text has one way
+through it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS
+
+ALLOWED = (
+    "Give letters, digits or alnum, or a pattern of A to Z, 0 to 9, \\d, classes such as [A-Z0-9], "
+    "each followed by ?, {n} or {m,n} where it does not stand once: [A-Z]{2}\\d{6}."
+)
+
+MOST_CHARACTERS = 64
+"""Of a pattern: no line of a form is longer, and automata stay small."""
+
+_READABLE = frozenset(LETTERS + DIGITS)
+
+_ITEM = re.compile(r"(\\d|\[[^\]]*\]|[^\\\[\]{}?])(\?|\{(\d{1,3})(?:,(\d{1,3}))?\})?")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Automaton:
+    """The texts that are allowed; it begins in state 0.
+
+    Attributes:
+        moves: for each state where each character leads; what is not there is not allowed.
+        accepting: for each state whether the text may end there.
+        shortest: characters of the shortest text.
+    """
+
+    moves: tuple[dict[str, int], ...]
+    accepting: tuple[bool, ...]
+    shortest: int
+
+    @property
+    def characters(self) -> frozenset[str]:
+        """The characters that may stand anywhere in a text."""
+        return frozenset(character for each in self.moves for character in each)
+
+    def accepts(self, text: str) -> bool:
+        """Whether a text is allowed."""
+        state = 0
+        for character in text:
+            if character not in self.moves[state]:
+                return False
+            state = self.moves[state][character]
+        return self.accepting[state]
+
+
+def automaton_of(alphabet: str) -> Automaton:
+    """Make the automaton of an alphabet (letters, digits, alnum: as many as there are) or of a pattern.
+
+    Raises:
+        ValueError: it is neither; the message says where it goes wrong, `ALLOWED` what there is.
+    """
+    if alphabet in ALPHABETS:
+        return Automaton((dict.fromkeys(ALPHABETS[alphabet], 0),), (True,), 0)
+    places = _places(alphabet)
+    return _determined(places)
+
+
+def _places(pattern: str) -> list[tuple[frozenset[str], bool]]:
+    """Of each place of the longest text what may stand there, and whether it may be left out."""
+    places: list[tuple[frozenset[str], bool]] = []
+    end = 0
+    while end < len(pattern):
+        item = _ITEM.match(pattern, end)
+        if item is None:
+            raise ValueError(f"the pattern cannot be understood from {pattern[end:]!r} on")
+        characters, repeat, least, most = item.groups()
+        allowed = _class(characters)
+        if repeat is None or repeat == "?":
+            low, high = (0 if repeat else 1), 1
+        else:
+            low, high = int(least), int(most or least)
+        if low > high or high == 0:
+            raise ValueError(f"nothing can stand {repeat} times")
+        places += [(allowed, False)] * low + [(allowed, True)] * (high - low)
+        end = item.end()
+        if len(places) > MOST_CHARACTERS:
+            raise ValueError(f"texts of the pattern may have more than {MOST_CHARACTERS} characters")
+    if not places:
+        raise ValueError("the pattern is empty")
+    return places
+
+
+def _class(item: str) -> frozenset[str]:
+    if item == r"\d":
+        return frozenset(DIGITS)
+    if not item.startswith("["):
+        if item not in _READABLE:
+            raise ValueError(f"{item!r} cannot be read, or means nothing here")
+        return frozenset(item)
+    inner = item[1:-1].replace(r"\d", "0-9")
+    found: set[str] = set()
+    while inner:
+        last = inner[2] if len(inner) > 2 and inner[1] == "-" else inner[0]
+        one = {chr(code) for code in range(ord(inner[0]), ord(last) + 1)}
+        if not one or not one <= _READABLE:
+            raise ValueError(f"the class {item} has something that cannot be read")
+        found |= one
+        inner = inner[3:] if len(inner) > 2 and inner[1] == "-" else inner[1:]
+    if not found:
+        raise ValueError("a class is empty")
+    return frozenset(found)
+
+
+def _determined(places: list[tuple[frozenset[str], bool]]) -> Automaton:
+    """One state for each set of places at which a text may have arrived (the subset construction)."""
+
+    def reached(at: int) -> set[int]:
+        found = {at}
+        while at < len(places) and places[at][1]:
+            at += 1
+            found.add(at)
+        return found
+
+    states = [frozenset(reached(0))]
+    numbers = {states[0]: 0}
+    moves: list[dict[str, int]] = []
+    while len(moves) < len(states):
+        now: dict[str, set[int]] = {}
+        for at in states[len(moves)] - {len(places)}:
+            for character in places[at][0]:
+                now.setdefault(character, set()).update(reached(at + 1))
+        leads = {}
+        for character, there in sorted(now.items()):
+            state = frozenset(there)
+            if state not in numbers:
+                numbers[state] = len(states)
+                states.append(state)
+            leads[character] = numbers[state]
+        moves.append(leads)
+    return Automaton(
+        tuple(moves), tuple(len(places) in state for state in states), sum(not place[1] for place in places)
+    )

@@ -1,0 +1,1 @@
+"""The job folder: made, opened, corrected, deleted."""

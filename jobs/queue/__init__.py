@@ -1,0 +1,1 @@
+"""The queue in Redis: Celery, messages, which pages wait, which workers live."""

@@ -1,0 +1,254 @@
+"""The queue: Celery's configuration, the names of tasks, and the connection to Redis.
+
+The command line and the workers import this one configuration, because the visibility timeout that counts is
+the shortest among all programs on a broker. The measurements behind the reasons are in
+docs/decisions/0003-celery-settings.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from celery import Celery
+from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
+
+from lettermill.jobs.errors import BrokerUnreachable
+from lettermill.jobs.settings import MAX_PAGE_SECONDS
+from lettermill.jobs.storage.atomic import display_path
+
+READ_TASK = "lettermill.read_pages"
+
+MESSAGE_FORMAT = 1
+"""The number of the message format: workers of another format use other lanes and never see these."""
+
+LANES: tuple[str, ...] = tuple(f"lettermill:{MESSAGE_FORMAT}:pages:{n:02}" for n in range(16))
+"""The queues, and their lists' names in Redis. A job uses one; workers take from all in turn, so that a small
+job does not wait behind a large one."""
+
+HELD = f"lettermill:{MESSAGE_FORMAT}:unacked"
+"""Kombu's hash of messages that were delivered and not acknowledged."""
+
+_VISIBILITY_TIMEOUT = 2 * MAX_PAGE_SECONDS + 600
+_SCHEMES = ("redis://", "rediss://", "redis+socket://")
+_ADDRESS = "Give it as redis://HOST:6379/0 or redis://USER@HOST:6379/0; rediss:// with TLS."
+_CONNECT_SECONDS = 5
+_SOCKET_SECONDS = 10
+_HEALTH_SECONDS = 25
+
+# Kombu finds a transport by the scheme of the address; `broker_transport` would not do for Unix sockets.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "lettermill.jobs.queue.transport:Transport"))
+
+UNREACHABLE = (redis.RedisError, OperationalError, ConnectionError)
+"""What Redis and Celery raise when the broker does not answer or refuses."""
+
+
+def make_app(broker: str) -> Celery:
+    """Return a Celery application for a broker.
+
+    Args:
+        broker: `redis://…`, `rediss://…` or `redis+socket:///path`.
+    """
+    app = Celery("lettermill", broker=broker, set_as_current=False)
+    over_tcp = not broker.startswith("redis+socket:")
+    transport: dict[str, Any] = {
+        # Above twice the longest page limit, see MAX_PAGE_SECONDS: an hour.
+        "visibility_timeout": _VISIBILITY_TIMEOUT,
+        # All keys begin with lettermill:, so that a user of Redis can be kept to them.
+        "unacked_key": HELD,
+        "unacked_index_key": HELD + ":index",
+        "unacked_mutex_key": HELD + ":mutex",
+        # The lane that served a worker last comes last when it asks again.
+        "queue_order_strategy": "round_robin",
+        "priority_steps": [0],  # Without priorities a lane is one list.
+        # With the defaults (10 × 10) a dead worker's message came back 90 s after its timeout; 1 × 1: 13 s.
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+        # Without time limits of its own a publish to a silent Redis hangs for ever. A worker that finds its
+        # connections dead waits so long several times in a row.
+        "socket_timeout": _SOCKET_SECONDS,
+        "socket_connect_timeout": _CONNECT_SECONDS,
+        # Finds a connection that a firewall dropped in silence.
+        "health_check_interval": _HEALTH_SECONDS,
+    }
+    if over_tcp:
+        transport["socket_keepalive"] = True  # A Unix socket refuses the option with a TypeError.
+    app.conf.update(
+        broker_transport_options=transport,
+        # Left to itself Kombu takes any certificate at rediss://.
+        broker_use_ssl=_tls(broker) or None,
+        # It stands in three places and the shortest wins; there is no result backend, so this is the other.
+        visibility_timeout=_VISIBILITY_TIMEOUT,
+        # A worker waits for its broker however long that is away: an operator restarts Redis, not workers.
+        broker_connection_max_retries=None,
+        broker_connection_retry_on_startup=True,
+        # The same for one that answers and refuses, being full, say: the worker would end.
+        broker_channel_error_retry=True,
+        # True, the coming default, loses the tasks that run while Redis restarts (4 of 4).
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        # Acknowledged when it is done, so that a task of a worker that died is not lost …
+        task_acks_late=True,
+        # … but never put back by Celery on its own: a page that kills its worker would come round for ever.
+        # worker.service.tasks queues the unfinished pages again, one by one, and counts attempts in the job
+        # folder.
+        task_reject_on_worker_lost=False,
+        # Children that died are noticed after this many seconds; the default of 10 only delays that.
+        worker_lost_wait=1,
+        # A child takes one message at a time; what it has reserved waits while others are idle.
+        worker_prefetch_multiplier=1,
+        # Results are files in the job folder; nothing is left in Redis.
+        task_ignore_result=True,
+        result_backend=None,
+        # Queues by name: a message for another one is a mistake, not a new queue. With the nameless exchange
+        # a message goes to its lane's list without a table of bindings in Redis.
+        task_queues=[Queue(lane, Exchange(""), routing_key=lane) for lane in LANES],
+        task_default_queue=LANES[0],
+        task_default_exchange="",
+        task_create_missing_queues=False,
+        # JSON only: a pickle from the queue would be code.
+        task_serializer="json",
+        accept_content=["json"],
+        # About five seconds of trying; then submit says that Redis does not take the job.
+        task_publish_retry_policy={"max_retries": 5, "interval_start": 0, "interval_step": 0.5},
+        # A child that grew beyond this is replaced after its page (KiB); a large A0 scan fits.
+        worker_max_memory_per_child=2_000_000,
+        # The worker's log is set up by `lettermill worker`.
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        # Nobody listens to events; progress is read from the job folder.
+        worker_send_task_events=False,
+        # Nobody listens to remote control; without it nothing can reach into a worker through the broker.
+        worker_enable_remote_control=False,
+        enable_utc=True,
+    )
+    return app
+
+
+def connect(broker: str) -> redis.Redis:
+    """Return a Redis client for a broker's address; it connects on first use.
+
+    Args:
+        broker: as for `make_app`.
+
+    Raises:
+        BrokerUnreachable: the address cannot be understood.
+    """
+    _check_address(broker)
+    if broker.startswith("redis+socket:"):
+        return redis.Redis.from_url(
+            "unix:" + broker.removeprefix("redis+socket:"), socket_timeout=_SOCKET_SECONDS
+        )
+    return redis.Redis.from_url(
+        broker,
+        # Telling the server the client's name takes a right that Redis has since 7.2 only: with a list of
+        # users that gives it, an older one does not start.
+        driver_info=None,
+        socket_timeout=_SOCKET_SECONDS,
+        socket_connect_timeout=_CONNECT_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=_HEALTH_SECONDS,
+        **_tls(broker),
+    )
+
+
+def check_broker(broker: str) -> redis.Redis:
+    """Return a client whose server has just answered.
+
+    Raises:
+        BrokerUnreachable: it does not answer, or refuses.
+    """
+    client = connect(broker)
+    try:
+        client.ping()
+    except UNREACHABLE as error:
+        raise unreachable(broker, error) from error
+    return client
+
+
+def unreachable(broker: str, error: BaseException) -> BrokerUnreachable:
+    """Return the error that says that a broker does not answer, and what to do about it."""
+    return BrokerUnreachable(
+        f"Redis at {without_password(broker)} cannot be reached, or refuses: {error}",
+        _next_step(broker, error),
+    )
+
+
+def without_password(broker: str) -> str:
+    """Return a broker's address fit for messages and logs."""
+    scheme, slashes, rest = broker.partition("//")
+    login, at, host = rest.rpartition("@")
+    user, colon, _ = login.partition(":")
+    return f"{scheme}{slashes}{user}{colon}{'…' if colon else ''}{at}{host.partition('?')[0]}"
+
+
+def _check_address(broker: str) -> None:
+    if not broker.startswith(_SCHEMES):
+        raise BrokerUnreachable(
+            f"the broker's address begins with none of {', '.join(_SCHEMES)}: {without_password(broker)}",
+            _ADDRESS,
+        )
+    # The libraries' own words would quote the address with its password, or guess.
+    try:
+        parts = urlsplit(broker)
+        understood = not parts.query and not parts.fragment and (parts.port is None or parts.port > 0)
+    except ValueError:
+        understood = False
+    if not understood or (not broker.startswith("redis+") and not re.fullmatch(r"(/\d*)?", parts.path)):
+        raise BrokerUnreachable(
+            f"cannot understand the broker's address {without_password(broker)}",
+            f"{_ADDRESS} In a user name and a password, write / ? # @ : as %2F %3F %23 %40 %3A.",
+        )
+
+
+def _tls(broker: str) -> dict[str, Any]:
+    """Return how to check the server's certificate, as redis-py and Kombu both name it; empty without TLS.
+
+    Raises:
+        BrokerUnreachable: there is no certificate in the file that the environment names.
+    """
+    if not broker.startswith("rediss:"):
+        return {}
+    authority = os.environ.get("LETTERMILL_BROKER_CA")  # None: the authorities that this system trusts.
+    try:
+        ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        raise BrokerUnreachable(
+            f"cannot read a certificate from {display_path(authority or '')}: {error.strerror}",
+            "Name the file with your authority's certificate (PEM) in LETTERMILL_BROKER_CA.",
+        ) from None
+    return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, "ssl_ca_certs": authority}
+
+
+def _next_step(broker: str, error: BaseException) -> str:
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+
+    def is_due_to(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    if is_due_to(ssl.SSLCertVerificationError):
+        return (
+            "Name the file with your authority's certificate in LETTERMILL_BROKER_CA, and give the host in "
+            "--broker as it stands in the server's certificate."
+        )
+    # A Redis that speaks no TLS takes the client's hello for half a command, and waits.
+    if is_due_to(ssl.SSLError) or (broker.startswith("rediss:") and is_due_to(redis.TimeoutError)):
+        return "Give the port at which Redis speaks TLS, or redis:// in place of rediss://."
+    if is_due_to(redis.AuthenticationError, redis.exceptions.NoPermissionError):
+        return (
+            "Give the user in the address and the password in LETTERMILL_BROKER_PASSWORD_FILE; "
+            "docs/security.md says which rights the user needs."
+        )
+    if is_due_to(redis.exceptions.OutOfMemoryError):
+        return "Redis is full: raise its maxmemory or make room, then give the same command again."
+    return (
+        "Start it, or correct --broker (or LETTERMILL_BROKER); what is queued already goes on from "
+        "`lettermill resume JOB`. Without --broker, `lettermill run` brings its own."
+    )

@@ -1,0 +1,216 @@
+"""What was read: letters, lines and pages as values, and the bytes of a result file.
+
+The values are msgspec structs: one decoder checks a file's types and makes the values at once, so that a
+job of 200,000 pages is collected in seconds and nothing malformed gets past it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from enum import StrEnum
+from operator import attrgetter
+from typing import Annotated
+
+import msgspec
+
+from lettermill.jobs.errors import ErrorCode
+from lettermill.jobs.storage.atomic import display_path
+
+_CHECK_BYTES = 16
+
+
+class Status(StrEnum):
+    """How a page ended: the `status` column of pages.csv."""
+
+    DONE = "DONE"
+    EMPTY = "EMPTY"
+    FAILED = "FAILED"
+    QUARANTINED = "QUARANTINED"
+    CANCELLED = "CANCELLED"
+
+
+READ = frozenset({Status.DONE, Status.EMPTY})
+"""The ways to end with a reading."""
+
+FAILED = frozenset({Status.FAILED, Status.QUARANTINED})
+"""The ways to end without a reading, though it was tried."""
+
+
+class Box(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A rectangle in pixels of the scan as a viewer shows it: x right, y down, from the top-left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One letter; in JSON a flat list, for there may be thousands.
+
+    Attributes:
+        box: where it stands on the scan.
+        word: the number of its word in its line, from 1.
+        ranking: the best three characters with their calibrated confidence (0–1), best first; a character
+            is empty only where a person said that there is no letter (`lettermill.jobs.job.corrections`).
+        flagged: whether a person should look at it.
+    """
+
+    box: Box
+    word: int
+    ranking: Annotated[tuple[tuple[str, float], ...], msgspec.Meta(min_length=1)]
+    flagged: bool
+
+    @property
+    def letter(self) -> str:
+        """The best character."""
+        return self.ranking[0][0]
+
+    @property
+    def confidence(self) -> float:
+        """The confidence of the best character, 0–1."""
+        return self.ranking[0][1]
+
+
+class LineReading(msgspec.Struct, frozen=True, gc=False):
+    """One line; never without a letter.
+
+    Attributes:
+        box: where it stands on the scan.
+        letters: its letters in reading order.
+        lexicon_text: the line as the job's word list explains it; empty where the job has none.
+        field: name of the form's field that it fills; empty where the job has no template.
+        confidence: of a field, how sure it is that all of its letters are right (0–1).
+    """
+
+    box: Box
+    letters: Annotated[tuple[Letter, ...], msgspec.Meta(min_length=1)]
+    lexicon_text: str = ""
+    field: str = ""
+    confidence: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The letters, words joined by one space."""
+        parts: list[str] = []
+        word = 0
+        for letter in self.letters:
+            if char := letter.ranking[0][0]:
+                if letter.word != word and parts:
+                    parts.append(" ")
+                word = letter.word
+                parts.append(char)
+        return "".join(parts)
+
+    @property
+    def words(self) -> tuple[tuple[Letter, ...], ...]:
+        """The letters of each word."""
+        return tuple(tuple(letters) for _, letters in itertools.groupby(self.letters, key=attrgetter("word")))
+
+
+class Measured(msgspec.Struct, frozen=True, gc=False):
+    """What was measured of a scan; None is what cannot be told without ink, or without letters.
+
+    Attributes:
+        letter_height: of a typical letter in pixels.
+        stroke_width: of a typical stroke in pixels.
+        contrast: grey levels (of 255) between paper and ink.
+        blur: in letter heights.
+        ink_used: share (0–1) of the strokes that were read as letters.
+    """
+
+    letter_height: float | None = None
+    stroke_width: float | None = None
+    contrast: float | None = None
+    blur: float | None = None
+    ink_used: float | None = None
+
+
+class PageReading(msgspec.Struct, frozen=True, gc=False):
+    """The result of one page, and what a result file holds.
+
+    Attributes:
+        page_id: the id in the manifest.
+        scan: path below the scan root, with `/`, as a person reads it (`jobs.storage.atomic.display_path`).
+        page: page number in the scan, from 1.
+        status: how the page ended.
+        error_code: why there is no reading; None unless the page failed or is quarantined.
+        error: the same for a person.
+        lines: the lines in reading order.
+        skew_degrees: how far the lines of text were turned; positive where they fall to the right.
+        width: of the page in pixels; None where it could not be opened, and in results of early versions.
+        height: of the page in pixels; as `width`.
+        quality: codes about the scan's quality, the gravest first.
+        measured: the numbers behind the codes.
+        seconds: time from opening the scan to the reading; may differ from run to run.
+        attempts: how often the page was tried; may differ from run to run.
+        version: the version of Lettermill that read it.
+    """
+
+    page_id: str
+    scan: str
+    page: int
+    status: Status
+    error_code: ErrorCode | None = None
+    error: str = ""
+    lines: tuple[LineReading, ...] = ()
+    skew_degrees: float = 0.0
+    width: int | None = None
+    height: int | None = None
+    quality: tuple[str, ...] = ()
+    measured: Measured = Measured()
+    seconds: float = 0.0
+    attempts: int = 1
+    version: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the page was tried and has no reading."""
+        return self.status in FAILED
+
+    @property
+    def text(self) -> str:
+        """The page's lines joined by a newline; one that a person emptied is left out."""
+        return "\n".join(text for line in self.lines if (text := line.text))
+
+    @property
+    def letters(self) -> tuple[Letter, ...]:
+        """All letters in reading order, without those of which a person said that they are none."""
+        return tuple(letter for line in self.lines for letter in line.letters if letter.ranking[0][0])
+
+
+class _File(msgspec.Struct):
+    """A result file: the reading, and a digest of its bytes that tells a whole file from an edited one."""
+
+    check: str
+    reading: msgspec.Raw
+
+
+_file_decoder = msgspec.json.Decoder(_File)
+_reading_decoder = msgspec.json.Decoder(PageReading)
+_encoder = msgspec.json.Encoder()
+
+
+def to_bytes(reading: PageReading) -> bytes:
+    """Return the content of a reading's result file."""
+    # File names and what libraries say of them may hold bytes that are no text.
+    error = reading.error.encode("utf-8", "backslashreplace").decode()
+    raw = _encoder.encode(msgspec.structs.replace(reading, scan=display_path(reading.scan), error=error))
+    return _encoder.encode(_File(_check(raw), msgspec.Raw(raw)))
+
+
+def from_bytes(content: bytes) -> PageReading:
+    """Return the reading of a result file.
+
+    Raises:
+        ValueError: the file is cut off, was edited, or is none of this version's.
+    """
+    file = _file_decoder.decode(content)
+    if file.check != _check(file.reading):
+        raise ValueError("its content does not have the digest that was written with it")
+    return _reading_decoder.decode(file.reading)
+
+
+def _check(raw: bytes | msgspec.Raw) -> str:
+    return hashlib.blake2b(raw, digest_size=_CHECK_BYTES).hexdigest()

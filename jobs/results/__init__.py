@@ -1,0 +1,1 @@
+"""Readings to results: CSV files, the report, the comparison with the truth."""

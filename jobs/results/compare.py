@@ -1,0 +1,299 @@
+"""Scoring: the letters of a job against a person's transcription."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from lettermill.jobs.errors import BadData, NotAJob
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.readings import LineReading
+from lettermill.jobs.results.mistakes import SEGMENTATION, Kind, Mistake, Placed, find_mistakes
+from lettermill.jobs.results.write import not_inert
+from lettermill.jobs.storage.atomic import display_path
+
+_WORST = 10
+"""Files that are named as the worst: what a person looks at."""
+
+NOT_COMPARED = frozenset({"", "EMPTY", "UNREADABLE"})
+"""Labels that say that there is nothing to read; their rows are left out."""
+
+_MAKE_CSV = (
+    "Give a CSV file in UTF-8 with the columns file,label: "
+    "each file's path below the scan folder, and what is written there."
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Confusion:
+    """How often something was read for something else.
+
+    Attributes:
+        truth: what is written; empty where a letter was read that is not there; several letters where some
+            were merged or split.
+        read: what was read; empty where a letter was missed.
+        count: how often.
+    """
+
+    truth: str
+    read: str
+    count: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileScore:
+    """How one file was read.
+
+    Attributes:
+        file: as letters.csv names it.
+        edits: characters to replace, insert or delete.
+        truth: the characters of the label that are compared.
+        read: those that were read.
+    """
+
+    file: str
+    edits: int
+    truth: str
+    read: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Score:
+    """Results against truth.
+
+    Attributes:
+        files: files compared: rows of the truth that are not left out.
+        exact_files: files read without a mistake.
+        lines: lines of the labels that have a character to compare.
+        exact_lines: lines read without a mistake.
+        characters: length of the truth.
+        edits: characters to replace, insert or delete to turn the readings into the truth.
+        by_kind: the same by kind (`lettermill.jobs.results.mistakes.Kind`); they add up to `edits`.
+        wrong_letters: letters that were read and are part of a mistake.
+        wrong_flagged: those of them that are flagged, which a person who looks at these finds.
+        left_out: rows whose label is empty, EMPTY or UNREADABLE; they count nowhere else.
+        not_in_job: files of the truth that are not in the job; every character of theirs counts as missed.
+        not_read: compared files of the job with a page that failed or has no result yet; what is missing
+            counts as missed.
+        without_truth: files of the job that the truth does not name; they count nowhere.
+        confusions: the mistakes, most frequent first.
+        worst: the files with the most edits, at most ten.
+    """
+
+    files: int
+    exact_files: int
+    lines: int
+    exact_lines: int
+    characters: int
+    edits: int
+    by_kind: dict[str, int]
+    wrong_letters: int
+    wrong_flagged: int
+    left_out: int
+    not_in_job: int
+    not_read: int
+    without_truth: int
+    confusions: tuple[Confusion, ...]
+    worst: tuple[FileScore, ...]
+
+    @property
+    def cer(self) -> float:
+        """Character error rate: edits for each character of the truth."""
+        return self.edits / self.characters
+
+    @property
+    def exact(self) -> float:
+        """Share of the files that were read without a mistake."""
+        return self.exact_files / self.files
+
+    @property
+    def segmentation(self) -> int:
+        """Edits where the number of letters is wrong."""
+        return sum(self.by_kind[kind] for kind in SEGMENTATION)
+
+    @property
+    def classification(self) -> int:
+        """Edits where one letter was read for another."""
+        return self.by_kind[Kind.CONFUSED]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the score as plain values, the two rates rounded to four decimals."""
+        return {
+            "cer": round(self.cer, 4),
+            "exact": round(self.exact, 4),
+            "segmentation": self.segmentation,
+            "classification": self.classification,
+            **dataclasses.asdict(self),
+        }
+
+
+def compare(job: Job, truth_csv: Path) -> Score:
+    """Compare a job's results with truth.
+
+    Only characters of the job's alphabet are compared: upper-cased, without accents, spaces, line breaks and
+    everything else. All pages of a file together are one text.
+
+    Args:
+        job: the job; it need not be finished.
+        truth_csv: columns file (path below the scan root as in letters.csv) and label; others are ignored.
+
+    Raises:
+        BadData: the truth cannot be used.
+        NotAJob: the manifest is missing or damaged.
+    """
+    labels = _labels(truth_csv)
+    truths = {file: label for file, label in labels.items() if label.strip().upper() not in NOT_COMPARED}
+    characters = frozenset(job.settings.characters)
+    tally = _Comparison(characters)
+    missing, without_truth, not_read = set(truths), 0, 0
+    entries = (entry for entry, _ in job.manifest())
+    for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
+        name = display_path(scan)
+        if name in truths:
+            read = [_page_lines(job, page.id) for page in pages]
+            tally.add(name, truths[name], [line for lines in read for line in lines or ()])
+            missing.discard(name)
+            not_read += None in read
+        else:
+            without_truth += name not in labels
+    for name in sorted(missing):
+        tally.add(name, truths[name], [])
+    if not tally.characters:
+        raise BadData(
+            f"{display_path(truth_csv)} has nothing to compare: "
+            "no label has a character of the job's alphabet "
+            f"({job.settings.alphabet})",
+            _MAKE_CSV,
+        )
+    return Score(
+        files=len(truths),
+        exact_files=tally.exact,
+        lines=tally.lines,
+        exact_lines=tally.exact_lines,
+        characters=tally.characters,
+        edits=tally.by_kind.total(),
+        by_kind={kind.value: tally.by_kind[kind] for kind in Kind},
+        wrong_letters=tally.wrong,
+        wrong_flagged=tally.wrong_flagged,
+        left_out=len(labels) - len(truths),
+        not_in_job=len(missing),
+        not_read=not_read,
+        without_truth=without_truth,
+        confusions=tally.confusions(),
+        worst=tuple(sorted(tally.wrong_files, key=lambda file: (-file.edits, file.file))[:_WORST]),
+    )
+
+
+class _Comparison:
+    """Adds up what differs between readings and their truth."""
+
+    def __init__(self, alphabet: frozenset[str]) -> None:
+        self._alphabet = alphabet
+        self.exact = self.lines = self.exact_lines = self.characters = 0
+        self.wrong = self.wrong_flagged = 0
+        self.by_kind: Counter[Kind] = Counter()
+        self.mistakes: Counter[tuple[str, str]] = Counter()
+        self.wrong_files: list[FileScore] = []
+
+    def add(self, name: str, label: str, lines: Sequence[LineReading]) -> None:
+        """Compare one file."""
+        written = [text for line in label.splitlines() if (text := _comparable(line, self._alphabet))]
+        truth = "".join(written)
+        read = [
+            Placed(number, letter)
+            for number, line in enumerate(lines)
+            for letter in line.letters
+            if letter.letter in self._alphabet
+        ]
+        mistakes = find_mistakes(truth, read)
+        self.exact += not mistakes
+        self.characters += len(truth)
+        self.lines += len(written)
+        self.exact_lines += len(written) - len(_spoilt(written, read, mistakes))
+        for mistake in mistakes:
+            self.by_kind[mistake.kind] += mistake.edits
+            self.mistakes[mistake.written, mistake.read] += 1
+            letters = [placed.letter for placed in read[mistake.first : mistake.first + len(mistake.read)]]
+            self.wrong += len(letters)
+            self.wrong_flagged += sum(letter.flagged for letter in letters)
+        if mistakes:
+            edits = sum(mistake.edits for mistake in mistakes)
+            text = "".join(placed.letter.letter for placed in read)
+            self.wrong_files.append(FileScore(name, edits, truth, text))
+
+    def confusions(self) -> tuple[Confusion, ...]:
+        """Return the mistakes, most frequent first, then by character."""
+        ordered = sorted(self.mistakes.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(Confusion(truth, read, count) for (truth, read), count in ordered)
+
+
+def _spoilt(written: Sequence[str], read: Sequence[Placed], mistakes: Sequence[Mistake]) -> set[int]:
+    """Which lines of the truth have a mistake; letters invented on a line of their own spoil none."""
+    line_of = [number for number, line in enumerate(written) for _ in line]
+    spoilt = set()
+    for mistake in mistakes:
+        here = line_of[mistake.start : mistake.start + len(mistake.written)]
+        if not here and line_of:
+            # Between two lines: that one is spoilt whose letter stands on the same line of the reading.
+            before, after = mistake.first - 1, mistake.first + len(mistake.read)
+            own = {placed.line for placed in read[mistake.first : after]}
+            if before >= 0 and read[before].line in own and mistake.start > 0:
+                here = [line_of[mistake.start - 1]]
+            elif mistake.start < len(line_of) and after < len(read) and read[after].line in own:
+                here = [line_of[mistake.start]]
+        spoilt.update(here)
+    return spoilt
+
+
+def _comparable(text: str, alphabet: frozenset[str]) -> str:
+    # Decomposed, an accented letter is the letter and a mark; the alphabet has no marks.
+    return "".join(char for char in unicodedata.normalize("NFKD", text).upper() if char in alphabet)
+
+
+def _page_lines(job: Job, page_id: str) -> tuple[LineReading, ...] | None:
+    try:
+        reading = job.read_result(page_id)
+    except NotAJob:
+        return None  # Damaged: as if it were not there, and `lettermill collect` names it.
+    return None if reading is None or reading.failed else reading.lines
+
+
+def _labels(path: Path) -> dict[str, str]:
+    """Read the truth: label by file, both without the apostrophe of an inert cell."""
+    table = _table(path)
+    table.columns = table.columns.str.strip()
+    absent = [column for column in ("file", "label") if column not in table.columns]
+    if absent:
+        raise BadData(
+            f"{display_path(path)} lacks the column {' and '.join(absent)}; "
+            f"it has {', '.join(table.columns)}",
+            _MAKE_CSV,
+        )
+    files = [not_inert(file) for file in table["file"]]
+    repeated = [file for file, count in Counter(files).items() if count > 1]
+    if repeated:
+        raise BadData(f"{display_path(path)} names {repeated[0]!r} more than once", "Keep one row a file.")
+    return dict(zip(files, (not_inert(label) for label in table["label"]), strict=True))
+
+
+def _table(path: Path) -> Any:
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # Rows longer than the header.
+            # As text, and nothing but an empty cell is empty: a person may be named NA.
+            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+    except UnicodeDecodeError as error:
+        raise BadData(f"{display_path(path)} is not in UTF-8: {error.reason}", _MAKE_CSV) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
+        raise BadData(f"{display_path(path)} is not a CSV file: {str(error).strip()}", _MAKE_CSV) from error
+    except OSError as error:
+        raise BadData(f"cannot read {display_path(path)}: {error.strerror}", _MAKE_CSV) from error

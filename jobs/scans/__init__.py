@@ -1,0 +1,1 @@
+"""Files to pixels: scans found, opened and decoded; documents in a child process."""

@@ -1,0 +1,1 @@
+"""`lettermill watch`: a folder whose scans are read as they come."""

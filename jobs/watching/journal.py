@@ -1,0 +1,224 @@
+"""The journal of `lettermill watch`: which scans were taken, and how far their batches are.
+
+A file below the result folder, a line an event, each on the disk before what it tells of is done. So a watch
+that was killed at any moment takes no scan twice and finishes the batch that it was at.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, NamedTuple, Self
+
+import msgspec
+
+from lettermill.jobs.errors import BadData, ResultsNotWritable, UsageProblem
+from lettermill.jobs.records.manifest import digest
+from lettermill.jobs.storage.atomic import display_path, sync_folder
+
+
+class Scan(NamedTuple):
+    """A version of a scan file: another size or time is another scan.
+
+    Attributes:
+        path: below the watched folder, with `/`; lone surrogates stand for bytes that are not UTF-8.
+        size: in bytes.
+        mtime_ns: modification time.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+class _Taken(msgspec.Struct, tag_field="event", tag="taken", frozen=True):
+    """A scan belongs to a batch."""
+
+    batch: str
+    path: str
+    size: int
+    mtime_ns: int
+
+
+class _Made(msgspec.Struct, tag_field="event", tag="made", frozen=True):
+    """A batch has its job folder, of this name."""
+
+    batch: str
+    job: Annotated[str, msgspec.Meta(pattern="^[^/]+$")]
+
+
+class _Collected(msgspec.Struct, tag_field="event", tag="collected", frozen=True):
+    """The results of a batch are written."""
+
+    batch: str
+
+
+class _Finished(msgspec.Struct, tag_field="event", tag="finished", frozen=True):
+    """The scans of a batch are where they belong; nothing more is to be done for it."""
+
+    batch: str
+
+
+class _Released(msgspec.Struct, tag_field="event", tag="released", frozen=True):
+    """A scan left the folder without a reading: when it is put back it is a new one."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+_Event = _Taken | _Made | _Collected | _Finished | _Released
+
+
+class Batch:
+    """Scans that were taken at one look.
+
+    Attributes:
+        name: its name, and the client token of its job.
+        scans: what belongs to it.
+        job: the name of its job folder; None while it has none.
+        collected: whether its results are written.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.scans: list[Scan] = []
+        self.job: str | None = None
+        self.collected = False
+
+
+class Journal:
+    """The journal of one watched folder and one result folder; a context manager that holds it.
+
+    Attributes:
+        taken: the scans that are not to be taken again.
+        batch: the batch that is not finished, if any.
+
+    Args:
+        folder: the watched folder.
+        out: the result folder.
+    """
+
+    def __init__(self, folder: Path, out: Path) -> None:
+        self.path = out / f"watch-{folder.name[:40]}-{digest(display_path(folder))[:10]}.jsonl"
+        self._folder = folder
+        self.taken: set[Scan] = set()
+        self.batch: Batch | None = None
+
+    def __enter__(self) -> Self:
+        """Open the journal and read it.
+
+        Raises:
+            UsageProblem: another watch has it.
+            BadData: it is damaged.
+            ResultsNotWritable: the result folder does not take it.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a+b", buffering=0)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise self._not_written(error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise UsageProblem(
+                f"another `lettermill watch` has {display_path(self._folder)} "
+                f"and {display_path(self.path.parent)}",
+                "Let it go on, or stop it first.",
+            ) from error
+        self._read()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def _read(self) -> None:
+        self._file.seek(0)
+        whole = 0
+        for number, line in enumerate(self._file.read().splitlines(keepends=True), 1):
+            if not line.endswith(b"\n"):
+                break  # The machine stopped while it was written: what it tells of was not begun.
+            try:
+                self._note(msgspec.convert(json.loads(line), _Event))
+            except (ValueError, RecursionError) as error:
+                raise BadData(
+                    f"line {number} of {display_path(self.path)} is damaged: {error}",
+                    "Mend the line, or move the file away: then all scans in the folder are read again.",
+                ) from error
+            whole += len(line)
+        self._file.truncate(whole)
+
+    def _note(self, event: _Event) -> None:
+        match event:
+            case _Taken(name, path, size, mtime_ns):
+                if self.batch is None or self.batch.name != name:
+                    self.batch = Batch(name)
+                scan = Scan(path, size, mtime_ns)
+                self.taken.add(scan)
+                self.batch.scans.append(scan)
+            case _Released(path, size, mtime_ns):
+                self.taken.discard(Scan(path, size, mtime_ns))
+            case _Made(_, job) if self.batch:
+                self.batch.job = job
+            case _Collected() if self.batch:
+                self.batch.collected = True
+            case _Finished():
+                self.batch = None
+
+    def _write(self, events: Iterable[_Event]) -> None:
+        """Put events on the disk, then count them as having happened.
+
+        Raises:
+            ResultsNotWritable: the result folder does not take them.
+        """
+        events = list(events)
+        lines = "".join(json.dumps(msgspec.to_builtins(event)) + "\n" for event in events).encode()
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            while lines:
+                lines = lines[self._file.write(lines) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(end)  # No half line for the next one to continue.
+            raise self._not_written(error) from error
+        for event in events:
+            self._note(event)
+
+    def _not_written(self, error: OSError) -> ResultsNotWritable:
+        return ResultsNotWritable(
+            f"cannot write {display_path(self.path)}: {error.strerror}",
+            "Free some space or correct the folder's permissions, then give the same command again.",
+        )
+
+    def take(self, name: str, scans: Iterable[Scan]) -> None:
+        """Take scans as a batch, or as more of the present one.
+
+        Raises:
+            ResultsNotWritable: as all methods that write.
+        """
+        self._write(_Taken(name, *scan) for scan in scans)
+
+    def made(self, batch: Batch, job: str) -> None:
+        """Note the job folder of a batch."""
+        self._write([_Made(batch.name, job)])
+
+    def collected(self, batch: Batch) -> None:
+        """Note that the results of a batch are written."""
+        self._write([_Collected(batch.name)])
+
+    def finished(self, batch: Batch, released: Iterable[Scan]) -> None:
+        """Note that nothing more is to be done for a batch.
+
+        Args:
+            batch: the batch.
+            released: scans of it that count as new when they come back.
+        """
+        self._write([*(_Released(*scan) for scan in released), _Finished(batch.name)])

@@ -1,0 +1,172 @@
+"""Pictures of letters, cut from the scans when they are asked for."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lettermill.jobs.errors import ErrorCode, ScanError
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.readings import Box
+from lettermill.jobs.scans.decode import open_unchanged, read_page
+from lettermill.jobs.web.letters import Letters
+
+_KEPT = 20_000
+"""Pictures of letters in memory: about 2 kB each."""
+
+_MARGIN = 0.3
+"""Paper around a letter, as a share of its longer side: neighbours help to judge it."""
+
+_FADED = 0.35
+"""How much is left of the ink beside the letter's box, so that nobody judges the neighbour."""
+
+_LETTER_SIDE = 128
+_LINE_SIZE = (1400, 240)
+_PAGE_SIZE = (900, 900)
+_FRAME = (200, 30, 30)
+_MOST_ENLARGED = 4.0
+
+
+class Crops:
+    """Cuts letters, lines and pages out of a job's scans; one page is decoded at a time.
+
+    Args:
+        job: the job.
+        letters: its letters.
+    """
+
+    def __init__(self, job: Job, letters: Letters) -> None:
+        self._job = job
+        self._letters = letters
+        self._lock = threading.Lock()
+        self._cut: OrderedDict[int, bytes] = OrderedDict()
+        self._page: tuple[str, NDArray[np.uint8]] | None = None
+
+    def letter(self, number: int, also: Sequence[int] = ()) -> bytes:
+        """Return a letter's picture, PNG; others of its page are cut with it, for the page is decoded once.
+
+        Args:
+            number: the letter.
+            also: letters that are asked for next; those on the same page and its doubtful ones are cut, too.
+
+        Raises:
+            ScanError: the scan cannot be read, or the letter's place lies outside of it.
+        """
+        with self._lock:
+            if number not in self._cut:
+                pixels = self._pixels(number)
+                for other in self._letters.doubtful_beside(number, also):
+                    crop = _letter(self._letters.box(other), pixels)
+                    if crop.size:
+                        self._cut[other] = _png(crop, (_LETTER_SIDE, _LETTER_SIDE))
+                while len(self._cut) > _KEPT:
+                    self._cut.popitem(last=False)
+            try:
+                self._cut.move_to_end(number)
+                return self._cut[number]
+            except KeyError as error:
+                raise ScanError(
+                    ErrorCode.SCAN_CHANGED, "the letter's place lies outside of the scan"
+                ) from error
+
+    def line(self, number: int) -> bytes:
+        """Return a letter's line with a frame around the letter, PNG.
+
+        Raises:
+            ScanError: the scan cannot be read.
+            NotAJob: the page's result is gone.
+        """
+        _, line = self._letters.in_context(number)
+        margin = max(12, line.box.height // 3)
+        box, letter = line.box, self._letters.box(number)
+        left, top = max(min(box.x, letter.x) - margin, 0), max(min(box.y, letter.y) - margin, 0)
+        right = max(box.x + box.width, letter.x + letter.width) + margin
+        bottom = max(box.y + box.height, letter.y + letter.height) + margin
+        # A line as wide as a page would be too small to read: its neighbourhood is enough.
+        reach = 3 * (bottom - top)
+        middle = letter.x + letter.width // 2
+        left, right = max(left, middle - reach), min(right, middle + reach)
+        with self._lock:
+            pixels = self._pixels(number)[top:bottom, left:right]
+        inner = Box(letter.x - left, letter.y - top, letter.width, letter.height)
+        return _framed(pixels, inner, _LINE_SIZE)
+
+    def page(self, number: int) -> bytes:
+        """Return a letter's page with a frame around the letter, PNG.
+
+        Raises:
+            ScanError: the scan cannot be read.
+        """
+        with self._lock:
+            pixels = self._pixels(number)
+        return _framed(pixels, self._letters.box(number), _PAGE_SIZE)
+
+    def _pixels(self, number: int) -> NDArray[np.uint8]:
+        entry, job = self._letters.entry(number), self._job
+        if self._page is None or self._page[0] != entry.id:
+            self._page = None  # Before the next one is decoded: one page is enough memory.
+            try:
+                with open_unchanged(
+                    job.local_roots.scans, f"{job.scans_below}/{entry.scan}", entry, job.settings.limits
+                ) as file:
+                    pixels = read_page(file, entry.page, job.settings.dpi, job.settings.limits)
+            except MemoryError as error:
+                raise ScanError(ErrorCode.OUT_OF_MEMORY, "the scan is too large to open here") from error
+            self._page = entry.id, pixels
+        return self._page[1]
+
+
+NO_PICTURE = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="128" height="128" viewBox="0 0 128 128">'
+    b'<path d="M8 8h112v112H8z" fill="none" stroke="#a32020" stroke-width="3" stroke-dasharray="8 6"/>'
+    b'<text x="64" y="60" text-anchor="middle" font-family="sans-serif" font-size="20" fill="#a32020">'
+    b'no<tspan x="64" dy="24">picture</tspan></text></svg>'
+)
+"""A picture that says that there is none, SVG; the page of the single letter says why."""
+
+
+def _letter(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    margin = round(_MARGIN * max(box.width, box.height))
+    top, left = max(box.y - margin, 0), max(box.x - margin, 0)
+    crop = pixels[top : max(box.y + box.height + margin, 0), left : max(box.x + box.width + margin, 0)]
+    paper = np.percentile(crop, 90) if crop.size else 255.0
+    faded: NDArray[np.uint8] = np.clip(paper + (crop - paper) * _FADED, 0, 255).astype(np.uint8)
+    y, x = max(box.y - top, 0), max(box.x - left, 0)
+    inside = slice(y, box.y - top + box.height), slice(x, box.x - left + box.width)
+    faded[inside] = crop[inside]
+    return faded
+
+
+def _framed(pixels: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> bytes:
+    import PIL.Image
+    import PIL.ImageDraw
+
+    picture = PIL.Image.fromarray(pixels)
+    # Small scans are enlarged, so that the frame is as thin on them as on large ones.
+    scale = min(size[0] / picture.width, size[1] / picture.height, _MOST_ENLARGED)
+    picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+    picture = picture.convert("RGB")
+    gap = 4
+    frame = (
+        *(box.x * scale - gap, box.y * scale - gap),
+        *((box.x + box.width) * scale + gap, (box.y + box.height) * scale + gap),
+    )
+    PIL.ImageDraw.Draw(picture).rectangle(frame, outline=_FRAME, width=3)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def _png(pixels: NDArray[np.uint8], size: tuple[int, int]) -> bytes:
+    import PIL.Image
+
+    picture = PIL.Image.fromarray(pixels)
+    picture.thumbnail(size)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()

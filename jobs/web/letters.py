@@ -1,0 +1,311 @@
+"""All letters of a job as arrays: small in memory, and quick to sort by confidence."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lettermill.jobs.errors import NotAJob
+from lettermill.jobs.job.corrections import Correction, Decision, Key
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading
+from lettermill.jobs.results.flagging import Confidences
+
+_ROW = np.dtype(
+    [
+        ("page", np.int32),
+        ("line", np.int32),
+        ("position", np.int32),
+        ("box", np.int32, 4),
+        ("confidence", np.float64),
+        ("char", np.int8),
+        ("decision", np.int8),
+        ("flagged", np.bool_),
+        ("as_read", np.bool_),  # Whether it was flagged then, whatever the rate says now.
+    ]
+)
+
+_DECISIONS = tuple(Decision)
+_OPEN = _DECISIONS.index(Decision.OPEN)
+_WRONG = _DECISIONS.index(Decision.WRONG)
+_RIGHT = _DECISIONS.index(Decision.RIGHT)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """The letters that were read as one character.
+
+    Attributes:
+        char: the character.
+        letters: how many.
+        doubtful: those of them that are flagged and not decided.
+        undecided: those that nobody has decided.
+        expected_wrong: how many of the undecided are expected to be wrong: the sum of 1 - confidence.
+    """
+
+    char: str
+    letters: int
+    doubtful: int
+    undecided: int
+    expected_wrong: float
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the undecided that is expected to be right; None where all are decided."""
+        return 1 - self.expected_wrong / self.undecided if self.undecided else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the review of a job is.
+
+    Attributes:
+        letters: all letters that were read.
+        undecided: those that nobody has decided.
+        doubtful: those of them that are flagged.
+        wrong: letters that are wrong and of which nobody has said yet what they are.
+        looked_at: letters that somebody decided.
+        found_wrong: those of them that were read wrongly.
+        expected_found: how many of those looked at were expected to be wrong.
+        expected_wrong: how many of the undecided are expected to be wrong.
+    """
+
+    letters: int
+    undecided: int
+    doubtful: int
+    wrong: int
+    looked_at: int
+    found_wrong: int
+    expected_found: float
+    expected_wrong: float
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the undecided that is expected to be right; None where all are decided."""
+        return 1 - self.expected_wrong / self.undecided if self.undecided else None
+
+    @property
+    def accuracy_of_all(self) -> float | None:
+        """The share of all letters that is expected to be right, decided ones by what people said of them."""
+        return 1 - (self.expected_wrong + self.wrong) / self.letters if self.letters else None
+
+
+class Letters:
+    """The letters of the pages that have a result; a letter is known by its number, which it keeps.
+
+    Args:
+        job: the job.
+        accept_at: letters are doubtful so that the others are expected to be right at this rate, 0–1; None
+            for the flags of the job.
+
+    Attributes:
+        pages: the pages of the job, in the manifest's order.
+        read: how many of them were taken up.
+    """
+
+    def __init__(self, job: Job, accept_at: float | None = None) -> None:
+        self._job = job
+        self._accept_at = accept_at
+        self._chars = {char: index for index, char in enumerate(job.settings.characters)}
+        self._rows: NDArray[Any] = np.zeros(0, _ROW)
+        self._spans: dict[str, tuple[int, int]] = {}
+        self.pages: list[ManifestEntry] = [entry for entry, _ in job.manifest()]
+        self.read = 0
+        self.take_up()
+
+    def take_up(self) -> bool:
+        """Take up the pages that have a result by now; return whether there are new ones.
+
+        Raises:
+            NotAJob: the results cannot be listed.
+        """
+        if self.read == len(self.pages):
+            return False
+        finished = self._job.results()
+        numbers = {
+            entry.id: number
+            for number, entry in enumerate(self.pages)
+            if entry.id not in self._spans and entry.id in finished
+        }
+        parts = [self._rows]
+        count = len(self._rows)
+        for page_id, reading in self._job.read_results(numbers):
+            if isinstance(reading, PageReading):
+                rows = self._page_rows(numbers[page_id], reading)
+                self._spans[page_id] = (count, count + len(rows))
+                count += len(rows)
+                parts.append(np.array(rows, _ROW))
+        self._rows = np.concatenate(parts)
+        if self._accept_at is not None:
+            letters = Confidences(self._job.settings.flag_below)
+            confidence, as_read = self._rows["confidence"], self._rows["as_read"]
+            letters.add(confidence.tolist(), as_read.tolist())
+            self._rows["flagged"] = letters.flagging(self._accept_at).flags(confidence, as_read)
+        new = len(self._spans) > self.read
+        self.read = len(self._spans)
+        return new
+
+    def _page_rows(self, page: int, reading: PageReading) -> list[tuple[Any, ...]]:
+        return [
+            (
+                *(page, line, position),
+                (letter.box.x, letter.box.y, letter.box.width, letter.box.height),
+                *(letter.confidence, self._chars[letter.letter], _OPEN, letter.flagged, letter.flagged),
+            )
+            for line, content in enumerate(reading.lines, 1)
+            for position, letter in enumerate(content.letters, 1)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def find(self, key: Key) -> int | None:
+        """Return the number of the letter in a place; None where there is none, or it is not read yet."""
+        page, line, position = key
+        begin, end = self._spans.get(page, (0, 0))
+        rows = self._rows[begin:end]
+        found = np.flatnonzero((rows["line"] == line) & (rows["position"] == position))
+        return begin + int(found[0]) if len(found) else None
+
+    def number(self, correction: Correction) -> int | None:
+        """Return the number of the letter that a decision is about; None where it is not there any more."""
+        number = self.find(correction.key)
+        if number is None:
+            return None
+        same = self.box(number) == correction.box and self.char(number) == correction.letter
+        return number if same else None
+
+    def note(self, correction: Correction) -> bool:
+        """Note a decision; return whether its letter is there."""
+        number = self.number(correction)
+        if number is None:
+            return False
+        self._rows["decision"][number] = _DECISIONS.index(correction.decision)
+        return True
+
+    # --- one letter -----------------------------------------------------------------------------
+
+    def entry(self, number: int) -> ManifestEntry:
+        """Return a letter's page."""
+        return self.pages[int(self._rows["page"][number])]
+
+    def where(self, number: int) -> tuple[int, int]:
+        """Return a letter's line and position, from 1."""
+        return int(self._rows["line"][number]), int(self._rows["position"][number])
+
+    def box(self, number: int) -> Box:
+        """Return a letter's place on the scan."""
+        return Box(*map(int, self._rows["box"][number]))
+
+    def char(self, number: int) -> str:
+        """Return what a letter was read as."""
+        return self._job.settings.characters[self._rows["char"][number]]
+
+    def confidence(self, number: int) -> float:
+        """Return how sure that is, 0–1."""
+        return float(self._rows["confidence"][number])
+
+    def decision(self, number: int) -> Decision:
+        """Return what people say of it."""
+        return _DECISIONS[int(self._rows["decision"][number])]
+
+    def is_doubtful(self, number: int) -> bool:
+        """Say whether a person should look at a letter, decided or not."""
+        return bool(self._rows["flagged"][number])
+
+    def key(self, number: int) -> Key:
+        """Return what a letter is known by in the corrections."""
+        return self.entry(number).id, *self.where(number)
+
+    def in_context(self, number: int) -> tuple[Letter, LineReading]:
+        """Return a letter with its ranking, and its line, from its result.
+
+        Raises:
+            NotAJob: the result is gone or damaged.
+        """
+        line, position = self.where(number)
+        reading = self._job.read_result(self.entry(number).id)
+        if reading is None or len(reading.lines) < line or len(reading.lines[line - 1].letters) < position:
+            raise NotAJob(
+                "the result of the page is gone, or another one", "Start the review of this job again."
+            )
+        return reading.lines[line - 1].letters[position - 1], reading.lines[line - 1]
+
+    # --- many letters ---------------------------------------------------------------------------
+
+    def doubtful_beside(self, number: int, also: Sequence[int]) -> set[int]:
+        """Return a letter, the doubtful ones on its page, and those of some others that are on it."""
+        begin, end = self._spans[self.entry(number).id]
+        rows = self._rows[begin:end]
+        doubtful = begin + np.flatnonzero(rows["flagged"] & (rows["decision"] == _OPEN))
+        return {number, *doubtful.tolist(), *(other for other in also if begin <= other < end)}
+
+    def least_certain(self, char: str, count: int, without: set[int]) -> list[int]:
+        """Return the undecided letters that were read as a character: doubtful, then least certain first.
+
+        All letters of a form's field are doubtful where it does not fit, sure ones too.
+
+        Args:
+            char: the character.
+            count: at most so many.
+            without: letters that others have before them.
+        """
+        rows = self._rows
+        found = np.flatnonzero((rows["char"] == self._chars[char]) & (rows["decision"] == _OPEN))
+        rank = rows["confidence"][found] - rows["flagged"][found]
+        most = min(len(found), count + len(without))
+        if most < len(found):
+            some = np.argpartition(rank, most)[:most]
+            found, rank = found[some], rank[some]
+        ordered = found[np.argsort(rank, kind="stable")].tolist()
+        return [number for number in ordered if number not in without][:count]
+
+    def to_say(self, fewer_than: int) -> list[int]:
+        """Return the letters to be looked at one by one: wrong ones, then doubtful ones of small groups.
+
+        Args:
+            fewer_than: a group of so many doubtful letters has a sheet.
+        """
+        rows = self._rows
+        wrong = np.flatnonzero(rows["decision"] == _WRONG)
+        doubtful = np.flatnonzero(rows["flagged"] & (rows["decision"] == _OPEN))
+        counts = np.bincount(rows["char"][doubtful], minlength=len(self._chars))
+        single = doubtful[counts[rows["char"][doubtful]] < fewer_than]
+        least_certain = single[np.argsort(rows["confidence"][single], kind="stable")]
+        return [*wrong.tolist(), *least_certain.tolist()]
+
+    def groups(self) -> list[Group]:
+        """Return the letters by what they were read as, those with the most doubtful ones first."""
+        rows, kinds = self._rows, len(self._chars)
+        open_ = rows["decision"] == _OPEN
+        letters = np.bincount(rows["char"], minlength=kinds)
+        doubtful = np.bincount(rows["char"][open_ & rows["flagged"]], minlength=kinds)
+        undecided = np.bincount(rows["char"][open_], minlength=kinds)
+        wrong = np.bincount(rows["char"][open_], 1.0 - rows["confidence"][open_], minlength=kinds)
+        groups = [
+            Group(char, int(letters[i]), int(doubtful[i]), int(undecided[i]), float(wrong[i]))
+            for char, i in self._chars.items()
+            if letters[i]
+        ]
+        return sorted(groups, key=lambda group: (-group.doubtful, -group.expected_wrong))
+
+    def progress(self) -> Progress:
+        """Return how far the review is."""
+        rows = self._rows
+        open_ = rows["decision"] == _OPEN
+        errors = 1.0 - rows["confidence"]
+        return Progress(
+            letters=len(rows),
+            undecided=int(open_.sum()),
+            doubtful=int((open_ & rows["flagged"]).sum()),
+            wrong=int((rows["decision"] == _WRONG).sum()),
+            looked_at=int((~open_).sum()),
+            found_wrong=int((~open_ & (rows["decision"] != _RIGHT)).sum()),
+            expected_found=float(errors[~open_].sum()),
+            expected_wrong=float(errors[open_].sum()),
+        )

@@ -1,0 +1,5 @@
+"""`python -m lettermill`: the command line."""
+
+from lettermill.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Faults made for real: kills, restarts, full disks, poisoned pages."""

@@ -1,0 +1,191 @@
+"""A template is read as it stands, and what is wrong with one is said with file, line and field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lettermill.jobs.errors import BadData
+from lettermill.jobs.inputs.form_template import header, read_template
+from lettermill.jobs.records.readings import Box
+from tests.support import ROOT
+
+EXAMPLE = ROOT / "examples" / "form" / "form.toml"
+
+GOOD = """blank = "blank.png"
+
+[[fields]]
+name = "name"
+box = [10, 10, 100, 20]
+
+[[fields]]
+name = "code"
+box = [10, 40, 80, 20]
+alphabet = '[A-Z]\\d{3}'
+comb = 4
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    Image.new("L", (200, 100), 255).save(tmp_path / "blank.png")
+    (tmp_path / "names.txt").write_text("ANNA\nBERT\n")
+    (tmp_path / "form.toml").write_text(GOOD)
+    return tmp_path
+
+
+def test_the_example() -> None:
+    template = read_template(EXAMPLE)
+    assert template.blank.shape == (1240, 1748)
+    assert [field.name for field in template.fields][:3] == ["surname", "card", "forename"]
+    card = template.fields[1]
+    assert (card.box, card.comb, card.required) == (Box(1154, 280, 504, 90), 7, True)
+    assert card.automaton.accepts("AB12345")
+    assert sorted(template.files) == ["blank.png", "towns.txt"]
+    assert header(template)[:7] == [
+        "scan",
+        "page",
+        "status",
+        "flagged",
+        "look_at",
+        "surname",
+        "surname_confidence",
+    ]
+
+
+def test_every_file_is_part_of_the_digest(folder: Path) -> None:
+    path = folder / "form.toml"
+    first = read_template(path).digest
+    assert read_template(path).digest == first
+    path.write_text(GOOD + "# a remark\n")
+    second = read_template(path).digest
+    Image.new("L", (200, 100), 254).save(folder / "blank.png")
+    third = read_template(path).digest
+    assert len({first, second, third}) == 3
+
+
+def test_a_blank_that_is_a_pdf(folder: Path) -> None:
+    Image.new("L", (200, 100), 255).save(folder / "blank.pdf", resolution=100)
+    (folder / "form.toml").write_text(
+        GOOD.replace("blank.png", "blank.pdf").replace("\n", "\ndpi = 200\n", 1)
+    )
+    assert read_template(folder / "form.toml").blank.shape == (200, 400)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ('"blank.png"', '"gone.png"', "line 1: cannot read the blank form gone.png: No such file"),
+        ('"blank.png"', '"../blank.png"', "line 1: '../blank.png' is not the name of a blank form beside"),
+        ('"blank.png"', '"names.txt"', "line 1: the blank form names.txt: this is n"),
+        ('"blank.png"', "7", "line 1: blank has to be the name of a file beside the template, in quotes"),
+        ('blank = "blank.png"', "", "line 1: blank is missing"),
+        ('name = "code"', 'name = "Name"', "line 8, field Name: the field in line 4 has a column Name"),
+        ('name = "code"', 'name = "page"', "line 8, field page: fields.csv has already a column page"),
+        (
+            'name = "code"',
+            'name = "name_confidence"',
+            "line 8, field name_confidence: the field in line 4 has",
+        ),
+        (
+            'name = "code"',
+            'name = "two words"',
+            "line 8: name has to be a letter, then letters, digits and _",
+        ),
+        ('name = "code"', "", "line 7: name is missing"),
+        (
+            "[10, 40, 80, 20]",
+            "[10, 25, 80, 20]",
+            "line 9, field code: the fields name (line 5) and code overlap",
+        ),
+        (
+            "[10, 40, 80, 20]",
+            "[150, 40, 80, 20]",
+            "line 9, field code: the box leaves the blank form, which has",
+        ),
+        ("[10, 40, 80, 20]", "[-1, 40, 80, 20]", "line 9, field code: the box leaves the blank form"),
+        (
+            "[10, 40, 80, 20]",
+            "[10, 40, 30, 20]",
+            "line 9, field code: the field or its cells are smaller than",
+        ),
+        (
+            "[10, 40, 80, 20]",
+            "[10, 40, 80]",
+            "line 9: box has to be four whole numbers: [x, y, width, height]",
+        ),
+        ("[10, 40, 80, 20]", "[10, 40, 80.5, 20]", "line 9: box has to be four whole numbers"),
+        ("comb = 4", "comb = 3", "line 11, field code: the pattern asks for 4 characters or more"),
+        ("comb = 4", "combs = 4", "line 11: there is no key combs, only name, box, alphabet, comb"),
+        ("comb = 4", 'lexicon = "names.txt"', "line 11, field code: a field with a pattern has no word list"),
+        (
+            "'[A-Z]\\d{3}'",
+            "'[a-z]+'",
+            "line 10, field code: the class [a-z] has something that cannot be read",
+        ),
+        ("comb = 4", "comb = ", "no TOML"),
+        ("comb = 4", "comb = 0", "line 11: comb has to be a whole number from 1 to 200"),
+        ("comb = 4", 'required = "yes"', "line 11: required has to be true or false"),
+        ("comb = 4", '"comb" = "4"', "line 11: comb has to be a whole number"),
+        (
+            'blank = "blank.png"',
+            'blank = "blank.png"\ndpi = 20',
+            "line 2: dpi has to be a whole number from 50",
+        ),
+        (
+            'blank = "blank.png"',
+            'blank = "blank.png"\nsize = 2',
+            "line 2: there is no key size, only blank, fields",
+        ),
+        ("'[A-Z]\\d{3}'", '"[A-Z]\\d{3}"', "no TOML: Unescaped"),
+        ("'[A-Z]\\d{3}'", '"DIGITS"', "line 10, field code: write digits in small letters"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(folder: Path, old: str, new: str, what: str) -> None:
+    assert old in GOOD
+    (folder / "form.toml").write_text(GOOD.replace(old, new))
+    with pytest.raises(BadData) as caught:
+        read_template(folder / "form.toml")
+    assert str(folder / "form.toml") in caught.value.what
+    assert what in caught.value.what
+    assert caught.value.next_step
+
+
+def test_fields_in_one_array(folder: Path) -> None:
+    path = folder / "form.toml"
+    path.write_text('blank = "blank.png"\n\nfields = [{name = "a", box = [1, 1, 20, 20]}]\n')
+    assert [field.name for field in read_template(path).fields] == ["a"]
+    path.write_text('blank = "blank.png"\n\nfields = [{name = "a", box = [1, 1, 20, 2]}]\n')
+    with pytest.raises(BadData, match="line 3, field a: the field or its cells are smaller than"):
+        read_template(path)
+    path.write_text('blank = "blank.png"\n\nfields = 7\n')
+    with pytest.raises(
+        BadData, match=r"line 3: fields has to be 1 to 500 tables, each under a line \[\[fields"
+    ):
+        read_template(path)
+    path.write_text('blank = "blank.png"\nfields = [7]\n')
+    with pytest.raises(BadData, match="line 2: fields has to be 1 to 500 tables"):
+        read_template(path)
+
+
+def test_a_word_list(folder: Path) -> None:
+    text = GOOD.replace("box = [10, 10, 100, 20]\n", 'box = [10, 10, 100, 20]\nlexicon = "names.txt"\n')
+    (folder / "form.toml").write_text(text)
+    assert read_template(folder / "form.toml").fields[0].lexicon is not None
+    (folder / "names.txt").write_text("ANNA\nB3RT\n")
+    with pytest.raises(BadData, match=r"names\.txt, line 2"):
+        read_template(folder / "form.toml")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"fields = []", b"x" * 2_000_000])
+def test_what_is_no_template(folder: Path, content: bytes) -> None:
+    (folder / "form.toml").write_bytes(content)
+    with pytest.raises(BadData, match=r"form\.toml"):
+        read_template(folder / "form.toml")
+
+
+def test_a_template_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="No such file"):
+        read_template(tmp_path / "form.toml")

@@ -1,0 +1,275 @@
+"""What the feed finds again: pages that nobody has, pages that are done, jobs that stand still."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.make import make_job
+from lettermill.jobs.queue import feed as feeding
+from lettermill.jobs.queue.celery_app import LANES, make_app
+from lettermill.jobs.queue.feed import Feed, Sweep, give_sign
+from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import PageReading, Status
+from lettermill.jobs.settings import Settings
+from lettermill.worker.service.page_service import PageService
+from tests.support import disk_roots, draw
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """Three pages, the window of a fleet's job."""
+    for number in range(3):
+        draw(tmp_path / "scans" / f"{number}.png", ["PAGE"])
+    out = tmp_path / "out"
+    model = load_model(installed_model_folder())
+    roots = disk_roots(tmp_path / "scans", out)
+    return make_job(tmp_path / "scans", out, Settings(), model, roots, shared=True).job
+
+
+@pytest.fixture
+def app(broker: str) -> Celery:
+    return make_app(broker)
+
+
+@pytest.fixture
+def feed(job: Job, app: Celery, client: redis.Redis) -> Feed:
+    made = Feed(job, job.path.name, app, client)
+    made.restart()
+    return made
+
+
+@pytest.fixture
+def service(job: Job, app: Celery, broker: str, tmp_path: Path) -> PageService:
+    return PageService(app, broker, disk_roots(tmp_path / "scans", job.path.parent), "a worker")
+
+
+@pytest.fixture
+def pages(job: Job) -> list[ManifestEntry]:
+    return [entry for entry, _ in job.manifest()]
+
+
+def epoch(job: Job, client: redis.Redis) -> str:
+    word = client.hget(f"lettermill:{job.token}:state", "epoch")
+    assert isinstance(word, bytes)
+    return word.decode()
+
+
+def take_all_messages(client: redis.Redis) -> int:
+    """Lose what waits in the lanes; return how many messages that were."""
+    waiting = sum(client.llen(lane) for lane in LANES)
+    client.delete(*LANES)
+    return waiting
+
+
+def read(entry: ManifestEntry) -> PageReading:
+    return PageReading(entry.id, entry.scan, entry.page, Status.EMPTY)
+
+
+def test_pages_of_a_dead_worker_are_queued_again_beside_a_full_lane(
+    feed: Feed, job: Job, client: redis.Redis, pages: list[ManifestEntry]
+) -> None:
+    give_sign(client, "alive", [pages[0].id])
+    assert feed.take(epoch(job, client), [pages[0].id], "alive")
+    assert feed.take(epoch(job, client), [pages[1].id], "dead")
+    assert sum(client.llen(lane) for lane in LANES) == 3
+    assert feed.look_after(NOBODY) == (1, NOBODY)
+
+
+def test_a_page_that_its_living_worker_lost_sight_of_is_found_at_the_second_look(
+    feed: Feed, job: Job, client: redis.Redis, pages: list[ManifestEntry]
+) -> None:
+    feed.take(epoch(job, client), [page.id for page in pages], "alive")
+    give_sign(client, "alive", [page.id for page in pages[:2]])
+    take_all_messages(client)
+    again, suspects = feed.look_after(NOBODY)
+    assert (again, suspects) == (0, {pages[2].id})
+    assert feed.look_after(suspects)[0] == 1
+    assert take_all_messages(client) == 1
+
+
+def test_a_page_that_another_worker_has_stays_with_it(
+    feed: Feed, job: Job, client: redis.Redis, pages: list[ManifestEntry]
+) -> None:
+    for worker in ("first", "second"):
+        assert feed.take(epoch(job, client), [pages[0].id], worker)
+    assert client.hget(f"lettermill:{job.token}:flight", pages[0].id) == b"first"
+
+
+def test_messages_that_are_nowhere_are_found_at_the_second_look(feed: Feed, client: redis.Redis) -> None:
+    assert take_all_messages(client) == 3
+    again, suspects = feed.look_after(NOBODY)
+    assert (again, len(suspects)) == (0, 3)
+    assert feed.look_after(suspects)[0] == 3
+    assert take_all_messages(client) == 3
+
+
+def test_a_page_that_was_given_back_is_queued_again_beside_a_full_lane(
+    feed: Feed, pages: list[ManifestEntry]
+) -> None:
+    feed.give_back([pages[1].id])
+    assert feed.look_after(NOBODY)[0] == 1
+    assert feed.look_after(NOBODY)[0] == 0
+
+
+def test_a_page_that_waits_for_an_hour_is_queued_once_more(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "_LONGEST_WAIT", -1)
+    assert feed.look_after(NOBODY)[0] == 3
+
+
+def test_finished_pages_do_not_fill_the_window(
+    feed: Feed, job: Job, client: redis.Redis, pages: list[ManifestEntry]
+) -> None:
+    """Redis was away when they were finished."""
+    feed.take(epoch(job, client), [page.id for page in pages], "alive")
+    give_sign(client, "alive", [page.id for page in pages])
+    for page in pages[:2]:
+        job.write_result(read(page))
+    feed.look_after(NOBODY)
+    assert client.hkeys(f"lettermill:{job.token}:flight") == [pages[2].id.encode()]
+    job.write_result(read(pages[2]))
+    feed.look_after(NOBODY)
+    assert not client.keys(f"lettermill:{job.token}:*")
+
+
+def test_a_page_that_is_read_elsewhere_is_neither_read_nor_queued_in_a_loop(
+    feed: Feed, job: Job, client: redis.Redis, service: PageService, pages: list[ManifestEntry]
+) -> None:
+    for page in pages[1:]:
+        job.write_result(read(page))
+    feed.restart()
+    before = epoch(job, client)
+    assert take_all_messages(client) >= 1
+    with job.attempt(pages[0].id) as attempt:
+        assert attempt == 1
+        service.read(job.path.name, before, [pages[0].to_json()])
+        assert not job.has_result(pages[0].id)
+        assert epoch(job, client) == before
+        assert take_all_messages(client) == 0
+    assert job.attempts(pages[0].id) == 1
+
+
+@pytest.mark.parametrize("trouble", [OSError(5, "Input/output error"), MemoryError(), KeyError("surprise")])
+def test_whatever_goes_wrong_the_pages_are_given_back(
+    feed: Feed,
+    job: Job,
+    client: redis.Redis,
+    service: PageService,
+    pages: list[ManifestEntry],
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Exception,
+) -> None:
+    give_sign(client, "a worker", [])
+    word = epoch(job, client)
+
+    def refuse(*_: object) -> None:
+        raise trouble
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lettermill.jobs.storage.disk.written_whole", refuse)
+        with pytest.raises(Exception):  # noqa: B017 - whatever it is
+            service.read(job.path.name, word, [pages[0].to_json()])
+    assert feed.look_after(NOBODY)[0] == 1
+    service.read(job.path.name, word, [pages[0].to_json()])
+    assert job.has_result(pages[0].id)
+
+
+def test_the_time_limit_is_the_jobs_whatever_a_message_says(job: Job, service: PageService) -> None:
+    assert service.limit(job.path.name) == 300
+    with pytest.raises(ValueError, match="outside"):
+        service.limit("../elsewhere")
+
+
+def test_a_job_folder_that_is_a_link_out_of_the_root_is_refused(
+    job: Job, service: PageService, tmp_path: Path, pages: list[ManifestEntry]
+) -> None:
+    elsewhere = job.path.rename(tmp_path / "elsewhere")
+    job.path.symlink_to(elsewhere)
+    with pytest.raises(ValueError, match="leads out"):
+        service.read(job.path.name, "", [pages[0].to_json()])
+    assert not list(elsewhere.glob("pages/*/*"))
+
+
+@pytest.mark.parametrize("name", ["job.json", "manifest.jsonl"])
+def test_a_pipe_in_a_job_folder_holds_nobody_up(
+    job: Job, app: Celery, client: redis.Redis, name: str
+) -> None:
+    pipe = job.path.parent / "a pipe" / name
+    pipe.parent.mkdir()
+    for file in ("job.json", "manifest.jsonl"):
+        (pipe.parent / file).write_bytes((job.path / file).read_bytes())
+    pipe.unlink()
+    os.mkfifo(pipe)
+    Sweep(job.path.parent, app, client)()
+    assert client.exists(f"lettermill:{job.token}:state")
+
+
+def test_a_fresh_start_leaves_alone_what_is_being_read(job: Job, pages: list[ManifestEntry]) -> None:
+    with job.attempt(pages[0].id):
+        with job.attempt(pages[1].id):
+            pass
+        job.forget_results(failures=True)
+        assert [job.attempts(page.id) for page in pages[:2]] == [1, 0]
+        with job.attempt(pages[0].id) as second:
+            assert second is None
+
+
+def test_a_job_of_another_format_is_left_alone_until_nobody_takes_it(
+    job: Job, app: Celery, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, feed: Feed
+) -> None:
+    state = f"lettermill:{job.token}:state"
+    client.hset(state, "lane", "lettermill:0:pages:07")
+    take_all_messages(client)
+    assert [feed.look_after(NOBODY) for _ in range(2)] == [(0, NOBODY)] * 2
+    monkeypatch.setattr(feeding, "_LONGEST_WAIT", -1)
+    feed.look_after(NOBODY)
+    lane = client.hget(state, "lane")
+    assert isinstance(lane, bytes)
+    assert lane.decode() in LANES
+    assert take_all_messages(client) == 3
+
+
+def test_a_finished_stretch_is_passed_with_one_look(
+    tmp_path: Path, job: Job, app: Celery, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = next(entry for entry, _ in job.manifest())
+    many = [
+        ManifestEntry.of(first.scan, page, first.bytes, first.mtime_ns, 5000, job.identity)
+        for page in range(1, 5001)
+    ]
+    job.manifest_path.write_text("".join(page.to_line() for page in many))
+    for page in many[1000:4900]:
+        job.result_path(page.id).parent.mkdir(parents=True, exist_ok=True)
+        job.result_path(page.id).touch()
+    looks = 0
+    has_result: Callable[[Job, str], bool] = Job.has_result
+
+    def counted(self: Job, page_id: str) -> bool:
+        nonlocal looks
+        looks += 1
+        return has_result(self, page_id)
+
+    made = Feed(job, job.path.name, app, client)
+    made.restart()
+    monkeypatch.setattr(Job, "has_result", counted)
+    while (flight := client.hkeys(f"lettermill:{job.token}:flight")) and looks < 20_000:
+        take_all_messages(client)
+        done = [page.decode() for page in flight]
+        for page in done:
+            job.result_path(page).parent.mkdir(parents=True, exist_ok=True)
+            job.result_path(page).touch()
+        made.top_up(done)
+    assert job.tally().complete
+    assert looks < 2500
+    assert not client.keys(f"lettermill:{job.token}:*")

@@ -1,0 +1,52 @@
+"""Letters that people decided in a review, as a training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from lettermill.jobs.errors import BadData
+from lettermill.jobs.job.corrections import Decision
+from lettermill.jobs.job.folder import Job
+from lettermill.segmentation.glyph import ink_of, normalise
+from lettermill.training.commands.train import train
+from lettermill.training.letters import reviewed_letters as corrections
+from lettermill.training.letters import sources
+from tests.reviewed import job_to_review, say
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return job_to_review(tmp_path)
+
+
+def test_the_letters_that_people_named_with_their_glyphs(job: Job, tmp_path: Path) -> None:
+    say(job, 1, Decision.CORRECTED, "H")
+    say(job, 2, Decision.CORRECTED, "E")
+    say(job, 3, Decision.NO_LETTER)
+    say(job, 4, Decision.WRONG)
+    letters = sources.load([corrections.found(Path(str(job.path)))])
+    assert letters.labels.tolist() == ["H", "E"]
+    assert set(letters.sources) == {job.path.name}
+    assert sources.written(letters).all()
+    for glyph, char in zip(letters.glyphs, "HE", strict=True):
+        drawn = normalise(ink_of(np.asarray(Image.open(tmp_path / f"{char}.png"))))
+        assert np.abs(glyph.astype(int) - drawn).mean() < 8
+
+
+def test_a_scan_that_is_gone_is_told(job: Job, tmp_path: Path) -> None:
+    say(job, 1, Decision.CORRECTED, "H")
+    (tmp_path / "scans" / "card.png").unlink()
+    with pytest.raises(BadData, match=r"card\.png, page 1: its letters are left out: the file is not there"):
+        corrections.read_corrections(Path(str(job.path)))
+
+
+def test_the_command_reads_them_beside_other_sets(job: Job, tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", x=np.zeros((1, 28, 28), np.uint8), y=np.array(["A"]))
+    words = ["--data", str(tmp_path), "--corrections", str(job.path), "--out", str(tmp_path / "model")]
+    with pytest.raises(BadData, match="has no letters that somebody decided"):
+        CliRunner().invoke(train, words, catch_exceptions=False)

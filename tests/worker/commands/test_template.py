@@ -1,0 +1,75 @@
+"""`lettermill template new` finds the boxes and combs of a blank form."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lettermill.jobs.inputs.form_template import Template, read_template
+from tests.support import ROOT, Command
+
+FORM = ROOT / "examples" / "form"
+
+
+def in_order(template: Template) -> list[tuple[int, int, int, int, int | None]]:
+    boxes = [
+        (field.box.y, field.box.x, field.box.width, field.box.height, field.comb) for field in template.fields
+    ]
+    return sorted(boxes, key=lambda box: (round(box[0] / 50), box[1]))
+
+
+def test_the_example_form(tmp_path: Path, lettermill: Command) -> None:
+    shutil.copy(FORM / "blank.png", tmp_path)
+    done = lettermill("template", "new", tmp_path / "blank.png")
+    assert "8 fields, 4 of them combs" in done.stdout
+    found, made = (
+        read_template(folder / name) for folder, name in ((tmp_path, "blank.toml"), (FORM, "form.toml"))
+    )
+    for one, other in zip(in_order(found), in_order(made), strict=True):
+        assert one[4] == other[4]
+        assert max(abs(a - b) for a, b in zip(one[:4], other[:4], strict=True)) <= 6
+    with Image.open(tmp_path / "blank-fields.png") as drawing:
+        assert drawing.size == (1748, 1240)
+        colours = np.asarray(drawing)
+        assert (colours.max(axis=2).astype(int) - colours.min(axis=2) > 60).sum() > 5000
+
+
+def test_a_pdf_at_another_resolution(tmp_path: Path, lettermill: Command) -> None:
+    with Image.open(FORM / "blank.png") as blank:
+        blank.convert("L").save(tmp_path / "form.pdf", resolution=300)
+    lettermill("template", "new", tmp_path / "form.pdf", "--dpi", 200)
+    template = read_template(tmp_path / "form.toml")
+    assert template.blank.shape[0] == 827
+    assert len(template.fields) == 8
+
+
+def test_nothing_is_overwritten(tmp_path: Path, lettermill: Command) -> None:
+    shutil.copy(FORM / "blank.png", tmp_path)
+    (tmp_path / "blank.toml").write_text("mine")
+    done = lettermill("template", "new", tmp_path / "blank.png", status=2)
+    assert "blank.toml is there already" in done.stderr
+    assert (tmp_path / "blank.toml").read_text() == "mine"
+    lettermill("template", "new", tmp_path / "blank.png", "--out", tmp_path / "other.toml")
+
+
+def test_what_cannot_be_a_template(tmp_path: Path, lettermill: Command) -> None:
+    shutil.copy(FORM / "blank.png", tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    done = lettermill(
+        "template", "new", tmp_path / "blank.png", "--out", tmp_path / "elsewhere" / "a.toml", status=2
+    )
+    assert "is not in the folder of" in done.stderr
+    done = lettermill("template", "new", tmp_path / "gone.png", status=2)
+    assert "gone.png' does not exist" in done.stderr
+    done = lettermill("template", "new", FORM / "towns.txt", status=10)
+    assert "cannot read the blank form" in done.stderr
+    Image.new("L", (800, 600), 255).save(tmp_path / "white.png")
+    done = lettermill("template", "new", tmp_path / "white.png", status=10)
+    assert "too little is printed" in done.stderr
+    shutil.copy(FORM.parent / "scans" / "register.jpg", tmp_path)
+    done = lettermill("template", "new", tmp_path / "register.jpg", status=10)
+    assert "no boxes and no combs were found" in done.stderr
+    assert sorted(path.name for path in tmp_path.glob("*.toml")) == []

@@ -1,0 +1,102 @@
+"""Readings under a constraint, compared with trying every reading."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from lettermill.jobs.inputs.pattern import Automaton, automaton_of
+from lettermill.worker.reading.constraint import constraint_of
+from lettermill.worker.reading.lattice import WordLattice
+
+CHARACTERS = "AB01"
+
+
+def lattice_of(rng: np.random.Generator, pieces: int = 4) -> WordLattice:
+    spans = [
+        (first, last) for first in range(pieces) for last in range(first + 1, min(pieces, first + 2) + 1)
+    ]
+    first, last = (np.array(ends, np.intp) for ends in zip(*spans, strict=True))
+    scores = rng.normal(0, 2, (len(spans), len(CHARACTERS) + 1))
+    scores[last - first > 1, -1] = -np.inf
+    return WordLattice(pieces, first, last, scores)
+
+
+def readings(lattice: WordLattice) -> Iterator[tuple[float, list[tuple[int, int]]]]:
+    """Every way through the lattice: its score, and its letters."""
+
+    def ways(node: int) -> Iterator[list[int]]:
+        if node == lattice.pieces:
+            yield []
+        for index in np.flatnonzero(lattice.first == node).tolist():
+            for rest in ways(int(lattice.last[index])):
+                yield [index, *rest]
+
+    for path in ways(0):
+        for chars in itertools.product(range(len(CHARACTERS) + 1), repeat=len(path)):
+            score = sum(lattice.scores[index, char] for index, char in zip(path, chars, strict=True))
+            if np.isfinite(score):
+                pairs = zip(path, chars, strict=True)
+                yield float(score), [pair for pair in pairs if pair[1] < len(CHARACTERS)]
+
+
+def is_allowed(
+    letters: list[tuple[int, int]], automaton: Automaton, comb: int | None, cells: list[int]
+) -> bool:
+    places = [cells[index] for index, _ in letters]
+    if -1 in places or (comb is not None and any(b <= a for a, b in itertools.pairwise(places))):
+        return False
+    return automaton.accepts("".join(CHARACTERS[char] for _, char in letters))
+
+
+@pytest.mark.parametrize("pattern", ["alnum", "letters", r"[AB]\d{1,2}", r"A?[AB]?\d", r"\d{3}"])
+@pytest.mark.parametrize("comb", [None, 3])
+def test_best_and_shares_are_those_of_all_allowed_readings(pattern: str, comb: int | None) -> None:
+    whole = automaton_of(pattern)
+    moves = tuple({char: to for char, to in each.items() if char in CHARACTERS} for each in whole.moves)
+    automaton = Automaton(moves, whole.accepting, whole.shortest)
+    constraint = constraint_of(automaton, comb, CHARACTERS)
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        lattice = lattice_of(rng)
+        middles = (lattice.first + lattice.last) / 2
+        cells = [0 if comb is None else int(middle * 3 // 4) for middle in middles]
+        cells[2] = -1
+        allowed = [each for each in readings(lattice) if is_allowed(each[1], automaton, comb, cells)]
+        assert allowed
+        assert constraint.best(lattice, cells) == max(allowed)[1]
+        likely, total = constraint.log_posteriors(lattice, cells)
+        assert total == pytest.approx(np.logaddexp.reduce([score for score, _ in allowed]))
+        expected = np.zeros(likely.shape)
+        for score, letters in allowed:
+            for index, char in letters:
+                expected[index, char] += np.exp(score - total)
+        np.testing.assert_allclose(np.exp(likely), expected, atol=1e-9)
+
+
+def test_no_reading_is_allowed_where_ink_is_too_little() -> None:
+    lattice = lattice_of(np.random.default_rng(1), pieces=2)
+    constraint = constraint_of(
+        Automaton(({"0": 1}, {"0": 2}, {"0": 3}, {}), (False, False, False, True), 3), None, "AB01"
+    )
+    cells = [0] * len(lattice.first)
+    assert constraint.best(lattice, cells) is None
+    assert constraint.log_posteriors(lattice, cells)[1] == -np.inf
+
+
+def test_without_limits_the_reading_is_the_free_one() -> None:
+    lattice = lattice_of(np.random.default_rng(5), pieces=6)
+    constraint = constraint_of(Automaton((dict.fromkeys(CHARACTERS, 0),), (True,), 0), None, CHARACTERS)
+    cells = [0] * len(lattice.first)
+    letters = constraint.best(lattice, cells)
+    likely, _ = constraint.log_posteriors(lattice, cells)
+    path, rankings = lattice.reading(CHARACTERS)
+    assert letters is not None
+    assert [index for index, _ in letters] == path
+    cuts = np.exp(np.logaddexp.reduce(likely, axis=1))
+    for mine, free in zip(lattice.ranked(letters, likely, cuts, CHARACTERS), rankings, strict=True):
+        assert [char for char, _ in mine] == [char for char, _ in free]
+        np.testing.assert_allclose([sure for _, sure in mine], [sure for _, sure in free], atol=2e-6)

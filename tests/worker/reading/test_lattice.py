@@ -1,0 +1,177 @@
+"""The lattice against all its paths written out, and what it makes of letters that touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from bench.pages.hands import Hand, font_hands, stroke_hands
+from bench.pages.layouts import PRINT_FONTS
+from bench.pages.maker import make
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.settings import LETTERS, Settings
+from lettermill.segmentation.values import Box, Candidate, Joint, Word
+from lettermill.training.training_settings import TrainingSettings
+from lettermill.worker.reading.classifier import Classifier
+from lettermill.worker.reading.lattice import WordLattice, weigh
+from lettermill.worker.reading.read_lines import read_lines
+
+CHARACTERS = "ABC"
+NONE = len(CHARACTERS)
+
+Step = tuple[int, int]
+"""A candidate, and the character that it is read as; `NONE` where it is passed over."""
+
+
+@st.composite
+def lattices(draw: st.DrawFn) -> WordLattice:
+    """Up to four pieces; each alone, and some runs of them. Pieces alone may be passed over, runs may not."""
+    pieces = draw(st.integers(1, 4))
+    runs = [(first, last) for first in range(pieces) for last in range(first + 2, pieces + 1)]
+    chosen = [(piece, piece + 1) for piece in range(pieces)]
+    chosen += draw(st.lists(st.sampled_from(runs), unique=True)) if runs else []
+    order = draw(st.permutations(chosen))
+    first, last = np.array(order, np.intp).T
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    scores = rng.normal(0, 3, (len(order), NONE + 1))
+    scores[last > first + 1, NONE] = -np.inf
+    return WordLattice(pieces, first, last, scores)
+
+
+def paths(lattice: WordLattice, node: int = 0) -> Iterator[tuple[Step, ...]]:
+    """Every way from a node to the end, with every reading of each candidate on it."""
+    if node == lattice.pieces:
+        yield ()
+        return
+    for index in np.flatnonzero(lattice.first == node).tolist():
+        for rest in paths(lattice, int(lattice.last[index])):
+            for column in range(NONE + 1):
+                if np.isfinite(lattice.scores[index, column]):
+                    yield ((index, column), *rest)
+
+
+def score(lattice: WordLattice, path: tuple[Step, ...]) -> float:
+    return sum(float(lattice.scores[step]) for step in path)
+
+
+def letters_of(path: tuple[Step, ...]) -> list[int]:
+    return [index for index, column in path if column != NONE]
+
+
+@given(lattice=lattices())
+def test_the_best_path_is_the_best_of_all(lattice: WordLattice) -> None:
+    best = max(paths(lattice), key=lambda path: score(lattice, path))
+    assert lattice.best_path() == letters_of(best)
+
+
+@given(lattice=lattices(), text=st.lists(st.integers(0, NONE - 1), max_size=5))
+def test_a_text_is_laid_along_the_best_path_that_spells_it(lattice: WordLattice, text: list[int]) -> None:
+    spelling = [path for path in paths(lattice) if [c for _, c in path if c != NONE] == text]
+    if spelling:
+        best = max(spelling, key=lambda path: score(lattice, path))
+        assert lattice.align(text) == letters_of(best)
+    else:
+        assert lattice.align(text) is None
+
+
+@given(lattice=lattices())
+def test_shares_are_those_of_all_paths(lattice: WordLattice) -> None:
+    shares = np.zeros(lattice.scores.shape)
+    for path in paths(lattice):
+        for step in path:
+            shares[step] += np.exp(score(lattice, path))
+    total = sum(np.exp(score(lattice, path)) for path in paths(lattice))
+    found = lattice.posteriors()
+    assert np.allclose(found, shares / total)
+    for piece in range(lattice.pieces):
+        assert found[(lattice.first <= piece) & (piece < lattice.last)].sum() == pytest.approx(1)
+
+
+@given(lattice=lattices())
+def test_a_reading_ranks_three_characters_with_shares_of_one_letter(lattice: WordLattice) -> None:
+    path, rankings = lattice.reading(CHARACTERS)
+    assert path == lattice.best_path()
+    for index, ranking in zip(path, rankings, strict=True):
+        assert ranking[0][0] == CHARACTERS[int(lattice.scores[index, :NONE].argmax())]
+        assert {character for character, _ in ranking} == set(CHARACTERS)
+        assert ranking[1][1] >= ranking[2][1] >= 0
+        assert sum(share for _, share in ranking) <= 1 + 1e-5
+
+
+def word(spans: list[Step], joints: tuple[Joint, ...], letter: int = 20) -> Word:
+    """Candidates as high as a letter, and as wide for each piece."""
+    candidates = tuple(
+        Candidate(
+            Box(letter * first, 0, letter * (last - first), letter),
+            np.full((letter + 2, letter * (last - first) + 2), 255, np.uint8),
+            np.zeros((28, 28), np.uint8),
+            letter * first,
+            0,
+            first,
+            last,
+        )
+        for first, last in spans
+    )
+    return Word(candidates, joints)
+
+
+def probabilities(rows: int, best: float) -> NDArray[np.float32]:
+    """The first character is the likeliest in each row."""
+    rest = (1 - best) / (NONE - 1)
+    return np.tile(np.array([best] + [rest] * (NONE - 1), np.float32), (rows, 1))
+
+
+@given(best=st.floats(0.4, 0.999))
+def test_the_cnn_stands_where_there_is_one_way_to_cut(best: float) -> None:
+    apart = word([(0, 1), (1, 2)], (Joint(0.3),))
+    (lattice,) = weigh([apart], 20.0, probabilities(2, best), np.full(2, 0.001, np.float32))
+    _, rankings = lattice.reading(CHARACTERS)
+    assert [ranking[0][0] for ranking in rankings] == ["A", "A"]
+    assert [ranking[0][1] for ranking in rankings] == pytest.approx([best, best], abs=2e-3)
+    assert [ranking[1][1] for ranking in rankings] == pytest.approx([(1 - best) / 2] * 2, abs=2e-3)
+
+
+def test_the_likelier_another_cut_the_less_sure_the_letter() -> None:
+    touching = word([(0, 2), (0, 1), (1, 2)], (Joint(0.0, 1.0),))
+    sure: list[float] = []
+    for halves in (0.99, 0.9, 0.5, 0.1):
+        non_letter = np.array([0.3, halves, halves], np.float32)
+        (lattice,) = weigh([touching], 20.0, probabilities(3, 0.97), non_letter)
+        path, rankings = lattice.reading(CHARACTERS)
+        assert path == [0]
+        sure.append(rankings[0][0][1])
+    assert sure == sorted(sure, reverse=True)
+    assert 0.9 < sure[0] <= 0.97
+    assert sure[-1] < 0.95 * sure[0]
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier(load_model(installed_model_folder()), LETTERS)
+
+
+def right_pairs(hands: list[Hand], count: int, classifier: Classifier) -> float:
+    """The share of pairs of letters with common ink of which both are read right."""
+    right = 0
+    for seed in range(count):
+        page = make("pair", hands[seed % len(hands)], seed)
+        lines, _ = read_lines(page.grey, Settings(layout="line"), classifier)
+        right += "".join(line.text for line in lines).replace(" ", "") == page.text
+    return right / count
+
+
+def test_touching_letters_of_unseen_writers_are_told_apart(data: Path, classifier: Classifier) -> None:
+    writers = [int(name) for name in TrainingSettings().validation_writers]
+    hands = stroke_hands(data / "letters" / "chars74k_hnd_strokes.json", writers)
+    assert right_pairs(hands, 120, classifier) >= 0.68
+
+
+def test_touching_printed_letters_are_told_apart(classifier: Classifier) -> None:
+    fonts = [hand for hand in font_hands(PRINT_FONTS) if hand.name in ("DejaVuSans", "DejaVuSansMono")]
+    assert right_pairs(fonts, 60, classifier) >= 0.6

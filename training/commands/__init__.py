@@ -1,0 +1,1 @@
+"""The commands of the training room, one file each."""

@@ -1,0 +1,1 @@
+"""Glyphs to weights: the network, its batches, the training loop, the export."""

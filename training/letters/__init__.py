@@ -1,0 +1,1 @@
+"""Labelled handwriting to glyphs: the training sets, made letters, the split."""

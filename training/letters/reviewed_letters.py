@@ -1,0 +1,84 @@
+"""Letters that people decided in `lettermill review`, cut from their scans, as a training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lettermill.jobs.errors import BadData, ErrorCode, ScanError
+from lettermill.jobs.job.corrections import Correction, Corrections, Decision
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import Box, PageReading
+from lettermill.jobs.scans.decode import open_unchanged, read_page
+from lettermill.training.letters.set_formats import LabelledImages
+from lettermill.training.letters.sources import Found
+
+_LABELLED = (Decision.RIGHT, Decision.CORRECTED)
+
+_MARGIN = 2
+"""Pixels of paper around a letter's box: `ink_of` takes the paper's grey from the picture's edge."""
+
+
+def found(job: Path) -> Found:
+    """Return a reviewed job as something to train on; its source is the name of the job folder."""
+    return Found(job, job.resolve().name, "corrections", read_corrections)
+
+
+def read_corrections(path: Path) -> LabelledImages:
+    """Cut the letters out that people said are right, or corrected.
+
+    Args:
+        path: a job folder.
+
+    Returns:
+        Their pictures, uint8 h×w grey, and what people say they are; who wrote them is not known.
+
+    Raises:
+        NotAJob: it is no job folder, or damaged.
+        BadData: nobody has decided about a letter whose scan can be read.
+    """
+    job = Job.open(path)
+    corrections = Corrections(job)
+    images: list[NDArray[np.uint8]] = []
+    labels: list[str] = []
+    remarks: list[str] = []
+    reviewed = {one.page for one in corrections}
+    for entry in [entry for entry, _ in job.manifest() if entry.id in reviewed]:
+        ((_, reading),) = job.read_results([entry.id])
+        said = corrections.of_page(reading) if isinstance(reading, PageReading) else {}
+        letters = [one for one in said.values() if one.decision in _LABELLED]
+        if letters:
+            try:
+                images += _cut(job, entry, letters)
+                labels += [one.corrected for one in letters]
+            except ScanError as error:
+                remarks.append(f"{entry.scan}, page {entry.page}: its letters are left out: {error.message}")
+    remarks += corrections.count().unused
+    if not images:
+        raise BadData(
+            "; ".join([f"{path} has no letters that somebody decided in a review", *remarks]),
+            "Look at its letters first: `lettermill review JOB`.",
+        )
+    return LabelledImages(images, labels, [""] * len(labels), tuple(remarks))
+
+
+def _cut(job: Job, entry: ManifestEntry, letters: list[Correction]) -> list[NDArray[np.uint8]]:
+    limits = job.settings.limits
+    scan = f"{job.scans_below}/{entry.scan}"
+    try:
+        with open_unchanged(job.local_roots.scans, scan, entry, limits) as file:
+            pixels = read_page(file, entry.page, job.settings.dpi, limits)
+    except MemoryError as error:
+        raise ScanError(ErrorCode.OUT_OF_MEMORY, "the scan is too large to open here") from error
+    return [_crop(one.box, pixels) for one in letters]
+
+
+def _crop(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    top, left = max(box.y - _MARGIN, 0), max(box.x - _MARGIN, 0)
+    crop = pixels[top : box.y + box.height + _MARGIN, left : box.x + box.width + _MARGIN]
+    if crop.size == 0:
+        raise ScanError(ErrorCode.SCAN_CHANGED, "the letter's place lies outside of the scan")
+    return crop

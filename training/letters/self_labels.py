@@ -1,0 +1,140 @@
+"""Labels letters on unlabelled scans with a list of words: letters of the user's own forms to train on.
+
+Each line is read with the list (`lexicon`). Where an entry fits, its letters are laid along the
+lattice (forced alignment, as in speech recognition: the best path that spells them), and each letter's ink
+takes its letter for a label. So letters that the CNN misreads come with the right label too, which its own
+answers could not give ("self-training" with a constraint, Lee 2013, "Pseudo-Label"). Run it as
+
+    python -m lettermill.training.letters.self_labels FOLDER --words FILE --out NAME_self-labelled.npz
+
+and give the file to `lettermill train --data` beside the other sets.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+from rich.progress import track
+
+from lettermill.jobs.errors import BadData, ScanError
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.word_list import plain, read_word_list
+from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.settings import Layout, Settings
+from lettermill.jobs.storage.atomic import written_whole
+from lettermill.training.letters.set_formats import IMAGE_SUFFIXES
+from lettermill.training.letters.sources import SELF_LABELLED_FILE, canvas_of
+from lettermill.worker.reading.classifier import Classifier
+from lettermill.worker.reading.lattice import joined
+from lettermill.worker.reading.lexicon import Lexicon
+from lettermill.worker.reading.read_lines import Examined, examine_page
+
+LEAST_LETTERS = 4
+"""Letters of a line from which on an entry that fits is seldom another word than the one written."""
+
+LEAST_ALIKE = 0.5
+"""Likeness (1 - edits / letters) of the entry and the free reading below which the entry is chance."""
+
+LEAST_LIKELY = 1e-3
+"""Probability that the CNN gives a letter below which its label, or its cut, is thought wrong."""
+
+
+def explained_lines(
+    page: NDArray[np.uint8],
+    settings: Settings,
+    classifier: Classifier,
+    lexicon: Lexicon,
+    known: frozenset[str],
+) -> Iterator[tuple[str, list[Examined]]]:
+    """Yield those lines of a page that an entry of the list explains.
+
+    Args:
+        page: uint8, h×w, grey.
+        settings: layout and what becomes of captions.
+        classifier: reads the letters; its characters are A–Z.
+        lexicon: the list.
+        known: its entries as capitals.
+
+    Yields:
+        The entry as capitals, and the line's words.
+    """
+    segmentation, words = examine_page(page, settings, classifier)
+    start = 0
+    for line in segmentation.lines:
+        own = words[start : start + len(line.words)]
+        start += len(line.words)
+        readings = []
+        for one in own:
+            lattice = one.lattice()
+            _, rankings = lattice.reading(classifier.characters)
+            readings.append(("".join(ranking[0][0] for ranking in rankings), lattice))
+        free = "".join(text for text, _ in readings)
+        text = lexicon.read(readings)
+        entry = plain(text)
+        if len(entry) < LEAST_LETTERS or not (entry in known or known.issuperset(map(plain, text.split()))):
+            continue
+        if Levenshtein.normalized_similarity(free, entry) >= LEAST_ALIKE:
+            yield entry, own
+
+
+def label_letters(
+    entry: str, words: Sequence[Examined], classifier: Classifier
+) -> Iterator[tuple[NDArray[np.uint8], str]]:
+    """Lay the letters of an entry along a line and yield the ink of each, uint8, h×w, with its letter."""
+    candidates = [candidate for one in words for candidate in one.word.candidates]
+    lattice = joined([one.lattice() for one in words])
+    path = lattice.align([classifier.characters.index(character) for character in entry])
+    likely = np.exp(lattice.scores[:, :-1] - lattice.scores[:, :-1].max(axis=1, keepdims=True))
+    for index, character in zip(path or (), entry, strict=bool(path)):
+        if likely[index, classifier.characters.index(character)] >= LEAST_LIKELY:
+            yield candidates[index].ink, character
+
+
+@click.command(help=__doc__)
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--words", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
+@click.option("--layout", type=click.Choice(["auto", "page", "line"]), default="auto", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+def main(folder: Path, words: Path, layout: Layout, out: Path) -> None:
+    """Label the scans of a folder and write the archive."""
+    if not out.name.endswith(SELF_LABELLED_FILE):
+        raise click.UsageError(
+            f"the name of {out} must end with {SELF_LABELLED_FILE}, by which training knows it"
+        )
+    settings = Settings(layout=layout)
+    classifier = Classifier(load_model(installed_model_folder()), settings.characters)
+    entries = read_word_list(words, settings.characters)
+    lexicon, known = Lexicon(entries), frozenset(entry.letters for entry in entries.entries())
+    images, labels = [], []
+    refused = 0
+    scans = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    for scan in track(scans, "reading"):
+        try:
+            page = read_page(scan, 1, settings.dpi, settings.limits)
+        except ScanError as error:
+            click.echo(f"left out {scan}: {error}", err=True)
+            refused += 1
+            continue
+        for entry, line in explained_lines(page, settings, classifier, lexicon, known):
+            for ink, label in label_letters(entry, line, classifier):
+                images.append(canvas_of(ink))
+                labels.append(label)
+    if not images:
+        raise BadData(
+            f"no line in {folder} fits an entry of {words}", "Give words that stand on these scans."
+        )
+    archive = io.BytesIO()
+    np.savez_compressed(archive, x=np.stack(images), y=np.array(labels))
+    with written_whole(out) as file:
+        file.buffer.write(archive.getvalue())
+    click.echo(f"{len(labels)} letters of {len(scans) - refused} scans in {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Divides letters into training, validation and test so that no writer or source is on two sides."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lettermill.jobs.errors import BadData
+from lettermill.jobs.inputs.model import NOT_A_LETTER
+from lettermill.training.letters.set_formats import NO_LETTER
+from lettermill.training.letters.sources import Letters, origins, written
+from lettermill.training.training_settings import CLASSES, LABELS, TrainingSettings
+
+_WRITERS_SOURCE = "chars74k"
+"""The one source whose files say who wrote each letter."""
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Split:
+    """The three parts, and the classes that their labels stand for."""
+
+    train: Letters
+    validation: Letters
+    test: Letters
+    labels: tuple[str, ...] = CLASSES
+
+
+def split(
+    letters: Letters, settings: TrainingSettings, report: Callable[[str], None] = lambda line: None
+) -> Split:
+    """Hold out writers of Chars74K, or whole sources where the settings name them.
+
+    Args:
+        letters: everything that was found.
+        settings: names the writers and sources.
+        report: is called with what is left out, and with classes that have nothing to train on.
+
+    Raises:
+        BadData: a named source is not there, or nothing is left to train or to validate on.
+    """
+    usable = usable_labels(letters, settings)
+    for source in np.unique(letters.sources[~usable]).tolist():
+        outside = letters.labels[~usable & (letters.sources == source)]
+        report(
+            f"{source}: {len(outside)} glyphs left out, their labels are no classes: "
+            f"{' '.join(np.unique(outside).tolist())}"
+        )
+    letters = letters[usable]
+    part = part_of(letters, settings)
+    parts = Split(letters[part == TRAIN], exact(letters[part == VALIDATION]), exact(letters[part == TEST]))
+    if not len(parts.train):
+        raise BadData("no glyphs are left to train on", "Add training sets that hold A–Z or 0–9 to --data.")
+    if not len(parts.validation) and settings.validate_on:
+        raise BadData(
+            f"the source {settings.validate_on!r} has no letters A–Z or 0–9 to validate on",
+            "Name a source of written letters with --validate-on, another one than with --test-on.",
+        )
+    if not len(parts.validation):
+        raise BadData(
+            "no glyphs to validate on: the validation writers of Chars74K are not in the data",
+            "Name one of your sources, written by other people than the rest, with --validate-on.",
+        )
+    untrained = np.setdiff1d(np.arange(len(LABELS)), classes_of(parts.train))
+    if untrained.size:
+        report(f"nothing to train these classes on: {' '.join(LABELS[place] for place in untrained)}")
+    return parts
+
+
+def part_of(letters: Letters, settings: TrainingSettings) -> NDArray[np.int64]:
+    """Return the part that each letter belongs to: int64, n: TRAIN, VALIDATION or TEST."""
+    part = np.full(len(letters), TRAIN)
+    part[_held_out(letters, settings.validate_on, settings.validation_writers)] = VALIDATION
+    part[_held_out(letters, settings.test_on, settings.test_writers)] = TEST
+    return part
+
+
+def without_test(letters: Letters, settings: TrainingSettings) -> Letters:
+    """Return all letters but the test part, whatever their labels."""
+    return letters[~_held_out(letters, settings.test_on, settings.test_writers)]
+
+
+def _held_out(letters: Letters, source: str, writers: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Mark the letters of a source, or, where none is named, of writers of Chars74K."""
+    if not source:
+        return np.asarray((origins(letters) == _WRITERS_SOURCE) & np.isin(letters.writers, writers))
+    if source not in letters.sources:
+        raise BadData(
+            f"the source {source!r} is not in the data",
+            f"The sources found are: {', '.join(sorted(set(letters.sources.tolist())))}.",
+        )
+    return np.asarray(origins(letters) == source)
+
+
+def usable_labels(letters: Letters, settings: TrainingSettings) -> NDArray[np.bool_]:
+    """Mark A–Z, 0–9, the lower-case letters that stand in for capitals, and what is no letter."""
+    return np.asarray(np.isin(letters.labels, [*LABELS, *settings.lower_case_as_capitals, NO_LETTER]))
+
+
+def exact(letters: Letters) -> Letters:
+    """Keep A–Z and 0–9 that a person wrote: all else may help to train but measures nothing."""
+    return letters[np.isin(letters.labels, LABELS) & written(letters)]
+
+
+def capitals(letters: Letters) -> Letters:
+    """Keep A–Z that a person wrote."""
+    return letters[np.isin(letters.labels, LABELS[:26]) & written(letters)]
+
+
+def classes_of(letters: Letters, labels: Sequence[str] = CLASSES) -> NDArray[np.int64]:
+    """Return the index of each letter's class: int64, n.
+
+    A lower-case letter that is no class of its own counts as its capital.
+    """
+    index = {label: number for number, label in enumerate(labels)}
+    index[NO_LETTER] = index.get(NOT_A_LETTER, -1)
+    return np.array(
+        [index[label if label in index else label.upper()] for label in letters.labels.tolist()],
+        dtype=np.int64,
+    )

@@ -1,0 +1,1 @@
+"""The commands of the worker room, one file each."""

@@ -1,0 +1,1 @@
+"""A page to letters: glyphs to scores, scores to a lattice, its best path to text."""

@@ -1,0 +1,229 @@
+"""A drawing of what each stage saw on a page: a panel a stage, then the letters as they were read.
+
+It is made of what the stages note (`segmentation.trace`), so a new stage appears in it by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lettermill.jobs.records.readings import Letter, LineReading
+from lettermill.jobs.storage.atomic import written_whole
+from lettermill.segmentation.components import INK_LEVEL, Piece
+from lettermill.segmentation.trace import Blot, Seen, Trace
+from lettermill.segmentation.values import Ink
+
+LETTER = 40.0
+"""Pixels of a panel that a letter is high: its parts can be told apart and its reading fits beside it."""
+
+LARGEST = 8
+"""Screen pixels that a pixel of the ink gets at most."""
+
+LONGEST_SIDE = 2400
+"""Pixels of a panel's longer side: a full A4 page keeps letters of about 30 pixels."""
+
+NARROWEST = 760
+"""Pixels of a panel's width: its title has room."""
+
+PALE = 0.3
+"""Share of its darkness that the page keeps behind colours."""
+
+ASPECT = 1.4
+"""Width in heights that the whole drawing comes near to: about a screen's."""
+
+TITLE = 30
+"""Pixels of the strip above a panel."""
+
+# Okabe and Ito's colours, which colour-blind people can tell apart; blue, green, red.
+_COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (0, 159, 230), (233, 180, 86))
+_SURE, _DOUBTFUL, _WORDS = (115, 120, 0), (0, 60, 213), (40, 40, 40)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_CAPITAL = 21.0  # Pixels of a capital of that font at scale 1.
+
+Picture = NDArray[np.uint8]
+"""uint8, h×w×3: blue, green, red."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Note:
+    """Something that a stage saw."""
+
+    seen: Seen
+    what: str
+
+
+class Drawing(Trace):
+    """Listens to the stages and draws what they saw.
+
+    Args:
+        page: uint8, h×w, grey: the page that is read.
+    """
+
+    def __init__(self, page: NDArray[np.uint8]) -> None:
+        self._page = page
+        self._ink: Ink | None = None
+        self._stages: dict[str, list[_Note]] = {}
+
+    def note(self, stage: str, seen: Seen, what: str = "") -> None:
+        """Take down what a stage saw."""
+        if isinstance(seen, Ink):
+            self._ink, self._stages = seen, {}  # The page is segmented anew, another way up.
+        self._stages.setdefault(stage, []).append(_Note(seen, what))
+
+    def picture(self, lines: Sequence[LineReading]) -> Picture:
+        """Draw all panels: the page, what each stage noted in the order of the first notes, the letters.
+
+        Args:
+            lines: what was read in the end, boxes in pixels of the page.
+        """
+        upright = self._upright()
+        zoom = self._zoom(upright, lines)
+        pale = _coloured((255 - PALE * (255.0 - upright)).astype(np.uint8))
+        height, width = self._page.shape
+        words = [(f"page, {width} x {height} pixels", _WORDS)]
+        panels = [_titled(_zoomed(_coloured(upright), zoom), words)]
+        for stage, notes in self._stages.items():
+            panel, words = pale.copy(), [(stage, _WORDS)]
+            for colour, note in enumerate(notes):
+                words += _show(panel, note, colour)
+            panels.append(_titled(_zoomed(panel, zoom), words))
+        letters = [letter for line in lines for letter in line.letters]
+        panel = _zoomed(pale, zoom)
+        self._write(panel, letters, zoom)
+        words = [
+            (f"letters {len(letters)}, confidence in %", _WORDS),
+            ("sure", _SURE),
+            ("flagged", _DOUBTFUL),
+        ]
+        panels.append(_titled(panel, words))
+        return _arranged(panels)
+
+    def _upright(self) -> NDArray[np.uint8]:
+        """The page in the frame of the ink."""
+        if self._ink is None:
+            return self._page
+        height, width = self._ink.mask.shape
+        flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+        return cast(
+            NDArray[np.uint8],
+            cv2.warpAffine(self._page, self._ink.to_page, (width, height), flags=flags, borderValue=255),
+        )
+
+    def _zoom(self, upright: NDArray[np.uint8], lines: Sequence[LineReading]) -> float:
+        """Panel pixels an ink pixel: whole where the panel is larger, so that pixels stay squares."""
+        heights = [letter.box.height for line in lines for letter in line.letters]
+        scale = self._ink.scale if self._ink else 1.0
+        readable = LETTER / (float(np.median(heights)) * scale) if heights else 0.0
+        wanted = max(readable, NARROWEST / upright.shape[1])
+        zoom = min(float(LARGEST), wanted, LONGEST_SIDE / max(upright.shape))
+        return float(round(zoom)) if zoom >= 1 else zoom
+
+    def _write(self, panel: Picture, letters: Sequence[Letter], zoom: float) -> None:
+        """Draw the letters' boxes, the reading above each and the confidence below it."""
+        if not letters:
+            return
+        boxes = [letter.box for letter in letters]
+        lows = np.array([(box.x, box.y) for box in boxes], np.float64)
+        sides = np.array([(box.width, box.height) for box in boxes], np.float64)
+        outlines = lows[:, None] + sides[:, None] * [(0, 0), (1, 0), (1, 1), (0, 1)]
+        if self._ink is not None:
+            back = cv2.invertAffineTransform(self._ink.to_page)
+            outlines = (outlines - 0.5) @ back[:, :2].T + back[:, 2] + 0.5
+        outlines *= zoom
+        size = min(LETTER, float(np.median(np.ptp(outlines[..., 1], axis=1)))) / _CAPITAL
+        for letter, outline in zip(letters, outlines, strict=True):
+            colour = _DOUBTFUL if letter.flagged else _SURE
+            cv2.polylines(panel, [np.rint(outline).astype(np.int32)], True, colour, 1)
+            left, top = (round(float(side)) for side in outline.min(axis=0))
+            above = max(round(_CAPITAL * 0.42 * size), top - 3)
+            below = round(float(outline[:, 1].max()) + _CAPITAL * 0.34 * size)
+            below = min(panel.shape[0] - 2, below)
+            cv2.putText(panel, letter.letter, (left, above), _FONT, 0.42 * size, colour, 1, cv2.LINE_AA)
+            sure = f"{100 * letter.confidence:.0f}"
+            cv2.putText(panel, sure, (left, below), _FONT, 0.28 * size, colour, 1, cv2.LINE_AA)
+
+
+def write_drawing(path: Path, picture: Picture) -> None:
+    """Write a drawing as PNG.
+
+    Raises:
+        ResultsNotWritable: the folder does not take it.
+    """
+    _, packed = cv2.imencode(".png", picture)
+    with written_whole(path) as file:
+        file.buffer.write(packed.tobytes())
+
+
+def _show(panel: Picture, note: _Note, number: int) -> list[tuple[str, tuple[int, int, int]]]:
+    """Colour what was seen on a panel of the ink's frame; gives the words for the title."""
+    seen, colour = note.seen, _COLOURS[number % len(_COLOURS)]
+    if isinstance(seen, Ink):
+        panel[:] = 255 - seen.mask[..., None]
+        return [(f"turned by {seen.skew_degrees:.1f} degrees", _WORDS)] if seen.skew_degrees else []
+    if isinstance(seen, np.ndarray):
+        panel[seen != 0] = colour
+        return [(note.what, colour)]
+    groups = cast("Sequence[Blot | Sequence[Blot]]", seen)
+    for index, group in enumerate(groups):
+        alike = note.what or isinstance(group, Blot)
+        shade = colour if alike else _COLOURS[index % len(_COLOURS)]
+        for blot in [group] if isinstance(group, Blot) else group:
+            _fill(panel, blot, shade)
+    in_groups = not note.what and bool(groups) and not isinstance(groups[0], Blot)
+    return [(f"{note.what} {len(groups)}".strip(), _WORDS if in_groups else colour)]
+
+
+def _fill(panel: Picture, blot: Blot, colour: tuple[int, int, int]) -> None:
+    if isinstance(blot, Piece):
+        cv2.drawContours(panel, list(blot.contours), -1, colour, cv2.FILLED)
+    else:
+        height, width = blot.ink.shape
+        under = panel[blot.top : blot.top + height, blot.left : blot.left + width]
+        under[blot.ink[: under.shape[0], : under.shape[1]] >= INK_LEVEL] = colour
+
+
+def _coloured(grey: NDArray[np.uint8]) -> Picture:
+    return cast(Picture, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
+
+
+def _zoomed(panel: Picture, zoom: float) -> Picture:
+    height, width = panel.shape[:2]
+    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+    how = cv2.INTER_NEAREST if zoom >= 1 else cv2.INTER_AREA
+    return cast(Picture, cv2.resize(panel, size, interpolation=how))
+
+
+def _titled(panel: Picture, words: Sequence[tuple[str, tuple[int, int, int]]]) -> Picture:
+    """Put a panel in a frame, below words in their colours."""
+    height, width = panel.shape[:2]
+    framed = np.full((height + TITLE + 2, max(width, NARROWEST) + 2, 3), 255, np.uint8)
+    framed[TITLE + 1 : TITLE + 1 + height, 1 : 1 + width] = panel
+    framed[TITLE], framed[-1] = 160, 160
+    framed[TITLE:, [0, -1]] = 160
+    x = 6
+    for text, colour in words:
+        cv2.putText(framed, text, (x, TITLE - 9), _FONT, 0.55, colour, 1, cv2.LINE_AA)
+        x += cv2.getTextSize(text, _FONT, 0.55, 1)[0][0] + 22
+    return framed
+
+
+def _arranged(panels: Sequence[Picture]) -> Picture:
+    """Put panels of one size below and beside each other, in the order of reading."""
+    height, width = panels[0].shape[:2]
+
+    def aspect_with(columns: int) -> float:
+        rows = -(-len(panels) // columns)
+        return abs(float(np.log(columns * width / (rows * height) / ASPECT)))
+
+    columns = min(range(1, len(panels) + 1), key=aspect_with)
+    empty: Any = [np.full_like(panels[0], 255)] * (-len(panels) % columns)
+    cells = [*panels, *empty]
+    rows = [np.hstack(cells[start : start + columns]) for start in range(0, len(cells), columns)]
+    return np.vstack(rows)

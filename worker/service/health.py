@@ -1,0 +1,119 @@
+"""`lettermill health`: whether a worker lives and gets on, by the file that it writes with `--health`.
+
+Loaded every few seconds by whatever looks after a container, so it imports next to nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import msgspec
+
+from lettermill.jobs.storage.atomic import display_path, opened
+
+_OLD_SECONDS = 30
+"""A file that was not written for so long: six signs are missing."""
+
+_DEAF_SECONDS = 120
+"""Celery tries to connect every 32 s at the least; four times that is no waiting any more."""
+
+_SLACK_SECONDS = 60
+"""What a message may take beyond its time limit until its process is killed and its pages are dealt with."""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What a worker's main process says of itself; ages count in seconds up to `at`.
+
+    Attributes:
+        at: when it was written.
+        stopping: whether the worker was told to stop and lets pages finish.
+        redis_silent: for how long Redis has not answered; 0 where it does.
+        deaf: for how long the worker has been without a connection that hears messages, though Redis answers.
+        pages: how many pages the worker has, those that wait for a free process too.
+        at_work: for how long it has had the message that is closest to its time limit, or beyond it.
+        limit: that time limit.
+        last_page: how long ago pages were finished, whatever came of them; None where none were yet.
+    """
+
+    at: datetime
+    stopping: bool
+    redis_silent: float
+    deaf: float
+    pages: int
+    at_work: float
+    limit: float
+    last_page: float | None
+
+
+class Verdict(NamedTuple):
+    """Whether a worker needs a restart.
+
+    Attributes:
+        well: whether it does not.
+        sentence: why.
+    """
+
+    well: bool
+    sentence: str
+
+
+def judge(health: Health, now: datetime) -> Verdict:
+    """Say whether a worker gets on.
+
+    A worker whose Redis is away is well: it connects again by itself, and a restart would only lose the pages
+    at work.
+    """
+    age = (now - health.at).total_seconds()
+    if age > _OLD_SECONDS:
+        return Verdict(False, f"the worker gave its last sign {age:.0f} s ago: it has ended or hangs")
+    if health.at_work > health.limit + _SLACK_SECONDS:
+        return Verdict(
+            False,
+            f"pages have been at work for {health.at_work:.0f} s, their time limit is {health.limit:g} s: "
+            "the worker is stuck",
+        )
+    if health.stopping:
+        return Verdict(True, f"the worker stops when its pages are finished: {health.pages} at work")
+    if health.redis_silent:
+        return Verdict(
+            True,
+            f"the worker is well, but Redis has not answered for {health.redis_silent:.0f} s: look at Redis, "
+            "the worker connects again by itself",
+        )
+    if health.deaf > _DEAF_SECONDS:
+        return Verdict(
+            False,
+            f"Redis answers, and the worker has not listened to it for {health.deaf:.0f} s: it is stuck",
+        )
+    last = (
+        "none finished yet" if health.last_page is None else f"the last finished {health.last_page:.0f} s ago"
+    )
+    return Verdict(True, f"the worker is well: {health.pages} pages at work, {last}")
+
+
+@click.command()
+@click.argument("file", envvar="LETTERMILL_HEALTH", type=click.Path(path_type=Path), metavar="FILE")
+def health(file: Path) -> int:
+    """Say whether a worker on this machine is well.
+
+    FILE is what `lettermill worker --health FILE` writes every 5 seconds (LETTERMILL_HEALTH stands for both).
+    Ends with 0 where the worker lives and gets on, with 1 where it needs a restart. A Redis that does not
+    answer is said, and is no reason for a restart.
+    """
+    try:
+        with opened(file) as written:
+            said = msgspec.json.decode(written.read(), type=Health)
+    except FileNotFoundError:
+        well, sentence = (
+            False,
+            f"there is no {display_path(file)}: no worker with --health {display_path(file)} runs",
+        )
+    except (OSError, ValueError) as error:
+        well, sentence = False, f"{display_path(file)} says nothing of a worker: {error}"
+    else:
+        well, sentence = judge(said, datetime.now(UTC))
+    click.echo(sentence)
+    return 0 if well else 1
