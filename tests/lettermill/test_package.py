@@ -1,4 +1,4 @@
-"""What is installed: one package, `lettermill`, whose sub-packages are the rooms at the top of the repository."""
+"""What is installed: one package, `lettermill`; its sub-packages are the rooms at the top of the tree."""
 
 from __future__ import annotations
 
