@@ -25,7 +25,7 @@ from lettermill.jobs.records.readings import Box
 from lettermill.jobs.results.overlay import draw, to_png
 from lettermill.jobs.results.summary import HISTOGRAM_BINS, SECONDS, Doubtful, Summary, WorstPage
 from lettermill.jobs.scans.decode import open_unchanged, read_page
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 
 if TYPE_CHECKING:
     import PIL.Image
