@@ -1,10 +1,10 @@
-"""Every error of Lettermill, with its exit status and what to do next.
+"""Define every error of Lettermill, with its exit status and what to do next.
 
 ```
 LettermillError            3
 ├── UsageProblem           2   the command line asks for something that cannot be
 ├── NoScans                3   nothing to read below the folder
-├── NotAJob                4   the path is no job folder, or the folder is damaged
+├── NotAJob                4   the path is not a job folder, or the folder is damaged
 ├── BrokerUnreachable      5   no Redis answers, or it refuses
 ├── EngineFailed           6   the private server or the workers of this machine do not stay up
 ├── ModelProblem           7   a model file is missing, damaged or of another kind
@@ -18,12 +18,34 @@ LettermillError            3
 ScanError                      one page cannot be read: never ends a job, becomes a row with its code
 ```
 
-Statuses 0 (every page read), 1 (some pages failed), 2 (usage) and 130 (Ctrl-C) belong to the command line.
+Statuses 0 (every page read), 1 (some pages failed) and 130 (Ctrl-C) have no error of their own.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from typing import Self
+
+
+class ExitStatus(IntEnum):
+    """With what status a command ends; docs/output.md says the same."""
+
+    DONE = 0
+    PAGES_FAILED = 1
+    USAGE = 2
+    NO_SCANS = 3
+    NOT_A_JOB = 4
+    BROKER = 5
+    ENGINE = 6
+    MODEL = 7
+    NOT_WRITABLE = 8
+    MISSING_EXTRA = 9
+    BAD_DATA = 10
+    TIMED_OUT = 11
+    UNFORESEEN = 12
+    INSTALLATION = 13
+    STORE = 14
+    INTERRUPTED = 130
 
 
 class LettermillError(Exception):
@@ -34,7 +56,7 @@ class LettermillError(Exception):
         next_step: what the person can do about it.
     """
 
-    exit_status = 3
+    exit_status = ExitStatus.NO_SCANS
 
     def __init__(self, what: str, next_step: str = "") -> None:
         super().__init__(what)
@@ -48,102 +70,182 @@ class LettermillError(Exception):
 class UsageProblem(LettermillError):
     """The command line asks for something that cannot be."""
 
-    exit_status = 2
+    exit_status = ExitStatus.USAGE
 
 
 class NoScans(LettermillError):
     """There is nothing to read below the folder."""
 
-    exit_status = 3
+    exit_status = ExitStatus.NO_SCANS
 
 
 class NotAJob(LettermillError):
     """The path is not a job folder, or the folder is damaged."""
 
-    exit_status = 4
+    exit_status = ExitStatus.NOT_A_JOB
 
 
 class BrokerUnreachable(LettermillError):
     """No Redis answers at the address, or it refuses."""
 
-    exit_status = 5
+    exit_status = ExitStatus.BROKER
 
 
 class EngineFailed(LettermillError):
     """The private server or the workers of this machine do not stay up."""
 
-    exit_status = 6
+    exit_status = ExitStatus.ENGINE
 
 
 class ModelProblem(LettermillError):
     """A model file is missing, damaged, or of another kind."""
 
-    exit_status = 7
+    exit_status = ExitStatus.MODEL
 
 
 class ResultsNotWritable(LettermillError):
     """The result folder does not take files."""
 
-    exit_status = 8
+    exit_status = ExitStatus.NOT_WRITABLE
 
 
 class MissingExtra(LettermillError):
     """A command needs an optional part that is not installed."""
 
-    exit_status = 9
+    exit_status = ExitStatus.MISSING_EXTRA
 
 
 class BadData(LettermillError):
     """A truth file, a word list, a template or a training set cannot be used."""
 
-    exit_status = 10
+    exit_status = ExitStatus.BAD_DATA
 
 
 class TimedOut(LettermillError):
     """Waiting ended before the job did."""
 
-    exit_status = 11
+    exit_status = ExitStatus.TIMED_OUT
 
 
 class StoreUnreachable(LettermillError):
     """The object store does not answer, or not as it should."""
 
-    exit_status = 14
+    exit_status = ExitStatus.STORE
 
 
 class Unforeseen(LettermillError):
     """Lettermill itself failed."""
 
-    exit_status = 12
+    exit_status = ExitStatus.UNFORESEEN
 
 
 class InstallationProblem(LettermillError):
     """`lettermill doctor` found something wrong."""
 
-    exit_status = 13
+    exit_status = ExitStatus.INSTALLATION
 
 
 class ErrorCode(StrEnum):
-    """Why a page has no reading: the `error_code` column of pages.csv."""
+    """Why a page has no reading: the `error_code` column of pages.csv.
 
-    EMPTY_FILE = "EMPTY_FILE"
-    NOT_AN_IMAGE = "NOT_AN_IMAGE"
-    TRUNCATED = "TRUNCATED"
-    PAGES_LEFT_OUT = "PAGES_LEFT_OUT"
-    PASSWORD = "PASSWORD"
-    NO_SUCH_PAGE = "NO_SUCH_PAGE"
-    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
-    TOO_MANY_BYTES = "TOO_MANY_BYTES"
-    TOO_MANY_PAGES = "TOO_MANY_PAGES"
-    NOT_READABLE = "NOT_READABLE"
-    OUTSIDE = "OUTSIDE"
-    SCAN_GONE = "SCAN_GONE"
-    SCAN_CHANGED = "SCAN_CHANGED"
-    FORM_NOT_FOUND = "FORM_NOT_FOUND"
-    OUT_OF_MEMORY = "OUT_OF_MEMORY"
-    TIMEOUT = "TIMEOUT"
-    WORKER_LOST = "WORKER_LOST"
-    INTERNAL = "INTERNAL"
+    Attributes:
+        meaning: what the code means, in a sentence.
+        remedy: what a person can do about it, in a sentence.
+    """
+
+    meaning: str
+    remedy: str
+
+    def __new__(cls, code: str, meaning: str, remedy: str) -> Self:
+        """Make a member that is the string `code`."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        member.remedy = remedy
+        return member
+
+    EMPTY_FILE = ("EMPTY_FILE", "The file has no content (0 bytes).", "Scan the page again.")
+    NOT_AN_IMAGE = (
+        "NOT_AN_IMAGE",
+        "The file is not a PNG, JPEG, WebP, BMP, TIFF or PDF, or its start is damaged.",
+        "Open it in an image program and save it as PNG, or scan the page again.",
+    )
+    TRUNCATED = (
+        "TRUNCATED",
+        "The image is cut off or damaged inside.",
+        "Copy the file again from where it came from, or scan the page again.",
+    )
+    PAGES_LEFT_OUT = (
+        "PAGES_LEFT_OUT",
+        "The file has more pages than could be counted: it has the suffix of a single image, or is damaged.",
+        "Rename it to .tif or .pdf, or save it anew.",
+    )
+    PASSWORD = ("PASSWORD", "The PDF asks for a password.", "Save a copy without a password.")
+    NO_SUCH_PAGE = (
+        "NO_SUCH_PAGE",
+        "The file has fewer pages than when the job was made, or its page list is damaged.",
+        "Copy the file again, then give the same command again.",
+    )
+    TOO_MANY_PIXELS = (
+        "TOO_MANY_PIXELS",
+        "The page is larger than the job allows.",
+        "Give the same command with a higher --max-megapixels.",
+    )
+    TOO_MANY_BYTES = (
+        "TOO_MANY_BYTES",
+        "The file is larger than the job allows.",
+        "Give the same command with a higher --max-megabytes.",
+    )
+    TOO_MANY_PAGES = (
+        "TOO_MANY_PAGES",
+        "The file has more pages than the job allows.",
+        "Give the same command with a higher --max-pages.",
+    )
+    NOT_READABLE = (
+        "NOT_READABLE",
+        "The file's permissions or its disk do not let it be read, or it is a folder, a pipe or a device.",
+        "Correct the permissions or put a file there, then give the same command again.",
+    )
+    OUTSIDE = (
+        "OUTSIDE",
+        "The file is a link that leads out of the scan folder.",
+        "Copy the file itself there, or give --scans a folder that holds both.",
+    )
+    SCAN_GONE = (
+        "SCAN_GONE",
+        "The file was there when the job was made and is not there any more.",
+        "Put it back, then give the same command again.",
+    )
+    SCAN_CHANGED = (
+        "SCAN_CHANGED",
+        "The file has changed since the job was made.",
+        "Give the same command again: the new file is read.",
+    )
+    FORM_NOT_FOUND = (
+        "FORM_NOT_FOUND",
+        "The page is not the form of the template, or not enough of its print can be seen.",
+        "Check that it is the right form and edition; if so, scan the whole sheet again, flat and in focus.",
+    )
+    OUT_OF_MEMORY = (
+        "OUT_OF_MEMORY",
+        "The page needs more memory than there is, or than a page of --max-megapixels may take.",
+        "Use fewer workers or a higher --max-megapixels, then give the same command again.",
+    )
+    TIMEOUT = (
+        "TIMEOUT",
+        "The page took longer than the job allows.",
+        "Give the same command with a higher --page-seconds, then lettermill resume --failed.",
+    )
+    WORKER_LOST = (
+        "WORKER_LOST",
+        "The process that read the page died, several times.",
+        "Check whether the machine ran out of memory, then lettermill resume --failed.",
+    )
+    INTERNAL = (
+        "INTERNAL",
+        "Lettermill made a mistake on this page.",
+        "Please report it with the sentence of the page; lettermill resume --failed tries again.",
+    )
 
 
 MENDABLE_WITHOUT_A_NEW_FILE = frozenset(
@@ -159,7 +261,7 @@ MENDABLE_WITHOUT_A_NEW_FILE = frozenset(
         ErrorCode.OUT_OF_MEMORY,
     }
 )
-"""Failures whose cause lies outside of the file, or may have gone: the next `run` tries these pages again."""
+"""Failures whose cause is not in the file, or may be gone: the next `run` tries these pages again."""
 
 
 class ScanError(Exception):
@@ -174,3 +276,13 @@ class ScanError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+    @classmethod
+    def with_remedy(cls, code: ErrorCode, what: str) -> Self:
+        """Return the error of a page for which the code's own remedy is the right advice.
+
+        Args:
+            code: the kind of failure.
+            what: what happened, without a full stop.
+        """
+        return cls(code, f"{what}: {code.remedy[0].lower()}{code.remedy[1:].rstrip('.')}")

@@ -15,9 +15,7 @@ from typing import NamedTuple
 
 import click
 
-from lettermill.jobs.errors import LettermillError, Unforeseen
-
-INTERRUPTED = 130
+from lettermill.jobs.errors import ExitStatus, LettermillError, Unforeseen
 
 
 class _Place(NamedTuple):
@@ -131,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_status)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(ExitStatus.INTERRUPTED)
     except Exception as error:
         traceback.print_exc()
         unforeseen = Unforeseen(

@@ -13,7 +13,7 @@ import numpy as np
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE
 from lettermill.jobs.settings import LETTERS
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 from lettermill.training.commands import evaluate as evaluation
 from lettermill.training.fitting import card, fit, network
 from lettermill.training.fitting import litert_export as export

@@ -6,8 +6,8 @@ import click
 
 from lettermill.jobs.commands.options import JOB, PLACE, accept_at_option
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.place import Place
 
 
 @click.command("export")

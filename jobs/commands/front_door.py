@@ -35,8 +35,10 @@ from lettermill.jobs.job.make import Submission, make_job
 from lettermill.jobs.machine import usable_cores
 from lettermill.jobs.running.hook import run_then
 from lettermill.jobs.settings import Alphabet, Layout, Limits, Printed, Settings
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Disk, Place, place
+from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.locate import locate
+from lettermill.jobs.storage.place import Place
 
 
 @click.command()
@@ -403,7 +405,7 @@ def resume(
         queue_pages(job, roots, broker)
         return None
     if not job.tally().complete:
-        if not place(job.scan_root).is_folder():
+        if not locate(job.scan_root).is_folder():
             raise UsageProblem(
                 f"the scans of this job were in {display_path(job.scan_root)}, which is not there",
                 "Put the folder back, or go on with --broker where the workers see it.",

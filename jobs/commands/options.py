@@ -14,7 +14,9 @@ import click
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.queue.address import take_password
 from lettermill.jobs.settings import MAX_PAGE_SECONDS, MOST_MEGABYTES, MOST_MEGAPIXELS, Settings
-from lettermill.jobs.storage.disk import Disk, Place, place
+from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.locate import locate
+from lettermill.jobs.storage.place import Place
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -43,12 +45,12 @@ class PlaceType(click.ParamType[Place]):
         if isinstance(value, str) and _ADDRESS.match(value) and not value.startswith("s3://"):
             self.fail(f"{value!r} is no address that Lettermill knows: write s3://BUCKET/PREFIX", param, ctx)
         if isinstance(value, str) and value.startswith("s3://"):
-            found = place(value)
+            found = locate(value)
             if self._exists:
                 found.is_folder()  # There are no folders; what counts is the answer.
             return found
         if isinstance(value, str | Path):
-            return place(self._disk.convert(value, param, ctx))
+            return locate(self._disk.convert(value, param, ctx))
         return cast(Place, value)
 
 

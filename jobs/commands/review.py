@@ -13,8 +13,8 @@ from lettermill.jobs.commands.options import JOB, accept_at_option, on_disk
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.running.signals import interruptible
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.place import Place
 
 
 @click.command()

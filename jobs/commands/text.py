@@ -8,8 +8,8 @@ from lettermill.jobs.results.mistakes import SEGMENTATION, Kind
 from lettermill.jobs.results.report import expected, flagged_for, quality_advice
 from lettermill.jobs.results.summary import Summary
 from lettermill.jobs.results.write import FIELDS_FILE
-from lettermill.jobs.storage.atomic import display_path
 from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path
 
 _FAILURES_SHOWN = 10
 _CONFUSIONS_SHOWN = 10

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, Letter, PageReading
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.place import Place
 from lettermill.jobs.storage.scan_files import scan_files
 
 Put = Callable[[ManifestEntry, Sequence[PageReading]], None]

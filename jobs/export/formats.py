@@ -21,8 +21,8 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import READ, PageReading
 from lettermill.jobs.results.write import by_scan, cancelled_page, flagging_of
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.place import Place
 
 _MOST_PROBLEMS = 10
 """Scans that are named because they could not be exported."""

@@ -12,14 +12,14 @@ from lettermill.jobs.export.common import Files, Put
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Letter, LineReading, PageReading
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 
 
 @contextlib.contextmanager
 def jsonl(job: Job, files: Files) -> Iterator[Put]:
     """Write the file; see `Format.writer`."""
     encode = msgspec.json.Encoder().encode
-    with files.place.written_whole() as file:
+    with files.place.atomic_write() as file:
 
         def put(entry: ManifestEntry, readings: Sequence[PageReading]) -> None:
             for reading in readings:

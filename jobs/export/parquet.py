@@ -41,7 +41,7 @@ def parquet(job: Job, files: Files) -> Iterator[Put]:
     schema = pa.schema([(column, kind(column)) for column in READ_LETTER_HEADER.split(",")])
     waiting: list[list[Cell]] = []
     with (
-        files.place.written_whole() as file,
+        files.place.atomic_write() as file,
         pq.ParquetWriter(file.buffer, schema) as writer,
     ):
 

@@ -44,7 +44,7 @@ def xlsx(job: Job, files: Files) -> Iterator[Put]:
     _check_limits(job)
     template = job.template
     with (
-        files.place.written_whole() as file,
+        files.place.atomic_write() as file,
         xlsxwriter.Workbook(file.buffer, _OPTIONS) as book,
     ):
         # The same readings give the same bytes.

@@ -36,8 +36,9 @@ from lettermill.jobs.inputs.word_list import WordList, check_word_list
 from lettermill.jobs.records.readings import Box
 from lettermill.jobs.scans.decode import read_page
 from lettermill.jobs.settings import ALPHABETS, MAX_DPI, MIN_DPI, Limits
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place, place
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.locate import locate
+from lettermill.jobs.storage.place import Place
 
 MOST_BYTES = 1_000_000
 """Larger files are refused: a hundred fields take ten thousand."""
@@ -159,7 +160,7 @@ def read_template(path: Path | Place) -> Template:
     Raises:
         BadData: a file is missing or cannot be used; the message names file, line and field.
     """
-    path = place(path)
+    path = locate(path)
     return _Reader(path).template()
 
 

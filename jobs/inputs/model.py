@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lettermill.jobs.errors import ModelProblem
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place, place
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.locate import locate
+from lettermill.jobs.storage.place import Place
 
 MODEL_FILE = "handprint.tflite"
 CARD_FILE = "handprint.json"
@@ -104,7 +105,7 @@ def load_model(folder: Path | Place) -> Model:
     Raises:
         ModelProblem: the card is missing or damaged.
     """
-    folder = place(folder)
+    folder = locate(folder)
     path = folder / CARD_FILE
     try:
         card = json.loads(folder.read(CARD_FILE))

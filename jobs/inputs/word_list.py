@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lettermill.jobs.errors import BadData
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.place import Place
 
 MAX_BYTES = 16 * 2**20
 """Larger files are refused: half a million names take about five megabytes."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import math
 import os
@@ -18,12 +17,13 @@ from enum import StrEnum
 
 import msgspec
 
-from lettermill.jobs.errors import NotAJob, ResultsNotWritable, UsageProblem
+from lettermill.jobs.errors import NotAJob, UsageProblem
 from lettermill.jobs.inputs.word_list import plain
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading
-from lettermill.jobs.storage.atomic import display_path
 from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path, not_writable
+from lettermill.jobs.storage.lock import flock
 
 CORRECTIONS_FILE = "corrections.jsonl"
 
@@ -138,7 +138,7 @@ class Corrections:
             return []
         try:
             with self._path.opened() as file:
-                fcntl.flock(file.fileno(), fcntl.LOCK_SH)  # Nobody is in the middle of a line.
+                flock(file.fileno(), shared=True)  # No process is in the middle of writing a line.
                 return self._read(file.fileno())
         except FileNotFoundError:
             return []
@@ -200,7 +200,7 @@ class Corrections:
             with contextlib.ExitStack() as stack:
                 handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
                 stack.callback(os.close, handle)
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                flock(handle)
                 new = self._read(handle)
                 before = []
                 content = b"\n" if self._cut_off else b""  # Of a process that died: its line ends here.
@@ -213,11 +213,11 @@ class Corrections:
                 _append(handle, content)
                 return new + self._read(handle), before
         except OSError as error:
-            raise ResultsNotWritable(
-                f"cannot write {display_path(self._path)}: {error.strerror}",
+            next_step = (
                 "None of these decisions is saved. Free some space or correct the folder's permissions, then "
-                "decide again.",
-            ) from error
+                "decide again."
+            )
+            raise not_writable(self._path, error, next_step=next_step) from error
 
     def version(self, key: Key) -> int:
         """Return a number that changes with each decision about a letter; 0 where there is none."""

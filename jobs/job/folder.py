@@ -38,7 +38,6 @@ from lettermill.jobs.errors import (
     ErrorCode,
     ModelProblem,
     NotAJob,
-    ResultsNotWritable,
     UsageProblem,
 )
 from lettermill.jobs.inputs.model import Model, load_model
@@ -46,9 +45,10 @@ from lettermill.jobs.inputs.word_list import WordList
 from lettermill.jobs.records.manifest import ManifestEntry, manifest_ids, read_manifest
 from lettermill.jobs.records.readings import PageReading, from_bytes, to_bytes
 from lettermill.jobs.settings import Settings
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place, place
+from lettermill.jobs.storage.display import display_path, not_writable
+from lettermill.jobs.storage.locate import locate
 from lettermill.jobs.storage.parallel import in_order
+from lettermill.jobs.storage.place import Place
 
 if TYPE_CHECKING:  # Few jobs have one, and checking it takes more than the rest.
     from lettermill.jobs.inputs.form_template import Template
@@ -177,7 +177,7 @@ class Job:
         Raises:
             NotAJob: the path is no job folder, or its job.json is damaged.
         """
-        path = place(path)
+        path = locate(path)
         try:
             values = _json(path / JOB_FILE)
             stored = msgspec.structs.asdict(msgspec.convert(values, _JobFile))
@@ -204,7 +204,7 @@ class Job:
     @property
     def local_roots(self) -> Roots:
         """The roots under which this machine can read a job that it or another submitted."""
-        scans = place(self.scan_root)
+        scans = locate(self.scan_root)
         for part in PurePosixPath(self.scans_below).parts:
             scans = scans if part == "." else scans.parent
         return Roots(scans, self.path.parent)
@@ -253,7 +253,7 @@ class Job:
                 self.result_path(page_id, failed=True).unlink(missing_ok=True)
             self.forget_attempts(page_id)
         except OSError as error:
-            raise _not_writable(path, error) from error
+            raise not_writable(path, error) from error
 
     def read_result(self, page_id: str) -> PageReading | None:
         """Read a page's result.
@@ -360,7 +360,7 @@ class Job:
                 # No two lines are the same: a store may take one twice where an answer is lost.
                 content = stack.enter_context(path.begin(f"{_BEGUN} {secrets.token_hex(6)}"))
             except OSError as error:
-                raise _not_writable(path, error) from error
+                raise not_writable(path, error) from error
             yield None if content is None else _begun(_lines(content))
 
     def take_back_attempt(self, page_id: str) -> None:
@@ -380,7 +380,7 @@ class Job:
         try:
             path.append(line)
         except OSError as error:
-            raise _not_writable(path, error) from error
+            raise not_writable(path, error) from error
 
     def attempts(self, page_id: str) -> int:
         """Return how many attempts were begun since the page last had a result."""
@@ -574,7 +574,7 @@ class Job:
             UsageProblem: the scans lie outside of the scan root.
             ResultsNotWritable: the job folder does not take job.json.
         """
-        below = roots.below(roots.scans, place(self.scan_root), "--scans")
+        below = roots.below(roots.scans, locate(self.scan_root), "--scans")
         job = dataclasses.replace(self, scans_below=below, shared=shared)
         (job.path / JOB_FILE).write(job._to_json())
         return job
@@ -663,13 +663,6 @@ def _json(path: Place) -> Any:
     return values
 
 
-def _not_writable(path: Place, error: OSError) -> ResultsNotWritable:
-    return ResultsNotWritable(
-        f"cannot write {display_path(path)}: {error.strerror}",
-        "Free some space or correct the folder's permissions.",
-    )
-
-
 @contextlib.contextmanager
 def locked(folder: Place) -> Iterator[None]:
     """Hold a job folder that may not have a job yet; see `Job.lock`."""
@@ -710,4 +703,4 @@ def find_job_folders(out: Path | Place) -> Iterator[Place]:
     Raises:
         NotAJob: the folder does not exist.
     """
-    return place(out).folders_with(JOB_FILE)
+    return locate(out).folders_with(JOB_FILE)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from lettermill.jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ResultsNotWritable, UsageProblem
+from lettermill.jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, UsageProblem
 from lettermill.jobs.inputs.form_template import Template
 from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, Model
 from lettermill.jobs.inputs.word_list import WordList
@@ -30,8 +30,9 @@ from lettermill.jobs.records.manifest import ManifestEntry, digest
 from lettermill.jobs.scans.decode import DOCUMENT_SUFFIXES, find_scans
 from lettermill.jobs.scans.page_count import PageCounter
 from lettermill.jobs.settings import Settings
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place, place
+from lettermill.jobs.storage.display import display_path, not_writable
+from lettermill.jobs.storage.locate import locate
+from lettermill.jobs.storage.place import Place
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def make_job(
         ModelProblem: the model is damaged, or does not know the alphabet.
         ResultsNotWritable: the result folder does not take the job.
     """
-    folder, out = place(folder).resolve(), place(out).resolve()
+    folder, out = locate(folder).resolve(), locate(out).resolve()
     if _lies_in(out, folder):
         raise UsageProblem(
             f"the result folder {display_path(out)} lies in the scan folder {display_path(folder)}",
@@ -129,10 +130,8 @@ def make_job(
             _write_manifest(job, folder, roots.scans, scans)
         tally = job.tally()
     except OSError as error:
-        raise ResultsNotWritable(
-            f"cannot make the job folder {display_path(path)}: {error.strerror}",
-            "Give --out a folder that you may write to.",
-        ) from error
+        next_step = "Give --out a folder that you may write to."
+        raise not_writable(path, error, "make the job folder", next_step) from error
     return Submission(job, tally.pages, tally.pages - tally.finished, other_files)
 
 
@@ -175,7 +174,7 @@ def _make_job(
 
 
 def _write_manifest(job: Job, folder: Place, root: Place, scans: Sequence[str]) -> None:
-    with PageCounter(root, job.settings.limits) as counter, job.manifest_path.written_whole() as file:
+    with PageCounter(root, job.settings.limits) as counter, job.manifest_path.atomic_write() as file:
         for scan in scans:
             try:
                 size, mtime_ns = folder.measure(scan)

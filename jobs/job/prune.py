@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from lettermill.jobs.errors import NotAJob, ResultsNotWritable
 from lettermill.jobs.job.folder import JOB_FILE, Job
-from lettermill.jobs.storage.atomic import display_path
 from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import not_writable
 
 _DOOMED = ".lettermill-pruned-"
 """How the name of a folder begins that is being deleted: hidden, so that nobody takes it for a job."""
@@ -113,7 +113,5 @@ def _delete(path: Disk) -> None:
 
 
 def _not_deleted(path: Disk, error: OSError) -> ResultsNotWritable:
-    return ResultsNotWritable(
-        f"cannot delete {display_path(path)}: {error.strerror}",
-        "Correct the folder's permissions, then give the same command again: it deletes the rest.",
-    )
+    next_step = "Correct the folder's permissions, then give the same command again: it deletes the rest."
+    return not_writable(path, error, "delete", next_step)

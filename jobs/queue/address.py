@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from lettermill.jobs.errors import UsageProblem
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 
 _PASSWORD = "LETTERMILL_BROKER_PASSWORD"
 _PASSWORD_FILE = "LETTERMILL_BROKER_PASSWORD_FILE"

@@ -21,7 +21,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from lettermill.jobs.errors import BrokerUnreachable
 from lettermill.jobs.settings import MAX_PAGE_SECONDS
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 
 READ_TASK = "lettermill.read_pages"
 

@@ -41,9 +41,9 @@ from lettermill.jobs.log import logger
 from lettermill.jobs.queue.celery_app import LANES, MESSAGE_FORMAT, READ_TASK
 from lettermill.jobs.queue.message import MOST_PAGES
 from lettermill.jobs.records.manifest import ManifestEntry
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.parallel import in_order
+from lettermill.jobs.storage.place import Place
 
 WINDOW = 256
 """Pages of a job that may be in flight: enough for a few dozen workers, and small in Redis."""

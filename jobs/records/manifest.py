@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 
 from lettermill.jobs.errors import NotAJob
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.place import Place
 
 _ID_LENGTH = 24
 _ID = re.compile(f"[0-9a-f]{{{_ID_LENGTH}}}")

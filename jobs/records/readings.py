@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from lettermill.jobs.errors import ErrorCode
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 
 _CHECK_BYTES = 16
 

@@ -17,7 +17,7 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import LineReading
 from lettermill.jobs.results.mistakes import SEGMENTATION, Kind, Mistake, Placed, find_mistakes
 from lettermill.jobs.results.write import not_inert
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 
 _WORST = 10
 """Files that are named as the worst: what a person looks at."""

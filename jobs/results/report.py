@@ -25,81 +25,11 @@ from lettermill.jobs.records.readings import Box
 from lettermill.jobs.results.overlay import draw, to_png
 from lettermill.jobs.results.summary import HISTOGRAM_BINS, SECONDS, Doubtful, Summary, WorstPage
 from lettermill.jobs.scans.decode import open_unchanged, read_page
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 
 if TYPE_CHECKING:
     import PIL.Image
     from jinja2 import Environment
-
-ADVICE: dict[ErrorCode, tuple[str, str]] = {
-    ErrorCode.EMPTY_FILE: ("The file has no content (0 bytes).", "Scan the page again."),
-    ErrorCode.NOT_AN_IMAGE: (
-        "The file is no PNG, JPEG, WebP, BMP, TIFF or PDF, or its start is damaged.",
-        "Open it in an image program and save it as PNG, or scan the page again.",
-    ),
-    ErrorCode.TRUNCATED: (
-        "The image is cut off or damaged inside.",
-        "Copy the file again from where it came from, or scan the page again.",
-    ),
-    ErrorCode.PAGES_LEFT_OUT: (
-        "The file has more pages than could be counted: it has the suffix of a single image, or is damaged.",
-        "Rename it to .tif or .pdf, or save it anew.",
-    ),
-    ErrorCode.PASSWORD: ("The PDF asks for a password.", "Save a copy without a password."),
-    ErrorCode.NO_SUCH_PAGE: (
-        "The file has fewer pages than when the job was made, or its page list is damaged.",
-        "Copy the file again, then give the same command again.",
-    ),
-    ErrorCode.TOO_MANY_PIXELS: (
-        "The page is larger than the job allows.",
-        "Give the same command with a higher --max-megapixels.",
-    ),
-    ErrorCode.TOO_MANY_BYTES: (
-        "The file is larger than the job allows.",
-        "Give the same command with a higher --max-megabytes.",
-    ),
-    ErrorCode.TOO_MANY_PAGES: (
-        "The file has more pages than the job allows.",
-        "Give the same command with a higher --max-pages.",
-    ),
-    ErrorCode.NOT_READABLE: (
-        "The file's permissions or its disk do not let it be read, or it is a folder, a pipe or a device.",
-        "Correct the permissions or put a file there, then give the same command again.",
-    ),
-    ErrorCode.OUTSIDE: (
-        "The file is a link that leads out of the scan folder.",
-        "Copy the file itself there, or give --scans a folder that holds both.",
-    ),
-    ErrorCode.SCAN_GONE: (
-        "The file was there when the job was made and is gone.",
-        "Put it back, then give the same command again.",
-    ),
-    ErrorCode.SCAN_CHANGED: (
-        "The file has changed since the job was made.",
-        "Give the same command again: the new file is read.",
-    ),
-    ErrorCode.FORM_NOT_FOUND: (
-        "The page is not the form of the template, or not enough of its print can be seen.",
-        "Look whether it is another form or edition; else scan the whole sheet again, flat and sharp.",
-    ),
-    ErrorCode.OUT_OF_MEMORY: (
-        "The page needs more memory than there is, or than a page of --max-megapixels may take.",
-        "Use fewer workers or a higher --max-megapixels, then give the same command again.",
-    ),
-    ErrorCode.TIMEOUT: (
-        "The page took longer than the job allows.",
-        "The same command with a higher --page-seconds, then lettermill resume --failed.",
-    ),
-    ErrorCode.WORKER_LOST: (
-        "The process that read the page died, several times.",
-        "Look whether the machine ran out of memory, then lettermill resume --failed.",
-    ),
-    ErrorCode.INTERNAL: (
-        "Lettermill made a mistake on this page.",
-        "Please report it with the sentence of the page; lettermill resume --failed tries again.",
-    ),
-}
-"""What each code means and what a person can do about it."""
 
 QUALITY_ADVICE: dict[str, tuple[str, str]] = {
     "NO_INK": (
@@ -205,7 +135,8 @@ def write_overlays_and_page(summary: Summary) -> str:
     expectation, no_list = _expectation(summary)
     environment = pages("lettermill.jobs.results")
     environment.filters.update(shown=display_path, visible=visible, percent=_percent, moment=_moment)
-    codes = [(code, count, *ADVICE[ErrorCode(code)]) for code, count in summary.by_error_code.items()]
+    by_code = [(ErrorCode(name), count) for name, count in summary.by_error_code.items()]
+    codes = [(code, count, code.meaning, code.remedy) for code, count in by_code]
     quality = [(code, count, *quality_advice(code)) for code, count in summary.by_quality.items()]
     return environment.get_template("summary.html.j2").render(
         summary=summary,

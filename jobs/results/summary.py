@@ -18,7 +18,7 @@ from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import FAILED, Letter, LineReading, PageReading, Status
 from lettermill.jobs.results.flagging import RATES, Confidences, Cost, Flagging
 from lettermill.jobs.results.form_values import form_values
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 
 _Kept = TypeVar("_Kept")
 

@@ -29,7 +29,7 @@ from lettermill.jobs.results import report
 from lettermill.jobs.results.flagging import Flagging
 from lettermill.jobs.results.form_values import form_values
 from lettermill.jobs.results.summary import Counting, Summary
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.scan_files import scan_files
 
 FIELDS_FILE = "fields.csv"
@@ -183,7 +183,7 @@ class _Tables:
 
     def __init__(self, job: Job, stack: contextlib.ExitStack) -> None:
         self._letters, lines, pages = (
-            stack.enter_context((job.path / name).written_whole())
+            stack.enter_context((job.path / name).atomic_write())
             for name in ("letters.csv", "lines.csv", "pages.csv")
         )
         self._lines, self._pages = (csv.writer(file, lineterminator=_ROW_END) for file in (lines, pages))
@@ -192,7 +192,7 @@ class _Tables:
         self._pages.writerow(PAGE_HEADER.split(","))
         self._fields = self._template = None
         if job.template:
-            fields = stack.enter_context((job.path / FIELDS_FILE).written_whole())
+            fields = stack.enter_context((job.path / FIELDS_FILE).atomic_write())
             self._template = job.template
             self._fields = csv.writer(fields, lineterminator=_ROW_END)
             self._fields.writerow(header(job.template))

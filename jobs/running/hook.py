@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 
 
 def run_then(command: Sequence[str], job: Job) -> None:

@@ -22,8 +22,10 @@ from lettermill.jobs.errors import ErrorCode, NoScans, ScanError
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.scans.isolated import contained
 from lettermill.jobs.settings import Limits
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import READ, Place, place, regular
+from lettermill.jobs.storage.disk import READ, regular_file
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.locate import locate
+from lettermill.jobs.storage.place import Place
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,7 +67,7 @@ def find_scans(root: Path | Place) -> tuple[list[str], int]:
         NoScans: there is no file with a suffix of `SCAN_SUFFIXES`.
     """
     scans, others = [], 0
-    for path in place(root).files():
+    for path in locate(root).files():
         # Keys of an object store may have empty parts, which no path has.
         nameable = "//" not in path and not path.startswith("/")
         if nameable and os.path.splitext(path)[1].lower() in SCAN_SUFFIXES:  # noqa: PTH122 - a string
@@ -114,7 +116,7 @@ def open_scan(root: Path | Place, scan: str, limits: Limits) -> Iterator[tuple[B
             fetched from an object store.
     """
     with disk_errors():
-        file, size, mtime_ns = place(root).open_below(scan, limits.max_megabytes * 1e6)
+        file, size, mtime_ns = locate(root).open_below(scan, limits.max_megabytes * 1e6)
     with file:
         if os.fstat(file.fileno()).st_size < size:
             _check_bytes(size, limits)
@@ -153,7 +155,7 @@ def open_file(path: Path) -> BinaryIO:
         ScanError: it is missing, no regular file, or may not be read.
     """
     with disk_errors():
-        return regular(os.open(path, READ))
+        return regular_file(os.open(path, READ))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from lettermill.jobs.errors import ScanError
 from lettermill.jobs.scans.decode import open_scan
 from lettermill.jobs.scans.isolated import Contained
 from lettermill.jobs.settings import Limits
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.place import Place
 
 _SECONDS_A_FILE = 60
 

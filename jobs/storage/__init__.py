@@ -1,1 +1,1 @@
-"""Where scans and results are kept: disks and object stores behind one protocol, and files written whole."""
+"""Where scans and results are kept: disks and object stores behind one protocol, atomic writes and locks."""

@@ -1,10 +1,9 @@
-"""Writing files so that nothing is ever half-written, and names as people can read them."""
+"""Write files atomically: under its own name, a file is either complete or not there."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import io
 import os
 import secrets
@@ -14,29 +13,30 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import TextIO
 
-from lettermill.jobs.errors import ResultsNotWritable
+from lettermill.jobs.storage.display import not_writable
+from lettermill.jobs.storage.lock import flock
 
 FULL_OR_FORBIDDEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 """Error numbers of a disk or folder that takes no more files, through no fault of what is written."""
 
 TEMPORARY = ".writing-"
-"""How names begin of what is not complete yet."""
+"""How the names of files begin that are not complete yet."""
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[TextIO]:
+def atomic_write(path: Path) -> Iterator[TextIO]:
     """Open a text file that appears under its name only when it is complete.
 
-    The text goes to a temporary file in the same folder, is flushed to the disk, and takes the name by
-    `os.replace`. On an exception the temporary file is removed and the old file stays.
+    The text is written to a temporary file in the same folder and flushed to the disk; then `os.replace`
+    gives that file the name. On an exception the temporary file is removed and the old file stays.
 
     Args:
         path: the file to write; missing parent folders are made.
 
     Yields:
         The open file, UTF-8, without newline translation (CSV writers bring their own). Lone surrogates
-        (bytes of file names that are not UTF-8) are written as the bytes they stand for. What is no text
-        goes to its `buffer`.
+        (bytes of file names that are not UTF-8) are written as the bytes they stand for. Write bytes to its
+        `buffer`.
 
     Raises:
         ResultsNotWritable: the disk is full, read-only or forbidden.
@@ -50,7 +50,7 @@ def written_whole(path: Path) -> Iterator[TextIO]:
             try:
                 yield file
             except OSError as error:
-                of_another_file = error.filename is not None  # Writing to an open file names none.
+                of_another_file = error.filename is not None  # An error of writing names no file.
                 raise
             file.flush()
             os.fsync(file.fileno())
@@ -58,18 +58,18 @@ def written_whole(path: Path) -> Iterator[TextIO]:
             unfinished = False
     except OSError as error:
         if error.errno in FULL_OR_FORBIDDEN and not of_another_file:
-            raise _not_writable(path, error) from error
+            raise not_writable(path, error) from error
         raise
     finally:
         if unfinished:
             Path(temporary).unlink(missing_ok=True)
 
 
-def put_whole(path: str, content: bytes) -> None:
-    """Write a small file of which there are thousands, and which can be made again at any time.
+def replace_small_file(path: str, content: bytes) -> None:
+    """Write a small file atomically but not durably: one of thousands, which can be made again at any time.
 
-    It appears under its name only when it is complete, however processes die. It does not wait for the disk,
-    as `written_whole` does: after a power cut the file may be empty.
+    It appears under its name only when it is complete, however processes die. Unlike `atomic_write` it does
+    not wait for the disk: after a power cut the file may be empty.
 
     Args:
         path: the file to write; missing parent folders are made.
@@ -77,7 +77,7 @@ def put_whole(path: str, content: bytes) -> None:
 
     Raises:
         ResultsNotWritable: the disk is full, read-only or forbidden.
-        OSError: the path can have no file, for a reason of its own.
+        OSError: no file can have this path.
     """
     temporary = _beside(path)
     try:
@@ -86,22 +86,22 @@ def put_whole(path: str, content: bytes) -> None:
             file.flush()
             os.replace(temporary, path)  # noqa: PTH105 - pathlib would take as long as all the rest
     except BaseException as error:
-        with contextlib.suppress(OSError):  # There is none, or no folder for it.
+        with contextlib.suppress(OSError):  # The file was not made, nor its folder.
             Path(temporary).unlink()
         if isinstance(error, OSError) and error.errno in FULL_OR_FORBIDDEN:
-            raise _not_writable(path, error) from error
+            raise not_writable(path, error) from error
         raise
 
 
-def put(path: str, content: bytes) -> None:
-    """Write a small file into a folder that appears as a whole later, or not at all.
+def write_small_file(path: str, content: bytes) -> None:
+    """Write a small file into a temporary folder, which itself appears under its name later, or never.
 
     Args:
         path: the file to write; missing parent folders are made.
         content: its bytes.
 
     Raises:
-        As `put_whole`.
+        As `replace_small_file`.
     """
     try:
         try:
@@ -113,58 +113,50 @@ def put(path: str, content: bytes) -> None:
             file.write(content)
     except OSError as error:
         if error.errno in FULL_OR_FORBIDDEN:
-            raise _not_writable(path, error) from error
+            raise not_writable(path, error) from error
         raise
 
 
 def _beside(path: Path | str) -> str:
-    """Return a name for a temporary file that can take the path's name."""
+    """Return a path for a temporary file in the same folder, which `os.replace` can move to the path."""
     name = f"{TEMPORARY}{secrets.token_hex(8)}"
     return os.path.join(os.path.dirname(path), name)  # noqa: PTH118, PTH120
 
 
 def _created(path: str) -> BufferedWriter:
-    """Create a temporary file, which is locked as long as it is open."""
+    """Create a temporary file, which stays locked while it is open: `remove_abandoned` leaves it alone."""
     while True:
         try:
             file = open(path, "xb")  # noqa: PTH123, SIM115
         except FileNotFoundError:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             continue
-        fcntl.flock(file, fcntl.LOCK_EX)
+        flock(file)
         if os.fstat(file.fileno()).st_nlink:
             return file
-        file.close()  # `remove_abandoned` was quicker.
+        file.close()  # `remove_abandoned` removed it before it was locked.
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files, below a folder, of processes that were killed while they wrote them.
+    """Remove the temporary files below a folder whose processes were killed while they wrote them.
 
-    One that is still written is locked by its process, and stays.
+    A file that is still being written is locked by its process, and stays.
     """
     for inner, _, names in os.walk(folder):
         for name in names:
             if name.startswith(TEMPORARY):
-                # It may take its name at this moment, or belong to somebody else.
-                with contextlib.suppress(FileNotFoundError, PermissionError, BlockingIOError):
-                    path = Path(inner) / name
-                    with path.open("rb") as file:
-                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path = Path(inner) / name
+                # It may take its name at this moment, or belong to another user.
+                with contextlib.suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
+                    if flock(file, wait=False):
                         path.unlink()
 
 
-def _not_writable(path: Path | str, error: OSError) -> ResultsNotWritable:
-    return ResultsNotWritable(
-        f"cannot write {display_path(path)}: {error.strerror}",
-        "Free some space or correct the folder's permissions, then give the same command again.",
-    )
-
-
-def opened(path: Path | str) -> BufferedReader:
-    """Open a file of a job folder for reading, if it is one: whoever opens a pipe waits for ever.
+def open_regular(path: Path | str) -> BufferedReader:
+    """Open a regular file for reading; opening a pipe in its place would wait for ever.
 
     Raises:
-        OSError: it is none, is not there, or may not be read.
+        OSError: it is no regular file, does not exist, or may not be read.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -174,14 +166,9 @@ def opened(path: Path | str) -> BufferedReader:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put on the disk which names a folder has: a new file's content alone does not outlive a power cut."""
+    """Flush a folder's names to the disk: without them a new file would not outlive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def display_path(path: object) -> str:
-    r"""Return a path as a person can read it: bytes that are not UTF-8 show as \xNN."""
-    return os.fsencode(str(path)).decode("utf-8", "backslashreplace")

@@ -1,11 +1,12 @@
-"""Places in an object store: `s3://BUCKET/PREFIX`, through boto3 (Amazon S3 and what speaks its protocol).
+"""Keep scans and results in an object store: `Bucket`, the place `s3://BUCKET/PREFIX`.
 
-Credentials, region and the address of the store come from where boto3 looks for them (AWS_ACCESS_KEY_ID,
-AWS_PROFILE, AWS_ENDPOINT_URL_S3, a role of the machine, …) and from nowhere else.
+It is reached through boto3: Amazon S3 and all stores that speak its protocol. Credentials, region and address
+come from where boto3 looks for them (AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_ENDPOINT_URL_S3, a role of the
+machine, …) and from nowhere else.
 
-An object appears whole or not at all: that is the store's own promise. What fails for a while is tried again,
-longer and longer apart. There are no locks; where two processes have the same page both read it, which gives
-the same result.
+The store itself promises that an object appears complete or not at all. A request that fails for a while is
+retried with exponential back-off. There are no locks: two processes that have the same page both read it, and
+come to the same result.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from lettermill.jobs.errors import (
     UsageProblem,
 )
 from lettermill.jobs.storage.atomic import TEMPORARY
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.place import Place
 
 try:
     import boto3
@@ -51,38 +52,45 @@ except ImportError as error:
 
 _Answer = TypeVar("_Answer")
 
-_TRIES, _LONGEST_PAUSE = 8, 20
-"""Of one request, and seconds between two: a store may be away for half a minute and more."""
+_TRIES, _LONGEST_PAUSE_SECONDS = 8, 20
+"""How often one request is tried, and the pause between two tries: a store may be away for half a minute."""
 
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
+"""Timeouts of one try."""
 
-_AT_ONCE = 16
-"""Requests under way at once where many small objects are read or written."""
+_SHORT_TRIES, _SHORT_CONNECT_SECONDS, _SHORT_READ_SECONDS = 1, 3, 5
+"""The same in the process that called `use_short_timeouts`."""
 
-_RANGE = 256 * 1024
-"""Bytes of a large object fetched at once: a window of pages takes about 50 kB of the manifest."""
+_REQUESTS_AT_ONCE = 16
+"""Requests in flight at once where many small objects are read or written."""
+
+_RANGE_BYTES = 256 * 1024
+"""How much of a large object is fetched at once: a window of pages takes about 50 kB of the manifest."""
 
 _GONE = frozenset({"404", "NoSuchKey", "NotFound"})
 _FORBIDDEN = frozenset({"403", "AccessDenied"})
-_NO_BUCKET = "NoSuchBucket"
+
 _PRESENT = frozenset({"412", "PreconditionFailed", "ConditionalRequestConflict"})
 _BEHIND_THE_END = "InvalidRange"
 _BUSY = frozenset({"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests"})
 
-_hurried: set[int] = set()
+_short_timeouts_process: int | None = None
+"""The process that called `use_short_timeouts`. An id and not a flag: the processes that it forks inherit the
+value, and have to use the long timeouts all the same."""
 
 
-def hurry() -> None:
-    """Let this process wait for a store for seconds, for it has other things to see to than its requests."""
-    _hurried.add(os.getpid())
+def use_short_timeouts() -> None:
+    """Use short timeouts and no retries in this process: its main loop must stay responsive."""
+    global _short_timeouts_process
+    _short_timeouts_process = os.getpid()
     _client.cache_clear()
 
 
-def bucket(address: str) -> Bucket:
+def bucket_at(address: str) -> Bucket:
     """Return the place of an address `s3://BUCKET/PREFIX`.
 
     Raises:
-        UsageProblem: it names no bucket, or a prefix that no folder could have.
+        UsageProblem: the address names no bucket, or a prefix that no folder can have.
     """
     name, _, prefix = address.removeprefix("s3://").partition("/")
     parts = [part for part in prefix.split("/") if part]
@@ -93,28 +101,28 @@ def bucket(address: str) -> Bucket:
 
 @functools.cache
 def _client(process: int) -> Any:
-    """Return a client; connections are not shared with a process that was forked."""
-    hurried = process in _hurried
+    """Return the client of a process: a forked process must not share its parent's connections."""
+    short = process == _short_timeouts_process
     config = Config(
-        # Tried again by `Bucket.ask`: boto3 gives up trying after a few failures in a row.
+        # `Bucket.ask` retries: boto3 gives up retrying after a few failures in a row.
         retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=3 if hurried else _CONNECT_SECONDS,
-        read_timeout=5 if hurried else _READ_SECONDS,
+        connect_timeout=_SHORT_CONNECT_SECONDS if short else _CONNECT_SECONDS,
+        read_timeout=_SHORT_READ_SECONDS if short else _READ_SECONDS,
         tcp_keepalive=True,
-        max_pool_connections=2 * _AT_ONCE,
+        max_pool_connections=2 * _REQUESTS_AT_ONCE,
     )
     try:
         return boto3.session.Session().client("s3", config=config)
     except (BotoCoreError, ValueError) as error:
         raise UsageProblem(
-            f"the object store cannot be asked: {error}",
+            f"cannot connect to the object store: {error}",
             "Correct the settings that boto3 reads: AWS_ENDPOINT_URL_S3 (an address with https://), "
             "AWS_DEFAULT_REGION, AWS_PROFILE.",
         ) from error
 
 
-def _may_pass(error: BaseException) -> bool:
-    """Say whether a request may succeed when it is made again."""
+def _is_passing(error: BaseException) -> bool:
+    """Return whether a request that failed with this error may succeed when it is retried."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or status == 429 or _code(error) in _BUSY
@@ -123,7 +131,7 @@ def _may_pass(error: BaseException) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
-    """A prefix of a bucket, or an object.
+    """A prefix of a bucket, or an object. `Place` documents the methods.
 
     Attributes:
         bucket: the bucket's name.
@@ -133,7 +141,7 @@ class Bucket:
     bucket: str
     key: str
 
-    at_once = _AT_ONCE
+    at_once = _REQUESTS_AT_ONCE
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
@@ -145,7 +153,7 @@ class Bucket:
 
     @property
     def parent(self) -> Self:
-        """The prefix above; that of a bucket is the bucket."""
+        """The prefix above; the parent of a bucket is the bucket itself."""
         return dataclasses.replace(self, key=self.key.rpartition("/")[0])
 
     def __truediv__(self, below: str) -> Self:
@@ -153,7 +161,6 @@ class Bucket:
         return dataclasses.replace(self, key="/".join([self.key, *parts] if self.key else parts))
 
     def below(self, root: Place) -> str:
-        """See `Place.below`."""
         if not isinstance(root, Bucket) or root.bucket != self.bucket or not self._lies_in(root.key):
             raise ValueError(f"{self} is not below {root}")
         return self.key[len(root.key) :].strip("/") or "."
@@ -162,25 +169,22 @@ class Bucket:
         return not prefix or self.key == prefix or self.key.startswith(f"{prefix}/")
 
     def resolve(self) -> Self:
-        """See `Place.resolve`."""
         return self
 
     def exists(self) -> bool:
-        """See `Place.exists`."""
         return bool(self.version())
 
     def is_folder(self) -> bool:
-        """See `Place.is_folder`: whether there is anything below it."""
+        """Return whether there is any object below this prefix."""
         try:
             found = self.ask(
                 lambda store: store.list_objects_v2(Bucket=self.bucket, Prefix=self._prefix, MaxKeys=1)
             )
         except PermissionError:
-            return True  # What may not be listed may be read all the same.
+            return True  # Its objects may be readable all the same.
         return bool(found["KeyCount"])
 
     def version(self) -> str:
-        """See `Place.version`."""
         try:
             head = self.ask(lambda store: store.head_object(**self._object))
         except FileNotFoundError:
@@ -189,28 +193,27 @@ class Bucket:
 
     @contextlib.contextmanager
     def opened(self, start: int = 0) -> Iterator[BinaryIO]:
-        """See `Place.opened`; the object is fetched piece by piece."""
-        with io.BufferedReader(_Ranges(self, start), _RANGE) as file:
+        """As `Place.opened`; the object is fetched in ranges while it is read."""
+        with io.BufferedReader(_Ranges(self, start), _RANGE_BYTES) as file:
             yield cast(BinaryIO, file)
 
     def read(self, below: str) -> bytes:
-        """See `Place.read`."""
         return (self / below).fetch(lambda answer: cast(bytes, answer["Body"].read()))
 
     def fetch(
         self, take: Callable[[Mapping[str, Any]], _Answer], more: Mapping[str, str] | None = None
     ) -> _Answer:
-        """Get the object; where its body breaks off it is asked for anew.
+        """Get the object; where the connection breaks while its body is read, the request is retried.
 
         Args:
-            take: makes something of the store's answer.
-            more: parameters of the request.
+            take: turns the store's answer into a value.
+            more: further parameters of the request.
 
         Returns:
             What `take` returned.
 
         Raises:
-            EOFError: the range that was asked for lies behind its end.
+            EOFError: the range that was asked for is behind the object's end.
             Exception: as `ask`.
         """
 
@@ -222,36 +225,38 @@ class Bucket:
         return self.ask(get)
 
     def ask(self, act: Callable[[Any], _Answer], writes: bool = False) -> _Answer:
-        """Make a request, again and again where that may help.
+        """Make a request; retry it where that may help.
 
         Args:
-            act: makes it, with the client.
-            writes: whether the object is to be written or deleted.
+            act: makes the request, with the client.
+            writes: whether it writes or deletes the object.
 
         Returns:
             What `act` returned.
 
         Raises:
-            FileNotFoundError, PermissionError: there is no such object, or it may not be read.
-            ResultsNotWritable: it may not be written.
+            FileNotFoundError, PermissionError: the object does not exist, or may not be read.
+            FileExistsError: a condition of the request failed: there is an object, or another one.
+            ResultsNotWritable: the object may not be written.
             StoreUnreachable: the store does not answer, or not as it should.
         """
         process = os.getpid()
+        tries = _SHORT_TRIES if process == _short_timeouts_process else _TRIES
         trying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(1 if process in _hurried else _TRIES),
-            wait=tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE),
-            retry=tenacity.retry_if_exception(_may_pass),
+            stop=tenacity.stop_after_attempt(tries),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE_SECONDS),
+            retry=tenacity.retry_if_exception(_is_passing),
             reraise=True,
         )
         try:
             return trying(act, _client(process))
         except ClientError as error:
-            raise self._said(_code(error), error, writes) from error
+            raise self._meant(_code(error), error, writes) from error
         except BotoCoreError as error:
             raise self._unreachable(error) from error
 
-    def _said(self, code: str, error: ClientError, writes: bool) -> Exception:
-        """Return what a store's answer means."""
+    def _meant(self, code: str, error: ClientError, writes: bool) -> Exception:
+        """Return the error that a store's error code means."""
         if code == _BEHIND_THE_END:
             return EOFError()
         if code in _GONE:
@@ -265,7 +270,7 @@ class Bucket:
         if code in _FORBIDDEN:
             return PermissionError(errno.EACCES, "the store refuses", str(self))
         if code in _PRESENT:
-            return FileExistsError(errno.EEXIST, "it is another object by now", str(self))
+            return FileExistsError(errno.EEXIST, "another object is there by now", str(self))
         return self._unreachable(error)
 
     def _unreachable(self, error: Exception) -> StoreUnreachable:
@@ -276,8 +281,8 @@ class Bucket:
         )
 
     @contextlib.contextmanager
-    def written_whole(self) -> Iterator[TextIO]:
-        """See `Place.written_whole`; what is written lies in a temporary file until it is uploaded."""
+    def atomic_write(self) -> Iterator[TextIO]:
+        """As `Place.atomic_write`; the text is gathered in a temporary file, which is uploaded."""
         with contextlib.ExitStack() as stack:
             with _on_temporary_disk():
                 file = stack.enter_context(
@@ -296,11 +301,9 @@ class Bucket:
             self.ask(upload, writes=True)
 
     def write(self, content: bytes) -> None:
-        """See `Place.write`."""
         self.ask(lambda store: store.put_object(**self._object, **self._kind, Body=content), writes=True)
 
     def create(self, content: bytes) -> bool:
-        """See `Place.create`."""
         try:
             self.ask(
                 lambda store: store.put_object(**self._object, Body=content, IfNoneMatch="*"), writes=True
@@ -310,9 +313,8 @@ class Bucket:
         return True
 
     def renew(self) -> None:
-        """See `Place.renew`."""
         source = {"Bucket": self.bucket, "Key": self.key}
-        # A store copies an object onto itself only where something changes: here its metadata.
+        # A store copies an object onto itself only where something changes: here, its metadata.
         now = {"renewed": str(time.time_ns())}
         self.ask(
             lambda store: store.copy_object(
@@ -322,22 +324,21 @@ class Bucket:
         )
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """See `Place.unlink`; a store deletes what is not there without a word."""
+        """As `Place.unlink`; a store reports no error where there is no such object."""
         self.ask(lambda store: store.delete_object(**self._object), writes=True)
 
     def make(self) -> None:
-        """See `Place.make`: there is none to make."""
+        """Do nothing: a bucket needs no folders."""
 
     def make_folder(self, below: str) -> None:
-        """See `Place.make_folder`: there are none to make."""
+        """Do nothing: a bucket needs no folders."""
 
     def names(self) -> Iterator[str]:
-        """See `Place.names`."""
         for entry in self.objects():
             yield entry["Key"].rpartition("/")[2]
 
     def objects(self) -> Iterator[dict[str, Any]]:
-        """List the objects below this prefix, a thousand a request: Key, Size, LastModified, ETag."""
+        """List the objects below this prefix (Key, Size, LastModified, ETag), a thousand per request."""
         for page in self._pages():
             yield from page.get("Contents", ())
 
@@ -352,19 +353,18 @@ class Bucket:
 
     @contextlib.contextmanager
     def begin(self, line: str) -> Iterator[bytes | None]:
-        """See `Place.begin`; of two processes that begin at the same moment one line may be lost."""
+        """As `Place.begin`; if two processes begin at the same moment, one of their lines may be lost."""
         content = f"{line}\n".encode()
         if not self.create(content):
             before = self._content()
             if content in before.splitlines(keepends=True):
-                content = before  # The store had taken it, and its answer was lost.
+                content = before  # The store had written the line, but its answer was lost.
             else:
                 content = before + content
                 self.write(content)
         yield content
 
     def append(self, line: str) -> None:
-        """See `Place.append`."""
         self.write(self._content() + f"{line}\n".encode())
 
     def _content(self) -> bytes:
@@ -375,19 +375,17 @@ class Bucket:
 
     @contextlib.contextmanager
     def held(self, wait: bool) -> Iterator[bool]:
-        """See `Place.held`: there are no locks, and whoever does the same at once writes the same."""
+        """Lock nothing: a bucket has no locks, and processes that do the same at once write the same."""
         yield True
 
     def unlink_free(self) -> None:
-        """See `Place.unlink_free`."""
         for entry in list(self.objects()):
             dataclasses.replace(self, key=entry["Key"]).unlink()
 
     def remove_abandoned(self) -> None:
-        """See `Place.remove_abandoned`: uploads that broke off are the bucket's lifecycle rules to delete."""
+        """Do nothing: the bucket's lifecycle rules delete uploads that broke off."""
 
     def folders_with(self, name: str) -> Iterator[Self]:
-        """See `Place.folders_with`."""
         waiting = [self]
         while waiting:
             folder = waiting.pop()
@@ -412,7 +410,7 @@ class Bucket:
                 waiting += [inner for inner in reversed(subfolders) if not inner.name.startswith(".")]
 
     def files(self) -> Iterator[str]:
-        """See `Place.files`; what the listing says of them is kept for `measure`."""
+        """As `Place.files`; sizes and times from the listing are kept for `measure`."""
         try:
             for entry in self.objects():
                 path = entry["Key"][len(self._prefix) :]
@@ -429,7 +427,7 @@ class Bucket:
         return {}
 
     def measure(self, below: str) -> tuple[int, int]:
-        """See `Place.measure`; a store tells seconds, the nanoseconds are a digest of the content's tag."""
+        """As `Place.measure`; a store's times are in seconds: a digest of the ETag fills the nanoseconds."""
         if below in self._listed:
             return self._listed.pop(below)
         scan = self / below
@@ -437,10 +435,10 @@ class Bucket:
         return head["ContentLength"], _time(head)
 
     def open_below(self, below: str, most_bytes: float) -> tuple[BinaryIO, int, int]:
-        """See `Place.open_below`; the object is fetched into a temporary file.
+        """As `Place.open_below`; the object is fetched into a temporary file.
 
         Raises:
-            ScanError: as `Place.open_below`, or it is larger than the temporary folder.
+            ScanError: as `Place.open_below`, or the object is larger than the temporary folder.
         """
 
         def take(answer: Mapping[str, Any]) -> tuple[BinaryIO, int, int]:
@@ -456,9 +454,9 @@ class Bucket:
                         "MB: let TMPDIR of the workers name a larger one, and run again",
                     )
                 if size <= most_bytes:
-                    for piece in answer["Body"].iter_chunks(_RANGE):
+                    for chunk in answer["Body"].iter_chunks(_RANGE_BYTES):
                         with _on_temporary_disk():
-                            file.write(piece)
+                            file.write(chunk)
                 with _on_temporary_disk():
                     file.seek(0)
                 stack.pop_all()
@@ -472,7 +470,7 @@ class Bucket:
 
     @property
     def _kind(self) -> dict[str, str]:
-        """What a browser does with the object: all text is UTF-8."""
+        """The object's content type, for browsers; all text is UTF-8."""
         kind, _ = mimetypes.guess_type(self.name)
         if kind is None:
             return {}
@@ -484,11 +482,11 @@ class Bucket:
 
 
 class _Ranges(io.RawIOBase):
-    """Reads an object in ranges, each of which is asked for anew: a reader may take hours between two.
+    """Read an object in ranges with one request each: a reader may take hours between two of them.
 
     Args:
         source: the object.
-        start: byte offset at which to begin.
+        start: the byte offset of the first range.
     """
 
     def __init__(self, source: Bucket, start: int) -> None:
@@ -498,7 +496,7 @@ class _Ranges(io.RawIOBase):
         self._size = -1
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: the object can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -506,7 +504,7 @@ class _Ranges(io.RawIOBase):
 
         Raises:
             FileNotFoundError, PermissionError, StoreUnreachable: as `Bucket.fetch`.
-            OSError: the object was replaced since the first of them was read.
+            OSError: the object was replaced since the first range was read.
         """
         if self._offset == self._size:
             return 0
@@ -532,10 +530,10 @@ class _Ranges(io.RawIOBase):
 
 @contextlib.contextmanager
 def _on_temporary_disk(named: bool = True) -> Iterator[None]:
-    """Turn errors of this machine's temporary folder into one that says so: no scan and no store is at fault.
+    """Turn errors of this machine's temporary folder into one that says so, for no scan or store is at fault.
 
     Args:
-        named: whether errors that name a file are meant as well; writing to an open file names none.
+        named: whether errors that name a file are turned as well; an error of writing names no file.
     """
     try:
         yield
@@ -544,12 +542,12 @@ def _on_temporary_disk(named: bool = True) -> Iterator[None]:
             raise
         raise ResultsNotWritable(
             f"cannot write to the temporary folder: {error.strerror}",
-            "Free some space there, or set TMPDIR to a folder with room for a scan a process.",
+            "Free some space there, or set TMPDIR to a folder with room for one scan per process.",
         ) from error
 
 
 def _time(answer: Mapping[str, Any]) -> int:
-    """Return an object's modification time in nanoseconds, which differs where the content does."""
+    """Return an object's modification time in nanoseconds; it differs where the content differs."""
     changed: datetime = answer["LastModified"]
     tag = hashlib.blake2b(answer["ETag"].strip('"').encode(), digest_size=4).digest()
     return int(changed.timestamp()) * 10**9 + int.from_bytes(tag) % 10**9

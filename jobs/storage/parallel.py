@@ -1,4 +1,4 @@
-"""Doing many things that wait for others at once, with their results in order."""
+"""Call a function on many inputs in threads, and yield the results in order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ _Output = TypeVar("_Output")
 def in_order(
     act: Callable[[_Input], _Output], inputs: Iterable[_Input], at_once: int
 ) -> Iterator[tuple[_Input, _Output]]:
-    """Yield inputs with what a function makes of them, in order, some of them made ahead in threads.
+    """Yield each input with the function's result for it, in order; threads work a few inputs ahead.
+
+    (`Executor.map(buffersize=…)` of Python 3.14 does the same.)
 
     Args:
         act: the function.
-        inputs: read no further than a few times `at_once` ahead.
-        at_once: how many are made at once; 1 for no threads.
+        inputs: read no further ahead than a few times `at_once`.
+        at_once: how many calls run at once; 1 for no threads.
     """
     if at_once == 1:
         for value in inputs:
@@ -37,4 +39,4 @@ def in_order(
             done, future = ahead.popleft()
             yield done, future.result()
     finally:
-        pool.shutdown(cancel_futures=True)  # After a failure, or where the caller takes no more.
+        pool.shutdown(cancel_futures=True)  # After a failure, or when the caller stops early.

@@ -1,4 +1,4 @@
-"""Folders with a file for each scan, or for each of its pages: text/, and what `lettermill export` writes."""
+"""Write folders with one file per scan, or per page: text/, and the folders of `lettermill export`."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ import shutil
 from pathlib import Path
 from typing import Protocol
 
-from lettermill.jobs.storage.atomic import TEMPORARY, display_path, put, put_whole
-from lettermill.jobs.storage.disk import Disk, Place
+from lettermill.jobs.storage.atomic import TEMPORARY, replace_small_file, write_small_file
+from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.parallel import in_order
+from lettermill.jobs.storage.place import Place
 
 _DIGEST_LENGTH = 12
 
-_LONGEST_OBJECT_NAME = 800
-"""Bytes: keys end at 1,024, and the job's prefix comes before."""
+_LONGEST_OBJECT_NAME_BYTES = 800
+"""A key has at most 1,024, and the job's prefix comes before the name."""
 
-_AT_ONCE = 256
-_BYTES_AT_ONCE = 64 << 20
-"""Files, and bytes of them, that wait until they are written to an object store together."""
+_BATCH_FILES = 256
+_BATCH_BYTES = 64 << 20
+"""How many files, and how many bytes of them, are gathered and then written to an object store together."""
 
-_NO_PLACE = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG})
-"""Error numbers of a path that no file can have: others have its names, or it is too long."""
+_NO_SUCH_PATH = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG})
+"""Error numbers of a path that no file can have: another file has one of its names, or it is too long."""
 
 
 class ScanFiles(Protocol):
@@ -33,28 +35,28 @@ class ScanFiles(Protocol):
     def add(self, scan: str, content: bytes, page: str = "") -> None:
         """Write a file.
 
-        It stands under the scan's own path and the folder's suffix, or beside all others under a name that is
-        shortened, where the file system has no room for that path, or a folder has its name, or a file one
-        of its folders'.
+        Its path is the scan's own path and the folder's suffix. Where the file system does not take that path
+        (it is too long, a folder has its name, or a file has the name of one of its folders), the file is
+        written at the top of the folder under a shortened name.
 
         Args:
             scan: path below the scan root, with `/`.
             content: the bytes.
-            page: stands between the scan's name and the suffix.
+            page: comes between the scan's name and the suffix.
         """
 
     def finish(self) -> None:
-        """Let what is written appear; where the folder is Lettermill's own, remove files not added again."""
+        """Let the files appear; in a folder that is Lettermill's own, remove those not added again."""
 
 
 def scan_files(folder: Place, suffix: str, *, own: bool) -> ScanFiles:
     """Return a folder for files that are named after the scans.
 
     Args:
-        folder: the folder; it need not be there.
+        folder: the folder; it need not exist.
         suffix: how its files end.
-        own: whether all in it that ends so is Lettermill's: then files of scans that are no longer in the job
-            are removed at the end, and the caller keeps others from the folder in the meantime.
+        own: whether all files with that suffix are Lettermill's: then files of scans that are no longer in
+            the job are removed at the end. The caller must keep other processes from the folder until then.
     """
     return _OnDisk(folder, suffix, own) if isinstance(folder, Disk) else _Objects(folder, suffix, own)
 
@@ -65,30 +67,28 @@ class _OnDisk:
         self._suffix = suffix
         self._own = own
         if own:
-            for abandoned in folder.parent.glob(f"{TEMPORARY}{folder.name}-*"):  # Of one that was killed.
+            for abandoned in folder.parent.glob(f"{TEMPORARY}{folder.name}-*"):  # Of a killed process.
                 shutil.rmtree(abandoned)
         self._new = own and not folder.exists()
-        # The first time the folder appears as a whole: half the time of files that appear one by one.
+        # A new folder appears as a whole: that takes half the time of files that appear one by one.
         self._folder = f"{folder.parent}/{TEMPORARY}{folder.name}-{os.getpid()}" if self._new else str(folder)
         self._name_limit = os.pathconf(_nearest(folder), "PC_NAME_MAX")
         self._written: set[int] = set()
-        """Hashes of the paths written, to find others: far smaller than the paths."""
+        """Hashes of the paths that were written, to find old files; they take far less memory than paths."""
 
     def add(self, scan: str, content: bytes, page: str = "") -> None:
-        """See `ScanFiles.add`."""
         *folders, name = scan.split("/")
         ending = page + self._suffix
         try:
-            if ".." in folders:  # Only somebody who edits manifests writes so.
+            if ".." in folders:  # No manifest has it that was not edited.
                 raise NotADirectoryError(errno.ENOTDIR, "leads out of the folder", scan)
             self._write("/".join([self._folder, *folders, self._fitting(name, ending, scan)]), content)
         except OSError as error:
-            if error.errno not in _NO_PLACE:
+            if error.errno not in _NO_SUCH_PATH:
                 raise
             self._write(f"{self._folder}/{self._shortened(name, ending, scan)}", content)
 
     def finish(self) -> None:
-        """See `ScanFiles.finish`."""
         if self._new:
             if self._written:
                 Path(self._folder).rename(self._final)
@@ -105,9 +105,9 @@ class _OnDisk:
 
     def _write(self, path: str, content: bytes) -> None:
         if self._new:
-            put(path, content)
-        elif not _holds(path, content):  # Collecting again while the job runs leaves alone what is there.
-            put_whole(path, content)
+            write_small_file(path, content)
+        elif not _holds(path, content):  # Results are written again while the job runs: most did not change.
+            replace_small_file(path, content)
         self._written.add(hash(path))
 
     def _fitting(self, name: str, ending: str, scan: str) -> str:
@@ -119,7 +119,7 @@ class _OnDisk:
 
 
 class _Objects:
-    """The same in an object store, where names have room and every path is free; many are written at once."""
+    """The same in an object store, where every path is possible; writes many at once."""
 
     def __init__(self, folder: Place, suffix: str, own: bool) -> None:
         self._folder = folder
@@ -129,14 +129,12 @@ class _Objects:
         self._bytes = 0
 
     def add(self, scan: str, content: bytes, page: str = "") -> None:
-        """See `ScanFiles.add`."""
         self._waiting[_object_name(scan, page + self._suffix)] = content
         self._bytes += len(content)
-        if len(self._waiting) == _AT_ONCE or self._bytes > _BYTES_AT_ONCE:
+        if len(self._waiting) == _BATCH_FILES or self._bytes > _BATCH_BYTES:
             self._write()
 
     def finish(self) -> None:
-        """See `ScanFiles.finish`."""
         self._write()
         for name in self._old:
             (self._folder / name).unlink()
@@ -152,22 +150,22 @@ class _Objects:
 
 
 def _object_name(scan: str, ending: str) -> str:
-    """Return the name of a scan's file: its own path as far as it is text and short enough."""
+    """Return the name of a scan's file: the scan's path as text, shortened where it is too long."""
     name = f"{display_path(scan)}{ending}"
-    if len(name.encode()) <= _LONGEST_OBJECT_NAME:
+    if len(name.encode()) <= _LONGEST_OBJECT_NAME_BYTES:
         return name
-    return _cut(display_path(scan), ending, scan, _LONGEST_OBJECT_NAME)
+    return _cut(display_path(scan), ending, scan, _LONGEST_OBJECT_NAME_BYTES)
 
 
 def _cut(name: str, ending: str, scan: str, longest: int) -> str:
-    """Return a name of at most so many bytes that no other scan's file has."""
+    """Return a name of at most `longest` bytes that no other scan's file has."""
     ending = f"~{hashlib.sha256(os.fsencode(scan)).hexdigest()[:_DIGEST_LENGTH]}{ending}"
-    # Cut at a whole character: some systems refuse names that are no UTF-8.
+    # Cut at a whole character: some systems refuse names that are not UTF-8.
     return os.fsencode(name)[: longest - len(ending)].decode("utf-8", "ignore") + ending
 
 
 def _nearest(folder: Path) -> Path:
-    """Return the folder, or the first above it that is there."""
+    """Return the folder, or the nearest folder above it that exists."""
     return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 

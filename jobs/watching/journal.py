@@ -6,7 +6,6 @@ that was killed at any moment takes no scan twice and finishes the batch that it
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable
@@ -16,9 +15,11 @@ from typing import Annotated, NamedTuple, Self
 
 import msgspec
 
-from lettermill.jobs.errors import BadData, ResultsNotWritable, UsageProblem
+from lettermill.jobs.errors import BadData, UsageProblem
 from lettermill.jobs.records.manifest import digest
-from lettermill.jobs.storage.atomic import display_path, sync_folder
+from lettermill.jobs.storage.atomic import sync_folder
+from lettermill.jobs.storage.display import display_path, not_writable
+from lettermill.jobs.storage.lock import flock
 
 
 class Scan(NamedTuple):
@@ -122,16 +123,14 @@ class Journal:
             self._file = self.path.open("a+b", buffering=0)
             sync_folder(self.path.parent)
         except OSError as error:
-            raise self._not_written(error) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            raise not_writable(self.path, error) from error
+        if not flock(self._file, wait=False):
             self._file.close()
             raise UsageProblem(
                 f"another `lettermill watch` has {display_path(self._folder)} "
                 f"and {display_path(self.path.parent)}",
                 "Let it go on, or stop it first.",
-            ) from error
+            )
         self._read()
         return self
 
@@ -188,15 +187,9 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             self._file.truncate(end)  # No half line for the next one to continue.
-            raise self._not_written(error) from error
+            raise not_writable(self.path, error) from error
         for event in events:
             self._note(event)
-
-    def _not_written(self, error: OSError) -> ResultsNotWritable:
-        return ResultsNotWritable(
-            f"cannot write {display_path(self.path)}: {error.strerror}",
-            "Free some space or correct the folder's permissions, then give the same command again.",
-        )
 
     def take(self, name: str, scans: Iterable[Scan]) -> None:
         """Take scans as a batch, or as more of the present one.

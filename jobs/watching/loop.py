@@ -35,8 +35,9 @@ from lettermill.jobs.results.write import write_results
 from lettermill.jobs.running.hook import run_then
 from lettermill.jobs.scans.decode import find_scans
 from lettermill.jobs.settings import Settings
-from lettermill.jobs.storage.atomic import display_path, remove_abandoned, written_whole
+from lettermill.jobs.storage.atomic import atomic_write, remove_abandoned
 from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path, not_writable
 from lettermill.jobs.watching.journal import Batch, Journal, Scan
 from lettermill.jobs.watching.move import free_name, move
 
@@ -291,7 +292,7 @@ def _put_aside(plan: Plan, job: Job, scan: Scan, reasons: Sequence[PageReading])
         f"Results: {display_path(job.path)}",
         f"To have it read again, put it back into {display_path(plan.folder)}.",
     ]
-    with written_whole(target.with_name(f"{target.name}.txt")) as file:
+    with atomic_write(target.with_name(f"{target.name}.txt")) as file:
         file.write("\n".join(text) + "\n")
     _move(source, target)
     _say(f"{name}: {reasons[0].error_code}, moved to {display_path(target)}")
@@ -312,10 +313,8 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _not_moved(source: Path, target: Path, error: OSError) -> ResultsNotWritable:
-    return ResultsNotWritable(
-        f"cannot move {display_path(source)} to {display_path(target)}: {error.strerror}",
-        "Free some space or correct the permissions of both folders.",
-    )
+    next_step = "Free some space or correct the permissions of both folders."
+    return not_writable(target, error, f"move {display_path(source)} to", next_step)
 
 
 def _by_scan(job: Job) -> Iterator[tuple[Scan, list[ManifestEntry]]]:
@@ -349,10 +348,7 @@ def _make(folder: Path) -> None:
         if not os.access(folder, os.W_OK):
             raise PermissionError(0, "this user may not write to it")
     except OSError as error:
-        raise ResultsNotWritable(
-            f"cannot use the folder {display_path(folder)}: {error.strerror}",
-            "Give one that you may write to.",
-        ) from error
+        raise not_writable(folder, error, "use the folder", "Give one that you may write to.") from error
 
 
 def _say(line: str) -> None:

@@ -11,8 +11,8 @@ import msgspec
 from lettermill.jobs.errors import NotAJob
 from lettermill.jobs.job.corrections import Key
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.storage.atomic import display_path
 from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path
 
 _PREFIX = "reviewing-"
 

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lettermill.jobs.errors import LettermillError, NotAJob, ScanError, UsageProblem
 from lettermill.jobs.job.corrections import Decision
 from lettermill.jobs.results.report import pages, visible
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.web.crops import NO_PICTURE
 from lettermill.jobs.web.session import FEWEST, Answer, Desk, Tab
 

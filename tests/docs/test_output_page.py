@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from lettermill.cli import INTERRUPTED
-from lettermill.jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ErrorCode, LettermillError
+from lettermill.jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ErrorCode, ExitStatus, LettermillError
 from lettermill.jobs.records.readings import Status
-from lettermill.jobs.results.report import ADVICE, QUALITY_ADVICE
+from lettermill.jobs.results.report import QUALITY_ADVICE
 from lettermill.segmentation.values import Flaw
 from lettermill.worker.commands.predict import HEADER
 from lettermill.worker.reading.single_letter import Note
@@ -27,7 +26,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_every_error_code_with_what_it_means_and_what_to_do() -> None:
-    assert rows("### Error codes") == [[code.value, *ADVICE[code]] for code in ErrorCode]
+    assert rows("### Error codes") == [[code.value, code.meaning, code.remedy] for code in ErrorCode]
 
 
 def test_every_quality_code_with_what_it_means_and_what_to_do() -> None:
@@ -40,7 +39,9 @@ def test_every_status() -> None:
 
 def test_every_exit_status() -> None:
     documented = {int(status) for status, _ in rows("## Exit statuses")}
-    assert documented == {0, 1, INTERRUPTED} | {kind.exit_status for kind in all_below(LettermillError)}
+    assert documented == set(ExitStatus)
+    errors = {kind.exit_status for kind in all_below(LettermillError)}
+    assert errors == set(ExitStatus) - {ExitStatus.DONE, ExitStatus.PAGES_FAILED, ExitStatus.INTERRUPTED}
 
 
 def test_what_the_same_command_tries_again() -> None:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
-from lettermill.jobs.storage.atomic import display_path, written_whole
+from lettermill.jobs.storage.atomic import atomic_write
+from lettermill.jobs.storage.display import display_path
 from lettermill.training.letters.sources import Letters
 from lettermill.training.training_settings import TrainingSettings
 
@@ -93,7 +94,7 @@ def write(checkpoint: Checkpoint, path: Path) -> None:
     arrays = {f"state_{place:03}": array for place, array in enumerate(checkpoint.state)}
     arrays |= {f"best_{place:03}": array for place, array in enumerate(checkpoint.best)}
     np.savez(content, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.buffer.write(hashlib.sha256(content.getbuffer()).digest())
         file.buffer.write(content.getbuffer())
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem, UsageProblem
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 from lettermill.training.fitting import checkpoint
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint, Identity
 from lettermill.training.fitting.teachers import Teachers

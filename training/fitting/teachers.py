@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData
 from lettermill.jobs.inputs.model import NOT_A_LETTER
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 from lettermill.training.fitting import litert_export as export
 from lettermill.training.fitting.checkpoint import open_model
 from lettermill.worker.reading.litert_network import Network

@@ -27,7 +27,7 @@ from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.word_list import plain, read_word_list
 from lettermill.jobs.scans.decode import read_page
 from lettermill.jobs.settings import Layout, Settings
-from lettermill.jobs.storage.atomic import written_whole
+from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.training.letters.set_formats import IMAGE_SUFFIXES
 from lettermill.training.letters.sources import SELF_LABELLED_FILE, canvas_of
 from lettermill.worker.reading.classifier import Classifier
@@ -131,7 +131,7 @@ def main(folder: Path, words: Path, layout: Layout, out: Path) -> None:
         )
     archive = io.BytesIO()
     np.savez_compressed(archive, x=np.stack(images), y=np.array(labels))
-    with written_whole(out) as file:
+    with atomic_write(out) as file:
         file.buffer.write(archive.getvalue())
     click.echo(f"{len(labels)} letters of {len(scans) - refused} scans in {out}")
 

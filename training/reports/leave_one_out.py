@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ModelProblem
 from lettermill.jobs.settings import DIGITS, LETTERS
-from lettermill.jobs.storage.atomic import display_path, written_whole
+from lettermill.jobs.storage.atomic import atomic_write
+from lettermill.jobs.storage.display import display_path
 from lettermill.training.fitting import fit
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, KERAS_FILE, Identity
 from lettermill.training.fitting.non_letters import KINDS, non_letter_glyphs
@@ -187,7 +188,7 @@ def _left_out(
         kinds=kinds,
         about=np.array(json.dumps(about)),
     )
-    with written_whole(outputs) as file:
+    with atomic_write(outputs) as file:
         file.buffer.write(content.getbuffer())
     (folder / CHECKPOINT_FILE).unlink()
     return result
@@ -349,9 +350,9 @@ def _write_report(
 
 def write(values: dict[str, Any], folder: Path) -> None:
     """Write the figures as JSON and as a Markdown table."""
-    with written_whole(folder / RESULT_FILE) as file:
+    with atomic_write(folder / RESULT_FILE) as file:
         file.write(json.dumps(values, indent=2) + "\n")
-    with written_whole(folder / TABLE_FILE) as file:
+    with atomic_write(folder / TABLE_FILE) as file:
         file.write(table(values))
 
 

@@ -31,9 +31,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.jobs.errors import ModelProblem, ResultsNotWritable, UsageProblem
+from lettermill.jobs.errors import ModelProblem, UsageProblem
 from lettermill.jobs.results.report import pages
-from lettermill.jobs.storage.atomic import FULL_OR_FORBIDDEN, display_path, written_whole
+from lettermill.jobs.storage.atomic import FULL_OR_FORBIDDEN, atomic_write
+from lettermill.jobs.storage.display import display_path, not_writable
 from lettermill.training.measure import (
     TARGETS,
     Answers,
@@ -231,7 +232,7 @@ def write(
             kinds = {kind: not_letters.others[not_letters.kinds == kind] for kind in _kinds(not_letters)}
             plots.draw_scores(not_letters.letters, kinds, place / "not-letters.png")
         _write_tables(values, answers, curves[ALL], place)
-        with written_whole(place / FIGURES_FILE) as file:
+        with atomic_write(place / FIGURES_FILE) as file:
             json.dump(values, file, indent=1, ensure_ascii=False, allow_nan=False)
         page = _page(
             values=values,
@@ -242,7 +243,7 @@ def write(
             sheets=sheets,
             seen=seen,
         )
-        with written_whole(place / PAGE_FILE) as file:
+        with atomic_write(place / PAGE_FILE) as file:
             file.write(page)
     return values
 
@@ -500,7 +501,7 @@ def _write_tables(values: dict[str, Any], answers: Answers, curve: NDArray[np.fl
     import pandas as pd
 
     def table(name: str, rows: Iterable[Mapping[str, Any]], columns: list[str] | None = None) -> None:
-        with written_whole(place / name) as file:
+        with atomic_write(place / name) as file:
             pd.DataFrame(list(rows), columns=columns).to_csv(file, index=False, float_format="%.6g")
 
     table("figures.csv", ({"letters_of": name, **_flat(row)} for name, row in values["figures"].items()))
@@ -574,10 +575,7 @@ def _folder_written_whole(folder: Path) -> Iterator[Path]:
         place = None
     except OSError as error:
         if error.errno in FULL_OR_FORBIDDEN:
-            raise ResultsNotWritable(
-                f"cannot write the report {display_path(folder)}: {error.strerror}",
-                "Free some space or correct the folder's permissions, then give the same command again.",
-            ) from error
+            raise not_writable(folder, error, "write the report") from error
         raise
     finally:
         if place is not None:

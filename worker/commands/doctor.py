@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import importlib.metadata
 import json
 import os
@@ -33,8 +32,11 @@ from lettermill.jobs.queue.address import take_password
 from lettermill.jobs.queue.celery_app import MESSAGE_FORMAT, UNREACHABLE, check_broker
 from lettermill.jobs.queue.feed import living_workers
 from lettermill.jobs.settings import Limits
-from lettermill.jobs.storage.atomic import display_path, put_whole
-from lettermill.jobs.storage.disk import Disk, Place
+from lettermill.jobs.storage.atomic import replace_small_file
+from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.lock import flock
+from lettermill.jobs.storage.place import Place
 
 _WORD = "LETTERMILL"
 _GIGABYTE = 1 << 30
@@ -260,10 +262,11 @@ def _results(folder: Place | None) -> Iterator[Finding]:
 
 def _try_out(folder: Path) -> float:
     """Do what workers do in a folder, and return by how many seconds its clock is ahead of this machine's."""
-    put_whole(str(folder / "file"), b"x")
+    replace_small_file(str(folder / "file"), b"x")
     before = time.time()
     with (folder / "locked").open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not flock(file, wait=False):
+            raise BlockingIOError(errno.EAGAIN, "a new file is locked already")
         file.write(b"x")
     written = (folder / "locked").stat().st_mtime
     # Time stamps are as coarse as the system's timer; a slow disk is no wrong clock.

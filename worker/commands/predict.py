@@ -21,7 +21,8 @@ from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.results.write import inert
 from lettermill.jobs.scans.decode import find_scans, read_page
 from lettermill.jobs.settings import ALPHABETS, Alphabet, Limits, Settings
-from lettermill.jobs.storage.atomic import display_path, written_whole
+from lettermill.jobs.storage.atomic import atomic_write
+from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.glyph import GLYPH_SIZE
 from lettermill.worker.reading.classifier import CHOICES, Classifier
 from lettermill.worker.reading.explain import draw_explanation
@@ -237,7 +238,7 @@ def _csv_rows(file: Path | None) -> Iterator[Callable[[list[str]], object]]:
     if file is None:
         yield lambda row: None
         return
-    with written_whole(file) as text:
+    with atomic_write(file) as text:
         writer = csv.writer(text, lineterminator="\r\n")
         writer.writerow(HEADER.split(","))
         yield writer.writerow

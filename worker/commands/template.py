@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import BadData, ScanError, UsageProblem
 from lettermill.jobs.scans.decode import read_page
 from lettermill.jobs.settings import MAX_DPI, MIN_DPI, Limits
-from lettermill.jobs.storage.atomic import display_path, written_whole
+from lettermill.jobs.storage.atomic import atomic_write
+from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.fields import Found, find_fields
 from lettermill.segmentation.registration import prepare
 
@@ -66,7 +67,7 @@ def new(blank: Path, out: Path | None, dpi: int) -> None:
             f"no boxes and no combs were found on {display_path(blank)}",
             "Give a blank form that lies straight; or write the template by hand, see docs/forms.md.",
         )
-    with written_whole(out) as file:
+    with atomic_write(out) as file:
         file.write(_to_toml(blank.name, dpi, fields))
     _, picture = cv2.imencode(".png", _drawn(page, fields))
     with drawing.open("wb") as image:

@@ -14,7 +14,7 @@ from lettermill.jobs.queue.address import take_password
 
 if TYPE_CHECKING:
     from lettermill.jobs.log import LogFormat
-    from lettermill.jobs.storage.disk import Place
+    from lettermill.jobs.storage.place import Place
 
 # Libraries read these when they are loaded, so they are set before the first import of NumPy and OpenCV.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.records.readings import Letter, LineReading
-from lettermill.jobs.storage.atomic import written_whole
+from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.segmentation.components import INK_LEVEL, Piece
 from lettermill.segmentation.trace import Blot, Seen, Trace
 from lettermill.segmentation.values import Ink
@@ -157,7 +157,7 @@ def write_drawing(path: Path, picture: Picture) -> None:
         ResultsNotWritable: the folder does not take it.
     """
     _, packed = cv2.imencode(".png", picture)
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.buffer.write(packed.tobytes())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.jobs.storage.atomic import written_whole
+from lettermill.jobs.storage.atomic import atomic_write
 
 PATCH = 5
 """Side in pixels of the square of ink that is removed: wider than a stroke, narrower than an arc."""
@@ -94,7 +94,7 @@ def draw_explanation(
     fall = occlusion_map(probabilities, glyph)
     letter = ranking[0][0]
     # A file's name may hold a dollar sign, which is no formula.
-    with mpl.rc_context({"text.parse_math": False}), written_whole(path) as file:
+    with mpl.rc_context({"text.parse_math": False}), atomic_write(path) as file:
         figure = Figure(figsize=(12, 3.9), dpi=100, layout="constrained")
         figure.suptitle(f"{_short(name)}: {letter}, {ranking[0][1]:.1%}" + (f"\n{remark}" if remark else ""))
         seen, saw, where, sure = figure.subplots(1, 4)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import click
 import msgspec
 
-from lettermill.jobs.storage.atomic import display_path, opened
+from lettermill.jobs.storage.atomic import open_regular
+from lettermill.jobs.storage.display import display_path
 
 _OLD_SECONDS = 30
 """A file that was not written for so long: six signs are missing."""
@@ -104,7 +105,7 @@ def health(file: Path) -> int:
     answer is said, and is no reason for a restart.
     """
     try:
-        with opened(file) as written:
+        with open_regular(file) as written:
             said = msgspec.json.decode(written.read(), type=Health)
     except FileNotFoundError:
         well, sentence = (

@@ -20,7 +20,8 @@ from celery.worker import state
 from lettermill.jobs.errors import ResultsNotWritable, UsageProblem
 from lettermill.jobs.queue.celery_app import UNREACHABLE
 from lettermill.jobs.queue.feed import SIGN_SECONDS
-from lettermill.jobs.storage.atomic import display_path, put_whole
+from lettermill.jobs.storage.atomic import replace_small_file
+from lettermill.jobs.storage.display import display_path
 from lettermill.worker.service.health import Health
 
 if TYPE_CHECKING:
@@ -138,4 +139,4 @@ class Watcher(threading.Thread):
             limit=work.limit,
             last_page=None if work.last_end is None else round(now - work.last_end, 1),
         )
-        put_whole(str(self._health), msgspec.json.encode(health))
+        replace_small_file(str(self._health), msgspec.json.encode(health))

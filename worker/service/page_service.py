@@ -31,8 +31,8 @@ from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Measured, PageReading, Status
 from lettermill.jobs.scans.decode import open_unchanged, read_page
 from lettermill.jobs.scans.isolated import memory_message
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.place import Place
 from lettermill.segmentation.quality import find_flaws
 from lettermill.segmentation.trace import UNSEEN
 from lettermill.segmentation.values import Quality

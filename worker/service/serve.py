@@ -37,8 +37,9 @@ from lettermill.jobs.queue.celery_app import (
     without_password,
 )
 from lettermill.jobs.queue.feed import SIGN_SECONDS, Sweep, give_sign, living_workers, sign_off
-from lettermill.jobs.storage.atomic import display_path
-from lettermill.jobs.storage.disk import Place, hurry
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.locate import use_short_timeouts
+from lettermill.jobs.storage.place import Place
 from lettermill.worker.service.events import Wire
 from lettermill.worker.service.monitor import Watcher, Work
 from lettermill.worker.service.page_service import PageService
@@ -93,7 +94,9 @@ def serve(
     client = check_broker(broker)
     app = make_app(broker)
     roots = Roots(scans, results)
-    hurry(scans, results)  # The main process has signs of life to give; those that read are others.
+    use_short_timeouts(
+        scans, results
+    )  # The main process has signs of life to give; those that read are others.
     worker_id = uuid.uuid4().hex
     sweeper = Sweep(results, app, client) if sweep else None
     wire = Wire() if metrics else None

@@ -39,9 +39,9 @@ from lettermill.jobs.records.readings import (
 )
 from lettermill.jobs.results.write import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER, write_results
 from lettermill.jobs.settings import Settings
-from lettermill.jobs.storage.atomic import display_path
 from lettermill.jobs.storage.bucket import Bucket
 from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path
 from tests.object_store import object_store
 from tests.support import ROOT, Command
 

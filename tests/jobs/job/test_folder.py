@@ -36,7 +36,7 @@ from lettermill.jobs.records.readings import (
     to_bytes,
 )
 from lettermill.jobs.settings import Limits, Settings
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 from tests.support import disk_roots
 
 Submit = Callable[..., Submission]
@@ -227,12 +227,17 @@ def test_a_result_folder_that_takes_nothing(
     for name in ("handprint.tflite", "handprint.json"):
         (open_folder / "model" / name).write_bytes((model.folder / name).read_bytes())
     code = """
+from lettermill.jobs.errors import ResultsNotWritable
+from lettermill.jobs.inputs.model import load_model
+from lettermill.jobs.job.folder import Roots
+from lettermill.jobs.job.make import make_job
+from lettermill.jobs.settings import Settings
+from lettermill.jobs.storage.disk import Disk
 root, scans = Path(sys.argv[1]), Path(sys.argv[1]) / "scans"
 for out in (root / "new", root / "closed", root / "closed" / "deep"):
     try:
-        model = models.load_model(root / "model")
-        submit.submit(scans, out, settings.Settings(), model, job.Roots(places.Disk(scans), places.Disk(out)))
-    except errors.ResultsNotWritable as error:
+        make_job(scans, out, Settings(), load_model(root / "model"), Roots(Disk(scans), Disk(out)))
+    except ResultsNotWritable as error:
         sys.stdout.write(error.what + "\\n")
 """
     told = as_nobody(code, open_folder).splitlines()

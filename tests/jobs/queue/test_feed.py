@@ -177,7 +177,7 @@ def test_whatever_goes_wrong_the_pages_are_given_back(
         raise trouble
 
     with monkeypatch.context() as patched:
-        patched.setattr("lettermill.jobs.storage.disk.written_whole", refuse)
+        patched.setattr("lettermill.jobs.storage.disk.atomic_write", refuse)
         with pytest.raises(Exception):  # noqa: B017 - whatever it is
             service.read(job.path.name, word, [pages[0].to_json()])
     assert feed.look_after(NOBODY)[0] == 1

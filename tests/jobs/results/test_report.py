@@ -25,7 +25,7 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
-from lettermill.jobs.results.report import ADVICE, QUALITY_ADVICE, visible
+from lettermill.jobs.results.report import QUALITY_ADVICE, visible
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.settings import Settings
 from tests.support import disk_roots
@@ -110,7 +110,8 @@ def test_numbers_and_failures(job_of: JobOf, reading_of: ReadingOf) -> None:
         "1 page has no result yet",
         "61.0%",
         "locked: unlock it",
-        *ADVICE[ErrorCode.PASSWORD],
+        ErrorCode.PASSWORD.meaning,
+        ErrorCode.PASSWORD.remedy,
     ):
         assert expected in text, expected
 
@@ -144,7 +145,7 @@ def test_every_failure_has_advice(job_of: JobOf, code: ErrorCode) -> None:
     (entry,) = entries(job)
     job.write_result(PageReading(entry.id, entry.scan, 1, Status.QUARANTINED, code, "so it was"))
     text = words(report(job))
-    for expected in (code.value, *ADVICE[code], "so it was", "after repeated attempts"):
+    for expected in (code.value, code.meaning, code.remedy, "so it was", "after repeated attempts"):
         assert expected in text
 
 

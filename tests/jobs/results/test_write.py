@@ -22,7 +22,7 @@ from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status, to_bytes
 from lettermill.jobs.results.summary import DOUBTFUL_LETTERS, DOUBTFUL_PAGES, MAX_FAILURES, WORST_PAGES
 from lettermill.jobs.results.write import inert, not_inert, write_results
-from lettermill.jobs.storage.atomic import display_path
+from lettermill.jobs.storage.display import display_path
 from tests.support import LETTERMILL, ROOT, Command, wait_for
 
 JobOf = Callable[..., Job]
@@ -611,11 +611,15 @@ def test_a_failure_leaves_the_old_files(contract_job: Job, monkeypatch: pytest.M
 
 def test_a_job_folder_that_takes_nothing(open_folder: Path, as_nobody: Callable[..., str]) -> None:
     code = """
-somebodys = job.Job(places.Disk(sys.argv[1]), settings.Settings(), "", "", "", False, "", "", "")
+from lettermill.jobs.errors import ResultsNotWritable
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.settings import Settings
+from lettermill.jobs.storage.disk import Disk
+somebodys = Job(Disk(sys.argv[1]), Settings(), "", "", "", False, "", "", "")
 try:
     with somebodys.lock():
         pass
-except errors.ResultsNotWritable as error:
+except ResultsNotWritable as error:
     sys.stdout.write(error.what)
 """
     assert as_nobody(code, open_folder) == f"cannot write in the job folder {open_folder}: Permission denied"

@@ -339,10 +339,13 @@ def test_forbidden_file(open_folder: Path, picture: Image.Image, as_nobody: Call
         picture.save(open_folder / name)
         (open_folder / name).chmod(0)
     code = """
+from lettermill.jobs.errors import ScanError
+from lettermill.jobs.scans.reader import read_page
+from lettermill.jobs.settings import Limits
 for path in sys.argv[1:]:
     try:
-        scans.read_page(Path(path), 1, 72, settings.Limits())
-    except errors.ScanError as error:
+        read_page(Path(path), 1, 72, Limits())
+    except ScanError as error:
         sys.stdout.write(error.code + " ")
 """
     assert as_nobody(code, open_folder / "secret.png", open_folder / "secret.pdf") == "NOT_READABLE " * 2
@@ -355,10 +358,12 @@ def test_forbidden_folders(open_folder: Path, picture: Image.Image, as_nobody: C
         picture.save(open_folder / name / "page.png")
         (open_folder / name).chmod(mode)
     code = """
+from lettermill.jobs.errors import UsageProblem
+from lettermill.jobs.scans.find import find_scans
 for path in sys.argv[1:]:
     try:
-        scans.find_scans(Path(path))
-    except errors.UsageProblem as error:
+        find_scans(Path(path))
+    except UsageProblem as error:
         sys.stdout.write(error.what + "\\n")
 """
     told = as_nobody(code, open_folder, open_folder / "closed", open_folder / "list only").splitlines()

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and names as people can read them."""
+"""Files that are complete or not there."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 from lettermill.jobs.errors import ResultsNotWritable
-from lettermill.jobs.storage.atomic import display_path, remove_abandoned, written_whole
+from lettermill.jobs.storage.atomic import atomic_write, remove_abandoned
 
 
 def test_writes_bytes_as_given(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "table.csv"
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write("a,ü\r\nb\n" + os.fsdecode(b"\xff"))
     assert path.read_bytes() == b"a,\xc3\xbc\r\nb\n\xff"
 
 
 def test_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
-    with written_whole(tmp_path / "one") as file:
+    with atomic_write(tmp_path / "one") as file:
         file.write("x")
     (tmp_path / "other").touch()
     assert (tmp_path / "one").stat().st_mode == (tmp_path / "other").stat().st_mode
@@ -32,7 +32,7 @@ def test_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), written_whole(path) as file:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
         file.write("half of the new")
         raise ZeroDivisionError
     assert path.read_text() == "old"
@@ -42,7 +42,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
 def test_nobody_sees_half_a_file(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
     path.write_text("old")
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write("new")
         file.flush()
         assert path.read_text() == "old"
@@ -55,8 +55,8 @@ def test_a_kill_in_mid_writing_leaves_the_old_file(tmp_path: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
-from lettermill.jobs.storage.atomic import written_whole
-with written_whole(Path(sys.argv[1])) as file:
+from lettermill.jobs.storage.atomic import atomic_write
+with atomic_write(Path(sys.argv[1])) as file:
     file.write("half")
     file.flush()
     sys.stdout.write("writing\\n")
@@ -80,11 +80,13 @@ with written_whole(Path(sys.argv[1])) as file:
 
 def test_a_folder_that_takes_no_file_is_told(open_folder: Path, as_nobody: Callable[..., str]) -> None:
     code = """
+from lettermill.jobs.errors import ResultsNotWritable
+from lettermill.jobs.storage.atomic import atomic_write
 for path in sys.argv[1:]:
     try:
-        with files.written_whole(Path(path)):
+        with atomic_write(Path(path)):
             pass
-    except errors.ResultsNotWritable as error:
+    except ResultsNotWritable as error:
         sys.stdout.write(str(error))
 """
     told = as_nobody(code, open_folder / "pages.csv")
@@ -94,22 +96,17 @@ for path in sys.argv[1:]:
 
 
 def test_an_error_of_another_file_is_not_blamed_on_this_one(tmp_path: Path) -> None:
-    with pytest.raises(PermissionError), written_whole(tmp_path / "pages.csv"):
+    with pytest.raises(PermissionError), atomic_write(tmp_path / "pages.csv"):
         raise PermissionError(13, "Permission denied", "/some/scan.png")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ResultsNotWritable, match="No space left"), written_whole(tmp_path / "x") as file:
+    with pytest.raises(ResultsNotWritable, match="No space left"), atomic_write(tmp_path / "x") as file:
         # The temporary file's own descriptor now stands for a disk that is full.
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, file.fileno())
         os.close(full)
         file.write("x" * 100_000)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_shown() -> None:
-    assert display_path("Größe.png") == "Größe.png"
-    assert display_path(Path("a") / os.fsdecode(b"caf\xe9.png")) == "a/caf\\xe9.png"

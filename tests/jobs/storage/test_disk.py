@@ -1,321 +1,88 @@
-"""What a place promises, held by a disk and by a bucket alike, and what an object store adds."""
+"""What a folder on disk adds to what all places promise: links, pipes, locks."""
 
 from __future__ import annotations
 
-import http.server
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-import uuid
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import os
 from pathlib import Path
-from typing import ClassVar
 
-import boto3
 import pytest
 
-from lettermill.jobs.errors import LettermillError, ResultsNotWritable, StoreUnreachable, UsageProblem
-from lettermill.jobs.scans.decode import find_scans
-from lettermill.jobs.storage import bucket
-from lettermill.jobs.storage.bucket import Bucket
-from lettermill.jobs.storage.disk import Disk, Place, place
-from tests.object_store import object_store, pointed_at
-from tests.support import free_port
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[int]:
-    with object_store() as port:
-        yield port
+from lettermill.jobs.errors import ErrorCode, NotAJob, ResultsNotWritable, ScanError, UsageProblem
+from lettermill.jobs.storage.disk import READ, Disk, regular_file
 
 
 @pytest.fixture
-def in_bucket(store: int) -> Bucket:
-    name = f"tests-{uuid.uuid4().hex}"
-    boto3.session.Session().client("s3").create_bucket(Bucket=name)
-    return Bucket(name, "below")
+def folder(tmp_path: Path) -> Disk:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "a.png").write_bytes(b"inside")
+    (tmp_path / "outside.png").write_bytes(b"outside")
+    return Disk(tmp_path / "scans")
 
 
-@pytest.fixture(params=["disk", "bucket"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "disk":
-        return Disk(tmp_path)
-    found = request.getfixturevalue("in_bucket")
-    assert isinstance(found, Bucket)
-    return found
+def test_a_link_is_followed_as_long_as_it_stays_inside(folder: Disk) -> None:
+    (folder / "link.png").symlink_to(folder / "a.png")
+    file, size, mtime_ns = folder.open_below("link.png", 0)
+    with file:
+        assert file.read() == b"inside"
+    assert (size, mtime_ns) == folder.measure("a.png")
+    (folder / "out.png").symlink_to(folder.parent / "outside.png")
+    with pytest.raises(ScanError) as caught:
+        folder.open_below("out.png", 0)
+    assert caught.value.code is ErrorCode.OUTSIDE
+    with pytest.raises(ScanError) as caught:
+        folder.open_below("../outside.png", 0)
+    assert caught.value.code is ErrorCode.OUTSIDE
 
 
-def test_a_file_is_written_read_and_deleted(folder: Place) -> None:
-    file = folder / "a" / "b é.json"
-    assert not file.exists()
-    assert file.version() == ""
-    file.write(b"one")
-    assert file.exists()
-    assert folder.read("a/b é.json") == b"one"
-    first = file.version()
-    file.write(b"two")
-    assert file.version() != first
-    assert (file.name, file.parent) == ("b é.json", folder / "a")
-    assert file.below(folder) == "a/b é.json"
-    file.unlink()
-    file.unlink(missing_ok=True)
-    with pytest.raises(FileNotFoundError):
-        folder.read("a/b é.json")
+def test_links_to_folders_are_not_followed_in_a_listing(folder: Disk) -> None:
+    (folder / "again").symlink_to(folder)
+    assert list(folder.files()) == ["a.png"]
 
 
-def test_renewing_changes_the_version_alone(folder: Place) -> None:
-    file = folder / "manifest"
-    file.write(b"lines")
-    before = file.version()
-    # An object store tells seconds: what is renewed later than that has another version.
-    time.sleep(1.1)
-    file.renew()
-    assert file.version() != before
-    assert folder.read("manifest") == b"lines"
+def test_a_pipe_and_a_folder_are_no_files(folder: Disk) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "folder").mkdir()
+    for name, kind in (("pipe", "a pipe or a device"), ("folder", "a folder")):
+        with pytest.raises(ScanError, match=f"this is {kind}"):
+            regular_file(os.open(folder / name, READ))
+        with pytest.raises(OSError):
+            folder.read(name)
 
 
-def test_a_file_appears_whole_or_not_at_all(folder: Place) -> None:
-    file = folder / "table.csv"
-    with pytest.raises(ZeroDivisionError), file.written_whole() as writing:
-        writing.write("half")
-        raise ZeroDivisionError
-    assert not file.exists()
-    with file.written_whole() as writing:
-        writing.write("a,\udcff\r\n" * 700_000)  # More than one part of an upload.
-        assert not file.exists()
-    assert folder.read("table.csv") == b"a,\xff\r\n" * 700_000
+def test_what_is_not_there_cannot_be_listed(folder: Disk) -> None:
+    with pytest.raises(UsageProblem, match="does not exist"):
+        list((folder / "none").files())
+    with pytest.raises(UsageProblem, match="is a file, not a folder"):
+        list((folder / "a.png").files())
+    with pytest.raises(NotAJob, match="is not a folder"):
+        list((folder / "none").folders_with("job.json"))
 
 
-def test_a_file_is_read_from_an_offset_line_by_line(folder: Place) -> None:
-    content = b"".join(b"%d\n" % number for number in range(100_000))
-    (folder / "lines").write(content)
-    for start in (0, 6, 262_144, len(content)):
-        with (folder / "lines").opened(start) as file:
-            assert b"".join(file) == content[start:]
-    (folder / "empty").write(b"")
-    with (folder / "empty").opened() as file:
-        assert file.read() == b""
+def test_a_lock_file_is_held_by_one_at_a_time(folder: Disk) -> None:
+    with (folder / ".lock").held(wait=True) as first, (folder / ".lock").held(wait=False) as second:
+        assert (first, second) == (True, False)
+    with (folder / ".lock").held(wait=False) as free:
+        assert free
+    with (
+        pytest.raises(ResultsNotWritable, match=r"cannot write in the job folder .*/none: No such file"),
+        (folder / "none" / ".lock").held(wait=False),
+    ):
+        pass
 
 
-def test_only_one_creates_a_file(in_bucket: Bucket) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda number: (in_bucket / "job.json").create(b"%d" % number), range(8)))
-    assert sum(made) == 1
-    assert in_bucket.read("job.json") == b"%d" % made.index(True)
-
-
-def test_lines_are_appended_to_what_was_begun(folder: Place) -> None:
+def test_a_begun_file_is_not_begun_again_nor_deleted(folder: Disk) -> None:
     folder.make_folder("attempts/ab")
     log = folder / "attempts" / "ab" / "one.log"
-    for number in (1, 2):
-        with log.begin(f"begun {number}") as content:
-            assert content == b"begun 1\nbegun 2\n"[: 8 * number]
-    log.append("lost")
-    assert folder.read("attempts/ab/one.log") == b"begun 1\nbegun 2\nlost\n"
+    with log.begin("one"):
+        with log.begin("two") as content:
+            assert content is None
+        (folder / "attempts").unlink_free()
+        assert log.read_bytes() == b"one\n"
     (folder / "attempts").unlink_free()
     assert not log.exists()
 
 
-def test_the_files_below_a_folder(folder: Place) -> None:
-    for name in ("b/2.png", "b/1.png", "c.tif", ".hidden/a.png", "b/.x.png"):
-        (folder / "scans" / name).write(name.encode())
-    assert sorted((folder / "scans").files()) == ["b/1.png", "b/2.png", "c.tif"]
-    size, changed = (folder / "scans").measure("b/1.png")
-    assert size == 7
-    file, *found = (folder / "scans").open_below("b/1.png", 100)
-    with file:
-        assert file.read() == b"b/1.png"
-        assert found == [size, changed]
-    assert (folder / "scans").measure("b/1.png") == (size, changed)
-
-
-def test_the_names_of_the_files_in_folders(folder: Place) -> None:
-    assert list((folder / "pages").names()) == []
-    for name in ("ab/1.json", "ab/2.json", "cd/1.failed.json"):
-        (folder / "pages" / name).write(b"{}")
-    assert sorted((folder / "pages").names()) == ["1.failed.json", "1.json", "2.json"]
-
-
-def test_folders_that_hold_a_file(folder: Place) -> None:
-    for name in ("one/job.json", "deep/two/job.json", "one/inner/job.json", ".gone/job.json", "no/x"):
-        (folder / name).write(b"{}")
-    assert sorted(found.below(folder) for found in folder.folders_with("job.json")) == ["deep/two", "one"]
-    assert folder.is_folder()
-    assert not (folder / "elsewhere").is_folder()
-
-
-def test_what_lies_elsewhere_is_not_below(folder: Place, tmp_path: Path) -> None:
-    for other in (folder / "a", Disk(tmp_path / "other"), Bucket("another-bucket", "below")):
-        with pytest.raises(ValueError):
-            (folder / "ab").below(other)
-    assert folder.below(folder) == "."
-
-
-def test_an_object_that_is_replaced_while_it_is_read(in_bucket: Bucket) -> None:
-    file = in_bucket / "manifest.jsonl"
-    file.write(b"old\n" * 200_000)
-    with file.opened() as reading:
-        assert next(reading) == b"old\n"
-        file.write(b"new\n" * 200_000)
-        with pytest.raises(OSError, match="replaced"):
-            reading.read()
-
-
-def test_two_contents_of_one_second_and_size_differ(in_bucket: Bucket) -> None:
-    (in_bucket / "a.png").write(b"one")
-    (in_bucket / "b.png").write(b"two")
-    assert in_bucket.measure("a.png")[1] % 10**9 != in_bucket.measure("b.png")[1] % 10**9
-
-
-def test_a_scan_that_is_too_large_is_not_fetched(in_bucket: Bucket) -> None:
-    (in_bucket / "large.png").write(b"x" * 1000)
-    file, size, _ = in_bucket.open_below("large.png", 999)
-    with file:
-        assert (file.read(), size) == (b"", 1000)
-
-
-@pytest.mark.parametrize("address", ["s3://", "s3:///prefix", "s3://../x", "s3://bucket/scans/../secret"])
-def test_addresses_that_name_no_place(address: str) -> None:
-    with pytest.raises(UsageProblem, match="names no place"):
-        place(address)
-
-
-def test_slashes_of_an_address_do_not_matter() -> None:
-    assert place("s3://bucket//a/b/") == place("s3://bucket/a/b")
-    assert str(place("s3://bucket")) == "s3://bucket/"
-
-
-def test_a_bucket_that_is_not_there(store: int) -> None:
-    nowhere = Bucket("there-is-none", "x")
-    for act in (
-        lambda: (nowhere / "a").write(b""),
-        lambda: list(nowhere.files()),
-        lambda: list(nowhere.folders_with("job.json")),
-        lambda: nowhere.open_below("a.png", 1),
-    ):
-        with pytest.raises(StoreUnreachable, match="bucket does not exist"):
-            act()
-
-
-def test_a_store_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket, "_TRIES", 2)
-    with pointed_at(free_port()):
-        for act in (lambda at: at.write(b""), lambda at: at.exists(), lambda at: at.parent.read("x")):
-            with pytest.raises(StoreUnreachable, match="s3://bucket/x") as caught:
-                act(Bucket("bucket", "x"))
-            assert "AWS_ENDPOINT_URL_S3" in str(caught.value)
-
-
-class Refusing(http.server.BaseHTTPRequestHandler):
-    """A store that is too busy for the first requests, or answers each with one error."""
-
-    answers: ClassVar[list[tuple[int, str]]] = []
-    asked = 0
-
-    def answer(self) -> None:
-        type(self).asked += 1
-        status, code = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        body = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_PUT = answer  # noqa: N815 - the names that the server looks for
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def refusing() -> Iterator[type[Refusing]]:
-    Refusing.asked = 0
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.serve_forever).start()
-        with pointed_at(server.server_address[1]):
-            yield Refusing
-        server.shutdown()
-
-
-def test_a_busy_store_is_asked_again_as_often_after_many_failures(
-    refusing: type[Refusing], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bucket, "_TRIES", 3)
-    monkeypatch.setattr(bucket, "_LONGEST_PAUSE", 0)
-    Refusing.answers = [(503, "SlowDown")]
-    for _ in range(30):
-        with pytest.raises(StoreUnreachable, match="SlowDown"):
-            Bucket("bucket", "x").write(b"")
-    assert Refusing.asked == 90
-    Refusing.answers = [(503, "SlowDown"), (500, "InternalError"), (200, "")]
-    Bucket("bucket", "x").write(b"")
-
-
-def test_credentials_that_ran_out_are_no_fault_of_a_scan(refusing: type[Refusing]) -> None:
-    for code in ("ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
-        Refusing.answers = [(403, code)]
-        with pytest.raises(StoreUnreachable, match=code):
-            Bucket("bucket", "").open_below("a.png", 1)
-    Refusing.answers = [(403, "AccessDenied")]
-    with pytest.raises(PermissionError):
-        Bucket("bucket", "").open_below("a.png", 1)
-    with pytest.raises(ResultsNotWritable, match="AccessDenied"):
-        Bucket("bucket", "x").write(b"")
-
-
-def test_an_answer_that_was_lost_begins_once(in_bucket: Bucket) -> None:
-    log = in_bucket / "one.log"
-    with log.begin("begun 1"), log.begin("begun 1") as content:
-        assert content == b"begun 1\n"
-    log.append("taken back")
-    log.append("taken back")
-    assert in_bucket.read("one.log") == b"begun 1\ntaken back\ntaken back\n"
-
-
-def test_keys_that_no_path_could_have_are_passed_over(in_bucket: Bucket) -> None:
-    client = boto3.session.Session().client("s3")
-    for key in ("below//lead.png", "below/a//b.png", "below/good.png"):
-        client.put_object(Bucket=in_bucket.bucket, Key=key, Body=b"x")
-    assert find_scans(in_bucket) == (["good.png"], 2)
-
-
-def test_a_temporary_folder_without_room(in_bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    (in_bucket / "a.png").write(b"x")
-    monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
-    with pytest.raises(ResultsNotWritable, match="temporary folder"):
-        in_bucket.open_below("a.png", 10)
-    with pytest.raises(ResultsNotWritable, match="temporary folder"), (in_bucket / "t").written_whole():
-        pass
-
-
-def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pointed_at(free_port()):
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "localhost:9000")
-        with pytest.raises(UsageProblem, match="AWS_ENDPOINT_URL_S3"):
-            Bucket("bucket", "x").exists()
-
-
-def test_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pointed_at(free_port()):
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-        with pytest.raises(LettermillError, match="credentials"):
-            Bucket("bucket", "x").exists()
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")  # For `pointed_at`, which takes them away.
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
-
-
-def test_without_boto3(tmp_path: Path) -> None:
-    program = (
-        "import sys; sys.modules['boto3'] = None; from lettermill.cli import main; "
-        "main(['status', 's3://bucket/job'])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 9
-    assert "pip install boto3" in done.stderr
+def test_a_file_is_created_once(folder: Disk) -> None:
+    assert (folder / "job.json").create(b"one")
+    assert not (folder / "job.json").create(b"two")
+    assert folder.read("job.json") == b"one"
