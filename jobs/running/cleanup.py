@@ -1,16 +1,14 @@
-"""The guard of an engine: a small process that outlives `lettermill run` and takes away what is left of it.
+"""Removes what is left of an engine whose `lettermill run` was killed.
 
-A process that is killed with SIGKILL cannot clean up after itself. So the engine starts
-`python -m lettermill.jobs.running.cleanup FOLDER` with a pipe to it. Where the engine ends in order it says
-so through the pipe.
-Where the pipe closes without a word, the guard kills what belongs to the engine, told by the engine's
-folder in its command line, and deletes the folder.
+A process that is killed with SIGKILL cannot clean up after itself. So the engine starts a small process that
+outlives it, `python -m lettermill.jobs.running.cleanup FOLDER`, with a pipe to it. An engine that ends in
+order writes a word into the pipe. Where the pipe closes without that word, the process kills everything that
+has the engine's folder in its command line, and deletes the folder.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -20,22 +18,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
+import psutil
+
 _DONE = b"done"
 
-_LOOK_SECONDS = 2.0
-"""For so long a process may be on its way: forked by the engine, and not yet under its own command line."""
+_SEARCH_SECONDS = 2.0
+"""How long processes are searched for: one that the engine has just forked has its command line a little
+later."""
+
+_PAUSE_SECONDS = 0.05
 
 
-class Guard:
-    """The engine's side of its guard.
+class Reaper:
+    """The engine's end of the pipe to the process that cleans up.
 
     Args:
-        folder: the engine's folder, which stands in the command lines of all its processes.
+        folder: the engine's folder, which the command lines of all its processes contain.
     """
 
     def __init__(self, folder: Path) -> None:
         self._process = subprocess.Popen(
-            # -P: a folder named lettermill where the user stands must not be taken for ours.
+            # -P: a folder named lettermill in the user's working directory must not be imported.
             [sys.executable, "-P", "-m", "lettermill.jobs.running.cleanup", str(folder)],
             stdin=subprocess.PIPE,
             # A session of its own: Ctrl-C in the terminal is not for it.
@@ -44,45 +47,40 @@ class Guard:
         self._input = cast(IO[bytes], self._process.stdin)
 
     def release(self) -> None:
-        """Let the guard go: the engine has taken everything away itself."""
+        """End the process: the engine has cleaned up itself."""
         with contextlib.suppress(BrokenPipeError):  # It was killed.
             self._input.write(_DONE)
             self._input.close()
         self._process.wait()
 
 
-def _serve(folder: str) -> None:
+def wait_and_clean_up(folder: str) -> None:
+    """Wait for the end of the engine, and remove what it has left.
+
+    Args:
+        folder: the engine's folder.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if sys.stdin.buffer.read() == _DONE:
         return
-    deadline = time.monotonic() + _LOOK_SECONDS
+    deadline = time.monotonic() + _SEARCH_SECONDS
     while time.monotonic() < deadline:
         for process in _processes(folder):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process, signal.SIGKILL)
-        time.sleep(0.05)
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                process.kill()
+        time.sleep(_PAUSE_SECONDS)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _processes(folder: str) -> Iterator[int]:
-    """Find the engine's servers and workers; a person may look at a file in the folder, too."""
-    for process, words in _command_lines():
-        if folder in words and ("valkey-server" in words or "lettermill" in words):
+def _processes(folder: str) -> Iterator[psutil.Process]:
+    """Find the engine's servers and workers; a person's editor may have a file of the folder open, too."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or ()  # None: another user's, or it has just ended.
+        line = " ".join(words)
+        if folder in line and ("lettermill" in words or "valkey-server" in line):
             yield process
 
 
-def _command_lines() -> Iterator[tuple[int, str]]:
-    if sys.platform == "linux":
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):  # It has just ended.
-                yield int(path.parent.name), os.fsdecode(path.read_bytes())
-    else:
-        listed = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True)
-        for line in listed.stdout.splitlines():
-            process, _, words = line.strip().partition(" ")
-            yield int(process), words
-
-
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    wait_and_clean_up(sys.argv[1])

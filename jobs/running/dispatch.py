@@ -1,4 +1,4 @@
-"""From a submission to finished pages: through a broker of one's own, or the engine of this machine."""
+"""Has a submitted job's pages read: by workers at a broker, or by the engine of this machine."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from lettermill.jobs.job.folder import Job, Roots, Tally
 from lettermill.jobs.queue.celery_app import UNREACHABLE, check_broker, make_app, unreachable
 from lettermill.jobs.queue.feed import SIGN_SECONDS, Feed
 from lettermill.jobs.running.local_engine import LocalEngine
-from lettermill.jobs.running.progress import Display, Watched, display
+from lettermill.jobs.running.progress import JobProgress, JobWatch
 
 _MOST_REPAIRS = 3
-"""So often lost pages are queued again with no page finished in between."""
+"""How often lost pages are queued again without a page being finished in between."""
 
 _QUIET_SECONDS = 3
-"""After this long without a finished page, `run` looks whether messages were lost."""
+"""After this long without a finished page, `run` checks whether messages were lost."""
 
 _LOOK_SECONDS = 1
 
 _STILL_SECONDS = 30
 _STILL = (
     f"No page was finished for {_STILL_SECONDS} s. Does a worker run, with the --broker, --scans and "
-    "--results that submit was given? `lettermill doctor` looks, and the workers' logs say what they "
-    "cannot do."
+    "--results that submit was given? `lettermill doctor` checks that, and the workers' logs say what "
+    "fails."
 )
 
 _CARE_SECONDS = SIGN_SECONDS + 1
+"""Between two searches for lost pages each worker gives at least one heartbeat."""
 
 
 def queue_pages(job: Job, roots: Roots, broker: str) -> Feed:
-    """Queue a job's unfinished pages at a broker, in place of whatever of it was queued before.
+    """Queue a job's unfinished pages at a broker; they replace everything that was queued for it before.
 
     Args:
         job: the job.
@@ -41,7 +42,7 @@ def queue_pages(job: Job, roots: Roots, broker: str) -> Feed:
         broker: the broker's address.
 
     Returns:
-        The feed, for more of the same.
+        The job's feed, for queueing more.
 
     Raises:
         BrokerUnreachable: Redis does not answer, or refuses.
@@ -59,52 +60,52 @@ def queue_pages(job: Job, roots: Roots, broker: str) -> Feed:
 def read_here(job: Job, roots: Roots, workers: int, debug: Path | None = None) -> None:
     """Read a job's unfinished pages on this machine and show progress until all are done.
 
-    A worker or a server that dies is started again, and what it had is queued again at once. Where another
-    command reads the same job here, this one follows it, and takes its place when it ends early.
+    A worker or a server that dies is started again, and its pages are queued again at once. Where another
+    command reads the same job on this machine, this one only shows progress, and reads the rest if the other
+    ends early.
 
     Args:
         job: the job.
         roots: the scan root and the result root.
-        workers: pages read at once.
+        workers: how many pages are read at once.
         debug: the folder for drawings of the pages, if any.
 
     Raises:
         EngineFailed: the worker does not stay up.
-        ResultsNotWritable: the job folder takes no results.
+        ResultsNotWritable: the job folder cannot be written to.
         KeyboardInterrupt: everything is stopped.
     """
-    with display() as shown:
-        watched = Watched(job)
-        said = False
+    with JobProgress() as progress:
+        watch = JobWatch(job)
+        announced = False
         while True:
             with job.reading_here() as ours:
                 if ours:
-                    _read(job, roots, workers, debug, watched, shown)
+                    _read(job, LocalEngine(roots, workers, debug), roots, watch, progress)
                     return
-            if not said:
+            if not announced:
                 click.echo("another command reads this job on this machine; following it", err=True)
-                said = True
-            tally = watched.look()
-            shown.show(tally)
+                announced = True
+            tally = watch.look()
+            progress.show(tally)
             if tally.complete:
                 return
             time.sleep(_LOOK_SECONDS)
 
 
-def _read(job: Job, roots: Roots, workers: int, debug: Path | None, watched: Watched, shown: Display) -> None:
-    with LocalEngine(roots, workers, debug) as engine:
-        feed = queue_pages(job, roots, engine.broker)
-        care = _Care(job, engine, feed)
-        for tally in watched.ticks():
-            shown.show(tally)
+def _read(job: Job, engine: LocalEngine, roots: Roots, watch: JobWatch, progress: JobProgress) -> None:
+    with engine:
+        keeper = _Keeper(job, engine, queue_pages(job, roots, engine.broker))
+        for tally in watch.tallies():
+            progress.show(tally)
             if tally.cancelled:
                 engine.stop(let_pages_finish=True)
             elif not tally.complete:
-                care.look(tally.finished)
+                keeper.look(tally.finished)
 
 
-class _Care:
-    """Keeps a job on this machine going: starts again what died, queues again what was lost."""
+class _Keeper:
+    """Keeps a job on this machine going: restarts processes that died, queues lost pages again."""
 
     def __init__(self, job: Job, engine: LocalEngine, feed: Feed) -> None:
         self._job, self._engine, self._feed = job, engine, feed
@@ -113,14 +114,14 @@ class _Care:
         self._suspects: frozenset[str] = frozenset()
 
     def look(self, finished: int) -> None:
-        """Look once.
+        """Check the engine and the queue once.
 
         Args:
             finished: pages with a result.
 
         Raises:
             EngineFailed: the worker does not stay up, or loses the same pages again and again.
-            ResultsNotWritable: the job folder takes no results.
+            ResultsNotWritable: the job folder cannot be written to.
         """
         now = time.monotonic()
         if finished > self._finished:
@@ -139,36 +140,35 @@ class _Care:
         if self._repairs >= _MOST_REPAIRS:
             self._job.check_writable()
             raise EngineFailed(
-                f"the worker drops pages without a result. Its last words:\n{self._engine.last_words()}",
-                "Mend what they name, then give the same command again.",
+                f"the worker drops pages without a result. The end of its log:\n{self._engine.log_end()}",
+                "Mend what it names, then give the same command again.",
             )
 
 
 def follow(job: Job, timeout: float | None = None) -> Tally:
-    """Show a job's progress until every page has a result; others read it.
+    """Show a job's progress until every page has a result; workers elsewhere read it.
 
     Args:
         job: the job.
-        timeout: seconds to wait at most; None for ever.
+        timeout: seconds to wait at most; None waits for ever.
 
     Returns:
-        How it ended.
+        The last tally.
 
     Raises:
         TimedOut: the time is up.
     """
     last_progress = time.monotonic()
     deadline = last_progress + timeout if timeout is not None else None
-    watched = Watched(job)
-    finished, said = -1, False
-    with display() as shown:
-        for tally in watched.ticks():
-            shown.show(tally)
+    finished, warned = -1, False
+    with JobProgress() as progress:
+        for tally in JobWatch(job).tallies():
+            progress.show(tally)
             if tally.finished > finished:
                 finished, last_progress = tally.finished, time.monotonic()
-            elif not said and not tally.complete and time.monotonic() - last_progress > _STILL_SECONDS:
-                shown.say(_STILL)
-                said = True
+            elif not warned and not tally.complete and time.monotonic() - last_progress > _STILL_SECONDS:
+                progress.print_above(_STILL)
+                warned = True
             if deadline is not None and time.monotonic() > deadline and not tally.complete:
                 raise TimedOut(
                     f"{tally.finished} of {tally.pages} pages were done when the time was up",

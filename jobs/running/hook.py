@@ -1,4 +1,4 @@
-"""The command that a person wants run when a job is done."""
+"""Runs the command of `--then` when a job is done."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lettermill.jobs.storage.display import display_path
 
 
 def run_then(command: Sequence[str], job: Job) -> None:
-    """Run the command of --then; that it fails is said, and changes nothing.
+    """Run the command of --then; if it fails, report that and change nothing.
 
-    It gets the job folder as its last word, and in its environment LETTERMILL_JOB (the same),
-    LETTERMILL_STATE (complete or stopped), LETTERMILL_PAGES and LETTERMILL_FAILED. What it prints goes to
-    standard error, for standard output may be JSON.
+    Its last argument is the job folder. Its environment has LETTERMILL_JOB (the same), LETTERMILL_STATE
+    (complete or stopped), LETTERMILL_PAGES and LETTERMILL_FAILED. Its output goes to standard error, because
+    standard output may be JSON.
 
     Args:
-        command: its words; no shell is between.
+        command: its words; it runs without a shell.
         job: the job.
 
     Raises:

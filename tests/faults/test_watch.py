@@ -106,7 +106,7 @@ def test_a_scan_is_taken_when_it_is_whole(watch: Watch, inbox: Path, out: Path, 
     first, moved = ("first.png", "FIRST"), ("below/moved in.png", "MOVED")
     assert texts(out) == {first: 1, moved: 1, ("slow.png", "SLOW"): 1, ("coming.png", "SLOW"): 1}
     assert (inbox / "first.png").exists()  # Left where it was.
-    assert "The same command goes on" in log(tmp_path)
+    assert "The same command continues" in log(tmp_path)
     again = watch()
     draw(inbox / "later.png", ["LATER"])
     wait_for(lambda: all_read(out, 5), what="the new one")

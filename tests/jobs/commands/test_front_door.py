@@ -22,7 +22,7 @@ import redis
 
 from lettermill.jobs.job.folder import Job, Tally
 from lettermill.jobs.records.readings import PageReading
-from lettermill.jobs.running.progress import Watched, display
+from lettermill.jobs.running.progress import JobProgress, JobWatch
 from tests.support import LETTERMILL, Command, Starter, clean_environment, wait_for
 
 
@@ -368,7 +368,7 @@ def test_counts_follow_a_manifest_that_is_written_anew(
     scans: Path, job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
 ) -> None:
     job = job_of(*(f"{number}.png" for number in range(5)))
-    watched = Watched(job)
+    watched = JobWatch(job)
     for entry, _ in job.manifest():
         job.write_result(reading_of(entry, "A"))
     assert watched.look() == Tally(5, 5)
@@ -406,7 +406,7 @@ def test_lines_tell_no_time_left_from_what_was_done_before(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr("lettermill.jobs.running.progress.time.monotonic", lambda: now[0])
-    with display() as shown:
+    with JobProgress() as progress:
         for seconds, tally in (
             (0, Tally(100, 90)),
             (10, Tally(100, 92)),
@@ -416,7 +416,7 @@ def test_lines_tell_no_time_left_from_what_was_done_before(
             (10, Tally(1000, 80)),
         ):
             now[0] += seconds
-            shown.show(tally)
+            progress.show(tally)
     assert capsys.readouterr().err.splitlines() == [
         "90 of 100 pages done, 0 failed",
         "92 of 100 pages done, 0 failed, 0.2 a second, about 40 s left",
