@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from bench.difficulties import default_hands
+from bench.pages.difficulties import at_most
 from bench.pages.maker import make
-from bench.pages.write import ALIKE, at_most
+from bench.pages.write import ALIKE
 
 DISTINCT = 24
 LETTERS = 200

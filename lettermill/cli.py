@@ -1,106 +1,194 @@
-"""`lettermill`: the command line.
+"""Run the command line `lettermill`.
 
-Commands are named here with one line each and loaded only when they are used, so that `--help` is quick
-and no command loads what it does not need (TensorFlow, above all). A test compares the lines with the
-commands' own.
+Each command is named here with one line of help and is imported only when it is used: `--help` stays quick,
+and no command loads what it does not need (above all TensorFlow). The imports are real ones inside functions,
+so that import-linter sees them. A test compares the lines of help with the commands' own.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import click
+from click.exceptions import NoSuchCommand
 
 from lettermill.jobs.errors import ExitStatus, LettermillError, Unforeseen
 
 
-class _Place(NamedTuple):
-    module: str
-    attribute: str
+class Command(NamedTuple):
+    """A command in the overview.
+
+    Attributes:
+        load: imports and returns the command.
+        help: its line in the overview.
+    """
+
+    load: Callable[[], click.Command]
     help: str
 
 
+def _run() -> click.Command:
+    from lettermill.jobs.commands.run import run
+
+    return run
+
+
+def _submit() -> click.Command:
+    from lettermill.jobs.commands.submit import submit
+
+    return submit
+
+
+def _watch() -> click.Command:
+    from lettermill.jobs.commands.watch import watch
+
+    return watch
+
+
+def _jobs() -> click.Command:
+    from lettermill.jobs.commands.list_jobs import list_jobs
+
+    return list_jobs
+
+
+def _status() -> click.Command:
+    from lettermill.jobs.commands.status import status
+
+    return status
+
+
+def _wait() -> click.Command:
+    from lettermill.jobs.commands.wait import wait
+
+    return wait
+
+
+def _collect() -> click.Command:
+    from lettermill.jobs.commands.collect import collect
+
+    return collect
+
+
+def _resume() -> click.Command:
+    from lettermill.jobs.commands.resume import resume
+
+    return resume
+
+
+def _cancel() -> click.Command:
+    from lettermill.jobs.commands.cancel import cancel
+
+    return cancel
+
+
+def _review() -> click.Command:
+    from lettermill.jobs.commands.review import review
+
+    return review
+
+
+def _score() -> click.Command:
+    from lettermill.jobs.commands.score import score
+
+    return score
+
+
+def _export() -> click.Command:
+    from lettermill.jobs.commands.export import export
+
+    return export
+
+
+def _template() -> click.Command:
+    from lettermill.worker.commands.template import template
+
+    return template
+
+
+def _worker() -> click.Command:
+    from lettermill.worker.commands.worker import worker
+
+    return worker
+
+
+def _doctor() -> click.Command:
+    from lettermill.worker.commands.doctor import doctor
+
+    return doctor
+
+
+def _health() -> click.Command:
+    from lettermill.worker.service.health import health
+
+    return health
+
+
+def _predict() -> click.Command:
+    from lettermill.worker.commands.predict import predict
+
+    return predict
+
+
+def _train() -> click.Command:
+    from lettermill.training.commands.train import train
+
+    return train
+
+
+def _evaluate() -> click.Command:
+    from lettermill.training.commands.evaluate import evaluate
+
+    return evaluate
+
+
 COMMANDS = {
-    "run": _Place(
-        "lettermill.jobs.commands.front_door",
-        "run",
-        "Read a folder of scans on this machine, with one command.",
-    ),
-    "submit": _Place(
-        "lettermill.jobs.commands.front_door", "submit", "Queue a folder of scans for workers elsewhere."
-    ),
-    "watch": _Place(
-        "lettermill.jobs.commands.front_door", "watch", "Read what is put into a folder, until stopped."
-    ),
-    "jobs": _Place(
-        "lettermill.jobs.commands.front_door",
-        "list_jobs",
-        "List the jobs below a result folder, and delete old ones.",
-    ),
-    "status": _Place("lettermill.jobs.commands.front_door", "status", "Say how far a job is."),
-    "wait": _Place("lettermill.jobs.commands.front_door", "wait", "Wait until a job is done."),
-    "collect": _Place(
-        "lettermill.jobs.commands.front_door", "collect", "Write a job's CSV files and report, done or not."
-    ),
-    "resume": _Place("lettermill.jobs.commands.front_door", "resume", "Go on with a job that was stopped."),
-    "cancel": _Place(
-        "lettermill.jobs.commands.front_door", "cancel", "Stop a job; `resume` takes it up again."
-    ),
-    "review": _Place(
-        "lettermill.jobs.commands.review",
-        "review",
-        "Look at doubtful letters in a browser, and correct them.",
-    ),
-    "score": _Place(
-        "lettermill.jobs.commands.front_door", "score", "Compare a job's results with the truth."
-    ),
-    "export": _Place("lettermill.jobs.commands.export", "export", "Write a job's results in another format."),
-    "template": _Place(
-        "lettermill.worker.commands.template", "template", "Make templates of forms, for --template."
-    ),
-    "worker": _Place(
-        "lettermill.worker.commands.worker", "worker", "Read pages from the queue until stopped."
-    ),
-    "doctor": _Place(
-        "lettermill.worker.commands.doctor", "doctor", "Check an installation, and say what to mend."
-    ),
-    "health": _Place(
-        "lettermill.worker.service.health", "health", "Say whether a worker on this machine is well."
-    ),
-    "predict": _Place("lettermill.worker.commands.predict", "predict", "Read images of single characters."),
-    "train": _Place(
-        "lettermill.training.commands.train",
-        "train",
-        "Train the CNN on labelled letters and write it as a model for `--model`.",
-    ),
-    "evaluate": _Place(
-        "lettermill.training.commands.evaluate",
-        "evaluate",
-        "Measure a model on labelled letters: accuracy, loss and calibration for each source.",
+    "run": Command(_run, "Read a folder of scans on this machine."),
+    "submit": Command(_submit, "Queue a folder of scans for workers on other machines."),
+    "watch": Command(_watch, "Read scans as they are put into a folder, until stopped."),
+    "jobs": Command(_jobs, "List the jobs below a result folder, and delete old ones."),
+    "status": Command(_status, "Show how far a job is."),
+    "wait": Command(_wait, "Wait until a job is done."),
+    "collect": Command(_collect, "Write a job's CSV files and report, whether or not it is finished."),
+    "resume": Command(_resume, "Continue a job that was stopped."),
+    "cancel": Command(_cancel, "Stop a job; `resume` continues it."),
+    "review": Command(_review, "Check doubtful letters in a browser, and correct them."),
+    "score": Command(_score, "Compare a job's results with the truth."),
+    "export": Command(_export, "Write a job's results in another format."),
+    "template": Command(_template, "Make templates of forms, for --template."),
+    "worker": Command(_worker, "Read pages from the queue until stopped."),
+    "doctor": Command(_doctor, "Check an installation, and say what to mend."),
+    "health": Command(_health, "Say whether a worker on this machine is well."),
+    "predict": Command(_predict, "Read images of single characters."),
+    "train": Command(_train, "Train the CNN on labelled letters and write it as a model for `--model`."),
+    "evaluate": Command(
+        _evaluate, "Measure a model on labelled letters: accuracy, loss and calibration for each source."
     ),
 }
 
 
 class _LazyGroup(click.Group):
-    """A group that loads a command's module when the command is used."""
+    """A group that imports a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        place = COMMANDS[name]
-        command: click.Command = getattr(importlib.import_module(place.module), place.attribute)
-        return command
+        return COMMANDS[name].load() if name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:  # Click suggests only commands that are loaded.
+            raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, place.help) for name, place in COMMANDS.items()])
+            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,7 +196,9 @@ class _LazyGroup(click.Group):
 def lettermill() -> None:
     """Read hand-printed letters: a folder of scans in, CSV out.
 
-    Begin with: lettermill run FOLDER --out DIR
+    \b
+    Example:
+      lettermill run scans --out results
     """
 
 
@@ -134,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         traceback.print_exc()
         unforeseen = Unforeseen(
             f"Lettermill itself failed: {type(error).__name__}: {error}",
-            "Please report it with the lines above. Results on disk are whole; the same command goes on.",
+            "Please report it with the lines above. No file is half-written; the same command continues.",
         )
         click.echo(f"Error: {unforeseen}", err=True)
         sys.exit(unforeseen.exit_status)

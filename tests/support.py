@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,6 +75,12 @@ def letters(out: Path) -> bytes:
     """The one job's letters.csv."""
     (path,) = out.glob("*/letters.csv")
     return path.read_bytes()
+
+
+def statuses(job: Path) -> Counter[str]:
+    """How many rows of a job's pages.csv have each status."""
+    with (job / "pages.csv").open(newline="", encoding="utf-8") as rows:
+        return Counter(row["status"] for row in csv.DictReader(rows))
 
 
 def finished(out: Path) -> int:

@@ -1,4 +1,4 @@
-"""`lettermill export`."""
+"""The command `lettermill export`: write a job's results in another format."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from lettermill.jobs.commands.options import JOB, PLACE, accept_at_option
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.results.counted import counted
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.place import Place
 
@@ -17,7 +18,7 @@ from lettermill.jobs.storage.place import Place
     "name",
     required=True,
     type=click.Choice(["jsonl", "alto", "hocr", "page-xml", "pdf", "xlsx", "parquet"]),
-    help="What to write.",
+    help="The format to write. xlsx is Excel; pdf is the scans with invisible text, for searching.",
 )
 @click.option(
     "--out",
@@ -29,18 +30,21 @@ from lettermill.jobs.storage.place import Place
 def export(path: Place, name: str, out: Place | None, accept_at: float | None) -> int:
     """Write a job's results in another format.
 
-    ALTO, hOCR and PAGE-XML are a file a page, PDF is a file a scan, in a folder; JSON Lines, Excel and
-    Parquet are one file. Prints what was written, and says which pages are not in it.
-    """
-    from lettermill.jobs.export.formats import FORMATS, UNFINISHED
-    from lettermill.jobs.export.formats import export as write
+    ALTO, hOCR and PAGE-XML are folders with one file per page, PDF is a folder with one file per scan; JSON
+    Lines, Excel and Parquet are one file each. Prints what was written, and which pages are not in it.
 
-    exported = write(Job.open(path), FORMATS[name], out, accept_at)
+    \b
+    Example:
+      lettermill export results/JOB --format xlsx
+    """
+    from lettermill.jobs.export.formats import FORMATS, UNFINISHED, export_job
+
+    exported = export_job(Job.open(path), FORMATS[name], out, accept_at)
     for problem in exported.problems:
         click.echo(f"not exported: {problem}", err=True)
     for reason, count in exported.left_out.most_common():
-        click.echo(f"left out: {count} {'page' if count == 1 else 'pages'} {reason}", err=True)
-    click.echo(f"{exported.pages} {'page' if exported.pages == 1 else 'pages'} exported", err=True)
+        click.echo(f"left out: {counted(count, 'page')} {reason}", err=True)
+    click.echo(f"{counted(exported.pages, 'page')} exported", err=True)
     if exported.pages or not FORMATS[name].folder:
         click.echo(display_path(exported.place))
     return 1 if any(reason != UNFINISHED for reason in exported.left_out) else 0

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share, and their groups in `--help`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,40 @@ import click
 
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.queue.address import take_password
-from lettermill.jobs.settings import MAX_PAGE_SECONDS, MOST_MEGABYTES, MOST_MEGAPIXELS, Settings
+from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.locate import locate
 from lettermill.jobs.storage.place import Place
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
+
+OPTION_GROUPS = {
+    "What is on the pages": ("alphabet", "layout", "printed", "template", "lexicon"),
+    "Results": ("out", "token", "accept_at", "then", "as_json"),
+    "The watched folder": ("settle", "done", "failed"),
+    "Failures": ("failed_too", "on_error", "max_failures"),
+    "Limits": ("max_megapixels", "max_megabytes", "max_pages", "page_seconds"),
+    "This machine and other machines": ("workers", "broker", "scans", "results"),
+    "Advanced": ("model_folder", "dpi", "debug"),
+}
+"""The headings of `--help` in the commands with many options, each with its options by parameter name."""
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options below the headings of `OPTION_GROUPS`."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section per heading; options without a heading come last."""
+        options = (one for one in self.get_params(ctx) if isinstance(one, click.Option))
+        records = {option.name: option.get_help_record(ctx) for option in options}
+        for heading, names in OPTION_GROUPS.items():
+            rows = [row for name in names if (row := records.pop(name, None))]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+        rows = [row for row in records.values() if row]
+        with formatter.section("Help"):
+            formatter.write_dl(rows)
 
 
 class PlaceType(click.ParamType[Place]):
@@ -39,11 +67,12 @@ class PlaceType(click.ParamType[Place]):
         """Return the place.
 
         Raises:
-            UsageProblem, MissingExtra: an address in an object store is none, or boto3 is not installed.
+            UsageProblem: the address of an object store is malformed.
+            MissingExtra: boto3 is not installed.
             StoreUnreachable: the store does not answer.
         """
         if isinstance(value, str) and _ADDRESS.match(value) and not value.startswith("s3://"):
-            self.fail(f"{value!r} is no address that Lettermill knows: write s3://BUCKET/PREFIX", param, ctx)
+            self.fail(f"{value!r} is not an address of an object store: write s3://BUCKET/PREFIX", param, ctx)
         if isinstance(value, str) and value.startswith("s3://"):
             found = locate(value)
             if self._exists:
@@ -55,7 +84,7 @@ class PlaceType(click.ParamType[Place]):
 
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.]*:/|s3//")
-"""How an address or a mistyped one begins, and hardly any folder."""
+"""How an address begins, right or mistyped; hardly any folder begins so."""
 
 FOLDER = click.Path(path_type=Path)
 PLACE = PlaceType()
@@ -76,19 +105,19 @@ def on_disk(where: Place, option: str) -> Disk:
     if isinstance(where, Disk):
         return where
     raise UsageProblem(
-        f"{option} takes a folder on disk, and {where} is none", "Give a folder of this machine."
+        f"{option} takes a folder on disk, and {where} is not on a disk", "Give a folder of this machine."
     )
 
 
-def broker_option(required: bool) -> Callable[[_Command], _Command]:
+def broker_option(required: bool) -> Callable[[CommandFunction], CommandFunction]:
     """Add the option that says where the queue is.
 
     Args:
         required: whether the command needs one.
     """
-    text = "Use the Redis at this address, as redis://HOST:6379/0."
+    text = "Use the Redis server at this address, for example redis://HOST:6379/0."
     if not required:
-        text += " Without it a private server is started."
+        text += " Without it, a private server is started."
     return click.option(
         "--broker",
         envvar="LETTERMILL_BROKER",
@@ -99,32 +128,32 @@ def broker_option(required: bool) -> Callable[[_Command], _Command]:
     )
 
 
-def workers_option(command: _Command) -> _Command:
+def workers_option(command: CommandFunction) -> CommandFunction:
     """Add the option that says how many pages this machine reads at once."""
     return click.option(
         "--workers",
         type=click.IntRange(1, 512),
         default=None,
-        help="Pages read at once on this machine.  [default: its cores]",
+        help="How many pages this machine reads at once.  [default: its cores]",
     )(command)
 
 
-def accept_at_option(command: _Command) -> _Command:
-    """Add the option that says how right the letters that are not flagged are to be."""
+def accept_at_option(command: CommandFunction) -> CommandFunction:
+    """Add the option for the accuracy that the unflagged letters are to have."""
     return click.option(
         "--accept-at",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         metavar="RATE",
-        help="Flag letters so that the others are expected to be right at this rate, as 0.995; see "
-        f"docs/flagging.md.  [default: those below a confidence of {_DEFAULTS.flag_below}]",
+        help="Flag as many letters as needed for the others to be right at this rate, for example 0.995; see "
+        f"docs/flagging.md.  [default: flag letters with a confidence below {_DEFAULTS.flag_below}]",
     )(command)
 
 
-def root_options(command: _Command) -> _Command:
-    """Add the options that say what workers elsewhere see."""
+def root_options(command: CommandFunction) -> CommandFunction:
+    """Add the options for the roots below which workers find scans and results."""
     for option, variable, what in (
-        ("--results", "LETTERMILL_RESULTS", "The workers' result root, if DIR lies below it."),
-        ("--scans", "LETTERMILL_SCANS", "The workers' scan root, if FOLDER lies below it."),
+        ("--results", "LETTERMILL_RESULTS", "The result root of the workers, if DIR is a folder below it."),
+        ("--scans", "LETTERMILL_SCANS", "The scan root of the workers, if FOLDER is a folder below it."),
     ):
         command = click.option(
             option, envvar=variable, type=PLACE, metavar="DIR", help=f"{what}  [env: {variable}]"
@@ -132,103 +161,19 @@ def root_options(command: _Command) -> _Command:
     return command
 
 
-def reading_options(command: _Command) -> _Command:
-    """Add the options that say how pages are read."""
-    limits = _DEFAULTS.limits
-    for option in (
-        click.option(
-            "--alphabet",
-            type=click.Choice(["letters", "digits", "alnum"]),
-            default=_DEFAULTS.alphabet,
-            show_default=True,
-            help="What may stand on the pages: A–Z, 0–9, or both.",
-        ),
-        click.option(
-            "--layout",
-            type=click.Choice(["auto", "page", "line"]),
-            default=_DEFAULTS.layout,
-            show_default=True,
-            help="Whether an image is one line, a page of lines, or to be judged.",
-        ),
-        click.option(
-            "--printed",
-            type=click.Choice(["drop", "keep"]),
-            default=_DEFAULTS.printed,
-            show_default=True,
-            help="Whether printed captions are left out or read like hand-print.",
-        ),
-        click.option(
-            "--dpi",
-            type=click.IntRange(50, 1200),
-            default=_DEFAULTS.dpi,
-            show_default=True,
-            help="Resolution at which PDF pages are rendered.",
-        ),
-        click.option(
-            "--model",
-            "model_folder",
-            type=FOLDER,
-            metavar="DIR",
-            help="A model of your own, as `lettermill train` wrote it.",
-        ),
-        click.option(
-            "--lexicon",
-            type=FOLDER,
-            metavar="FILE",
-            help="Words that may stand on the pages, one a line: lines.csv reports what they make of a line.",
-        ),
-        click.option(
-            "--template",
-            type=FOLDER,
-            metavar="FILE.toml",
-            help="The form that every page is: its fields are read into fields.csv.",
-        ),
-        click.option(
-            "--max-megapixels",
-            type=click.FloatRange(min=0, min_open=True, max=MOST_MEGAPIXELS),
-            default=limits.max_megapixels,
-            show_default=True,
-            help="Larger pages are refused.",
-        ),
-        click.option(
-            "--max-megabytes",
-            type=click.FloatRange(min=0, min_open=True, max=MOST_MEGABYTES),
-            default=limits.max_megabytes,
-            show_default=True,
-            help="Larger files are refused.",
-        ),
-        click.option(
-            "--max-pages",
-            type=click.IntRange(min=1),
-            default=limits.max_pages,
-            show_default=True,
-            help="Files of more pages are refused.",
-        ),
-        click.option(
-            "--page-seconds",
-            type=click.IntRange(1, MAX_PAGE_SECONDS),
-            default=int(limits.page_seconds),
-            show_default=True,
-            help="A page that takes longer is given up.",
-        ),
-    )[::-1]:
-        command = option(command)
-    return command
-
-
-def failure_options(default: str) -> Callable[[_Command], _Command]:
-    """Add the options that say when failures stop a job; `allowed_failures` takes their values.
+def failure_options(default: str) -> Callable[[CommandFunction], CommandFunction]:
+    """Add the options for when failures stop a job; `allowed_failures` takes their values.
 
     Args:
         default: what holds where neither is given, for the help.
     """
 
-    def add(command: _Command) -> _Command:
+    def add(command: CommandFunction) -> CommandFunction:
         for option in (
             click.option(
                 "--on-error",
                 type=click.Choice(["continue", "stop"]),
-                help=f"Whether the job goes on when a page fails.  [default: {default}]",
+                help=f"Continue or stop the job when a page fails.  [default: {default}]",
             ),
             click.option(
                 "--max-failures",
@@ -260,7 +205,7 @@ def allowed_failures(on_error: str | None, max_failures: int | None, otherwise: 
     if max_failures is not None and max_failures != allowed:
         raise UsageProblem(
             f"--on-error {on_error} and --max-failures {max_failures} contradict each other",
-            "Give one of them: --max-failures N goes on until more than N pages have failed.",
+            "Give one of them: --max-failures N continues until more than N pages have failed.",
         )
     return allowed
 
@@ -276,17 +221,17 @@ def _take_command(
         raise UsageProblem(
             f"cannot understand --then {command!r}: {error}", "Quote it as a shell would."
         ) from error
-    # A program that is not there would be noticed when the job is done, after hours.
+    # A missing program would otherwise be noticed only when the job is done, after hours.
     if not words or shutil.which(words[0]) is None:
         raise UsageProblem(
-            f"--then names no program that can be run: {command!r}",
-            "Give a program's path or name first. No shell is between: for pipes and $NAMES write a script.",
+            f"--then must begin with a program that can be run, and this does not: {command!r}",
+            "Give a program's path or name first. No shell runs it: for pipes and $NAMES write a script.",
         )
     return words
 
 
-def then_option(when: str) -> Callable[[_Command], _Command]:
-    """Add the option for a command at the end; its value is the command's words, for `run_then`.
+def then_option(when: str) -> Callable[[CommandFunction], CommandFunction]:
+    """Add the option for a command to run at the end; its value is the command's words, for `run_then`.
 
     Args:
         when: when the command is run, for the help.
@@ -295,5 +240,5 @@ def then_option(when: str) -> Callable[[_Command], _Command]:
         "--then",
         metavar="COMMAND",
         callback=_take_command,
-        help=f"Run this {when}, with the job folder as its last word.",
+        help=f"Run this command {when}, with the job folder as its last argument.",
     )

@@ -1,4 +1,4 @@
-"""The command `lettermill review`."""
+"""The command `lettermill review`: correct doubtful letters in a browser."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ from lettermill.jobs.storage.place import Place
 @click.command()
 @JOB
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="The page's port.  [default: a free one]"
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port of the page.  [default: a free port]"
 )
-@click.option(
-    "--name", "who", metavar="WHO", help="Who decides, for the results.  [default: the user's name]"
-)
+@click.option("--name", "who", metavar="WHO", help="Your name, for the results.  [default: the user's name]")
 @accept_at_option
-@click.option("--no-browser", is_flag=True, help="Open no browser; open the printed address yourself.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser; open the printed address yourself.")
 def review(path: Place, port: int, who: str | None, accept_at: float | None, no_browser: bool) -> None:
-    """Look at doubtful letters in a browser, and correct them.
+    """Check doubtful letters in a browser, and correct them.
 
-    Opens a page that only this machine reaches, with a secret in its address. What you decide is kept beside
-    the results, which stay as they are; `lettermill collect` merges both. Ctrl-C ends it; nothing is lost.
+    Opens a page that only this machine can reach, with a secret in its address. Your decisions are kept
+    beside the results, which do not change; `lettermill collect` merges both. Ctrl-C ends the review; nothing
+    is lost.
+
+    \b
+    Example:
+      lettermill review results/JOB
     """
     from lettermill.jobs.web.server import HOST, application, listening, serve
     from lettermill.jobs.web.session import Desk
@@ -47,18 +50,20 @@ def review(path: Place, port: int, who: str | None, accept_at: float | None, no_
             for problem in desk.problems():
                 click.echo(problem, err=True)
             click.echo(f"review: {address}")
-            click.echo("Ctrl-C ends it. The address lets whoever has it decide: do not pass it on.", err=True)
+            click.echo(
+                "Ctrl-C ends it. Anyone with the address can decide letters: keep it to yourself.", err=True
+            )
             if not no_browser and not webbrowser.open(address):
-                click.echo("No browser could be started here: open the address yourself.", err=True)
+                click.echo("No browser could be started: open the address yourself.", err=True)
 
         with contextlib.closing(desk.others), contextlib.suppress(KeyboardInterrupt), interruptible():
             serve(application(desk, number, token), opened, started)
     decided = desk.progress().looked_at
-    click.echo(f"{decided} letters decided. Now: lettermill collect '{display_path(job.path)}'", err=True)
+    click.echo(f"{decided} letters decided. Next: lettermill collect '{display_path(job.path)}'", err=True)
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:  # In a container the user may have no name.
-        raise UsageProblem("this user has no name", "Say with --name who decides.") from error
+        raise UsageProblem("this user has no name", "Give your name with --name.") from error

@@ -88,7 +88,7 @@ NO_SIZE = (
 NOT_OPENED = "of scans that could not be exported"
 
 
-def export(job: Job, form: Format, out: Place | None, accept_at: float | None = None) -> Exported:
+def export_job(job: Job, form: Format, out: Place | None, accept_at: float | None = None) -> Exported:
     """Write a job's readings in a format.
 
     Args:

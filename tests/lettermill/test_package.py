@@ -1,4 +1,4 @@
-"""What is installed: one package, `lettermill`; its sub-packages are the rooms at the top of the tree."""
+"""What is installed: the package `lettermill`, whose sub-packages are the rooms of the repository."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from lettermill.jobs.commands.export import export as command
 from lettermill.jobs.errors import ErrorCode, UsageProblem
 from lettermill.jobs.export import xlsx
 from lettermill.jobs.export.common import printable
-from lettermill.jobs.export.formats import FORMATS, NO_SIZE, NOT_OPENED, UNFINISHED, Exported, export
+from lettermill.jobs.export.formats import FORMATS, NO_SIZE, NOT_OPENED, UNFINISHED, Exported, export_job
 from lettermill.jobs.inputs.model import Model
 from lettermill.jobs.job.folder import Job, Roots
 from lettermill.jobs.job.make import make_job
@@ -103,7 +103,7 @@ def written(exported: Exported) -> list[Path]:
 def trees(job: Job, name: str) -> list[etree._ElementTree]:
     """The files of a format, parsed strictly."""
     parser = etree.XMLParser(no_network=True, resolve_entities=False)
-    files = written(export(job, FORMATS[name], None))
+    files = written(export_job(job, FORMATS[name], None))
     return [etree.ElementTree(etree.fromstring(path.read_bytes(), parser)) for path in files]
 
 
@@ -114,7 +114,7 @@ def page_schema() -> etree.XMLSchema:
 
 def test_a_file_for_each_page_that_was_read(job: Job) -> None:
     for name in XML_FORMATS:
-        exported = export(job, FORMATS[name], None)
+        exported = export_job(job, FORMATS[name], None)
         assert exported.pages == len(ODD) + 2
         assert exported.left_out.total() == 1
         assert exported.place == job.path / "export" / name
@@ -239,7 +239,7 @@ def test_a_page_that_lies_on_a_side_says_so(
 
 
 def test_json_lines_hold_every_page(job: Job) -> None:
-    exported = export(job, FORMATS["jsonl"], None)
+    exported = export_job(job, FORMATS["jsonl"], None)
     assert exported.pages == len(ODD) + 3
     rows = [json.loads(line) for line in (job.path / "export" / "pages.jsonl").read_text().splitlines()]
     assert [row["scan"] for row in rows] == [display_path(entry.scan) for entry, _ in job.manifest()]
@@ -256,12 +256,12 @@ def test_json_lines_hold_every_page(job: Job) -> None:
 
 def test_cancelled_pages(job_of: JobOf) -> None:
     job = job_of("a.png")
-    assert export(job, FORMATS["jsonl"], None).left_out == {UNFINISHED: 1}
+    assert export_job(job, FORMATS["jsonl"], None).left_out == {UNFINISHED: 1}
     job.cancel("enough")
-    assert not export(job, FORMATS["jsonl"], None).left_out
+    assert not export_job(job, FORMATS["jsonl"], None).left_out
     row = json.loads((job.path / "export" / "pages.jsonl").read_text())
     assert (row["status"], row["error"]) == ("CANCELLED", "enough")
-    (reason,) = export(job, FORMATS["alto"], None).left_out
+    (reason,) = export_job(job, FORMATS["alto"], None).left_out
     assert "resume" in reason
 
 
@@ -270,10 +270,10 @@ def test_damaged_results_and_results_without_a_size_are_left_out(job_of: JobOf) 
     (a, _), (b, _) = job.manifest()
     job.write_result(PageReading(a.id, a.scan, 1, Status.DONE, lines=LINES))
     job.write_result(PageReading(b.id, b.scan, 1, Status.DONE, lines=LINES, width=60, height=40))
-    assert export(job, FORMATS["alto"], None).left_out == {NO_SIZE: 1}
+    assert export_job(job, FORMATS["alto"], None).left_out == {NO_SIZE: 1}
     path = job.path / f"pages/{b.id[:2]}/{b.id}.json"
     path.write_bytes(path.read_bytes()[:-9])
-    exported = export(job, FORMATS["alto"], None)
+    exported = export_job(job, FORMATS["alto"], None)
     assert exported.left_out.total() == 2
     assert exported.pages == 0
     assert not written(exported)
@@ -290,7 +290,7 @@ def test_results_of_before_there_were_sizes_are_read() -> None:
 
 def test_excel_has_the_three_tables_as_texts_and_numbers(job: Job) -> None:
     write_results(job)
-    export(job, FORMATS["xlsx"], None)
+    export_job(job, FORMATS["xlsx"], None)
     book = openpyxl.load_workbook(job.path / "export" / "tables.xlsx")
     for name, header in (("pages", PAGE_HEADER), ("lines", LINE_HEADER), ("letters", READ_LETTER_HEADER)):
         rows = list(book[name].iter_rows())
@@ -315,18 +315,18 @@ def test_excel_says_before_it_writes_that_a_sheet_is_too_small(
 ) -> None:
     monkeypatch.setattr(xlsx, "_MOST_ROWS", 4 * (len(ODD) + 1))
     with pytest.raises(UsageProblem, match="letters, and a sheet of Excel holds") as caught:
-        export(job, FORMATS["xlsx"], None)
+        export_job(job, FORMATS["xlsx"], None)
     assert "parquet" in str(caught.value)
     assert not list((job.path / "export").iterdir())
     monkeypatch.setattr(xlsx, "_MOST_ROWS", 4 * (len(ODD) + 1) + 1)
-    assert export(job, FORMATS["xlsx"], None).pages
+    assert export_job(job, FORMATS["xlsx"], None).pages
     monkeypatch.setattr(xlsx, "_MOST_CHARACTERS", 5)
     with pytest.raises(UsageProblem, match="6 characters"):
-        export(job, FORMATS["xlsx"], None)
+        export_job(job, FORMATS["xlsx"], None)
 
 
 def test_parquet_has_the_letters_with_types(job: Job) -> None:
-    exported = export(job, FORMATS["parquet"], None)
+    exported = export_job(job, FORMATS["parquet"], None)
     assert exported.left_out.total() == 1
     table = pq.read_table(job.path / "export" / "letters.parquet")
     assert table.column_names == READ_LETTER_HEADER.split(",")
@@ -340,7 +340,7 @@ def test_parquet_has_the_letters_with_types(job: Job) -> None:
 
 def test_flags_for_a_rate_are_those_of_the_tables(job: Job) -> None:
     def flags(accept_at: float | None) -> list[bool]:
-        export(job, FORMATS["parquet"], None, accept_at)
+        export_job(job, FORMATS["parquet"], None, accept_at)
         return pq.read_table(job.path / "export" / "letters.parquet")["flagged"].to_pylist()
 
     def wanted(accept_at: float | None) -> list[bool]:
@@ -351,7 +351,7 @@ def test_flags_for_a_rate_are_those_of_the_tables(job: Job) -> None:
     assert flags(None) == wanted(None)
     assert flags(0.9) == wanted(0.9) != wanted(None)
     with pytest.raises(UsageProblem, match="this format has no flags") as caught:
-        export(job, FORMATS["alto"], None, 0.98)
+        export_job(job, FORMATS["alto"], None, 0.98)
     assert "jsonl, xlsx, parquet" in str(caught.value)
     assert not (job.path / "export" / "alto").exists()
 
@@ -369,7 +369,7 @@ def test_an_extra_that_is_not_installed(job: Job, module: str, name: str) -> Non
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_same_export_gives_the_same_files(name: str, job: Job) -> None:
     def content() -> dict[str, bytes]:
-        place = export(job, FORMATS[name], None).place
+        place = export_job(job, FORMATS[name], None).place
         paths = [place] if not FORMATS[name].folder else Path(str(place)).rglob("*.*")
         return {str(path): Path(str(path)).read_bytes() for path in paths if Path(str(path)).is_file()}
 
@@ -385,14 +385,14 @@ def test_lettermills_own_folder_forgets_scans_that_are_gone_and_no_other_does(
     job: Job, tmp_path: Path
 ) -> None:
     own = job.path / "export" / "alto"
-    export(job, FORMATS["alto"], None)
+    export_job(job, FORMATS["alto"], None)
     (own / "gone.png.xml").write_text("old")
-    export(job, FORMATS["alto"], None)
+    export_job(job, FORMATS["alto"], None)
     assert not (own / "gone.png.xml").exists()
     elsewhere = tmp_path / "mine"
     elsewhere.mkdir()
     (elsewhere / "letter.xml").write_text("mine")
-    exported = export(job, FORMATS["alto"], Disk(elsewhere))
+    exported = export_job(job, FORMATS["alto"], Disk(elsewhere))
     assert (elsewhere / "letter.xml").read_text() == "mine"
     assert len(written(exported)) == exported.pages + 1
 
@@ -401,12 +401,12 @@ def test_places_that_cannot_be(job: Job, scans: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name, place in (("alto", tmp_path / "file"), ("jsonl", tmp_path), ("pdf", scans / "new")):
         with pytest.raises(UsageProblem):
-            export(job, FORMATS[name], Disk(place))
+            export_job(job, FORMATS[name], Disk(place))
 
 
 def test_a_scan_that_is_gone_is_named_and_the_others_are_exported(job: Job, scans: Path) -> None:
     (scans / "two.tif").unlink()
-    exported = export(job, FORMATS["pdf"], None)
+    exported = export_job(job, FORMATS["pdf"], None)
     assert exported.left_out[NOT_OPENED] == 1
     assert exported.problems == [
         "'two.tif': the file is not there: put it back; or, where it is, give submit the --scans of the "
@@ -428,18 +428,18 @@ def test_a_job_in_an_object_store(scans: Path, model: Model, picture: Image.Imag
             )
         (job.path / "export" / "alto" / "gone.png.xml").write(b"old")
         for form in FORMATS.values():
-            assert export(job, form, None).pages == 2
+            assert export_job(job, form, None).pages == 2
         suffixes = {"alto": ".xml", "hocr": ".hocr", "page-xml": ".xml", "pdf": ".pdf"}
         files = {f"{name}/{scan}{end}" for name, end in suffixes.items() for scan in ("a.png", "b.png")}
         wanted = files | {"pages.jsonl", "tables.xlsx", "letters.parquet"}
         assert set((job.path / "export").files()) == wanted
         elsewhere = Bucket("exports", "mine")
         (elsewhere / "letter.xml").write(b"mine")
-        export(job, FORMATS["alto"], elsewhere)
+        export_job(job, FORMATS["alto"], elsewhere)
         assert set(elsewhere.files()) == {"a.png.xml", "b.png.xml", "letter.xml"}
         for name, place in (("jsonl", elsewhere), ("alto", elsewhere / "letter.xml")):
             with pytest.raises(UsageProblem):
-                export(job, FORMATS[name], place)
+                export_job(job, FORMATS[name], place)
 
 
 def test_the_command_names_the_formats() -> None:

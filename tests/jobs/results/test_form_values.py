@@ -14,7 +14,7 @@ from PIL import Image
 
 from lettermill.jobs.commands.text import summary_text
 from lettermill.jobs.errors import ErrorCode
-from lettermill.jobs.export.formats import FORMATS, export
+from lettermill.jobs.export.formats import FORMATS, export_job
 from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import Model
 from lettermill.jobs.job.corrections import Correction, Corrections, Decision
@@ -168,7 +168,7 @@ def test_a_required_field_that_people_emptied_is_to_look_at(job: Job) -> None:
 
 
 def test_excel_has_the_fields_first_with_their_leading_zeros(job: Job) -> None:
-    export(job, FORMATS["xlsx"], None)
+    export_job(job, FORMATS["xlsx"], None)
     write_results(job)
     book = openpyxl.load_workbook(job.path / "export" / "tables.xlsx")
     assert book.sheetnames == ["fields", "pages", "lines", "letters"]
@@ -185,7 +185,7 @@ def test_excel_has_the_fields_first_with_their_leading_zeros(job: Job) -> None:
 
 
 def test_json_lines_name_the_fields(job: Job) -> None:
-    export(job, FORMATS["jsonl"], None)
+    export_job(job, FORMATS["jsonl"], None)
     pages = [
         msgspec.json.decode(one) for one in (job.path / "export" / "pages.jsonl").read_bytes().splitlines()
     ]

@@ -1,0 +1,67 @@
+"""Print on the console: what a job holds, that it was stopped, what came out of it, or JSON."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.make import Submission
+from lettermill.jobs.results.counted import counted
+from lettermill.jobs.running.hook import run_then
+from lettermill.jobs.storage.display import display_path
+
+
+def announce(submission: Submission) -> None:
+    """Print how many pages a job has, how many were read before, and its folder."""
+    done = submission.pages - submission.to_read
+    words = counted(submission.pages, "page")
+    if submission.other_files:
+        skipped = "it is not a scan" if submission.other_files == 1 else "they are not scans"
+        words += f" ({counted(submission.other_files, 'file')} skipped: {skipped})"
+    if done:
+        words += f", {done} of them read before"
+    click.echo(f"{words}: {display_path(submission.job.path)}", err=True)
+
+
+def resume_command(job: Job) -> str:
+    """Return the command that continues a job."""
+    return f"lettermill resume '{display_path(job.path)}'"
+
+
+def print_stopped(job: Job) -> None:
+    """Print why a job was stopped, and the command that continues it."""
+    click.echo(f"Stopped: {job.cancelled}. To continue: {resume_command(job)}", err=True)
+
+
+def collect_and_print(
+    job: Job, as_json: bool, accept_at: float | None, then: tuple[str, ...] | None = None
+) -> int:
+    """Write a job's results, print a summary, and run the command of --then.
+
+    Args:
+        job: the job.
+        as_json: whether the summary is printed as JSON.
+        accept_at: the value of --accept-at.
+        then: the words of the command of --then.
+
+    Returns:
+        The exit status: 0 if every page was read, else 1.
+    """
+    from lettermill.jobs.commands.text import summary_text
+    from lettermill.jobs.results.write import write_results
+
+    summary = write_results(job, accept_at)
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        click.echo(summary_text(summary))
+    if then:
+        run_then(then, job)
+    return 1 if summary.failed or summary.not_begun or summary.unfinished else 0
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON for a program."""
+    click.echo(json.dumps(value, indent=1))

@@ -1,0 +1,116 @@
+"""The command `lettermill run`: read a folder of scans on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lettermill.jobs.commands.console import announce, collect_and_print
+from lettermill.jobs.commands.options import (
+    FOLDER,
+    JSON,
+    OUT,
+    PLACE,
+    GroupedCommand,
+    accept_at_option,
+    allowed_failures,
+    broker_option,
+    failure_options,
+    root_options,
+    then_option,
+    workers_option,
+)
+from lettermill.jobs.commands.reading_options import reading_options, submit_folder
+from lettermill.jobs.errors import UsageProblem
+from lettermill.jobs.machine import usable_cores
+from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.place import Place
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("folder", type=PLACE)
+@OUT
+@workers_option
+@broker_option(required=False)
+@root_options
+@reading_options
+@accept_at_option
+@failure_options("continue")
+@then_option("when the results are written")
+@click.option(
+    "--debug",
+    type=FOLDER,
+    metavar="DIR",
+    help="Draw what each stage saw, one PNG per page. Pages without a drawing are read again.",
+)
+@JSON
+def run(
+    folder: Place,
+    out: Place,
+    workers: int | None,
+    broker: str | None,
+    scans: Place | None,
+    results: Place | None,
+    accept_at: float | None,
+    on_error: str | None,
+    max_failures: int | None,
+    then: tuple[str, ...] | None,
+    debug: Path | None,
+    as_json: bool,
+    **reading: Any,
+) -> int:
+    """Read a folder of scans on this machine.
+
+    Reads every PNG, JPEG, WebP, BMP, TIFF and PDF file below FOLDER. The results are in a job folder below
+    DIR: letters.csv, lines.csv, pages.csv, text/ and summary.html; open summary.html first. The same command
+    again reads only what is missing or changed.
+
+    \b
+    Example:
+      lettermill run scans --out results
+    """
+    from lettermill.jobs.running.dispatch import follow, queue_pages, read_here
+    from lettermill.jobs.running.signals import stoppable
+
+    if debug:
+        _check_can_draw(debug, folder, broker)
+    allowed = allowed_failures(on_error, max_failures, None)
+    submission, roots = submit_folder(
+        folder, out, scans, results, reading, shared=broker is not None, max_failures=allowed
+    )
+    if debug:
+        with submission.job.lock():
+            again = submission.job.forget_undrawn(debug)
+        submission = dataclasses.replace(submission, to_read=submission.to_read + again)
+    announce(submission)
+    with stoppable():
+        if submission.to_read and broker:
+            queue_pages(submission.job, roots, broker)
+            follow(submission.job)
+        elif submission.to_read:
+            if debug:
+                click.echo(f"drawings: {display_path(debug)}", err=True)
+            read_here(submission.job, roots, workers or usable_cores(), debug and debug.resolve())
+    return collect_and_print(submission.job, as_json, accept_at, then)
+
+
+def _check_can_draw(debug: Path, folder: Place, broker: str | None) -> None:
+    """Check that --debug can be used.
+
+    Raises:
+        UsageProblem: other machines may read the pages, or the drawings would lie among the scans.
+    """
+    if broker:
+        raise UsageProblem(
+            "--debug draws only what this machine reads, and with --broker other machines may read the pages",
+            "Start the workers with `lettermill worker --debug DIR`, or leave --broker out.",
+        )
+    if isinstance(folder, Disk) and debug.resolve().is_relative_to(folder.resolve()):
+        raise UsageProblem(
+            f"the folder for drawings {display_path(debug)} lies in the scan folder {display_path(folder)}",
+            "Give --debug a folder beside the scans: drawings would be read as scans.",
+        )

@@ -1,0 +1,99 @@
+"""Options that several commands share: what is refused, and the command of --then."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lettermill.jobs.job.folder import Job
+from tests.support import Command
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "submit"])
+def test_contradictions_are_refused(lettermill: Command, command: str, job_of: Callable[..., Job]) -> None:
+    job = job_of("a.png")
+    words = {
+        "run": (job.scan_root, "--out", "out"),
+        "submit": (job.scan_root, "--out", "out", "--broker", "redis://127.0.0.1:1/0"),
+        "resume": (job.path,),
+    }[command]
+    for contradiction in (("stop", "3"), ("continue", "3")):
+        on_error, number = contradiction
+        done = lettermill(command, *words, "--on-error", on_error, "--max-failures", number, status=2)
+        assert "contradict" in done.stderr
+
+
+SCRIPT = """
+import json, os, sys
+names = ("LETTERMILL_JOB", "LETTERMILL_STATE", "LETTERMILL_PAGES", "LETTERMILL_FAILED")
+with open(sys.argv[1], "a") as file:
+    file.write(json.dumps([*sys.argv[2:], *(os.environ[name] for name in names)]) + chr(10))
+print("said by the command")
+sys.exit(int(os.environ.get("END", "0")))
+"""
+
+
+@pytest.fixture
+def noting(tmp_path: Path) -> str:
+    """A command line that notes how it was called in the file notes."""
+    (tmp_path / "note it.py").write_text(SCRIPT)
+    return f"'{sys.executable}' '{tmp_path}/note it.py' '{tmp_path}/notes' '$HOME; two words'"
+
+
+def test_the_command_at_the_end_gets_the_job_and_its_counts(
+    lettermill: Command, thirteen_scans: Path, tmp_path: Path, noting: str
+) -> None:
+    done = lettermill("run", thirteen_scans, "--out", "out", "--json", "--then", noting, status=1)
+    (job,) = (tmp_path / "out").iterdir()
+    expected = ["$HOME; two words", str(job), str(job), "complete", "13", "1"]
+    assert json.loads((tmp_path / "notes").read_text()) == expected
+    assert json.loads(done.stdout)["pages"] == 13
+    assert "said by the command" in done.stderr
+    lettermill("wait", job, "--then", noting, status=1)
+    lettermill("resume", job, "--then", noting, status=1)
+    lines = (tmp_path / "notes").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [expected] * 3
+
+
+def test_a_command_that_fails_changes_nothing(
+    lettermill: Command, thirteen_scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noting: str
+) -> None:
+    (thirteen_scans / "broken.png").unlink()
+    monkeypatch.setenv("END", "7")
+    done = lettermill("run", thirteen_scans, "--out", "out", "--then", noting)
+    assert "ended with exit status 7" in done.stderr
+    assert "12 DONE" in done.stdout
+    script = tmp_path / "script"
+    script.write_text("no shebang")
+    script.chmod(0o755)
+    done = lettermill("run", thirteen_scans, "--out", "out", "--then", script)
+    assert "does not start" in done.stderr
+    script.write_text(f"#!{sys.executable}\nimport os\nos.kill(os.getpid(), 9)\n")
+    assert "ended with signal 9" in lettermill("run", thirteen_scans, "--out", "out", "--then", script).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("no-such-program-anywhere", "begin with a program"),
+        ("'open", "cannot understand"),
+        ("", "begin with a program"),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_refused_at_the_start(
+    lettermill: Command, thirteen_scans: Path, tmp_path: Path, command: str, said: str
+) -> None:
+    done = lettermill("run", thirteen_scans, "--out", "out", "--then", command, status=2)
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["s3:/bucket/out", "S3://bucket/out", "s3//bucket", "https://host/out"])
+def test_a_mistyped_address_is_no_folder(lettermill: Command, tmp_path: Path, address: str) -> None:
+    done = lettermill("jobs", "--out", address, status=2)
+    assert "s3://BUCKET/PREFIX" in done.stderr
+    assert not list(tmp_path.glob("[sShH]*"))
