@@ -62,7 +62,7 @@ def find_ink(page: NDArray[np.uint8], window: float, reach: float, blur: float) 
     Returns:
         uint8, h×w, 0 paper … 255 ink, 128 at the edge of a stroke.
     """
-    paper = paper_of(page, window)
+    paper = estimate_paper(page, window)
     distance = _distance_from_paper(page, paper, window, blur)
     floor = _faintest_ink(page, paper, distance)
     side = max(3, round(reach) | 1)
@@ -74,7 +74,7 @@ def find_ink(page: NDArray[np.uint8], window: float, reach: float, blur: float) 
     return cv2.LUT(strongest, _SOFT, dst=distance).astype(np.uint8, copy=False)
 
 
-def paper_of(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
+def estimate_paper(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
     """Estimate the paper's brightness at each pixel as the median of a window around it.
 
     Args:

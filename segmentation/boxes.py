@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import INK_LEVEL, Piece
+from lettermill.segmentation.components import INK_LEVEL, Component
 from lettermill.segmentation.values import Box, Ink
 
 ROUNDING = 0.01
@@ -32,12 +32,12 @@ def page_boxes(shapes: Sequence[NDArray[np.int32]], ink: Ink) -> NDArray[np.int6
     return np.hstack((np.floor(low + ROUNDING), np.ceil(high - ROUNDING))).astype(np.int64)
 
 
-def boxes_of(pieces: Sequence[Piece], ink: Ink) -> NDArray[np.int64]:
-    """Return the boxes of pieces on the page, as `page_boxes` does."""
-    return page_boxes([np.concatenate(piece.contours).reshape(-1, 2) for piece in pieces], ink)
+def component_boxes(components: Sequence[Component], ink: Ink) -> NDArray[np.int64]:
+    """Return the boxes of components on the page, as `page_boxes` does."""
+    return page_boxes([np.concatenate(component.contours).reshape(-1, 2) for component in components], ink)
 
 
-def clipped(edges: Sequence[int], shape: tuple[int, ...]) -> Box:
+def clip_to_page(edges: Sequence[int], shape: tuple[int, ...]) -> Box:
     """Return the box of (left, top, right, bottom) on a page of that shape, at least one pixel of it."""
     left, top, right, bottom = edges
     height, width = shape[:2]
@@ -46,16 +46,16 @@ def clipped(edges: Sequence[int], shape: tuple[int, ...]) -> Box:
     return Box(left, top, right - left, bottom - top)
 
 
-def around(boxes: Sequence[Box]) -> Box:
+def enclosing_box(boxes: Sequence[Box]) -> Box:
     """Return the smallest box around all of some boxes; at least one."""
     left, top = min(box.x for box in boxes), min(box.y for box in boxes)
     right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
     return Box(left, top, right - left, bottom - top)
 
 
-def box_around(crop: NDArray[np.uint8], left: int, top: int, ink: Ink, shape: tuple[int, ...]) -> Box:
+def crop_box(crop: NDArray[np.uint8], left: int, top: int, ink: Ink, shape: tuple[int, ...]) -> Box:
     """Return the box on the page around the strokes of a crop whose first pixel stands at (left, top)."""
     strong = (crop >= INK_LEVEL).astype(np.uint8)
     contours, _ = cv2.findContours(strong, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top))
     points = np.concatenate(contours).reshape(-1, 2).astype(np.int32, copy=False)
-    return clipped(page_boxes([points], ink)[0].tolist(), shape)
+    return clip_to_page(page_boxes([points], ink)[0].tolist(), shape)

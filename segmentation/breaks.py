@@ -14,11 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Piece, Sizes, draw, find_pieces, join
+from lettermill.segmentation.components import (
+    Component,
+    Sizes,
+    draw_component,
+    find_components,
+    join_components,
+)
 from lettermill.segmentation.values import Ink
 
 WHOLE = 0.8
-"""What is so high in letter heights may be a letter; two such pieces are never put together here."""
+"""What is so high in letter heights may be a letter; two such components are never put together here."""
 
 HIGHEST = 1.3
 """Highest letter in letter heights that mending may make."""
@@ -49,7 +55,7 @@ AGREEMENT = 0.7
 class _Ends:
     """Ends of strokes: where they are and where they point, float64 n×2 (x, y).
 
-    `owners` numbers the piece of each, `whole` says whether that is as high as a letter.
+    `owners` numbers the component of each, `whole` says whether that is as high as a letter.
     """
 
     places: NDArray[np.float64]
@@ -61,31 +67,34 @@ class _Ends:
 _Bridge = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def mend(pieces: Sequence[Piece], sizes: Sizes, ink: Ink) -> tuple[list[Piece], Ink]:
+def mend_breaks(components: Sequence[Component], sizes: Sizes, ink: Ink) -> tuple[list[Component], Ink]:
     """Draw what is missing between parts of letters.
 
     Only parts lower than a letter are looked at, with what is near them: two whole letters stay two, and a
     page without broken letters costs next to nothing.
 
     Args:
-        pieces: of the page.
+        components: of the page.
         sizes: of its letters and strokes.
         ink: what they were found in.
 
     Returns:
-        The pieces, those with a break between them as one, and the ink with what was drawn.
+        The components, those with a break between them as one, and the ink with what was drawn.
     """
     if sizes.stroke < LEAST_STROKE:
-        return list(pieces), ink
+        return list(components), ink
     widest = min(WIDEST_BREAK * sizes.letter, LONGEST_BREAK * sizes.stroke) + 1
-    ends = _ends(pieces, _near_parts(pieces, sizes, widest), sizes)
+    ends = _ends(components, _near_parts(components, sizes, widest), sizes)
     groups: dict[int, list[int]] = {}
     bridges: dict[int, list[_Bridge]] = {}
-    leader = list(range(len(pieces)))
+    leader = list(range(len(components)))
     for one, other in _facing(ends, widest):
         low, high = sorted((leader[ends.owners[one]], leader[ends.owners[other]]))
         parts = groups.get(low, [low]) + (groups.pop(high, [high]) if high != low else [])
-        top, bottom = min(pieces[part].top for part in parts), max(pieces[part].bottom for part in parts)
+        top, bottom = (
+            min(components[part].top for part in parts),
+            max(components[part].bottom for part in parts),
+        )
         if bottom - top > HIGHEST * sizes.letter:
             continue
         half = sizes.stroke / 2 * ends.directions
@@ -95,26 +104,31 @@ def mend(pieces: Sequence[Piece], sizes: Sizes, ink: Ink) -> tuple[list[Piece], 
         for part in parts:
             leader[part] = low
     if not groups:
-        return list(pieces), ink
+        return list(components), ink
     mask = ink.mask.copy()
     mended = [
-        _drawn(join([pieces[part] for part in groups[number]]), bridges[number], sizes.stroke, mask)
+        _drawn(
+            join_components([components[part] for part in groups[number]]),
+            bridges[number],
+            sizes.stroke,
+            mask,
+        )
         if number in groups
-        else piece
-        for number, piece in enumerate(pieces)
+        else component
+        for number, component in enumerate(components)
         if leader[number] == number
     ]
     return mended, dataclasses.replace(ink, mask=mask)
 
 
-def _near_parts(pieces: Sequence[Piece], sizes: Sizes, widest: float) -> list[int]:
-    """Which pieces are lower than a letter, or near one that is; dots and specks have no strokes."""
-    boxes = np.array([(p.left, p.top, p.right, p.bottom) for p in pieces], np.float64).reshape(-1, 4)
+def _near_parts(components: Sequence[Component], sizes: Sizes, widest: float) -> list[int]:
+    """Which components are lower than a letter, or near one that is; dots and specks have no strokes."""
+    boxes = np.array([(p.left, p.top, p.right, p.bottom) for p in components], np.float64).reshape(-1, 4)
     low = np.flatnonzero(
         (boxes[:, 3] - boxes[:, 1] < WHOLE * sizes.letter)
         & (np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) > LEAST_PART * sizes.stroke)
     )
-    chosen = np.zeros(len(pieces), np.bool_)
+    chosen = np.zeros(len(components), np.bool_)
     for number in low.tolist():
         left, top, right, bottom = boxes[number]
         near = (
@@ -152,14 +166,14 @@ def _facing(ends: _Ends, widest: float) -> list[tuple[int, int]]:
     return [(one, other) for one, (_, other) in nearest.items() if one < other and nearest[other][1] == one]
 
 
-def _ends(pieces: Sequence[Piece], chosen: Sequence[int], sizes: Sizes) -> _Ends:
-    """Find the ends of strokes on the outlines of some pieces."""
+def _ends(components: Sequence[Component], chosen: Sequence[int], sizes: Sizes) -> _Ends:
+    """Find the ends of strokes on the outlines of some components."""
     places: list[NDArray[np.float64]] = []
     directions: list[NDArray[np.float64]] = []
     owners: list[int] = []
     reach = max(2, round(REACH * sizes.stroke))
     for number in chosen:
-        outline = pieces[number].contours[0]
+        outline = components[number].contours[0]
         points = _resampled(outline)
         if len(points) < 2 * reach + 2:
             continue
@@ -179,7 +193,7 @@ def _ends(pieces: Sequence[Piece], chosen: Sequence[int], sizes: Sizes) -> _Ends
             places.append(points[index] + back / 2 - (back @ out) / 2 * out)
             directions.append(out)
             owners.append(number)
-    whole = [pieces[number].height >= WHOLE * sizes.letter for number in owners]
+    whole = [components[number].height >= WHOLE * sizes.letter for number in owners]
     return _Ends(
         np.array(places, np.float64).reshape(-1, 2),
         np.array(directions, np.float64).reshape(-1, 2),
@@ -197,22 +211,24 @@ def _resampled(outline: NDArray[np.int32]) -> NDArray[np.float64]:
     return np.stack([np.interp(steps, along, closed[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _drawn(piece: Piece, bridges: Sequence[_Bridge], stroke: float, mask: NDArray[np.uint8]) -> Piece:
-    """Draw bridges into the mask, and give the piece with them."""
+def _drawn(
+    component: Component, bridges: Sequence[_Bridge], stroke: float, mask: NDArray[np.uint8]
+) -> Component:
+    """Draw bridges into the mask, and give the component with them."""
     margin = round(stroke) + 1
-    left, top = max(0, piece.left - margin), max(0, piece.top - margin)
-    place = mask[top : piece.bottom + margin, left : piece.right + margin]
+    left, top = max(0, component.left - margin), max(0, component.top - margin)
+    place = mask[top : component.bottom + margin, left : component.right + margin]
     drawing = np.zeros(place.shape, np.uint8)
     width = max(1, round(stroke))
     for one, other in bridges:
         ends = [tuple(np.rint(16 * (end - (left, top))).astype(int).tolist()) for end in (one, other)]
         cv2.line(drawing, ends[0], ends[1], 255, width, cv2.LINE_AA, shift=4)
     np.maximum(place, drawing, out=place)
-    own = draw(piece, left, top, place.shape[1], place.shape[0])
-    found = find_pieces(np.maximum(own, drawing))
+    own = draw_component(component, left, top, place.shape[1], place.shape[0])
+    found = find_components(np.maximum(own, drawing))
     if not found:
-        return piece
-    whole = join(found)
+        return component
+    whole = join_components(found)
     moved = tuple(contour + np.array([left, top], np.int32) for contour in whole.contours)
     return dataclasses.replace(
         whole,

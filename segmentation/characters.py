@@ -1,7 +1,7 @@
-"""Characters from pieces of ink: broken strokes and dots join their letter, marks that are no letter go.
+"""Characters from components of ink: broken strokes and dots join their letter, marks that are no letter go.
 
 Three steps. `drop_furniture` takes out rules, frames and what the edge of the page cuts. `join_strokes`
-puts together pieces that lie over each other with a stroke or so of paper between them; it needs no
+puts together components that lie over each other with a stroke or so of paper between them; it needs no
 lines. `attach_marks` deals with what is still small: it knows the line's letters, so it can tell the dot
 of an i from a full stop and the bar of a 5 from an accent.
 """
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Piece, Sizes, gap_between, give_accent, join
+from lettermill.segmentation.components import Component, Sizes, gap_between, give_accent, join_components
 from lettermill.segmentation.lines import line_height
 from lettermill.segmentation.trace import UNSEEN, Trace
 
@@ -41,13 +41,13 @@ EMPTIEST_CORNER = 0.12
 """Where rules cross, less of the box than this is ink; the thinnest pen leaves more in a letter's box."""
 
 LEAST_INK = 0.4
-"""Smallest piece in squares of the stroke's width: a dot is a square or more, scanner noise is less."""
+"""Smallest component in squares of the stroke's width: a dot is a square or more, scanner noise is less."""
 
 JOIN_GAP = 1.6
-"""Widest gap in strokes over which two pieces are one letter: a pen skips less, an accent stands off more."""
+"""Widest gap in strokes over which two components are one letter: a pen skips less, an accent stands off more."""
 
 JOIN_OVERLAP = 0.6
-"""Share of the narrower piece's width that lies over the other one."""
+"""Share of the narrower component's width that lies over the other one."""
 
 JOIN_HEIGHT = 1.6
 """Highest letter in letter heights that joining may make: two lines are farther apart."""
@@ -98,7 +98,7 @@ STOP = 0.3
 """A full stop or comma is smaller than so many letter heights."""
 
 INSIDE = 0.75
-"""Share of a small piece's width and height that lies in another's box where it is a part of that one."""
+"""Share of a small component's width and height that lies in another's box where it is a part of that one."""
 
 STEM_ASPECT = 0.4
 """Widest stem as a share of its height; it may lean."""
@@ -107,10 +107,10 @@ STEM_GAP = 0.6
 """Widest gap in strokes between a stem and the rest of its letter: neighbours seldom come so close."""
 
 Boxes = NDArray[np.float64]
-"""Boxes of n pieces, n×4: left, top, right, bottom."""
+"""Boxes of n components, n×4: left, top, right, bottom."""
 
 Rule = Callable[[Boxes, Boxes, Sizes], NDArray[np.bool_]]
-"""Says of n pairs of pieces, the upper and the lower ones, which two go together."""
+"""Says of n pairs of components, the upper and the lower ones, which two go together."""
 
 _PAIRS_AT_ONCE = 200_000
 
@@ -121,114 +121,115 @@ _EMPTIEST = 0.04
 """Share of the box that is ink in something larger than two letters: less is a frame."""
 
 _RULE_LENGTH = 4.0
-"""Letter heights: a slim piece longer than this is a rule, not a T's bar or an underlined I."""
+"""Letter heights: a slim component longer than this is a rule, not a T's bar or an underlined I."""
 
 _RULE_ASPECT = 6.0
-"""Longer side in shorter sides from which a long piece is slim; letters that run together are not."""
+"""Longer side in shorter sides from which a long component is slim; letters that run together are not."""
 
 
-def drop_furniture(
-    pieces: Sequence[Piece], sizes: Sizes, at_edge: NDArray[np.bool_], trace: Trace = UNSEEN
-) -> list[Piece]:
+def drop_non_letters(
+    components: Sequence[Component], sizes: Sizes, at_edge: NDArray[np.bool_], trace: Trace = UNSEEN
+) -> list[Component]:
     """Leave out what can be no part of a letter.
 
     Args:
-        pieces: the page's pieces.
+        components: the page's components.
         sizes: of its letters and strokes.
-        at_edge: bool, one for each piece: whether it touches the edge of the page.
+        at_edge: bool, one for each component: whether it touches the edge of the page.
         trace: is told what goes, and why.
 
     Returns:
-        The pieces without noise, rules, frames, shadows and the rests of lines that the edge cuts.
+        The components without noise, rules, frames, shadows and the rests of lines that the edge cuts.
     """
-    kept: list[Piece] = []
-    specks: list[Piece] = []
-    furniture: list[Piece] = []
-    cut_off: list[Piece] = []
-    for piece, cut in zip(pieces, at_edge.tolist(), strict=True):
-        if piece.area < LEAST_INK * sizes.stroke**2:
-            specks.append(piece)
-        elif _is_furniture(piece, sizes):
-            furniture.append(piece)
-        elif cut and _is_cut(piece, sizes.letter):
-            cut_off.append(piece)
+    kept: list[Component] = []
+    specks: list[Component] = []
+    lines_removed: list[Component] = []
+    cut_off: list[Component] = []
+    for component, cut in zip(components, at_edge.tolist(), strict=True):
+        if component.area < LEAST_INK * sizes.stroke**2:
+            specks.append(component)
+        elif _is_line_or_drawing(component, sizes):
+            lines_removed.append(component)
+        elif cut and _is_cut(component, sizes.letter):
+            cut_off.append(component)
         else:
-            kept.append(piece)
-    trace.note("left out", furniture, "rules, frames, drawings")
+            kept.append(component)
+    trace.note("left out", lines_removed, "rules, frames, drawings")
     trace.note("left out", cut_off, "cut by the edge")
     trace.note("left out", specks, "specks")
     return kept
 
 
-def _is_furniture(piece: Piece, sizes: Sizes) -> bool:
-    """Whether a piece is a rule, a frame or a drawing."""
+def _is_line_or_drawing(component: Component, sizes: Sizes) -> bool:
+    """Whether a component is a rule, a frame or a drawing."""
     letter = sizes.letter
-    longer, shorter = max(piece.width, piece.height), min(piece.width, piece.height)
+    longer, shorter = max(component.width, component.height), min(component.width, component.height)
     slack = MEASURED if longer <= JOIN_HEIGHT * letter else 0.0
     return (
-        piece.height > HIGHEST_BODY * letter
-        or piece.width > WIDEST_BODY * letter
+        component.height > HIGHEST_BODY * letter
+        or component.width > WIDEST_BODY * letter
         or (longer > _RULE_LENGTH * letter and longer > _RULE_ASPECT * shorter)
-        or (longer > 2 * letter and piece.fill < _EMPTIEST)
+        or (longer > 2 * letter and component.fill < _EMPTIEST)
         or (longer > 0.5 * letter and shorter + slack < THINNEST * sizes.stroke)
         or (
             longer > 0.5 * letter
-            and piece.stroke + slack < THINNEST * sizes.stroke
-            and _is_ruled(piece, sizes)
+            and component.stroke + slack < THINNEST * sizes.stroke
+            and _is_ruled(component, sizes)
         )
     )
 
 
-def _is_ruled(piece: Piece, sizes: Sizes) -> bool:
-    """Whether a piece thinner than the pen is a rest of rules: one straight line, or an empty corner."""
-    _, sides, _ = cv2.minAreaRect(piece.contours[0])
-    return min(sides) + 1 < sizes.stroke or piece.fill < EMPTIEST_CORNER
+def _is_ruled(component: Component, sizes: Sizes) -> bool:
+    """Whether a component thinner than the pen is a rest of rules: one straight line, or an empty corner."""
+    _, sides, _ = cv2.minAreaRect(component.contours[0])
+    return min(sides) + 1 < sizes.stroke or component.fill < EMPTIEST_CORNER
 
 
-def _is_cut(piece: Piece, letter: float) -> bool:
-    """Whether a piece at the edge of the page is the rest of a line beyond it, or the edge's shadow."""
-    return piece.height < EDGE_BODY * letter or max(piece.width, piece.height) > 2 * letter
+def _is_cut(component: Component, letter: float) -> bool:
+    """Whether a component at the edge of the page is the rest of a line beyond it, or the edge's shadow."""
+    return component.height < EDGE_BODY * letter or max(component.width, component.height) > 2 * letter
 
 
-def is_body(piece: Piece, sizes: Sizes) -> bool:
-    """Whether a piece is high and structured enough to be a letter or most of one."""
+def is_body(component: Component, sizes: Sizes) -> bool:
+    """Whether a component is high and structured enough to be a letter or most of one."""
     return (
-        piece.height >= LEAST_BODY * sizes.letter and max(piece.width, piece.height) >= _SOLID * piece.stroke
+        component.height >= LEAST_BODY * sizes.letter
+        and max(component.width, component.height) >= _SOLID * component.stroke
     )
 
 
-def join_strokes(pieces: Sequence[Piece], sizes: Sizes) -> list[Piece]:
-    """Join the pieces of letters that the pen or the scanner broke.
+def join_strokes(components: Sequence[Component], sizes: Sizes) -> list[Component]:
+    """Join the components of letters that the pen or the scanner broke.
 
-    Two pieces are one letter where the smaller lies in the other's box, or where they lie over each other
+    Two components are one letter where the smaller lies in the other's box, or where they lie over each other
     by most of the narrower one's width with little paper between, and together are no higher than a
-    letter. Two tall pieces side by side stay apart, however much their boxes overlap, unless the left one
+    letter. Two tall components side by side stay apart, however much their boxes overlap, unless the left one
     is a lone stem that all but touches the other: a B, D, K or R drawn with two strokes.
 
     Args:
-        pieces: in the ink frame.
+        components: in the ink frame.
         sizes: of the page's letters and strokes.
 
     Returns:
         The letters and what stayed alone, from top to bottom.
     """
-    joined = _join_pairs(pieces, sizes, _overlapping)
+    joined = _join_pairs(components, sizes, _overlapping)
     joined = _join_pairs(joined, sizes, _dotted)
     return _join_pairs(joined, sizes, _stems, _is_stem_and_rest)
 
 
 def _join_pairs(
-    pieces: Sequence[Piece],
+    components: Sequence[Component],
     sizes: Sizes,
     are_one: Rule,
-    surely: Callable[[Piece, Piece, Sizes], bool] = lambda *_: True,
-) -> list[Piece]:
-    """Join the pairs of pieces that a rule names, as long as the letter is not too high.
+    surely: Callable[[Component, Component, Sizes], bool] = lambda *_: True,
+) -> list[Component]:
+    """Join the pairs of components that a rule names, as long as the letter is not too high.
 
     `surely` has the last word on a pair; it may be slow.
     """
-    ordered = sorted(pieces, key=lambda piece: (piece.top, piece.left))
-    groups = [[piece] for piece in ordered]
+    ordered = sorted(components, key=lambda component: (component.top, component.left))
+    groups = [[component] for component in ordered]
     leaders = list(range(len(groups)))
 
     def leader(index: int) -> int:
@@ -246,17 +247,17 @@ def _join_pairs(
         groups[low] += groups[high]
         groups[high] = []
         leaders[high] = low
-    return [join(group) if len(group) > 1 else group[0] for group in groups if group]
+    return [join_components(group) if len(group) > 1 else group[0] for group in groups if group]
 
 
-def _pairs(ordered: Sequence[Piece], sizes: Sizes, are_one: Rule) -> Iterator[tuple[int, int]]:
-    """Give the pairs of pieces that a rule names, as numbers of the upper one and the lower one.
+def _pairs(ordered: Sequence[Component], sizes: Sizes, are_one: Rule) -> Iterator[tuple[int, int]]:
+    """Give the pairs of components that a rule names, as numbers of the upper one and the lower one.
 
-    A rule is asked of pieces that begin within the height of the highest letter and have nearly a column in
+    A rule is asked of components that begin within the height of the highest letter and have nearly a column in
     common, of so many pairs at a time that memory stays small.
 
     Args:
-        ordered: the pieces from top to bottom.
+        ordered: the components from top to bottom.
         sizes: of the page's letters and strokes.
         are_one: the rule.
     """
@@ -280,7 +281,7 @@ def _pairs(ordered: Sequence[Piece], sizes: Sizes, are_one: Rule) -> Iterator[tu
 
 
 def _overlapping(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
-    """Whether one of two pieces lies in the other's box, or over it."""
+    """Whether one of two components lies in the other's box, or over it."""
     width = np.minimum(upper[:, 2] - upper[:, 0], lower[:, 2] - lower[:, 0])
     height = np.minimum(upper[:, 3] - upper[:, 1], lower[:, 3] - lower[:, 1])
     beside = np.minimum(upper[:, 2], lower[:, 2]) - np.maximum(upper[:, 0], lower[:, 0])
@@ -294,7 +295,7 @@ def _overlapping(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
 
 
 def _may_be_accent(upper: Boxes, lower: Boxes, below: NDArray[np.float64], sizes: Sizes) -> NDArray[np.bool_]:
-    """Whether one of two pieces is a whole letter and the other a mark that stands off it."""
+    """Whether one of two components is a whole letter and the other a mark that stands off it."""
     heights, widths = upper[:, 3] - upper[:, 1], upper[:, 2] - upper[:, 0]
     height, width = lower[:, 3] - lower[:, 1], lower[:, 2] - lower[:, 0]
     is_lower = heights < height
@@ -312,7 +313,7 @@ def _may_be_accent(upper: Boxes, lower: Boxes, below: NDArray[np.float64], sizes
 
 
 def _dotted(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
-    """Whether the upper one of two pieces is the dot of the other, an i's stem too low to be a letter."""
+    """Whether the upper one of two components is the dot of the other, an i's stem too low to be a letter."""
     left, top, right, bottom = upper.T
     width, height = lower[:, 2] - lower[:, 0], lower[:, 3] - lower[:, 1]
     middle = (left + right) / 2
@@ -331,7 +332,7 @@ def _dotted(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
 
 
 def _stems(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
-    """Whether two pieces stand so close that they make a letter if one is its stem."""
+    """Whether two components stand so close that they make a letter if one is its stem."""
     beside = np.maximum(upper[:, 0], lower[:, 0]) - np.minimum(upper[:, 2], lower[:, 2])
     below = np.minimum(upper[:, 3], lower[:, 3]) - np.maximum(upper[:, 1], lower[:, 1])
     width = np.maximum(upper[:, 2], lower[:, 2]) - np.minimum(upper[:, 0], lower[:, 0])
@@ -341,9 +342,9 @@ def _stems(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
     return near
 
 
-def _is_stem_and_rest(one: Piece, other: Piece, sizes: Sizes) -> bool:
-    """Whether the left one of two pieces is a lone stem, and the right one the rest of its letter."""
-    stem, rest = sorted((one, other), key=lambda piece: piece.left + piece.right)
+def _is_stem_and_rest(one: Component, other: Component, sizes: Sizes) -> bool:
+    """Whether the left one of two components is a lone stem, and the right one the rest of its letter."""
+    stem, rest = sorted((one, other), key=lambda component: component.left + component.right)
     return (
         stem.width <= STEM_ASPECT * stem.height
         and rest.width >= max(stem.width, 0.25 * sizes.letter)
@@ -351,13 +352,15 @@ def _is_stem_and_rest(one: Piece, other: Piece, sizes: Sizes) -> bool:
     )
 
 
-def _is_one_height(pieces: Sequence[Piece], sizes: Sizes) -> bool:
-    """Whether pieces together are no higher than a letter, or than the highest of them and a little."""
-    height = max(piece.bottom for piece in pieces) - min(piece.top for piece in pieces)
-    return height <= max(JOIN_HEIGHT * sizes.letter, 1.1 * max(piece.height for piece in pieces))
+def _is_one_height(components: Sequence[Component], sizes: Sizes) -> bool:
+    """Whether components together are no higher than a letter, or than the highest of them and a little."""
+    height = max(component.bottom for component in components) - min(
+        component.top for component in components
+    )
+    return height <= max(JOIN_HEIGHT * sizes.letter, 1.1 * max(component.height for component in components))
 
 
-def part_accents(lines: Sequence[Sequence[Piece]]) -> tuple[list[list[Piece]], list[Piece]]:
+def separate_accents(lines: Sequence[Sequence[Component]]) -> tuple[list[list[Component]], list[Component]]:
     """Take accents as high as a small letter out of the lines that they made.
 
     Args:
@@ -370,24 +373,26 @@ def part_accents(lines: Sequence[Sequence[Piece]]) -> tuple[list[list[Piece]], l
         return [], []
     places = _places(lines)
     accents = [
-        piece
+        component
         for line in lines
-        for number, piece in enumerate(line)
-        if piece.height <= HIGHEST_ACCENT * places.height.max()
+        for number, component in enumerate(line)
+        if component.height <= HIGHEST_ACCENT * places.height.max()
         and _stands_free(line, number)
-        and _above(piece, places).any()
+        and _above(component, places).any()
     ]
-    taken = {id(piece) for piece in accents}
-    kept = [[piece for piece in line if id(piece) not in taken] for line in lines]
+    taken = {id(component) for component in accents}
+    kept = [[component for component in line if id(component) not in taken] for line in lines]
     return [line for line in kept if line], accents
 
 
-def _stands_free(line: Sequence[Piece], number: int) -> bool:
-    """Whether a piece's neighbours in its line are farther away than letters of its size would be."""
-    piece = line[number]
+def _stands_free(line: Sequence[Component], number: int) -> bool:
+    """Whether a component's neighbours in its line are farther away than letters of its size would be."""
+    component = line[number]
     before, after = line[:number][-1:], line[number + 1 :][:1]
-    gaps = [piece.left - other.right for other in before] + [other.left - piece.right for other in after]
-    return all(gap > piece.height for gap in gaps)
+    gaps = [component.left - other.right for other in before] + [
+        other.left - component.right for other in after
+    ]
+    return all(gap > component.height for gap in gaps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,10 +419,15 @@ class _Places:
         return self.bottom - self.top >= ACCENTED * self.height
 
 
-def _places(lines: Sequence[Sequence[Piece]]) -> _Places:
+def _places(lines: Sequence[Sequence[Component]]) -> _Places:
     """Say where letters stand."""
     boxes = np.array(
-        [(piece.left, piece.top, piece.right, piece.bottom) for line in lines for piece in line], np.float64
+        [
+            (component.left, component.top, component.right, component.bottom)
+            for line in lines
+            for component in line
+        ],
+        np.float64,
     ).reshape(-1, 4)
     ends = np.cumsum([len(line) for line in lines])[:-1]
     heights = [np.full(len(line), line_height(line)) for line in lines]
@@ -435,8 +445,8 @@ def _around(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def attach_marks(
-    lines: Sequence[Sequence[Piece]], marks: Sequence[Piece], sizes: Sizes, trace: Trace = UNSEEN
-) -> list[list[Piece]]:
+    lines: Sequence[Sequence[Component]], marks: Sequence[Component], sizes: Sizes, trace: Trace = UNSEEN
+) -> list[list[Component]]:
     """Give each mark to the letter that it is part of, or leave it out.
 
     The dot of an i and what is left of a stroke become ink of their letter. An accent goes with its letter,
@@ -444,24 +454,24 @@ def attach_marks(
 
     Args:
         lines: the page's lines of letters.
-        marks: small pieces: dots, rests of strokes, accents, full stops, specks.
+        marks: small components: dots, rests of strokes, accents, full stops, specks.
         sizes: of the page's letters and strokes.
         trace: is told which marks go.
 
     Returns:
         The same lines and letters in the same order, each letter with its marks.
     """
-    letters = [piece for line in lines for piece in line]
+    letters = [component for line in lines for component in line]
     if not letters:
         return []
     places = _places(lines)
-    loose: list[Piece] = []
-    accents: list[Piece] = []
+    loose: list[Component] = []
+    accents: list[Component] = []
     for mark in marks:
         off = np.abs(places.left + places.right - mark.left - mark.right)
         owner = _nearest(_is_part(mark, places, sizes.stroke), off)
         if owner is not None:
-            letters[owner] = join((letters[owner], mark))
+            letters[owner] = join_components((letters[owner], mark))
             continue
         owner = _nearest(_is_accent(mark, places), off)
         if owner is not None:
@@ -481,7 +491,7 @@ def _nearest(fits: NDArray[np.bool_], off: NDArray[np.float64]) -> int | None:
     return int(found[np.argmin(off[found])]) if found.size else None
 
 
-def _is_part(mark: Piece, places: _Places, stroke: float) -> NDArray[np.bool_]:
+def _is_part(mark: Component, places: _Places, stroke: float) -> NDArray[np.bool_]:
     """For each letter: is the mark the dot of its i, or a rest of its strokes?"""
     left, right, height = places.left, places.right, places.height
     middle = (mark.left + mark.right) / 2
@@ -506,7 +516,7 @@ def _is_part(mark: Piece, places: _Places, stroke: float) -> NDArray[np.bool_]:
     return fits
 
 
-def _is_accent(mark: Piece, places: _Places) -> NDArray[np.bool_]:
+def _is_accent(mark: Component, places: _Places) -> NDArray[np.bool_]:
     """For each letter: is the mark its accent, or its cedilla?"""
     right, left = places.right, places.left
     middle = (mark.left + mark.right) / 2
@@ -531,7 +541,7 @@ def _is_accent(mark: Piece, places: _Places) -> NDArray[np.bool_]:
     return fits
 
 
-def _above(mark: Piece, places: _Places) -> NDArray[np.bool_]:
+def _above(mark: Component, places: _Places) -> NDArray[np.bool_]:
     """For each letter: does the mark stand above it as an accent does?"""
     middle = (mark.left + mark.right) / 2
     gap = places.top - mark.bottom

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lettermill.segmentation.components import Piece
+from lettermill.segmentation.components import Component
 from lettermill.segmentation.lines import find_lines
 
 GUTTER = 1.5
@@ -43,11 +43,11 @@ Strip = tuple[float, float]
 class _Band(NamedTuple):
     """Letters between two rows of white, or several such bands, and the white that runs down all of them."""
 
-    letters: list[Piece]
+    letters: list[Component]
     white: list[Strip]
 
 
-def find_lines_in_columns(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
+def find_lines_in_columns(bodies: Sequence[Component], letter: float) -> list[list[Component]]:
     """Put letters into lines, column by column where the page has columns, else row by row.
 
     Args:
@@ -57,8 +57,8 @@ def find_lines_in_columns(bodies: Sequence[Piece], letter: float) -> list[list[P
     Returns:
         The lines in reading order, each with its letters from left to right.
     """
-    lines: list[list[Piece]] = []
-    across: list[Piece] = []
+    lines: list[list[Component]] = []
+    across: list[Component] = []
     for block in _blocks(bodies, letter):
         columns = _columns(block)
         if len(columns) < 2 or not _are_columns([find_lines(each, letter) for each in columns], letter):
@@ -71,7 +71,7 @@ def find_lines_in_columns(bodies: Sequence[Piece], letter: float) -> list[list[P
     return lines + find_lines(across, letter)
 
 
-def _blocks(bodies: Sequence[Piece], letter: float) -> list[_Band]:
+def _blocks(bodies: Sequence[Component], letter: float) -> list[_Band]:
     """Cut letters across at rows of white, and put bands together again through which one gutter runs."""
     blocks: list[_Band] = []
     for band in _split(bodies, 1, 0.0):
@@ -86,11 +86,14 @@ def _blocks(bodies: Sequence[Piece], letter: float) -> list[_Band]:
     return blocks
 
 
-def _split(bodies: Sequence[Piece], axis: int, least: float) -> list[list[Piece]]:
+def _split(bodies: Sequence[Component], axis: int, least: float) -> list[list[Component]]:
     """Split letters where more than so many pixels of an axis (0 across, 1 down) hold none of them."""
-    groups: list[list[Piece]] = []
+    groups: list[list[Component]] = []
     end = -np.inf
-    spans = [(piece.top, piece.bottom) if axis else (piece.left, piece.right) for piece in bodies]
+    spans = [
+        (component.top, component.bottom) if axis else (component.left, component.right)
+        for component in bodies
+    ]
     for index in sorted(range(len(bodies)), key=spans.__getitem__):
         low, high = spans[index]
         if low - end > least:
@@ -100,11 +103,11 @@ def _split(bodies: Sequence[Piece], axis: int, least: float) -> list[list[Piece]
     return groups
 
 
-def _white(band: Sequence[Piece], least: float) -> list[Strip]:
+def _white(band: Sequence[Component], least: float) -> list[Strip]:
     """Strips of white that run down a band, its margins too."""
     groups = _split(band, 0, least)
-    lows = [min(piece.left for piece in group) for group in groups]
-    highs = [max(piece.right for piece in group) for group in groups]
+    lows = [min(component.left for component in group) for group in groups]
+    highs = [max(component.right for component in group) for group in groups]
     return list(zip([-np.inf, *highs], [*lows, np.inf], strict=True))
 
 
@@ -114,16 +117,16 @@ def _common(ones: Sequence[Strip], others: Sequence[Strip], least: float) -> lis
     return [strip for strip in shared if strip[1] - strip[0] >= least]
 
 
-def _columns(block: _Band) -> list[list[Piece]]:
+def _columns(block: _Band) -> list[list[Component]]:
     """Split a block at its gutters."""
     cuts = sorted((low + high) / 2 for low, high in block.white if np.isfinite(low) and np.isfinite(high))
-    columns: list[list[Piece]] = [[] for _ in range(len(cuts) + 1)]
-    for piece in block.letters:
-        columns[bisect.bisect_left(cuts, (piece.left + piece.right) / 2)].append(piece)
+    columns: list[list[Component]] = [[] for _ in range(len(cuts) + 1)]
+    for component in block.letters:
+        columns[bisect.bisect_left(cuts, (component.left + component.right) / 2)].append(component)
     return [column for column in columns if column]
 
 
-def _are_columns(columns: Sequence[Sequence[Sequence[Piece]]], letter: float) -> bool:
+def _are_columns(columns: Sequence[Sequence[Sequence[Component]]], letter: float) -> bool:
     """Whether columns, given as their lines, are read one after the other rather than row by row."""
     for lines in columns:
         if len(lines) < LEAST_LINES or np.median([len(line) for line in lines]) < LEAST_LETTERS:
@@ -132,7 +135,9 @@ def _are_columns(columns: Sequence[Sequence[Sequence[Piece]]], letter: float) ->
     return min(lined_up) < LINED_UP or all(_is_running_text(lines) for lines in columns)
 
 
-def _lined_up(left: Sequence[Sequence[Piece]], right: Sequence[Sequence[Piece]], letter: float) -> float:
+def _lined_up(
+    left: Sequence[Sequence[Component]], right: Sequence[Sequence[Component]], letter: float
+) -> float:
     """Share of the lines of the shorter column that go on beyond the gutter at the same height."""
     ends = np.array([np.median([(p.top + p.bottom) / 2 for p in line[-3:]]) for line in left])
     starts = np.array([np.median([(p.top + p.bottom) / 2 for p in line[:3]]) for line in right])
@@ -140,7 +145,7 @@ def _lined_up(left: Sequence[Sequence[Piece]], right: Sequence[Sequence[Piece]],
     return float(min(near.any(axis=1).sum(), near.any(axis=0).sum()) / min(len(ends), len(starts)))
 
 
-def _is_running_text(lines: Sequence[Sequence[Piece]]) -> bool:
+def _is_running_text(lines: Sequence[Sequence[Component]]) -> bool:
     """Whether the lines of a column were filled one after the other; the last one may be short."""
     left = min(line[0].left for line in lines)
     width = max(line[-1].right for line in lines) - left

@@ -1,4 +1,4 @@
-"""Connected pieces of ink from OpenCV contours, and the sizes of letter and stroke that they tell.
+"""Connected components of ink from OpenCV contours, and the sizes of letter and stroke that they tell.
 
 All later thresholds are shares of the two sizes measured here, so that nothing depends on the
 resolution of the page.
@@ -23,8 +23,8 @@ LEAST_LETTER = 7
 _NEXT, _CHILD, _PARENT = 0, 2, 3
 """Columns of OpenCV's contour hierarchy."""
 
-_LEAST_PIECE = 2
-"""Pixels: a piece no larger than this either way is noise at any resolution that can be read."""
+_LEAST_COMPONENT = 2
+"""Pixels: a component no larger than this either way is noise at any resolution that can be read."""
 
 _EMPTIEST = 0.05
 """Share of the box that is ink: a frame leaves less, the thinnest pen leaves about a tenth."""
@@ -37,7 +37,7 @@ _LONGEST_RULE = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Component:
     """Ink that belongs together, in pixels of the ink frame.
 
     Attributes:
@@ -100,23 +100,23 @@ class Sizes:
     stroke: float
 
 
-def find_pieces(ink: NDArray[np.uint8]) -> list[Piece]:
-    """Find the connected pieces of ink, those within holes and frames too.
+def find_components(ink: NDArray[np.uint8]) -> list[Component]:
+    """Find the connected components of ink, those within holes and frames too.
 
     Args:
         ink: uint8, h×w, 0 paper … 255 ink.
 
     Returns:
-        Every piece of more than a pixel or two, in the order in which OpenCV meets them.
+        Every component of more than a pixel or two, in the order in which OpenCV meets them.
     """
     _, strokes = cv2.threshold(ink, INK_LEVEL - 1, 255, cv2.THRESH_BINARY)
     contours, hierarchy = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
         return []
     links = np.asarray(hierarchy, np.int32).reshape(-1, 4).tolist()
-    boxes = extents(contours)
-    large = ((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > _LEAST_PIECE).tolist()
-    pieces = []
+    boxes = contour_boxes(contours)
+    large = ((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > _LEAST_COMPONENT).tolist()
+    components = []
     for index, box in enumerate(boxes.tolist()):
         if links[index][_PARENT] >= 0 or not large[index]:
             continue
@@ -125,11 +125,11 @@ def find_pieces(ink: NDArray[np.uint8]) -> list[Piece]:
         while hole >= 0:
             own.append(np.asarray(contours[hole], np.int32))
             hole = links[hole][_NEXT]
-        pieces.append(_piece(own, box))
-    return pieces
+        components.append(_component(own, box))
+    return components
 
 
-def extents(contours: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
+def contour_boxes(contours: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
     """Return the box of each contour, n×4: left, top, and one past its right and bottom."""
     starts = np.cumsum([0, *(len(contour) for contour in contours[:-1])])
     points = np.concatenate(contours).reshape(-1, 2)
@@ -137,91 +137,91 @@ def extents(contours: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
     return np.hstack(ends).astype(np.int32, copy=False)
 
 
-def _piece(contours: list[NDArray[np.int32]], box: Sequence[int]) -> Piece:
-    """Measure one piece; contours run through pixel centres, so half a pixel is added along each edge."""
+def _component(contours: list[NDArray[np.int32]], box: Sequence[int]) -> Component:
+    """Measure one component; contours run through pixel centres, so half a pixel is added along each edge."""
     outline = sum([cv2.arcLength(contour, True) for contour in contours])
     holes = sum([cv2.contourArea(contour) for contour in contours[1:]])
     area = cv2.contourArea(contours[0]) - holes + outline / 2 + 1
     left, top, right, bottom = box
-    return Piece(left, top, right, bottom, area, outline, tuple(contours))
+    return Component(left, top, right, bottom, area, outline, tuple(contours))
 
 
-def join(pieces: Sequence[Piece]) -> Piece:
-    """Make one piece of several."""
-    return Piece(
-        min(piece.left for piece in pieces),
-        min(piece.top for piece in pieces),
-        max(piece.right for piece in pieces),
-        max(piece.bottom for piece in pieces),
-        sum(piece.area for piece in pieces),
-        sum(piece.outline for piece in pieces),
-        tuple(contour for piece in pieces for contour in piece.contours),
-        tuple(contour for piece in pieces for contour in piece.accents),
+def join_components(components: Sequence[Component]) -> Component:
+    """Make one component of several."""
+    return Component(
+        min(component.left for component in components),
+        min(component.top for component in components),
+        max(component.right for component in components),
+        max(component.bottom for component in components),
+        sum(component.area for component in components),
+        sum(component.outline for component in components),
+        tuple(contour for component in components for contour in component.contours),
+        tuple(contour for component in components for contour in component.accents),
     )
 
 
-def give_accent(letter: Piece, mark: Piece) -> Piece:
+def give_accent(letter: Component, mark: Component) -> Component:
     """Make a mark an accent of a letter."""
     return replace(letter, accents=letter.accents + mark.contours)
 
 
-def draw(piece: Piece, left: int, top: int, width: int, height: int) -> NDArray[np.uint8]:
-    """Draw a piece alone.
+def draw_component(component: Component, left: int, top: int, width: int, height: int) -> NDArray[np.uint8]:
+    """Draw a component alone.
 
     Args:
-        piece: what to draw.
+        component: what to draw.
         left: first column of the ink frame that the drawing shows.
         top: its first row.
         width: columns that it shows.
         height: rows that it shows.
 
     Returns:
-        uint8, height×width, 255 where the piece has ink.
+        uint8, height×width, 255 where the component has ink.
     """
     drawing = np.zeros((height, width), np.uint8)
-    cv2.drawContours(drawing, list(piece.contours), -1, 255, cv2.FILLED, offset=(-left, -top))
+    cv2.drawContours(drawing, list(component.contours), -1, 255, cv2.FILLED, offset=(-left, -top))
     return drawing
 
 
-def gap_between(first: Piece, second: Piece) -> float:
-    """Measure the paper between the nearest ink of two pieces, in pixels."""
+def gap_between(first: Component, second: Component) -> float:
+    """Measure the paper between the nearest ink of two components, in pixels."""
     left, top = min(first.left, second.left), min(first.top, second.top)
     width, height = max(first.right, second.right) - left, max(first.bottom, second.bottom) - top
-    paper = cv2.bitwise_not(draw(first, left, top, width, height))
+    paper = cv2.bitwise_not(draw_component(first, left, top, width, height))
     distance = cv2.distanceTransform(paper, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return float(distance[draw(second, left, top, width, height) != 0].min()) - 1
+    return float(distance[draw_component(second, left, top, width, height) != 0].min()) - 1
 
 
-def measure(pieces: Sequence[Piece]) -> Sizes | None:
+def measure_sizes(components: Sequence[Component]) -> Sizes | None:
     """Estimate the height of a letter and the width of a stroke.
 
-    The height is the median over the pieces, each weighing as much as it is high: specks are many and
+    The height is the median over the components, each weighing as much as it is high: specks are many and
     letters are few on a dirty page, but the letters are higher. Frames, rules and solid blobs don't count.
 
     Args:
-        pieces: the page's pieces, unjoined.
+        components: the page's components, unjoined.
 
     Returns:
         The sizes, or None where nothing has the shape of a letter.
     """
-    shaped = [piece for piece in pieces if _has_strokes(piece)]
+    shaped = [component for component in components if _has_strokes(component)]
     if not shaped:
         return None
-    heights = np.array([piece.height for piece in shaped], np.float64)
+    heights = np.array([component.height for component in shaped], np.float64)
     order = np.argsort(heights, kind="stable")
     weights = np.cumsum(heights[order])
     letter = float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
-    letters = [piece for piece in shaped if 0.5 * letter <= piece.height <= 2 * letter]
-    stroke = float(np.median([piece.stroke for piece in letters]))
+    letters = [component for component in shaped if 0.5 * letter <= component.height <= 2 * letter]
+    stroke = float(np.median([component.stroke for component in letters]))
     return Sizes(letter, stroke)
 
 
-def _has_strokes(piece: Piece) -> bool:
-    """Whether a piece is drawn with strokes of a pen, seen by itself: no speck, blob, rule or frame."""
-    longer, shorter = max(piece.width, piece.height), min(piece.width, piece.height)
+def _has_strokes(component: Component) -> bool:
+    """Whether a component is drawn with strokes of a pen, seen by itself: no speck, blob, rule or frame."""
+    longer, shorter = max(component.width, component.height), min(component.width, component.height)
     return (
-        piece.height >= LEAST_LETTER
-        and longer >= _SOLID * piece.stroke
+        component.height >= LEAST_LETTER
+        and longer >= _SOLID * component.stroke
         and longer <= _LONGEST_RULE * shorter
-        and piece.fill >= _EMPTIEST
+        and component.fill >= _EMPTIEST
     )

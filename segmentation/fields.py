@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.boxes import around
+from lettermill.segmentation.boxes import enclosing_box
 from lettermill.segmentation.values import Box
 
 DARK = 0.35
@@ -46,7 +46,7 @@ UNEVEN = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundField:
     """A field on a blank form.
 
     Attributes:
@@ -58,7 +58,7 @@ class Found:
     comb: int | None
 
 
-def find_fields(blank: NDArray[np.uint8]) -> list[Found]:
+def find_fields(blank: NDArray[np.uint8]) -> list[FoundField]:
     """Find the boxes and combs of a blank form that lies straight.
 
     Args:
@@ -105,7 +105,7 @@ def _rows(cells: Sequence[Box]) -> list[list[Box]]:
     return [sorted(row, key=lambda box: box.x) for row in rows]
 
 
-def _fields(row: Sequence[Box]) -> list[Found]:
+def _fields(row: Sequence[Box]) -> list[FoundField]:
     """The fields of a row: cells that belong together are one."""
     groups = [[row[0]]]
     for before, cell in itertools.pairwise(row):
@@ -113,7 +113,7 @@ def _fields(row: Sequence[Box]) -> list[Found]:
             groups[-1].append(cell)
         else:
             groups.append([cell])
-    return [Found(around(group), len(group) if len(group) > 1 else None) for group in groups]
+    return [FoundField(enclosing_box(group), len(group) if len(group) > 1 else None) for group in groups]
 
 
 def _is_next_cell(one: Box, other: Box) -> bool:

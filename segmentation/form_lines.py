@@ -17,7 +17,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import INK_LEVEL, LEAST_LETTER, Piece, Sizes, extents, measure
+from lettermill.segmentation.components import (
+    INK_LEVEL,
+    LEAST_LETTER,
+    Component,
+    Sizes,
+    contour_boxes,
+    measure_sizes,
+)
 
 COLUMN = 1 / 8
 """Width in letter heights of the columns in which rules are looked for: a stroke or so."""
@@ -108,7 +115,7 @@ _FREE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Furniture:
+class FormLines:
     """Ink without the furniture of its form.
 
     Attributes:
@@ -133,7 +140,7 @@ class _Path:
         return self.start + len(self.y)
 
 
-def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
+def remove_form_lines(ink: NDArray[np.uint8], sizes: Sizes) -> FormLines:
     """Take rules, boxes, combs and grids out of the ink.
 
     Args:
@@ -148,7 +155,7 @@ def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
         for each, runs in ((ink, level), (turned, upright))
     )
     if not any(rules):
-        return Furniture(ink, np.zeros_like(ink))
+        return FormLines(ink, np.zeros_like(ink))
     sides = _walls(ink, level, rules[1], sizes), _walls(turned, upright, rules[0], sizes)
     mask = ink.copy()
     beyond = 1 + round(max(rule.width for rule in (*rules[0], *rules[1])))
@@ -156,25 +163,31 @@ def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
         for rule in (*found, *walls):
             _erase(mask, _longer(rule, beyond, mask.shape[1]), sizes)
         mask = _turned(mask)  # After both it is upright again.
-    return Furniture(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
+    return FormLines(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
 
 
-def guess_sizes(pieces: Sequence[Piece], side: int) -> Sizes | None:
+def guess_sizes(components: Sequence[Component], side: int) -> Sizes | None:
     """Guess how large letters are on a page that may be one grid, in which no letter stands alone.
 
     Args:
-        pieces: the page's pieces with its furniture.
+        components: the page's components with its furniture.
         side: the page's longer side in pixels.
 
     Returns:
         The sizes, or None where nothing has the shape of a letter or of a grid that letters touch.
     """
-    seen = measure(pieces)
+    seen = measure_sizes(components)
     if seen is None:  # Every letter stands on a rule: together they are as high as the letters are.
-        high = [piece for piece in pieces if piece.height >= max(LEAST_LETTER, LEAST_STROKES * piece.stroke)]
+        high = [
+            component
+            for component in components
+            if component.height >= max(LEAST_LETTER, LEAST_STROKES * component.stroke)
+        ]
         if not high:
             return None
-        letter, stroke = np.median([(piece.height, piece.stroke) for piece in high], axis=0).tolist()
+        letter, stroke = np.median(
+            [(component.height, component.stroke) for component in high], axis=0
+        ).tolist()
         seen = Sizes(letter, stroke)
     letter = min(seen.letter, LARGEST_GUESS * side)
     return Sizes(letter, min(seen.stroke, THICKEST * letter))
@@ -238,7 +251,7 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
     if not near.any():
         return nothing
     outlines, links = cv2.findContours(near, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    boxes = extents(outlines)
+    boxes = contour_boxes(outlines)
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
     is_outer = np.reshape(links, (-1, 4))[:, 3] < 0
     low = np.flatnonzero(is_outer & (height <= thickest + 2 + STEEPEST * width * column)).tolist()

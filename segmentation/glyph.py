@@ -63,7 +63,7 @@ def normalise(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return glyph
 
 
-def turned(glyphs: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+def rotated(glyphs: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     """Turn glyphs about their middle.
 
     Args:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Piece
+from lettermill.segmentation.components import Component
 
 MEMORY = 4
 """Letters that tell where a line is: enough to even out a Q or a small o, few enough to follow a bend."""
@@ -65,7 +65,7 @@ FARTHEST = 3.0
 """Letter heights beyond a line's end to which its slope is trusted."""
 
 
-def find_lines(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
+def find_lines(bodies: Sequence[Component], letter: float) -> list[list[Component]]:
     """Put letters into lines.
 
     Args:
@@ -75,31 +75,31 @@ def find_lines(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
     Returns:
         The lines from top to bottom, each with its letters from left to right.
     """
-    lines: list[list[Piece]] = []
+    lines: list[list[Component]] = []
     ends: list[_End] = []
-    for piece in sorted(bodies, key=_reading_key):
+    for component in sorted(bodies, key=_reading_key):
         near = [
-            (end.fits(piece, letter), -number)
+            (end.fits(component, letter), -number)
             for number, end in enumerate(ends)
-            if end.highest < piece.bottom and end.lowest > piece.top
+            if end.highest < component.bottom and end.lowest > component.top
         ]
         fit, best = max(near, default=(0.0, 0))
         if fit >= LEAST_OVERLAP:
-            lines[-best].append(piece)
+            lines[-best].append(component)
             ends[-best] = _end_of(lines[-best], letter)
         else:
-            lines.append([piece])
-            ends.append(_end_of([piece], letter))
+            lines.append([component])
+            ends.append(_end_of([component], letter))
     return sorted(_merge(lines, letter), key=lambda line: (_middle(line), line[0].left))
 
 
-def _merge(lines: list[list[Piece]], letter: float) -> list[list[Piece]]:
+def _merge(lines: list[list[Component]], letter: float) -> list[list[Component]]:
     """Give the letters of a line that another one left out back to it, the shortest line first.
 
     A letter far off its line starts a line of its own, and may take neighbours along. Two lines are one
     where the letters of the shorter stand in gaps of the other and at its height.
     """
-    merged: list[list[Piece]] = []
+    merged: list[list[Component]] = []
     spans = np.zeros((0, 2))
     for line in sorted(lines, key=len, reverse=True):
         top, bottom = _span(line)
@@ -116,24 +116,24 @@ def _merge(lines: list[list[Piece]], letter: float) -> list[list[Piece]]:
     return merged
 
 
-def _span(line: Sequence[Piece]) -> tuple[int, int]:
+def _span(line: Sequence[Component]) -> tuple[int, int]:
     """First row of a line and the one past its last."""
-    return min(piece.top for piece in line), max(piece.bottom for piece in line)
+    return min(component.top for component in line), max(component.bottom for component in line)
 
 
-def offset(line: Sequence[Piece], other: Sequence[Piece], letter: float) -> float:
+def offset(line: Sequence[Component], other: Sequence[Component], letter: float) -> float:
     """Median distance in letter heights of a line's letters from another line; infinite if they collide."""
-    lefts = np.array([piece.left for piece in other], np.float64)
-    rights = np.array([piece.right for piece in other], np.float64)
+    lefts = np.array([component.left for component in other], np.float64)
+    rights = np.array([component.right for component in other], np.float64)
     middles = (lefts + rights) / 2
-    heights = np.array([(piece.top + piece.bottom) / 2 for piece in other])
+    heights = np.array([(component.top + component.bottom) / 2 for component in other])
     offsets = []
-    for piece in line:
-        covered = np.minimum(rights, piece.right) - np.maximum(lefts, piece.left)
-        if (covered > COLLISION * np.minimum(rights - lefts, piece.width)).any():
+    for component in line:
+        covered = np.minimum(rights, component.right) - np.maximum(lefts, component.left)
+        if (covered > COLLISION * np.minimum(rights - lefts, component.width)).any():
             return float("inf")
-        near = np.argsort(np.abs(middles - (piece.left + piece.right) / 2), kind="stable")[:MEMORY]
-        offsets.append(abs((piece.top + piece.bottom) / 2 - float(heights[near].mean())))
+        near = np.argsort(np.abs(middles - (component.left + component.right) / 2), kind="stable")[:MEMORY]
+        offsets.append(abs((component.top + component.bottom) / 2 - float(heights[near].mean())))
     return float(np.median(offsets)) / letter
 
 
@@ -156,40 +156,40 @@ class _End:
     highest: float
     lowest: float
 
-    def fits(self, piece: Piece, letter: float) -> float:
+    def fits(self, component: Component, letter: float) -> float:
         """How well a letter continues the line: the share of height in common less a little for distance."""
-        far = max(0, piece.left - self.right) / letter
+        far = max(0, component.left - self.right) / letter
         fall = self.slope * min(
-            (piece.left + piece.right) / 2 - self.x, self.right - self.x + FARTHEST * letter
+            (component.left + component.right) / 2 - self.x, self.right - self.x + FARTHEST * letter
         )
-        shared = min(self.bottom + fall, piece.bottom) - max(self.top + fall, piece.top)
-        lower = max(1.0, min(self.bottom - self.top, piece.height))
+        shared = min(self.bottom + fall, component.bottom) - max(self.top + fall, component.top)
+        lower = max(1.0, min(self.bottom - self.top, component.height))
         return shared / lower - DISTANCE_COST * far
 
 
-def _end_of(line: Sequence[Piece], letter: float) -> _End:
+def _end_of(line: Sequence[Component], letter: float) -> _End:
     """Say how a line ends."""
     last = line[-MEMORY:]
-    top = sum([piece.top for piece in last]) / len(last)
-    bottom = sum([piece.bottom for piece in last]) / len(last)
-    x = sum([piece.left + piece.right for piece in last]) / (2 * len(last))
+    top = sum([component.top for component in last]) / len(last)
+    bottom = sum([component.bottom for component in last]) / len(last)
+    x = sum([component.left + component.right for component in last]) / (2 * len(last))
     right = last[-1].right
     slope = _slope(line[-FOLLOWED:], letter)
     reach = abs(slope) * (right - x + FARTHEST * letter)
     return _End(top, bottom, x, right, slope, top - reach, bottom + reach)
 
 
-def _slope(letters: Sequence[Piece], letter: float) -> float:
+def _slope(letters: Sequence[Component], letter: float) -> float:
     """Rows by which letters fall for each column: least squares through their middles, damped to level."""
-    x = [(piece.left + piece.right) / 2 for piece in letters]
-    y = [(piece.top + piece.bottom) / 2 for piece in letters]
+    x = [(component.left + component.right) / 2 for component in letters]
+    y = [(component.top + component.bottom) / 2 for component in letters]
     middle_x, middle_y = sum(x) / len(x), sum(y) / len(y)
     fall = sum([(one - middle_x) * (other - middle_y) for one, other in zip(x, y, strict=True)])
     spread = sum([(one - middle_x) ** 2 for one in x])
     return fall / (spread + (STEADINESS * letter) ** 2)
 
 
-def one_line(rows: Sequence[Sequence[Piece]]) -> list[list[Piece]]:
+def merge_into_one_line(rows: Sequence[Sequence[Component]]) -> list[list[Component]]:
     """Put all letters into one line; no letters, no line.
 
     Rows beside each other are read from left to right together, for a line may be written unevenly. Rows
@@ -201,47 +201,47 @@ def one_line(rows: Sequence[Sequence[Piece]]) -> list[list[Piece]]:
     Returns:
         One line, or none.
     """
-    groups: list[list[Piece]] = []
+    groups: list[list[Component]] = []
     for row in sorted(rows, key=len, reverse=True):
         beside = next((group for group in groups if share_covered(row, group) <= STACKED), None)
         if beside is None:
             groups.append(sorted(row, key=_reading_key))
         else:
             beside[:] = sorted([*beside, *row], key=_reading_key)
-    line = [piece for group in sorted(groups, key=_middle) for piece in group]
+    line = [component for group in sorted(groups, key=_middle) for component in group]
     return [line] if line else []
 
 
-def share_covered(row: Sequence[Piece], other: Sequence[Piece]) -> float:
+def share_covered(row: Sequence[Component], other: Sequence[Component]) -> float:
     """Share of a row's letters that stand over or under a letter of another row."""
-    lefts = np.array([piece.left for piece in other], np.float64)
-    rights = np.array([piece.right for piece in other], np.float64)
+    lefts = np.array([component.left for component in other], np.float64)
+    rights = np.array([component.right for component in other], np.float64)
     covered = [
         (
-            np.minimum(rights, piece.right) - np.maximum(lefts, piece.left)
-            > COLLISION * np.minimum(rights - lefts, piece.width)
+            np.minimum(rights, component.right) - np.maximum(lefts, component.left)
+            > COLLISION * np.minimum(rights - lefts, component.width)
         ).any()
-        for piece in row
+        for component in row
     ]
     return float(np.mean(covered))
 
 
-def _reading_key(piece: Piece) -> tuple[int, int, int]:
+def _reading_key(component: Component) -> tuple[int, int, int]:
     """Sort letters by their middle; the rest only makes the order certain."""
-    return (piece.left + piece.right, piece.top, piece.bottom)
+    return (component.left + component.right, component.top, component.bottom)
 
 
-def _middle(line: Sequence[Piece]) -> float:
+def _middle(line: Sequence[Component]) -> float:
     """Mean height of a line on the page, in rows from the top."""
-    return float(np.mean([(piece.top + piece.bottom) / 2 for piece in line]))
+    return float(np.mean([(component.top + component.bottom) / 2 for component in line]))
 
 
-def line_height(line: Sequence[Piece]) -> float:
+def line_height(line: Sequence[Component]) -> float:
     """Height of a line's typical letter in pixels."""
-    return float(statistics.median([piece.height for piece in line]))
+    return float(statistics.median([component.height for component in line]))
 
 
-def baseline_of(line: Sequence[Piece]) -> NDArray[np.float64]:
+def baseline_of(line: Sequence[Component]) -> NDArray[np.float64]:
     """Find the row on which each letter of a line stands; the line may rise, fall and bend.
 
     Around each letter a straight line is laid through the feet of the letters nearest to it: of all slopes
@@ -254,8 +254,8 @@ def baseline_of(line: Sequence[Piece]) -> NDArray[np.float64]:
     Returns:
         float64, one for each letter: the row past the foot of a letter that stands on the line.
     """
-    x = np.array([(piece.left + piece.right) / 2 for piece in line])
-    feet = np.array([piece.bottom for piece in line], np.float64)
+    x = np.array([(component.left + component.right) / 2 for component in line])
+    feet = np.array([component.bottom for component in line], np.float64)
     rows = np.empty(len(line))
     for index in range(len(line)):
         first = max(0, min(index - FOLLOWED // 2, len(line) - FOLLOWED - 1))
@@ -268,7 +268,7 @@ def baseline_of(line: Sequence[Piece]) -> NDArray[np.float64]:
     return rows
 
 
-def word_gap(lines: Sequence[Sequence[Piece]]) -> float:
+def word_gap(lines: Sequence[Sequence[Component]]) -> float:
     """Find how wide the paper between two words is on this page.
 
     The gaps of all lines, in letter heights, are split in two where the variance between the two groups
@@ -296,14 +296,14 @@ def word_gap(lines: Sequence[Sequence[Piece]]) -> float:
     return threshold if is_clear else fallback
 
 
-def gaps_of(line: Sequence[Piece]) -> NDArray[np.float64]:
+def gaps_of(line: Sequence[Component]) -> NDArray[np.float64]:
     """The paper between neighbours of a line, in the line's letter heights; negative where they overlap."""
-    lefts = np.array([piece.left for piece in line[1:]], np.float64)
-    rights = np.array([piece.right for piece in line[:-1]], np.float64)
+    lefts = np.array([component.left for component in line[1:]], np.float64)
+    rights = np.array([component.right for component in line[:-1]], np.float64)
     return (lefts - rights) / line_height(line)
 
 
-def split_words(line: Sequence[Piece], gap: float) -> list[list[Piece]]:
+def split_words(line: Sequence[Component], gap: float) -> list[list[Component]]:
     """Split a line into words.
 
     Args:
@@ -317,8 +317,8 @@ def split_words(line: Sequence[Piece], gap: float) -> list[list[Piece]]:
     gaps = gaps_of(line)
     if gaps.size >= LEAST_GAPS:
         gap = max(gap, LINE_RATIO * float(np.median(gaps)))
-    for piece, distance in zip(line[1:], gaps, strict=True):
+    for component, distance in zip(line[1:], gaps, strict=True):
         if distance >= gap:
             words.append([])
-        words[-1].append(piece)
+        words[-1].append(component)
     return words

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import INK_LEVEL, Piece
+from lettermill.segmentation.components import INK_LEVEL, Component
 from lettermill.segmentation.glyph import GLYPH_SIZE
 from lettermill.segmentation.lines import STACKED, gaps_of, line_height, offset, share_covered
 
@@ -119,8 +119,8 @@ _AT_ONCE = 128
 _WEIGHTS = Path(__file__).with_name("machine_print.npz")
 
 
-def find_printed(
-    rows: Sequence[Sequence[Piece]],
+def find_machine_print(
+    rows: Sequence[Sequence[Component]],
     odds: NDArray[np.float64],
     width: int,
     before_colon: Sequence[Sequence[bool]],
@@ -151,7 +151,7 @@ def find_printed(
     marked = [_with_marks(*each) for each in zip(rows, parts, before_colon, strict=True)]
     odds = np.concatenate([part for part, _ in marked])
     found = [
-        _printed_in(row, *each, hand if min(evidence[number:]) < -EVIDENCE else 0.0)
+        _machine_print_in(row, *each, hand if min(evidence[number:]) < -EVIDENCE else 0.0)
         for number, (row, each) in enumerate(zip(rows, marked, strict=True))
     ]
     flags = np.concatenate(found)
@@ -165,7 +165,7 @@ def find_printed(
 
 
 def _are_apart(
-    rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64], found: Sequence[NDArray[np.bool_]]
+    rows: Sequence[Sequence[Component]], odds: NDArray[np.float64], found: Sequence[NDArray[np.bool_]]
 ) -> bool:
     """Whether what was taken for print differs from the rest so much that no one hand wrote both."""
     printed = np.concatenate(found)
@@ -180,8 +180,8 @@ def _are_apart(
     return bool(odds[printed].mean() - odds[~printed].mean() >= least)
 
 
-def _printed_in(
-    row: Sequence[Piece], odds: NDArray[np.float64], ends: NDArray[np.bool_], hand: float
+def _machine_print_in(
+    row: Sequence[Component], odds: NDArray[np.float64], ends: NDArray[np.bool_], hand: float
 ) -> NDArray[np.bool_]:
     """Say which letters of a row are printed: Viterbi's best sequence, then only runs that are clearly print.
 
@@ -225,7 +225,7 @@ def _printed_in(
 
 
 def _with_marks(
-    row: Sequence[Piece], odds: NDArray[np.float64], before_colon: Sequence[bool]
+    row: Sequence[Component], odds: NDArray[np.float64], before_colon: Sequence[bool]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Let a colon speak through the letter before it, and rests of stamps say nothing against print.
 
@@ -249,12 +249,12 @@ def _with_marks(
     return odds, is_colon | (np.array(before_colon) & ~np.append(is_colon[1:], False))
 
 
-def find_colons(rows: Sequence[Sequence[Piece]], ink: NDArray[np.uint8]) -> list[list[bool]]:
+def find_colons(rows: Sequence[Sequence[Component]], ink: NDArray[np.uint8]) -> list[list[bool]]:
     """Find the letters that a colon follows.
 
     Args:
         rows: the lines, letters from left to right.
-        ink: uint8, the whole ink frame: small dots are in no piece.
+        ink: uint8, the whole ink frame: small dots are in no component.
 
     Returns:
         For each row, for each letter, whether just two dots follow it within its height, one over the other
@@ -269,7 +269,7 @@ def find_colons(rows: Sequence[Sequence[Piece]], ink: NDArray[np.uint8]) -> list
     ]
 
 
-def _room_after(row: Sequence[Piece]) -> NDArray[np.int64]:
+def _room_after(row: Sequence[Component]) -> NDArray[np.int64]:
     """Columns after each letter of a row up to the next one that is no colon, but no more than a letter's."""
     rights = np.array([letter.right for letter in row], np.int64)
     lefts = np.sort(np.array([letter.left for letter in row if not _may_be_colon(letter)], np.int64))
@@ -278,12 +278,12 @@ def _room_after(row: Sequence[Piece]) -> NDArray[np.int64]:
     return np.asarray(np.minimum(np.append(lefts, np.iinfo(np.int32).max)[after] - rights, most))
 
 
-def _may_be_colon(letter: Piece) -> bool:
+def _may_be_colon(letter: Component) -> bool:
     """Whether a letter is narrow enough for a colon."""
     return letter.width <= COLON_WIDTH * letter.height
 
 
-def _is_colon_of(letter: Piece, after: Piece) -> bool:
+def _is_colon_of(letter: Component, after: Component) -> bool:
     """Whether what follows a letter that a colon follows is that colon."""
     return (
         _may_be_colon(after)
@@ -292,7 +292,7 @@ def _is_colon_of(letter: Piece, after: Piece) -> bool:
     )
 
 
-def _has_colon(letter: Piece, room: int, ink: NDArray[np.uint8]) -> bool:
+def _has_colon(letter: Component, room: int, ink: NDArray[np.uint8]) -> bool:
     """Whether just two dots follow a letter within so many columns, one over the other and alike."""
     margin = round(DOT / 2 * letter.height)
     window = ink[max(0, letter.top - margin) : letter.bottom + margin, letter.right : letter.right + room]
@@ -322,7 +322,7 @@ def _is_colon(window: NDArray[np.bool_], longest: float) -> bool:
     )
 
 
-def print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+def machine_print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """Weigh for each letter how likely it is printed.
 
     Args:
@@ -334,7 +334,7 @@ def print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     weights = _weights()
     odds = [np.zeros(0)]
     for start in range(0, len(glyphs), _AT_ONCE):
-        seen = describe(glyphs[start : start + _AT_ONCE])
+        seen = edge_histograms(glyphs[start : start + _AT_ONCE])
         hidden = np.maximum(seen @ weights["hidden"] + weights["hidden_bias"], 0)
         odds.append(hidden @ weights["output"] + weights["output_bias"])
     return np.concatenate(odds)
@@ -347,7 +347,7 @@ def _weights() -> dict[str, NDArray[np.float32]]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def describe(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+def edge_histograms(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """Histograms of the directions of each glyph's edges, float32 n×128, roots of shares of the whole."""
     count = len(glyphs)
     # One beside the other: two glyphs' empty borders are wider than the blur and the slope reach.
@@ -370,7 +370,7 @@ def describe(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     return roots
 
 
-def find_cut(rows: Sequence[Sequence[Piece]], at_edge: Sequence[Sequence[bool]]) -> list[bool]:
+def find_cut_rows(rows: Sequence[Sequence[Component]], at_edge: Sequence[Sequence[bool]]) -> list[bool]:
     """Say which rows the upper or lower edge of the image cuts.
 
     Args:
@@ -386,7 +386,7 @@ def find_cut(rows: Sequence[Sequence[Piece]], at_edge: Sequence[Sequence[bool]])
     return [share >= CUT_SHARE and share > least for share in shares]
 
 
-def find_strays(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64]) -> list[bool]:
+def find_stray_rows(rows: Sequence[Sequence[Component]], odds: NDArray[np.float64]) -> list[bool]:
     """Say which rows are not the one line that an image shows: captions above, stamps, rests of others.
 
     The line is the row with the most hand-print: the letters' heights, each times the probability that a hand

@@ -20,7 +20,7 @@ LEAST_SHARED = 0.5
 """Share of the smaller side that two letters have in common where they are neighbours in a row or column."""
 
 
-def turn_quarters(page: NDArray[np.uint8], quarters: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def rotate_quarters(page: NDArray[np.uint8], quarters: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Turn a page by quarters.
 
     Args:

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.boxes import around, box_around
+from lettermill.segmentation.boxes import crop_box, enclosing_box
 from lettermill.segmentation.components import INK_LEVEL
 from lettermill.segmentation.glyph import normalise
-from lettermill.segmentation.values import Box, Candidate, Ink, Joint, Word
+from lettermill.segmentation.values import Box, Candidate, Gap, Ink, Word
 
 LONGEST_RUN = 8
 """Parts that a letter may be made of: an M falls into four."""
@@ -33,7 +33,7 @@ WIDEST_GAP = 0.4
 """Paper in letter heights between two parts of one letter: what a pen or a scanner skips."""
 
 CLOSE = 0.12
-"""Paper in letter heights between two pieces that may be one letter though each could be read."""
+"""Paper in letter heights between two components that may be one letter though each could be read."""
 
 NARROWEST_PART = 0.12
 """Letter heights between two cuts, or a stroke: nothing narrower is drawn by a pen."""
@@ -42,7 +42,7 @@ DEEPEST_CUT = 2.5
 """Strokes of ink that a seam may cross; from notch to notch any amount: two strokes may run side by side."""
 
 MOST_CUTS = 4
-"""Seams through one piece for each letter height of its width, the cheapest first."""
+"""Seams through one component for each letter height of its width, the cheapest first."""
 
 STEEPEST = 0.35
 """Letter heights to the side between the notches that a cut joins: writing leans no more."""
@@ -60,12 +60,12 @@ _LEAST_PART = 0.5  # of a stroke's square: less ink is no part
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Part:
-    """Ink between two cuts, in pixels of the ink frame; `piece` numbers the candidate that it comes from."""
+    """Ink between two cuts, in pixels of the ink frame; `component` numbers the candidate that it comes from."""
 
     left: int
     top: int
     ink: NDArray[np.uint8]
-    piece: int
+    component: int
     box: Box
 
     @property
@@ -77,11 +77,13 @@ class _Part:
         return self.top + int(self.ink.shape[0])
 
 
-def refine(word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape: tuple[int, ...]) -> Word:
-    """Give a word the candidates that it may need beyond its pieces as they are.
+def over_segment(
+    word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape: tuple[int, ...]
+) -> Word:
+    """Give a word the candidates that it may need beyond its components as they are.
 
     Args:
-        word: one candidate for each piece of ink.
+        word: one candidate for each component of ink.
         doubtful: one for each candidate: whether it may be several letters, or part of one.
         letter: height of the line's typical letter in pixels of the ink frame.
         ink: what the candidates' places count in.
@@ -91,22 +93,22 @@ def refine(word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape:
         The word over its parts. The given candidates come first, in their order; a word in which nothing
         is doubtful and nothing is close comes back as it is.
     """
-    if not any(doubtful) and all(joint.paper > CLOSE for joint in word.joints):
+    if not any(doubtful) and all(gap.paper > CLOSE for gap in word.gaps):
         return word
     parts: list[_Part] = []
-    joints: list[Joint] = []
+    gaps: list[Gap] = []
     for number, (candidate, doubt) in enumerate(zip(word.candidates, doubtful, strict=True)):
         whole = _Part(candidate.left, candidate.top, candidate.ink, number, candidate.box)
         cut, crossed = _cut(whole, letter, ink, shape) if doubt else ([whole], [])
-        joints += [*word.joints[number - 1 : number], *(Joint(0.0, ink) for ink in crossed)]
+        gaps += [*word.gaps[number - 1 : number], *(Gap(0.0, ink) for ink in crossed)]
         parts += cut
     if len(parts) == 1:
         return word
-    pieces = [part.piece for part in parts]
+    components = [part.component for part in parts]
     wholes = []
     for number, candidate in enumerate(word.candidates):
-        first = pieces.index(number)
-        last = first + pieces.count(number)
+        first = components.index(number)
+        last = first + components.count(number)
         if (first, last) != (candidate.first, candidate.last):
             candidate = dataclasses.replace(candidate, first=first, last=last)
         wholes.append(candidate)
@@ -114,26 +116,26 @@ def refine(word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape:
     runs = []
     for first in range(len(parts)):
         for last in range(first + 1, min(len(parts), first + LONGEST_RUN) + 1):
-            if last > first + 1 and not _may_join(parts, joints, first, last, doubtful, letter):
+            if last > first + 1 and not _may_join(parts, gaps, first, last, doubtful, letter):
                 break
             if (first, last) not in known:
                 runs.append(_candidate(parts[first:last], first))
     if not runs:
         return word
-    return Word((*wholes, *runs), tuple(joints))
+    return Word((*wholes, *runs), tuple(gaps))
 
 
 def _may_join(
     parts: Sequence[_Part],
-    joints: Sequence[Joint],
+    gaps: Sequence[Gap],
     first: int,
     last: int,
     doubtful: Sequence[bool],
     letter: float,
 ) -> bool:
     """Whether a run could be one letter; if not, no longer run from the same part could."""
-    one, other = parts[last - 2].piece, parts[last - 1].piece
-    gap = joints[last - 2].paper
+    one, other = parts[last - 2].component, parts[last - 1].component
+    gap = gaps[last - 2].paper
     if one != other and gap > (WIDEST_GAP if doubtful[one] or doubtful[other] else CLOSE):
         return False
     left = min(part.left for part in parts[first:last])
@@ -148,12 +150,12 @@ def _candidate(parts: Sequence[_Part], first: int) -> Candidate:
     for part in parts:
         place = joined[part.top - top : part.bottom - top, part.left - left : part.right - left]
         np.maximum(place, part.ink, out=place)
-    box = around([part.box for part in parts])
+    box = enclosing_box([part.box for part in parts])
     return Candidate(box, joined, normalise(joined), left, top, first, first + len(parts))
 
 
 def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple[list[_Part], list[float]]:
-    """Cut a piece wherever little ink is in the way; with the strokes of ink that each cut crosses."""
+    """Cut a component wherever little ink is in the way; with the strokes of ink that each cut crosses."""
     strokes = whole.ink >= INK_LEVEL
     stroke = _stroke_of(strokes)
     seams, crossed = _paths(strokes, stroke, letter)
@@ -177,12 +179,12 @@ def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple
 
 
 def _trimmed(whole: _Part, own: NDArray[np.uint8], ink: Ink, shape: tuple[int, ...]) -> _Part:
-    """A part of a piece, cut down to its ink and a margin of a pixel."""
+    """A part of a component, cut down to its ink and a margin of a pixel."""
     rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     crop = np.pad(own[top:bottom, left:right], 1)
     left, top = whole.left + int(left) - 1, whole.top + int(top) - 1
-    return _Part(left, top, crop, whole.piece, box_around(crop, left, top, ink, shape))
+    return _Part(left, top, crop, whole.component, crop_box(crop, left, top, ink, shape))
 
 
 def _stroke_of(strokes: NDArray[np.bool_]) -> float:
@@ -308,7 +310,7 @@ def _descend(cost: NDArray[np.float64]) -> NDArray[np.float64]:
     """Cost of the cheapest path from the first row to each pixel, a column to the side a row at most.
 
     Args:
-        cost: float64, n×h×w: of the pixels of n pieces.
+        cost: float64, n×h×w: of the pixels of n components.
     """
     best = np.pad(cost, ((0, 0), (0, 0), (1, 1)), constant_values=np.inf)
     rows = best.transpose(1, 0, 2)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import LEAST_LETTER, Piece, Sizes
+from lettermill.segmentation.components import LEAST_LETTER, Component, Sizes
 from lettermill.segmentation.values import Box, Flaw, Line, Quality, Segmentation
 
 LOWEST_LETTER = 12.0
@@ -65,11 +65,11 @@ _BLANK_LETTER = 1 / 100
 """A letter's height in longer sides of the page where none was found: it only tells rules from strokes."""
 
 
-def quality_of(
+def measure_quality(
     page: NDArray[np.uint8],
     lines: Sequence[Line],
-    letters: Sequence[Piece],
-    others: Sequence[Piece],
+    letters: Sequence[Component],
+    others: Sequence[Component],
     scale: float,
 ) -> Quality:
     """Measure a page on which letters were found.
@@ -78,13 +78,13 @@ def quality_of(
         page: uint8, h×w, grey.
         lines: what was found, boxes in page pixels; at least one letter.
         letters: the same letters in the ink frame.
-        others: pieces of the ink frame that went into no letter and do not touch the edge of the page.
+        others: components of the ink frame that went into no letter and do not touch the edge of the page.
         scale: pixels of the ink frame in a page pixel.
     """
     boxes = [candidate.box for line in lines for word in line.words for candidate in word.candidates]
-    letter = float(np.median([piece.height for piece in letters]))
-    stroke = float(np.median([piece.stroke for piece in letters]))
-    read = sum(piece.outline for piece in letters) / 2
+    letter = float(np.median([component.height for component in letters]))
+    stroke = float(np.median([component.stroke for component in letters]))
+    read = sum(component.outline for component in letters) / 2
     unread = _length(others, Sizes(letter, stroke))
     shrink = max(1, round(1 / scale))
     contrast, edge = _look(page, boxes, shrink)
@@ -92,20 +92,20 @@ def quality_of(
     return Quality(letter / scale, stroke / scale, contrast, blur / (letter / scale), read / (read + unread))
 
 
-def quality_without_letters(pieces: Sequence[Piece], side: float, scale: float) -> Quality:
+def measure_quality_without_letters(components: Sequence[Component], side: float, scale: float) -> Quality:
     """Measure a page on which no letter was found.
 
     Args:
-        pieces: the ink that does not touch the edge of the page.
-        side: longer side in pixels of the frame that the pieces are in.
+        components: the ink that does not touch the edge of the page.
+        side: longer side in pixels of the frame that the components are in.
         scale: pixels of that frame in a page pixel.
     """
-    if not pieces:
+    if not components:
         return Quality()
-    heights = np.sort([piece.height for piece in pieces])
+    heights = np.sort([component.height for component in components])
     typical = float(heights[np.searchsorted(np.cumsum(heights), heights.sum() / 2)])
-    stroke = float(np.median([piece.stroke for piece in pieces]))
-    if _length(pieces, Sizes(_BLANK_LETTER * side, stroke), smallest=0.0) < _BLANK * side:
+    stroke = float(np.median([component.stroke for component in components]))
+    if _length(components, Sizes(_BLANK_LETTER * side, stroke), smallest=0.0) < _BLANK * side:
         return Quality()
     return Quality(typical / scale, stroke / scale, ink_used=0.0)
 
@@ -133,26 +133,26 @@ def _is_below(value: float | None, least: float) -> bool:
     return value is not None and value < least
 
 
-def _length(pieces: Sequence[Piece], sizes: Sizes, smallest: float = _MARK) -> float:
-    """Length in pixels of the strokes in pieces that are no letters, without rules, frames and specks."""
+def _length(components: Sequence[Component], sizes: Sizes, smallest: float = _MARK) -> float:
+    """Length in pixels of the strokes in components that are no letters, without rules, frames and specks."""
     return sum(
-        _strokes_of(piece, sizes)
-        for piece in pieces
-        if max(piece.width, piece.height) >= smallest * sizes.letter
+        _strokes_of(component, sizes)
+        for component in components
+        if max(component.width, component.height) >= smallest * sizes.letter
     )
 
 
-def _strokes_of(piece: Piece, sizes: Sizes) -> float:
-    """Length of a piece's strokes: half of its outline, without the long straight edges of rules."""
+def _strokes_of(component: Component, sizes: Sizes) -> float:
+    """Length of a component's strokes: half of its outline, without the long straight edges of rules."""
     rule = _RULE * sizes.letter
     ruled = 0.0
-    if max(piece.width, piece.height) >= rule:
-        for contour in piece.contours:
+    if max(component.width, component.height) >= rule:
+        for contour in component.contours:
             corners = cv2.approxPolyDP(contour, _UNEVEN * sizes.stroke, True).reshape(-1, 2)
             across, down = (corners - np.roll(corners, 1, axis=0)).astype(np.float64).T
             sides = np.hypot(across, down)
             ruled += float(sides[sides >= rule].sum())
-    return max(0.0, piece.outline - ruled) / 2
+    return max(0.0, component.outline - ruled) / 2
 
 
 def _look(page: NDArray[np.uint8], boxes: Sequence[Box], shrink: int) -> tuple[float, float]:

@@ -1,11 +1,11 @@
 """A scan laid on the blank form that it is a copy of: where each pixel of the blank lies on the scan.
 
 Coarse: features of both (SIFT, Lowe 2004), which are the same at any scale and angle, are matched, and a
-homography is what most matches agree on (MAGSAC++, Barath et al. 2020). Fine: pieces of the blank's print,
+homography is what most matches agree on (MAGSAC++, Barath et al. 2020). Fine: patches of the blank's print,
 spread over the page, are looked for on the scan where the homography says that they are, to a fraction of a
 pixel, and the homography is fitted to the places. Handwriting is on no blank: all it can do is hide print.
 
-Whether the scan is of this form at all is measured by the same pieces: how many are found again, on the
+Whether the scan is of this form at all is measured by the same patches: how many are found again, on the
 page and around each field. Nothing is guessed where they are not.
 """
 
@@ -35,29 +35,29 @@ LEAST_MATCHES = 12
 COARSE_ERROR = 4.0
 """Pixels of the coarse copy within which a match agrees: paper bends."""
 
-PIECE = 1 / 45
-"""Side of a piece of print as a share of the blank's longer side: some letters of a caption."""
+PATCH = 1 / 45
+"""Side of a patch of print as a share of the blank's longer side: some letters of a caption."""
 
 ACROSS = 16
-"""Cells along the blank's longer side, each with the piece that is told best."""
+"""Cells along the blank's longer side, each with the patch that is told best."""
 
 LEAST_CORNER = 0.02
 """Strength of a corner, as a share of the strongest, from which its place can be told."""
 
 REACHES = (1 / 150, 1 / 350)
-"""How far a piece is looked for around its place, as shares of the longer side: first and second time."""
+"""How far a patch is looked for around its place, as shares of the longer side: first and second time."""
 
 ALIKE = 0.4
-"""Correlation from which a piece is found: handwriting over it lowers it, another form has less."""
+"""Correlation from which a patch is found: handwriting over it lowers it, another form has less."""
 
 IN_PLACE = 1 / 900
-"""Share of the longer side within which a piece must lie of where the others say."""
+"""Share of the longer side within which a patch must lie of where the others say."""
 
 LEAST_FOUND = 0.6
-"""Share of the pieces that must be found; see docs/forms.md for what was measured."""
+"""Share of the patches that must be found; see docs/forms.md for what was measured."""
 
 LEAST_AT_FIELD = 0.34
-"""Share of the pieces around a field that must be found: else the form may have changed there."""
+"""Share of the patches around a field that must be found: else the form may have changed there."""
 
 LEAST_BLUR = 0.25
 """Standard deviation in pixels below which a blur changes nothing."""
@@ -75,13 +75,13 @@ class Blank:
 
     Attributes:
         image: uint8, h×w, grey, dark print on light paper.
-        pieces: n boxes of print that can be told, spread over the page.
+        patches: n boxes of print that can be told, spread over the page.
         corners: float32, m×2, the places of its features in pixels of the image.
         features: float32, m×128, what they look like.
     """
 
     image: NDArray[np.uint8] = field(compare=False, repr=False)
-    pieces: tuple[Box, ...] = field(repr=False)
+    patches: tuple[Box, ...] = field(repr=False)
     corners: NDArray[np.float32] = field(compare=False, repr=False)
     features: NDArray[np.float32] = field(compare=False, repr=False)
 
@@ -97,7 +97,7 @@ class Registration:
 
     Attributes:
         to_scan: float64, 3×3, the homography from pixels of the blank (x, y, pixel centres) to the scan's.
-        found: share (0–1) of the blank's pieces of print that were found again.
+        found: share (0–1) of the blank's patches of print that were found again.
         residual: median distance in pixels of the blank between where they are and where they should be.
         lost: numbers of the fields around which the form's print was not found.
     """
@@ -132,10 +132,10 @@ def prepare(image: NDArray[np.uint8]) -> Blank:
         ValueError: too little is printed on it for a scan to be laid on it.
     """
     corners, features = _features(image)
-    pieces = _pieces(image)
-    if len(corners) < LEAST_MATCHES or len(pieces) < LEAST_MATCHES:
+    patches = _patches(image)
+    if len(corners) < LEAST_MATCHES or len(patches) < LEAST_MATCHES:
         raise ValueError("too little is printed on it")
-    return Blank(image, pieces, corners, features)
+    return Blank(image, patches, corners, features)
 
 
 def register(blank: Blank, scan: NDArray[np.uint8], fields: Sequence[Box] = ()) -> Registration:
@@ -152,7 +152,7 @@ def register(blank: Blank, scan: NDArray[np.uint8], fields: Sequence[Box] = ()) 
     to_scan = _coarse(blank, scan)
     if to_scan is None:
         return NOT_FOUND
-    centres = np.array([(box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2) for box in blank.pieces])
+    centres = np.array([(box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2) for box in blank.patches])
     for reach in REACHES:
         moves, alike = _look(blank, scan, to_scan, round(reach * blank.side))
         near = alike >= ALIKE
@@ -262,10 +262,10 @@ def mapped(homography: NDArray[np.float64], points: NDArray[np.float64]) -> NDAr
     return places
 
 
-def _pieces(image: NDArray[np.uint8]) -> tuple[Box, ...]:
-    """The best piece of print of each cell of a grid, where there is one whose place can be told."""
+def _patches(image: NDArray[np.uint8]) -> tuple[Box, ...]:
+    """The best patch of print of each cell of a grid, where there is one whose place can be told."""
     side = max(image.shape)
-    size = round(PIECE * side)
+    size = round(PATCH * side)
     blur = max(1.0, size / 20)
     soft = cv2.GaussianBlur(image, (0, 0), blur)
     strength = cv2.cornerMinEigenVal(soft, max(3, size | 1))
@@ -290,7 +290,7 @@ def _pieces(image: NDArray[np.uint8]) -> tuple[Box, ...]:
 def _look(
     blank: Blank, scan: NDArray[np.uint8], to_scan: NDArray[np.float64], reach: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Look for each piece around its place: how far off it lies, n×2 pixels of the blank, and how alike."""
+    """Look for each patch around its place: how far off it lies, n×2 pixels of the blank, and how alike."""
     # Of a scan with fewer pixels the blank is as sharp as the scan is, so that edges compare.
     scale = min(1.0, scale_of(to_scan, blank.image.shape))
     sharp = (
@@ -298,12 +298,12 @@ def _look(
     )
     straight = cut(scan, to_scan, Box(0, 0, blank.image.shape[1], blank.image.shape[0]))
     moves, alike = [], []
-    for box in blank.pieces:
-        piece = sharp[box.y : box.y + box.height, box.x : box.x + box.width]
+    for box in blank.patches:
+        patch = sharp[box.y : box.y + box.height, box.x : box.x + box.width]
         around = straight[
             box.y - reach : box.y + box.height + reach, box.x - reach : box.x + box.width + reach
         ]
-        scores = cv2.matchTemplate(around, piece, cv2.TM_CCOEFF_NORMED).astype(np.float32, copy=False)
+        scores = cv2.matchTemplate(around, patch, cv2.TM_CCOEFF_NORMED).astype(np.float32, copy=False)
         row, column = np.unravel_index(int(scores.argmax()), scores.shape)
         right, down = _peak(scores[row], int(column)), _peak(scores[:, column], int(row))
         moves.append((column + right - reach, row + down - reach))

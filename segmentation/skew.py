@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Piece, Sizes
+from lettermill.segmentation.components import Component, Sizes
 
 WIDEST = 20.0
 """Degrees to either side that are tried: no sheet is laid down or photographed more askew by accident."""
@@ -43,26 +43,27 @@ _SPREAD = 0.1
 """Width of a bin of the profile in letter heights: about as uneven as hand-print stands on its line."""
 
 
-def find_skew(pieces: Sequence[Piece], sizes: Sizes) -> float:
+def find_skew(components: Sequence[Component], sizes: Sizes) -> float:
     """Find the angle of the text.
 
     Args:
-        pieces: the page's pieces of ink, before deskew.
+        components: the page's components of ink, before deskew.
         sizes: of its letters and strokes.
 
     Returns:
         Degrees within ±20, positive where lines fall to the right; 0.0 where too few letters tell.
     """
     letters = [
-        piece
-        for piece in pieces
-        if 0.6 * sizes.letter <= piece.height <= 1.7 * sizes.letter and piece.width <= 3 * sizes.letter
+        component
+        for component in components
+        if 0.6 * sizes.letter <= component.height <= 1.7 * sizes.letter
+        and component.width <= 3 * sizes.letter
     ]
     if len(letters) < LEAST_LETTERS:
         return 0.0
-    middles = np.array([(piece.left + piece.right) / 2 for piece in letters])
-    bottoms = np.array([piece.bottom for piece in letters], np.float64)
-    tops = np.array([piece.top for piece in letters], np.float64)
+    middles = np.array([(component.left + component.right) / 2 for component in letters])
+    bottoms = np.array([component.bottom for component in letters], np.float64)
+    tops = np.array([component.top for component in letters], np.float64)
     bin_size = _SPREAD * sizes.letter
 
     def sharpness(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -101,7 +102,7 @@ def _sharpness(
     return np.concatenate(found)
 
 
-def turn(
+def deskew(
     ink: NDArray[np.uint8], degrees: float, letter: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Turn ink upright on a canvas that holds all of it.

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Piece
+from lettermill.segmentation.components import Component
 from lettermill.segmentation.values import Candidate, Ink
 
-Blot = Piece | Candidate
+Blot = Component | Candidate
 """Ink that has a place in the ink frame."""
 
 Seen = Ink | NDArray[np.uint8] | Sequence[Blot] | Sequence[Sequence[Blot]]

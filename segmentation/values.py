@@ -54,7 +54,7 @@ class Ink:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Ink that may be one character: a run of its word's pieces.
+    """Ink that may be one character: a run of its word's components.
 
     Attributes:
         box: the smallest upright box around its ink, clipped to the page.
@@ -63,8 +63,8 @@ class Candidate:
         glyph: uint8, 28×28, the same as the CNN sees it.
         left: column of the ink frame in which `ink` begins.
         top: its row.
-        first: number of its first piece in the word, from 0.
-        last: one past the number of its last piece.
+        first: number of its first component in the word, from 0.
+        last: one past the number of its last component.
     """
 
     box: Box
@@ -77,8 +77,8 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Joint:
-    """What lies between two neighbouring pieces of a word.
+class Gap:
+    """What lies between two neighbouring components of a word.
 
     Attributes:
         paper: columns of paper in letter heights of the line; negative where their boxes overlap.
@@ -94,13 +94,13 @@ class Word:
     """Characters that stand together.
 
     Attributes:
-        candidates: what its characters may be; as segmentation finds them one for each piece, from left to
-            right. `segmentation.over_segmentation.refine` adds runs of pieces where that is doubtful.
-        joints: between each two neighbours of the pieces that the candidates are runs of.
+        candidates: what its characters may be; as segmentation finds them one for each component, from left to
+            right. `segmentation.over_segmentation.refine` adds runs of components where that is doubtful.
+        joints: between each two neighbours of the components that the candidates are runs of.
     """
 
     candidates: tuple[Candidate, ...]
-    joints: tuple[Joint, ...]
+    gaps: tuple[Gap, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Quality:
     """What was measured of a page; None is what cannot be told without ink, or without letters.
 
     Attributes:
-        letter_height: of a typical letter in page pixels, or of a piece of ink where no letter was found.
+        letter_height: of a typical letter in page pixels, or of a component of ink where no letter was found.
         stroke_width: of a typical stroke in page pixels.
         contrast: grey levels (of 255) between paper and ink.
         blur: standard deviation of the blur in letter heights, beyond what the pixels themselves make.

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.binarise import paper_of
-from lettermill.segmentation.components import LEAST_LETTER, find_pieces, measure
+from lettermill.segmentation.binarise import estimate_paper
+from lettermill.segmentation.components import LEAST_LETTER, find_components, measure_sizes
 from lettermill.segmentation.glyph import ink_of, normalise
 
 WORKING_SIDE = 1024
@@ -91,7 +91,7 @@ def count_letters(ink: NDArray[np.uint8]) -> int:
         0 where nothing has the shape of a letter: no ink, grain, specks, a blot or a level rule.
     """
     _, strong = cv2.threshold(ink, FAINTEST - 1, 255, cv2.THRESH_BINARY)
-    pieces = find_pieces(strong.astype(np.uint8, copy=False))
+    pieces = find_components(strong.astype(np.uint8, copy=False))
     areas = [piece.area for piece in pieces]
     if not pieces or max(areas) < TEXTURE * sum(areas):
         return 0
@@ -101,7 +101,7 @@ def count_letters(ink: NDArray[np.uint8]) -> int:
     parts = _joined(boxes, np.array([LETTER_GAP * sides[:, 1].max(), LINE_GAP * sides.max()]))
     slim = (sides[:, 1] >= np.maximum(LEAST_LETTER, FLATTEST * sides[:, 0])).any()
     # A slim upright may be an I, and bars that belong together an E.
-    if measure(pieces) is None and not slim and len(parts) == len(pieces):
+    if measure_sizes(pieces) is None and not slim and len(parts) == len(pieces):
         return 0
     widths, heights = (parts[:, 2:] - parts[:, :2]).T
     return max(1, int(((heights >= SAME_HEIGHT * heights.max()) & (widths <= FLATTEST * heights)).sum()))
@@ -136,7 +136,7 @@ def _ink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ink = ink_of(image)
     if _edge_share(ink) <= INK_AT_EDGE:
         return ink
-    paper = paper_of(image, PAPER_WINDOW * max(image.shape))
+    paper = estimate_paper(image, PAPER_WINDOW * max(image.shape))
     level = round(float(np.median(paper)))
     evenly_lit = np.clip(image.astype(np.int16) - paper + level, 0, 255).astype(np.uint8)
     ink_then = ink_of(evenly_lit)

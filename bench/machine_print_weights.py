@@ -2,7 +2,7 @@
 
 Words in text faces are print; words in handwriting fonts and words put together from real letters are not.
 Each is drawn large, turned, thickened, blurred, shrunk, now and then made black and white, compressed, and
-then cut into letters by the reader itself. Writes OUT (printed.npz): see README.md.
+then cut into letters by the reader itself. Writes OUT (machine_print.npz): see README.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.progress import track
 
 from bench.pages.layouts import PRINT_FONTS
 from lettermill.segmentation.glyph import normalise
-from lettermill.segmentation.machine_print import CELLS, DIRECTIONS, describe
+from lettermill.segmentation.machine_print import CELLS, DIRECTIONS, edge_histograms
 from lettermill.segmentation.page import segment
 
 Mask = NDArray[np.uint8]
@@ -76,7 +76,7 @@ def main(out: Path, fonts: Path, faces: Path | None, words: int, seed: int) -> N
         glyphs += new
         kinds += [is_print] * len(new)
         held += [is_held] * len(new)
-    x, y, test = describe(glyphs), np.array(kinds, np.float32), np.array(held)
+    x, y, test = edge_histograms(glyphs), np.array(kinds, np.float32), np.array(held)
     odds = _odds(x[test], fit(x[~test], y[~test], seed))
     right = float(((odds > 0) == y[test]).mean())
     click.echo(f"{len(glyphs)} letters; of those in fonts left out {right:.1%} are told right, each alone")
