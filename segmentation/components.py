@@ -1,6 +1,6 @@
-"""Connected components of ink from OpenCV contours, and the sizes of letter and stroke that they tell.
+"""Finds connected components of ink, and measures the typical sizes of letters and strokes from them.
 
-All later thresholds are shares of the two sizes measured here, so that nothing depends on the
+All later thresholds are multiples of the two sizes measured here, so that nothing depends on the
 resolution of the page.
 """
 
@@ -15,30 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 INK_LEVEL = 128
-"""Soft ink of this value or more belongs to a stroke."""
+"""Value of the soft foreground mask (0–255) from which a pixel belongs to a stroke."""
 
-LEAST_LETTER = 7
-"""Pixels: what is lower can't be read by anything, so it is never a letter."""
+LEAST_LETTER_PIXELS = 7
+"""Lowest letter: nothing lower can be read."""
 
 _NEXT, _CHILD, _PARENT = 0, 2, 3
 """Columns of OpenCV's contour hierarchy."""
 
-_LEAST_COMPONENT = 2
-"""Pixels: a component no larger than this either way is noise at any resolution that can be read."""
+_LEAST_COMPONENT_PIXELS = 2
+"""A component no larger than this either way is noise at any legible resolution."""
 
-_EMPTIEST = 0.05
+_LEAST_FILL_SHARE = 0.05
 """Share of the box that is ink: a frame leaves less, the thinnest pen leaves about a tenth."""
 
-_SOLID = 2.6
-"""Longer side in strokes, as `Piece.stroke` measures them: a disc or a square has two, a letter four."""
+_SOLID_STROKES = 2.6
+"""Longer side, in strokes as `Component.stroke` measures them: a disc or a square has two, a letter four."""
 
-_LONGEST_RULE = 15.0
-"""Longer side in shorter sides: a slim I reaches about twelve, a rule hundreds."""
+_MOST_ELONGATED_RATIO = 15.0
+"""Longer side divided by the shorter: a slim I reaches about twelve, a form line hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Ink that belongs together, in pixels of the ink frame.
+    """A connected component of ink, or several joined, in pixels of the ink frame.
 
     Attributes:
         left: first column.
@@ -46,9 +46,9 @@ class Component:
         right: one past the last column.
         bottom: one past the last row.
         area: pixels of ink, estimated from the contours.
-        outline: length of all its edges in pixels, inner ones too.
+        outline: length of all its edges in pixels, including inner ones.
         contours: int32 arrays n×1×2 (x, y), outer and inner; filled by the even-odd rule they draw it.
-        accents: contours of marks that go with the letter but are no part of its shape; nothing above counts
+        accents: contours of marks that belong to the letter but not to its shape; the attributes above ignore
             them.
     """
 
@@ -89,7 +89,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What the page's own ink says about its writing.
+    """Typical sizes of the writing, measured on the page's own ink.
 
     Attributes:
         letter: height of a typical letter in pixels.
@@ -101,13 +101,13 @@ class Sizes:
 
 
 def find_components(ink: NDArray[np.uint8]) -> list[Component]:
-    """Find the connected components of ink, those within holes and frames too.
+    """Find the connected components of ink, including those inside holes and frames.
 
     Args:
-        ink: uint8, h×w, 0 paper … 255 ink.
+        ink: uint8, h×w, soft foreground mask, 0 paper … 255 ink.
 
     Returns:
-        Every component of more than a pixel or two, in the order in which OpenCV meets them.
+        Every component larger than two pixels, in OpenCV's order.
     """
     _, strokes = cv2.threshold(ink, INK_LEVEL - 1, 255, cv2.THRESH_BINARY)
     contours, hierarchy = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
@@ -115,7 +115,7 @@ def find_components(ink: NDArray[np.uint8]) -> list[Component]:
         return []
     links = np.asarray(hierarchy, np.int32).reshape(-1, 4).tolist()
     boxes = contour_boxes(contours)
-    large = ((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > _LEAST_COMPONENT).tolist()
+    large = ((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > _LEAST_COMPONENT_PIXELS).tolist()
     components = []
     for index, box in enumerate(boxes.tolist()):
         if links[index][_PARENT] >= 0 or not large[index]:
@@ -130,7 +130,7 @@ def find_components(ink: NDArray[np.uint8]) -> list[Component]:
 
 
 def contour_boxes(contours: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
-    """Return the box of each contour, n×4: left, top, and one past its right and bottom."""
+    """Return the box of each contour, int32, n×4: left, top, and one past its right and bottom."""
     starts = np.cumsum([0, *(len(contour) for contour in contours[:-1])])
     points = np.concatenate(contours).reshape(-1, 2)
     ends = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts) + 1
@@ -147,7 +147,7 @@ def _component(contours: list[NDArray[np.int32]], box: Sequence[int]) -> Compone
 
 
 def join_components(components: Sequence[Component]) -> Component:
-    """Make one component of several."""
+    """Join several components into one."""
     return Component(
         min(component.left for component in components),
         min(component.top for component in components),
@@ -161,12 +161,12 @@ def join_components(components: Sequence[Component]) -> Component:
 
 
 def give_accent(letter: Component, mark: Component) -> Component:
-    """Make a mark an accent of a letter."""
+    """Add a mark to a letter as its accent."""
     return replace(letter, accents=letter.accents + mark.contours)
 
 
 def draw_component(component: Component, left: int, top: int, width: int, height: int) -> NDArray[np.uint8]:
-    """Draw a component alone.
+    """Draw one component alone.
 
     Args:
         component: what to draw.
@@ -195,14 +195,14 @@ def gap_between(first: Component, second: Component) -> float:
 def measure_sizes(components: Sequence[Component]) -> Sizes | None:
     """Estimate the height of a letter and the width of a stroke.
 
-    The height is the median over the components, each weighing as much as it is high: specks are many and
-    letters are few on a dirty page, but the letters are higher. Frames, rules and solid blobs don't count.
+    The height is the median over the components, each weighted by its height: on a dirty page specks are many
+    and letters few, but the letters are higher. Frames, form lines and solid blobs do not count.
 
     Args:
-        components: the page's components, unjoined.
+        components: of the page, not yet joined.
 
     Returns:
-        The sizes, or None where nothing has the shape of a letter.
+        The sizes, or None if nothing has the shape of a letter.
     """
     shaped = [component for component in components if _has_strokes(component)]
     if not shaped:
@@ -217,11 +217,11 @@ def measure_sizes(components: Sequence[Component]) -> Sizes | None:
 
 
 def _has_strokes(component: Component) -> bool:
-    """Whether a component is drawn with strokes of a pen, seen by itself: no speck, blob, rule or frame."""
+    """Whether a component by itself looks drawn with a pen: not a speck, blob, form line or frame."""
     longer, shorter = max(component.width, component.height), min(component.width, component.height)
     return (
-        component.height >= LEAST_LETTER
-        and longer >= _SOLID * component.stroke
-        and longer <= _LONGEST_RULE * shorter
-        and component.fill >= _EMPTIEST
+        component.height >= LEAST_LETTER_PIXELS
+        and longer >= _SOLID_STROKES * component.stroke
+        and longer <= _MOST_ELONGATED_RATIO * shorter
+        and component.fill >= _LEAST_FILL_SHARE
     )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lettermill.segmentation.components import INK_LEVEL, Component
 from lettermill.segmentation.glyph import GLYPH_SIZE
-from lettermill.segmentation.lines import STACKED, gaps_of, line_height, offset, share_covered
+from lettermill.segmentation.lines import STACKED_SHARE, gaps_of, line_height, offset, share_covered
 
 CELLS = 4
 """Cells of a glyph along each side: 7 pixels, about two strokes, each with a histogram of its own."""
@@ -412,7 +412,7 @@ def find_stray_rows(rows: Sequence[Sequence[Component]], odds: NDArray[np.float6
     return [
         share < 1
         and (
-            (share < LESSER and share_covered(row, line) > STACKED)
+            (share < LESSER and share_covered(row, line) > STACKED_SHARE)
             or (share < STRAY and 1 < offset(row, line, letter) < np.inf)
         )
         for row, share in zip(rows, shares.tolist(), strict=True)

@@ -53,9 +53,9 @@ NOTCH = 0.15
 STEM, THICK = 0.6, 1.4
 """A stem is higher in letter heights than the first; wider in strokes than the second, it is two."""
 
-_PAPER_COST = 0.02  # of a pixel of paper against one of ink: the shorter path where nothing else tells
-_LEAN_COST = 0.15  # of a step to the side: a cut leans where that saves ink
-_LEAST_PART = 0.5  # of a stroke's square: less ink is no part
+_PAPER_COST = 0.02
+_LEAN_COST = 0.15
+_LEAST_PART = 0.5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import LEAST_LETTER, Component, Sizes
+from lettermill.segmentation.components import LEAST_LETTER_PIXELS, Component, Sizes
 from lettermill.segmentation.values import Box, Flaw, Line, Quality, Segmentation
 
 LOWEST_LETTER = 12.0
@@ -116,7 +116,7 @@ def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
     if quality.ink_used is None:
         return (Flaw.NO_INK,)
     if not segmentation.lines:
-        too_low = quality.letter_height is not None and quality.letter_height < LEAST_LETTER
+        too_low = quality.letter_height is not None and quality.letter_height < LEAST_LETTER_PIXELS
         return (Flaw.LOW_RESOLUTION if too_low else Flaw.MUCH_INK_UNREAD,)
     found = {
         Flaw.LOW_RESOLUTION: _is_below(quality.letter_height, LOWEST_LETTER),

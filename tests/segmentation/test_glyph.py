@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lettermill.segmentation.glyph import BORDER, GLYPH_SIZE, ink_of, normalise, rotated
+from lettermill.segmentation.glyph import BORDER_PIXELS, GLYPH_SIZE, ink_of, normalise, rotated
 
 Array = NDArray[np.uint8]
 
@@ -43,7 +43,7 @@ def test_any_image_gives_a_glyph_with_its_border(image: Array) -> None:
     for glyph in (glyph_of(image), normalise(image)):
         assert glyph.shape == (GLYPH_SIZE, GLYPH_SIZE) and glyph.dtype == np.uint8
         frame = glyph.copy()
-        frame[BORDER:-BORDER, BORDER:-BORDER] = 0
+        frame[BORDER_PIXELS:-BORDER_PIXELS, BORDER_PIXELS:-BORDER_PIXELS] = 0
         assert not frame.any()
         assert glyph.max() in {0, 255}
 
@@ -78,7 +78,7 @@ def test_the_longer_axis_fills_the_glyph_and_the_box_is_centred() -> None:
     ink[20:180, 40:60] = 255
     glyph = normalise(ink)
     rows, columns = np.flatnonzero(glyph.any(axis=1)), np.flatnonzero(glyph.any(axis=0))
-    assert (rows[0], rows[-1]) == (BORDER, GLYPH_SIZE - 1 - BORDER)
+    assert (rows[0], rows[-1]) == (BORDER_PIXELS, GLYPH_SIZE - 1 - BORDER_PIXELS)
     assert abs((columns[0] + columns[-1]) - (GLYPH_SIZE - 1)) <= 1
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.segmentation.binarise import estimate_paper
-from lettermill.segmentation.components import LEAST_LETTER, find_components, measure_sizes
+from lettermill.segmentation.components import LEAST_LETTER_PIXELS, find_components, measure_sizes
 from lettermill.segmentation.glyph import ink_of, normalise
 
 WORKING_SIDE = 1024
@@ -99,7 +99,7 @@ def count_letters(ink: NDArray[np.uint8]) -> int:
     boxes = np.array([(piece.left, piece.top, piece.right, piece.bottom) for piece in pieces], np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
     parts = _joined(boxes, np.array([LETTER_GAP * sides[:, 1].max(), LINE_GAP * sides.max()]))
-    slim = (sides[:, 1] >= np.maximum(LEAST_LETTER, FLATTEST * sides[:, 0])).any()
+    slim = (sides[:, 1] >= np.maximum(LEAST_LETTER_PIXELS, FLATTEST * sides[:, 0])).any()
     # A slim upright may be an I, and bars that belong together an E.
     if measure_sizes(pieces) is None and not slim and len(parts) == len(pieces):
         return 0
