@@ -21,7 +21,7 @@ from rich.progress import track
 
 from bench.pages.layouts import PRINT_FONTS
 from lettermill.segmentation.glyph import normalise
-from lettermill.segmentation.machine_print import CELLS, DIRECTIONS, edge_histograms
+from lettermill.segmentation.machine_print import CELLS_PER_SIDE, DIRECTIONS, edge_histograms
 from lettermill.segmentation.page import segment
 
 Mask = NDArray[np.uint8]
@@ -118,7 +118,7 @@ def fit(x: NDArray[np.float32], y: NDArray[np.float32], seed: int) -> dict[str, 
     tf.keras.utils.set_random_seed(seed)
     mean, spread = x.mean(0), x.std(0) + 1e-6
     layers = [
-        tf.keras.layers.Input((CELLS * CELLS * DIRECTIONS,)),
+        tf.keras.layers.Input((CELLS_PER_SIDE * CELLS_PER_SIDE * DIRECTIONS,)),
         tf.keras.layers.Dense(HIDDEN, "relu", kernel_regularizer=tf.keras.regularizers.l2(DECAY)),
         tf.keras.layers.Dense(1),
     ]

@@ -188,7 +188,7 @@ def _ends(components: Sequence[Component], chosen: Sequence[int], sizes: Sizes) 
         before, after = np.roll(points, reach, axis=0) - points, np.roll(points, -reach, axis=0) - points
         lengths = np.hypot(*before.T) * np.hypot(*after.T)
         sharp = (before * after).sum(axis=1) / np.maximum(lengths, 1e-6)
-        # Outlines run around their ink, so it lies on one known side; a notch has it on the other.
+        # Outlines run around their ink, so it is on a known side; at a notch it is on the other.
         convex = before[:, 1] * after[:, 0] - before[:, 0] * after[:, 1]
         sharp = np.where(convex <= 0, sharp, -1.0)
         for index in np.flatnonzero(sharp >= LEAST_TURN_COSINE).tolist():
@@ -197,7 +197,7 @@ def _ends(components: Sequence[Component], chosen: Sequence[int], sizes: Sizes) 
                 continue
             back = before[index] + after[index]
             out = -back / max(1e-6, float(np.hypot(*back)))
-            # In the middle of the stroke, not at a corner of its end.
+            # The middle of the stroke, not a corner of its end.
             places.append(points[index] + back / 2 - (back @ out) / 2 * out)
             directions.append(out)
             owners.append(number)

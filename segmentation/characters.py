@@ -207,8 +207,8 @@ def join_strokes(components: Sequence[Component], sizes: Sizes) -> list[Componen
 
     Two components are one letter if the smaller lies in the other's box, or if they lie over each other by
     most of the narrower one's width with little paper between, and together are no higher than a letter.
-    Two tall components side by side stay apart, however much their boxes overlap, unless the left one is a lone stem
-    that all but touches the other: a B, D, K or R drawn with two strokes.
+    Two tall components side by side stay apart, however much their boxes overlap, unless the left one is a
+    lone stem that all but touches the other: a B, D, K or R drawn with two strokes.
 
     Args:
         components: in the ink frame.
@@ -543,7 +543,7 @@ def _is_accent(mark: Component, places: _Places) -> NDArray[np.bool_]:
         & (left <= middle)
         & (middle <= right)
     )
-    # A full stop of the line above stands on that line.
+    # A mark at the foot of the line above is that line's full stop.
     stop_of_other = (
         (np.maximum(left - mark.right, mark.left - right) <= places.height)
         & (mark.top < places.foot + BAND_SLACK_LETTERS * places.height)

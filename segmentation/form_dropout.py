@@ -93,7 +93,7 @@ def _paper(scan: NDArray[np.uint8], covered: NDArray[np.uint8], height: int) -> 
     weight = cv2.GaussianBlur(seen, (0, 0), sigma)
     light = cv2.GaussianBlur(scan * seen, (0, 0), sigma)
     mean = float(scan[covered == 0].mean())
-    # Where none is near, what there is on the whole.
+    # If no paper is near, use the mean of all of it.
     paper = (light + LEAST_PAPER_SHARE * mean) / (weight + LEAST_PAPER_SHARE)
     return np.rint(paper).astype(np.uint8)
 
@@ -118,6 +118,7 @@ def _foreign(ink: NDArray[np.uint8], inside: tuple[int, int, int, int]) -> NDArr
     left, top, right, bottom = inside
     x, y = middles[:, 0], middles[:, 1]
     is_foreign = (x < left) | (x > right) | (y < top) | (y > bottom)
-    is_foreign[0] = False  # The paper.
+    # Label 0 is the paper.
+    is_foreign[0] = False
     foreign: NDArray[np.uint8] = is_foreign[labels].astype(np.uint8)
     return foreign

@@ -392,7 +392,7 @@ def _longest(ink: NDArray[np.bool_]) -> int:
 
 
 def _is_line(ink: NDArray[np.bool_], crossed: NDArray[np.bool_], sizes: Sizes) -> bool:
-    """Whether ink along a path, without crossing strokes, is a line and not the bars of letters side by side."""
+    """Whether ink along a path, without crossing strokes, is a line, not the bars of letters side by side."""
     unbroken = min(LEAST_UNBROKEN_LETTERS * sizes.letter, LEAST_COVER_SHARE * len(ink))
     is_whole = _longest(ink) >= unbroken or len(ink) >= CERTAIN_LETTERS * sizes.letter
     return is_whole and bool(ink[~crossed].mean() >= LEAST_COVER_SHARE)

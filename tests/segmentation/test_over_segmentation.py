@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from lettermill.segmentation.boxes import crop_box
 from lettermill.segmentation.components import INK_LEVEL
 from lettermill.segmentation.glyph import normalise
-from lettermill.segmentation.over_segmentation import LONGEST_RUN, MOST_CUTS, WIDEST, over_segment
+from lettermill.segmentation.over_segmentation import (
+    LONGEST_RUN_PARTS,
+    MOST_CUTS_PER_LETTER,
+    WIDEST_RUN_LETTERS,
+    over_segment,
+)
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.values import Candidate, Gap, Ink, Word
 
@@ -107,8 +112,8 @@ def test_parts_hold_the_ink_of_their_piece_and_runs_fit_together(
     spans = [(candidate.first, candidate.last) for candidate in found.candidates]
     assert len(set(spans)) == len(spans)
     for run in added:
-        assert 1 <= run.last - run.first <= LONGEST_RUN
-        assert run.last == run.first + 1 or run.ink.shape[1] - 2 <= WIDEST * LETTER
+        assert 1 <= run.last - run.first <= LONGEST_RUN_PARTS
+        assert run.last == run.first + 1 or run.ink.shape[1] - 2 <= WIDEST_RUN_LETTERS * LETTER
         assert np.array_equal(laid([run]) > 0, laid(parts[run.first : run.last]) > 0)
         assert np.count_nonzero(run.ink >= INK_LEVEL)
 
@@ -138,7 +143,7 @@ def test_a_wide_bar_has_no_more_parts_than_its_width_has_room_for() -> None:
     bar = word(np.full((5, 400), 255, np.uint8))
     found = over_segment(bar, [True], LETTER, frame(), SHAPE)
     parts = parts_of(found)
-    assert 1 < len(parts) <= 2 + MOST_CUTS * 402 / LETTER
+    assert 1 < len(parts) <= 2 + MOST_CUTS_PER_LETTER * 402 / LETTER
     assert found.candidates[0].last == len(parts)  # The whole stays, longer than any run.
     assert np.array_equal(laid(parts), laid(list(bar.candidates)))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lettermill.segmentation.binarise import estimate_paper
 from lettermill.segmentation.components import LEAST_LETTER_PIXELS, find_components, measure_sizes
-from lettermill.segmentation.glyph import ink_of, normalise
+from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, ink_of, normalise
 
 WORKING_SIDE = 1024
 """Pixels to which the longer side of a larger image is shrunk: grain averages out, and the CNN sees 22."""
@@ -21,9 +21,6 @@ INK_AT_EDGE = 0.1
 
 PAPER_WINDOW = 0.5
 """Side of the window whose median is the paper, as a share of the image: in any letter most is paper."""
-
-FAINTEST = 96
-"""Ink of this value or more counts, as in `segmentation.glyph`: faint ink still bridges a broken stroke."""
 
 TEXTURE = 0.1
 """Share of all ink that the largest piece has at least: the grain of empty paper is thousands of specks."""
@@ -90,7 +87,8 @@ def count_letters(ink: NDArray[np.uint8]) -> int:
     Returns:
         0 where nothing has the shape of a letter: no ink, grain, specks, a blot or a level rule.
     """
-    _, strong = cv2.threshold(ink, FAINTEST - 1, 255, cv2.THRESH_BINARY)
+    # The level of a glyph, not of a stroke: faint ink still bridges a broken stroke.
+    _, strong = cv2.threshold(ink, GLYPH_INK_LEVEL - 1, 255, cv2.THRESH_BINARY)
     pieces = find_components(strong.astype(np.uint8, copy=False))
     areas = [piece.area for piece in pieces]
     if not pieces or max(areas) < TEXTURE * sum(areas):
