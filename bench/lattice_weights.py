@@ -209,7 +209,7 @@ def _candidates(examined: Examined) -> WordLattice:
     """The candidates of a word, without scores."""
     first = np.array([candidate.first for candidate in examined.word.candidates], np.intp)
     last = np.array([candidate.last for candidate in examined.word.candidates], np.intp)
-    return WordLattice(len(examined.word.joints) + 1, first, last, np.zeros((len(first), 1)))
+    return WordLattice(len(examined.word.gaps) + 1, first, last, np.zeros((len(first), 1)))
 
 
 @click.command(help=__doc__)

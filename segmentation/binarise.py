@@ -1,10 +1,10 @@
-"""Ink apart from paper under uneven light: a local median is the paper, the distance from it is ink.
+"""Computes the soft foreground mask of a page under uneven light; nothing is made black and white.
 
-The paper's brightness at a pixel is the median of a window some letters wide. A median follows the
-edge of a shadow where a mean would smear it, and it asks only which side is in the majority, so dark
-ink on light paper and light ink on dark paper are the same case. The distance from the paper is then
-measured against the strongest ink nearby (local contrast, after Su, Lu and Tan 2013,
-doi:10.1109/TIP.2012.2231089), so that faint and bold strokes both end at the same share of their strength.
+The paper's brightness at a pixel is the median of a window some letters wide. A median follows the edge of
+a shadow where a mean would smear it. It only depends on which side is in the majority, so dark ink on light
+paper and light ink on dark paper are the same case. The distance from the paper is then divided by the
+strongest ink nearby (local contrast, after Su, Lu and Tan 2013, doi:10.1109/TIP.2012.2231089), so that
+faint and bold strokes both end at the same share of their strength.
 """
 
 from __future__ import annotations
@@ -17,55 +17,59 @@ from numpy.typing import NDArray
 
 from lettermill.segmentation.shrink import halve
 
-MEDIAN_SIZE = 31
-"""Side of the median window in pixels of the shrunken page: enough to be smooth, small enough to be quick."""
+MEDIAN_SIDE_PIXELS = 31
+"""Side of the median window on the shrunken page: large enough to be smooth, small enough to be quick."""
 
-NOISE_FACTOR = 6.0
-"""Ink is farther from the paper than so many standard deviations of the paper's grain."""
+LEAST_CONTRAST_DEVIATIONS = 6.0
+"""Ink differs from the paper by more than this many standard deviations of the paper's grain."""
 
-LEAST_CONTRAST = 14.0
+LEAST_CONTRAST_LEVELS = 14.0
 """Grey levels below which nothing is ink, however smooth the paper: JPEG and 8-bit steps reach about ten."""
 
-FAINTEST = 0.25
-"""Ink is at least so strong, as a share of the page's typical ink: weaker marks are shadows."""
+FAINTEST_INK_SHARE = 0.25
+"""Least strength of ink, as a share of the page's typical ink: weaker marks are shadows."""
 
-CONTRAST_PERCENTILE = 90.0
-"""The typical ink of a page: so much of what stands out from the grain is weaker than it."""
+TYPICAL_INK_PERCENTILE = 90.0
+"""Percentile, among the pixels that stand out from the grain, of the page's typical ink."""
 
-LIGHT_MAJORITY = 2.0
-"""Ink is light where what is lighter than the paper outweighs so many times what is darker."""
+LIGHT_MAJORITY_RATIO = 2.0
+"""Ink is light where the lighter pixels outweigh the darker ones by this ratio."""
 
-SOFT_LOW, SOFT_HIGH = 0.05, 0.65
-"""Shares of the local contrast that become 0 and 255; half-way between lies the edge of a stroke.
+SOFT_LOW_SHARE, SOFT_HIGH_SHARE = 0.05, 0.65
+"""Shares of the local contrast that become 0 and 255; the edge of a stroke is half-way between.
 
 The strongest pixel nearby is darker than the pen's usual line, so the edge is at less than half of it.
 """
 
-LEAST_BLUR = 0.4
-"""Standard deviation in pixels below which a blur changes nothing worth its time."""
+LEAST_BLUR_PIXELS = 0.4
+"""Standard deviation below which a blur changes nothing worth its time."""
 
-HALVINGS = 3
+MOST_HALVINGS = 3
 """Halvings in whole grey levels when ink is weighed: more would round faint marks away."""
 
-_SOFT = np.clip((np.arange(256) / 255 - SOFT_LOW) / (SOFT_HIGH - SOFT_LOW) * 255, 0, 255).astype(np.uint8)
+_SOFT = np.clip(
+    (np.arange(256) / 255 - SOFT_LOW_SHARE) / (SOFT_HIGH_SHARE - SOFT_LOW_SHARE) * 255, 0, 255
+).astype(np.uint8)
 
 
-def find_ink(page: NDArray[np.uint8], window: float, reach: float, blur: float) -> NDArray[np.uint8]:
-    """Measure how much each pixel is ink.
+def find_ink(
+    page: NDArray[np.uint8], window: float, contrast_window: float, blur: float
+) -> NDArray[np.uint8]:
+    """Compute the soft foreground mask: how much each pixel is ink.
 
     Args:
         page: uint8, h×w, grey, either polarity.
         window: side in pixels of the square whose median is the paper: some letters wide.
-        reach: side in pixels of the square in which the strongest ink is looked for: a few strokes wide.
-        blur: standard deviation in pixels of the blur that evens out pencil and paper; below 0.4 none.
+        contrast_window: side in pixels of the square searched for the strongest ink: a few strokes wide.
+        blur: standard deviation in pixels of the blur that evens out pencil and paper; none below 0.4.
 
     Returns:
         uint8, h×w, 0 paper … 255 ink, 128 at the edge of a stroke.
     """
-    paper = paper_of(page, window)
+    paper = estimate_paper(page, window)
     distance = _distance_from_paper(page, paper, window, blur)
     floor = _faintest_ink(page, paper, distance)
-    side = max(3, round(reach) | 1)
+    side = max(3, round(contrast_window) | 1)
     # Each step writes over what is no longer needed: a page's arrays are large.
     strongest = cv2.dilate(distance, np.ones((side, side), np.uint8), dst=paper)
     strongest = cv2.blur(strongest, (side, side))
@@ -74,7 +78,7 @@ def find_ink(page: NDArray[np.uint8], window: float, reach: float, blur: float) 
     return cv2.LUT(strongest, _SOFT, dst=distance).astype(np.uint8, copy=False)
 
 
-def paper_of(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
+def estimate_paper(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
     """Estimate the paper's brightness at each pixel as the median of a window around it.
 
     Args:
@@ -85,61 +89,61 @@ def paper_of(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
         uint8, h×w: the page without its ink.
     """
     height, width = page.shape
-    scale = min(1.0, MEDIAN_SIZE / window)
+    scale = min(1.0, MEDIAN_SIDE_PIXELS / window)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(halve(page, scale)[0], size, interpolation=cv2.INTER_AREA)
-    reach = MEDIAN_SIZE // 2
+    border = MEDIAN_SIDE_PIXELS // 2
     # Mirrored, not repeated: a dark edge of the page would otherwise be half of the windows along it.
-    mirrored = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REFLECT)
-    paper = cv2.medianBlur(mirrored, MEDIAN_SIZE)[reach:-reach, reach:-reach]
+    mirrored = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REFLECT)
+    paper = cv2.medianBlur(mirrored, MEDIAN_SIDE_PIXELS)[border:-border, border:-border]
     return cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
 def _distance_from_paper(
     page: NDArray[np.uint8], paper: NDArray[np.uint8], window: float, blur: float
 ) -> NDArray[np.uint8]:
-    """Grey levels by which each pixel is on the ink's side of the paper, the side being chosen by region.
+    """Grey levels by which each pixel differs from the paper towards the ink, whose polarity is local.
 
-    The texture that pencil and paper give to a stroke is evened out.
+    Blurs the result to even out the texture that pencil and paper give to a stroke.
     """
     light = _light_ink(page, paper, window)
     distance = cv2.subtract(paper, page)
     if light is not None:
         np.copyto(distance, cv2.subtract(page, paper), where=light != 0)
-    if blur >= LEAST_BLUR:
+    if blur >= LEAST_BLUR_PIXELS:
         distance = cv2.GaussianBlur(distance, (0, 0), blur)
     return distance.astype(np.uint8, copy=False)
 
 
 def _light_ink(page: NDArray[np.uint8], paper: NDArray[np.uint8], window: float) -> NDArray[np.uint8] | None:
-    """Where ink is lighter than paper, uint8, h×w, not 0 there; None where it is so nowhere."""
+    """Where ink is lighter than paper: uint8, h×w, not 0 there; None if it is so nowhere."""
     height, width = page.shape
     size = (max(1, round(width / window)), max(1, round(height / window)))
     scale = max(size[0] / width, size[1] / height)
     page, paper = (halve(image, scale, 1)[0] for image in (page, paper))
     dark, light = (_weight(side, size) for side in (cv2.subtract(paper, page), cv2.subtract(page, paper)))
-    is_light = (light > LIGHT_MAJORITY * dark).astype(np.uint8)
+    is_light = (light > LIGHT_MAJORITY_RATIO * dark).astype(np.uint8)
     if not is_light.any():
         return None
     return cv2.resize(is_light, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
 
 
 def _weight(distance: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
-    """How much stands out from the grain in each region, on a coarse grid of that size (width, height)."""
-    _, strong = cv2.threshold(distance, LEAST_CONTRAST, 0, cv2.THRESH_TOZERO)
+    """Sum up what stands out from the grain on a coarse grid of the given size (width, height)."""
+    _, strong = cv2.threshold(distance, LEAST_CONTRAST_LEVELS, 0, cv2.THRESH_TOZERO)
     scale = max(size[0] / distance.shape[1], size[1] / distance.shape[0])
-    halved, _ = halve(strong.astype(np.uint8, copy=False), scale, HALVINGS)
+    halved, _ = halve(strong.astype(np.uint8, copy=False), scale, MOST_HALVINGS)
     grid = cv2.resize(halved.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     return cv2.blur(grid, (3, 3)).astype(np.float32, copy=False)
 
 
 def _faintest_ink(page: NDArray[np.uint8], paper: NDArray[np.uint8], distance: NDArray[np.uint8]) -> float:
-    """The distance from the paper, in grey levels, below which a pixel is grain, shadow or show-through."""
+    """Grey levels from the paper below which a pixel is grain, shadow or show-through."""
     step = max(1, round((page.size / 250_000) ** 0.5))
     strays = cv2.absdiff(page[::step, ::step].copy(), paper[::step, ::step].copy())
     noise = 1.4826 * float(np.median(strays))
-    floor = max(LEAST_CONTRAST, NOISE_FACTOR * noise)
+    floor = max(LEAST_CONTRAST_LEVELS, LEAST_CONTRAST_DEVIATIONS * noise)
     sample = distance[::step, ::step]
     ink = sample[sample > floor]
-    typical = float(np.percentile(ink, CONTRAST_PERCENTILE)) if ink.size else 0.0
-    return max(floor, FAINTEST * typical)
+    typical = float(np.percentile(ink, TYPICAL_INK_PERCENTILE)) if ink.size else 0.0
+    return max(floor, FAINTEST_INK_SHARE * typical)

@@ -1,9 +1,9 @@
-"""Characters from pieces of ink: broken strokes and dots join their letter, marks that are no letter go.
+"""Groups connected components into characters: joins broken strokes and dots, drops what is not a letter.
 
-Three steps. `drop_furniture` takes out rules, frames and what the edge of the page cuts. `join_strokes`
-puts together pieces that lie over each other with a stroke or so of paper between them; it needs no
-lines. `attach_marks` deals with what is still small: it knows the line's letters, so it can tell the dot
-of an i from a full stop and the bar of a 5 from an accent.
+Works in three steps. `drop_non_letters` removes form lines, frames and what the edge of the page cuts.
+`join_strokes` joins components above each other with about a stroke of paper between them; it needs no
+lines. `attach_marks` handles what is still small: it knows the line's letters, so it can tell the dot of an
+i from a full stop and the bar of a 5 from an accent.
 """
 
 from __future__ import annotations
@@ -15,220 +15,225 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Piece, Sizes, gap_between, give_accent, join
+from lettermill.segmentation.components import Component, Sizes, gap_between, give_accent, join_components
 from lettermill.segmentation.lines import line_height
 from lettermill.segmentation.trace import UNSEEN, Trace
 
-LEAST_BODY = 0.4
-"""Lowest body of a letter in letter heights: a small x-height; dots, commas and hyphens are lower."""
+LEAST_BODY_LETTERS = 0.4
+"""Lowest body of a letter: a small x-height; dots, commas and hyphens are lower."""
 
-HIGHEST_BODY = 2.6
-"""Highest letter in letter heights: a title over its text; beyond are rules, frames and drawings."""
+HIGHEST_BODY_LETTERS = 2.6
+"""Highest letter: a title over its text; anything higher is a form line, a frame or a drawing."""
 
-WIDEST_BODY = 8.0
-"""Widest body in letter heights: letters that run together; beyond are rules and shadows."""
+WIDEST_BODY_LETTERS = 8.0
+"""Widest body: letters that run together; anything wider is a form line or a shadow."""
 
-EDGE_BODY = 0.7
-"""What touches the edge of the page and is lower than this is the rest of a line that was cut off."""
+LEAST_EDGE_BODY_LETTERS = 0.7
+"""A component at the edge of the page that is lower than this is the rest of a line that was cut off."""
 
-THINNEST = 0.6
-"""What is all along narrower than so many of the page's strokes was not drawn with its pen."""
+THINNEST_STROKES = 0.6
+"""A component that is narrower than this all along was not drawn with the page's pen."""
 
-MEASURED = 0.5
-"""Pixels by which a width that is counted in whole pixels may be too small: a slim I on a coarse scan."""
+WIDTH_ERROR_PIXELS = 0.5
+"""How much too small a width counted in whole pixels may be: a slim I on a coarse scan."""
 
-EMPTIEST_CORNER = 0.12
-"""Where rules cross, less of the box than this is ink; the thinnest pen leaves more in a letter's box."""
+LEAST_CORNER_FILL_SHARE = 0.12
+"""Where form lines cross, less of the box is ink; the thinnest pen leaves more in a letter's box."""
 
-LEAST_INK = 0.4
-"""Smallest piece in squares of the stroke's width: a dot is a square or more, scanner noise is less."""
+LEAST_INK_SQUARE_STROKES = 0.4
+"""Smallest component, in squares of the stroke's width: a dot has one or more, scanner noise less."""
 
-JOIN_GAP = 1.6
-"""Widest gap in strokes over which two pieces are one letter: a pen skips less, an accent stands off more."""
+JOIN_GAP_STROKES = 1.6
+"""Widest gap between two components of one letter: a pen skips less, an accent is farther off."""
 
-JOIN_OVERLAP = 0.6
-"""Share of the narrower piece's width that lies over the other one."""
+JOIN_OVERLAP_SHARE = 0.6
+"""Share of the narrower component's width that lies over the other one."""
 
-JOIN_HEIGHT = 1.6
-"""Highest letter in letter heights that joining may make: two lines are farther apart."""
+JOIN_HEIGHT_LETTERS = 1.6
+"""Highest letter that joining may make: two lines are farther apart."""
 
-DOT_GAP = 0.6
-"""Widest gap in letter heights between the body of an i or j and its dot."""
+DOT_GAP_LETTERS = 0.6
+"""Widest gap between the body of an i or j and its dot."""
 
-NARROW = 0.6
-"""A body so narrow, as a share of the line's letter height, may carry a dot: i, j, and a dotted capital I."""
+NARROW_LETTERS = 0.6
+"""Widest body that may carry a dot, in letter heights of the line: i, j, and a dotted capital I."""
 
-ACCENTED = 0.8
-"""A body so high, in the line's letter heights, is whole by itself: what stands above it is an accent."""
+WHOLE_LETTERS = 0.8
+"""Height, in the line's letter heights, from which a body is a whole letter: marks above are accents."""
 
-STEM_UPRIGHT = 1.5
-"""The low stem of an i is at least so many times as high as it is wide; a dot is not."""
+LEAST_STEM_RATIO = 1.5
+"""Height divided by width of the low stem of an i; a dot has less."""
 
-LEAST_DOTTED = 0.65
-"""Least height in letter heights of a low stem with its dot: a colon and most semicolons are lower."""
+LEAST_DOTTED_LETTERS = 0.65
+"""Least height of a low stem with its dot: a colon and most semicolons are lower."""
 
-DOT_SLACK = 0.25
-"""How far in letter heights a dot may stand beside the body of its i, and how high a full stop may float."""
+DOT_SLACK_LETTERS = 0.25
+"""How far a dot may be beside the body of its i, and how high a full stop may float."""
 
-ACCENT_GAP = 0.5
-"""Widest gap in letter heights between a letter and its accent."""
+ACCENT_GAP_LETTERS = 0.5
+"""Widest gap between a letter and its accent."""
 
-CEDILLA_GAP = 0.2
-"""Widest gap in letter heights between a letter and its cedilla, which may overlap by as much."""
+CEDILLA_GAP_LETTERS = 0.2
+"""Widest gap between a letter and its cedilla, which may overlap by as much."""
 
-HIGHEST_ACCENT = 0.6
-"""Highest accent in letter heights: a quick acute is half as long as its letter."""
+HIGHEST_ACCENT_LETTERS = 0.6
+"""Highest accent: a quick acute is half as long as its letter."""
 
-BAND_GAP = 0.3
-"""Widest gap in letter heights between a letter and a rest of it that lies over or under it in its line."""
+BAND_GAP_LETTERS = 0.3
+"""Widest gap between a letter and a rest of it above or below it in its line."""
 
-BAND_SLACK, BAR_SLACK = 0.1, 0.25
-"""How far in letter heights the middle of a rest may lie outside its line; a level bar is no accent."""
+BAND_SLACK_LETTERS, BAR_SLACK_LETTERS = 0.1, 0.25
+"""How far the middle of a rest, or of a bar, may lie outside its line; a level bar is no accent."""
 
-BAR = 3.0
-"""A mark so many times as wide as high is a bar, of a T or E; a circumflex is higher."""
+BAR_RATIO = 3.0
+"""Width divided by height of a bar, of a T or E; a circumflex is higher."""
 
-WIDEST_REST = 1.2
-"""Widest rest of a letter in letter heights: an underline is longer."""
+WIDEST_REST_LETTERS = 1.2
+"""Widest rest of a letter: an underline is longer."""
 
-NEAREST = 4
-"""Letters to either side that tell where a line begins and ends: few enough to follow a bend."""
+NEIGHBOURS_PER_SIDE = 4
+"""Letters to either side that show where a line begins and ends: few enough to follow a bend."""
 
-STOP = 0.3
-"""A full stop or comma is smaller than so many letter heights."""
+LARGEST_STOP_LETTERS = 0.3
+"""A full stop or comma is smaller than this."""
 
-INSIDE = 0.75
-"""Share of a small piece's width and height that lies in another's box where it is a part of that one."""
+INSIDE_SHARE = 0.75
+"""Share of a small component's width and height that lies in another's box if it is part of that one."""
 
-STEM_ASPECT = 0.4
-"""Widest stem as a share of its height; it may lean."""
+WIDEST_STEM_RATIO = 0.4
+"""Width divided by height of the widest stem; it may lean."""
 
-STEM_GAP = 0.6
-"""Widest gap in strokes between a stem and the rest of its letter: neighbours seldom come so close."""
+STEM_GAP_STROKES = 0.6
+"""Widest gap between a stem and the rest of its letter: neighbours seldom come so close."""
 
 Boxes = NDArray[np.float64]
-"""Boxes of n pieces, n×4: left, top, right, bottom."""
+"""Boxes of n components, n×4: left, top, right, bottom."""
 
 Rule = Callable[[Boxes, Boxes, Sizes], NDArray[np.bool_]]
-"""Says of n pairs of pieces, the upper and the lower ones, which two go together."""
+"""Says of n pairs of components, the upper and the lower ones, which two belong together."""
 
 _PAIRS_AT_ONCE = 200_000
+"""Pairs of components compared at a time, to keep memory small."""
 
-_SOLID = 2.4
+_SOLID_STROKES = 2.4
 """Longer side of a body in its own strokes: a blob has two; half an i, scanned coarsely, barely more."""
 
-_EMPTIEST = 0.04
-"""Share of the box that is ink in something larger than two letters: less is a frame."""
+_LEAST_FILL_SHARE = 0.04
+"""Share of the box that is ink in something larger than two letters: a frame has less."""
 
-_RULE_LENGTH = 4.0
-"""Letter heights: a slim piece longer than this is a rule, not a T's bar or an underlined I."""
+_FORM_LINE_LETTERS = 4.0
+"""A slim component longer than this is a form line, not a T's bar or an underlined I."""
 
-_RULE_ASPECT = 6.0
-"""Longer side in shorter sides from which a long piece is slim; letters that run together are not."""
+_FORM_LINE_RATIO = 6.0
+"""Longer side divided by the shorter from which a long component is slim; letters that touch are not."""
 
 
-def drop_furniture(
-    pieces: Sequence[Piece], sizes: Sizes, at_edge: NDArray[np.bool_], trace: Trace = UNSEEN
-) -> list[Piece]:
-    """Leave out what can be no part of a letter.
+def drop_non_letters(
+    components: Sequence[Component], sizes: Sizes, at_edge: NDArray[np.bool_], trace: Trace = UNSEEN
+) -> list[Component]:
+    """Drop what cannot be part of a letter.
 
     Args:
-        pieces: the page's pieces.
+        components: of the page.
         sizes: of its letters and strokes.
-        at_edge: bool, one for each piece: whether it touches the edge of the page.
-        trace: is told what goes, and why.
+        at_edge: bool, one for each component: whether it touches the edge of the page.
+        trace: receives what is dropped, and why.
 
     Returns:
-        The pieces without noise, rules, frames, shadows and the rests of lines that the edge cuts.
+        The components without noise, form lines, frames, shadows and the rests of lines that the edge cuts.
     """
-    kept: list[Piece] = []
-    specks: list[Piece] = []
-    furniture: list[Piece] = []
-    cut_off: list[Piece] = []
-    for piece, cut in zip(pieces, at_edge.tolist(), strict=True):
-        if piece.area < LEAST_INK * sizes.stroke**2:
-            specks.append(piece)
-        elif _is_furniture(piece, sizes):
-            furniture.append(piece)
-        elif cut and _is_cut(piece, sizes.letter):
-            cut_off.append(piece)
+    kept: list[Component] = []
+    specks: list[Component] = []
+    form_lines: list[Component] = []
+    cut_off: list[Component] = []
+    for component, cut in zip(components, at_edge.tolist(), strict=True):
+        if component.area < LEAST_INK_SQUARE_STROKES * sizes.stroke**2:
+            specks.append(component)
+        elif _is_line_or_drawing(component, sizes):
+            form_lines.append(component)
+        elif cut and _is_cut(component, sizes.letter):
+            cut_off.append(component)
         else:
-            kept.append(piece)
-    trace.note("left out", furniture, "rules, frames, drawings")
+            kept.append(component)
+    trace.note("left out", form_lines, "form lines, frames, drawings")
     trace.note("left out", cut_off, "cut by the edge")
     trace.note("left out", specks, "specks")
     return kept
 
 
-def _is_furniture(piece: Piece, sizes: Sizes) -> bool:
-    """Whether a piece is a rule, a frame or a drawing."""
+def _is_line_or_drawing(component: Component, sizes: Sizes) -> bool:
+    """Whether a component is a form line, a frame or a drawing."""
     letter = sizes.letter
-    longer, shorter = max(piece.width, piece.height), min(piece.width, piece.height)
-    slack = MEASURED if longer <= JOIN_HEIGHT * letter else 0.0
+    longer, shorter = max(component.width, component.height), min(component.width, component.height)
+    slack = WIDTH_ERROR_PIXELS if longer <= JOIN_HEIGHT_LETTERS * letter else 0.0
     return (
-        piece.height > HIGHEST_BODY * letter
-        or piece.width > WIDEST_BODY * letter
-        or (longer > _RULE_LENGTH * letter and longer > _RULE_ASPECT * shorter)
-        or (longer > 2 * letter and piece.fill < _EMPTIEST)
-        or (longer > 0.5 * letter and shorter + slack < THINNEST * sizes.stroke)
+        component.height > HIGHEST_BODY_LETTERS * letter
+        or component.width > WIDEST_BODY_LETTERS * letter
+        or (longer > _FORM_LINE_LETTERS * letter and longer > _FORM_LINE_RATIO * shorter)
+        or (longer > 2 * letter and component.fill < _LEAST_FILL_SHARE)
+        or (longer > 0.5 * letter and shorter + slack < THINNEST_STROKES * sizes.stroke)
         or (
             longer > 0.5 * letter
-            and piece.stroke + slack < THINNEST * sizes.stroke
-            and _is_ruled(piece, sizes)
+            and component.stroke + slack < THINNEST_STROKES * sizes.stroke
+            and _is_line_remnant(component, sizes)
         )
     )
 
 
-def _is_ruled(piece: Piece, sizes: Sizes) -> bool:
-    """Whether a piece thinner than the pen is a rest of rules: one straight line, or an empty corner."""
-    _, sides, _ = cv2.minAreaRect(piece.contours[0])
-    return min(sides) + 1 < sizes.stroke or piece.fill < EMPTIEST_CORNER
+def _is_line_remnant(component: Component, sizes: Sizes) -> bool:
+    """Whether a component thinner than the pen remains of form lines: a straight line, or an empty corner."""
+    _, sides, _ = cv2.minAreaRect(component.contours[0])
+    return min(sides) + 1 < sizes.stroke or component.fill < LEAST_CORNER_FILL_SHARE
 
 
-def _is_cut(piece: Piece, letter: float) -> bool:
-    """Whether a piece at the edge of the page is the rest of a line beyond it, or the edge's shadow."""
-    return piece.height < EDGE_BODY * letter or max(piece.width, piece.height) > 2 * letter
-
-
-def is_body(piece: Piece, sizes: Sizes) -> bool:
-    """Whether a piece is high and structured enough to be a letter or most of one."""
+def _is_cut(component: Component, letter: float) -> bool:
+    """Whether a component at the edge of the page is the rest of a line beyond it, or the edge's shadow."""
     return (
-        piece.height >= LEAST_BODY * sizes.letter and max(piece.width, piece.height) >= _SOLID * piece.stroke
+        component.height < LEAST_EDGE_BODY_LETTERS * letter
+        or max(component.width, component.height) > 2 * letter
     )
 
 
-def join_strokes(pieces: Sequence[Piece], sizes: Sizes) -> list[Piece]:
-    """Join the pieces of letters that the pen or the scanner broke.
+def is_body(component: Component, sizes: Sizes) -> bool:
+    """Whether a component is high and structured enough to be a letter or most of one."""
+    return (
+        component.height >= LEAST_BODY_LETTERS * sizes.letter
+        and max(component.width, component.height) >= _SOLID_STROKES * component.stroke
+    )
 
-    Two pieces are one letter where the smaller lies in the other's box, or where they lie over each other
-    by most of the narrower one's width with little paper between, and together are no higher than a
-    letter. Two tall pieces side by side stay apart, however much their boxes overlap, unless the left one
-    is a lone stem that all but touches the other: a B, D, K or R drawn with two strokes.
+
+def join_strokes(components: Sequence[Component], sizes: Sizes) -> list[Component]:
+    """Join the components of letters that the pen or the scanner broke.
+
+    Two components are one letter if the smaller lies in the other's box, or if they lie over each other by
+    most of the narrower one's width with little paper between, and together are no higher than a letter.
+    Two tall components side by side stay apart, however much their boxes overlap, unless the left one is a
+    lone stem that all but touches the other: a B, D, K or R drawn with two strokes.
 
     Args:
-        pieces: in the ink frame.
+        components: in the ink frame.
         sizes: of the page's letters and strokes.
 
     Returns:
-        The letters and what stayed alone, from top to bottom.
+        The letters, and the components that were not joined, from top to bottom.
     """
-    joined = _join_pairs(pieces, sizes, _overlapping)
+    joined = _join_pairs(components, sizes, _overlapping)
     joined = _join_pairs(joined, sizes, _dotted)
     return _join_pairs(joined, sizes, _stems, _is_stem_and_rest)
 
 
 def _join_pairs(
-    pieces: Sequence[Piece],
+    components: Sequence[Component],
     sizes: Sizes,
     are_one: Rule,
-    surely: Callable[[Piece, Piece, Sizes], bool] = lambda *_: True,
-) -> list[Piece]:
-    """Join the pairs of pieces that a rule names, as long as the letter is not too high.
+    surely: Callable[[Component, Component, Sizes], bool] = lambda *_: True,
+) -> list[Component]:
+    """Join the pairs of components that a rule names, unless the letter would be too high.
 
-    `surely` has the last word on a pair; it may be slow.
+    `surely` decides last on each pair; it may be slow.
     """
-    ordered = sorted(pieces, key=lambda piece: (piece.top, piece.left))
-    groups = [[piece] for piece in ordered]
+    ordered = sorted(components, key=lambda component: (component.top, component.left))
+    groups = [[component] for component in ordered]
     leaders = list(range(len(groups)))
 
     def leader(index: int) -> int:
@@ -246,25 +251,25 @@ def _join_pairs(
         groups[low] += groups[high]
         groups[high] = []
         leaders[high] = low
-    return [join(group) if len(group) > 1 else group[0] for group in groups if group]
+    return [join_components(group) if len(group) > 1 else group[0] for group in groups if group]
 
 
-def _pairs(ordered: Sequence[Piece], sizes: Sizes, are_one: Rule) -> Iterator[tuple[int, int]]:
-    """Give the pairs of pieces that a rule names, as numbers of the upper one and the lower one.
+def _pairs(ordered: Sequence[Component], sizes: Sizes, are_one: Rule) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of components that a rule names, as numbers of the upper one and the lower one.
 
-    A rule is asked of pieces that begin within the height of the highest letter and have nearly a column in
-    common, of so many pairs at a time that memory stays small.
+    Asks the rule only about components that begin within the height of the highest letter and almost share
+    a column, for a limited number of pairs at a time so that memory stays small.
 
     Args:
-        ordered: the pieces from top to bottom.
+        ordered: the components from top to bottom.
         sizes: of the page's letters and strokes.
         are_one: the rule.
     """
     boxes = np.array([(p.left, p.top, p.right, p.bottom) for p in ordered], np.float64).reshape(-1, 4)
-    first = np.searchsorted(boxes[:, 1], boxes[:, 1] - HIGHEST_BODY * sizes.letter)
+    first = np.searchsorted(boxes[:, 1], boxes[:, 1] - HIGHEST_BODY_LETTERS * sizes.letter)
     counts = np.arange(len(boxes)) - first
     ends = np.cumsum(counts)
-    beside = max(DOT_SLACK * sizes.letter, STEM_GAP * sizes.stroke)
+    beside = max(DOT_SLACK_LETTERS * sizes.letter, STEM_GAP_STROKES * sizes.stroke)
     start = 0
     while start < len(boxes):
         done = int(ends[start] - counts[start])
@@ -280,50 +285,50 @@ def _pairs(ordered: Sequence[Piece], sizes: Sizes, are_one: Rule) -> Iterator[tu
 
 
 def _overlapping(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
-    """Whether one of two pieces lies in the other's box, or over it."""
+    """Whether one of two components lies in the other's box, or over it."""
     width = np.minimum(upper[:, 2] - upper[:, 0], lower[:, 2] - lower[:, 0])
     height = np.minimum(upper[:, 3] - upper[:, 1], lower[:, 3] - lower[:, 1])
     beside = np.minimum(upper[:, 2], lower[:, 2]) - np.maximum(upper[:, 0], lower[:, 0])
     below = np.minimum(upper[:, 3], lower[:, 3]) - np.maximum(upper[:, 1], lower[:, 1])
     tall = height > 0.5 * sizes.letter
-    inside = (beside >= INSIDE * width) & (below >= INSIDE * height) & ~tall
+    inside = (beside >= INSIDE_SHARE * width) & (below >= INSIDE_SHARE * height) & ~tall
     stacked = (below < 0.5 * height) | ~tall
-    over = (beside >= JOIN_OVERLAP * width) & (below >= -JOIN_GAP * sizes.stroke) & stacked
+    over = (beside >= JOIN_OVERLAP_SHARE * width) & (below >= -JOIN_GAP_STROKES * sizes.stroke) & stacked
     are_one: NDArray[np.bool_] = inside | (over & ~_may_be_accent(upper, lower, below, sizes))
     return are_one
 
 
 def _may_be_accent(upper: Boxes, lower: Boxes, below: NDArray[np.float64], sizes: Sizes) -> NDArray[np.bool_]:
-    """Whether one of two pieces is a whole letter and the other a mark that stands off it."""
+    """Whether one of two components is a whole letter and the other a mark apart from it."""
     heights, widths = upper[:, 3] - upper[:, 1], upper[:, 2] - upper[:, 0]
     height, width = lower[:, 3] - lower[:, 1], lower[:, 2] - lower[:, 0]
     is_lower = heights < height
     mark, letter = np.where(is_lower, widths, width), np.where(is_lower, width, widths)
     low = np.minimum(heights, height)
-    is_bar = (mark >= BAR * low) & (mark >= JOIN_OVERLAP * letter)
+    is_bar = (mark >= BAR_RATIO * low) & (mark >= JOIN_OVERLAP_SHARE * letter)
     fits: NDArray[np.bool_] = (
-        (np.maximum(heights, height) >= ACCENTED * sizes.letter)
-        & (low < LEAST_BODY * sizes.letter)
+        (np.maximum(heights, height) >= WHOLE_LETTERS * sizes.letter)
+        & (low < LEAST_BODY_LETTERS * sizes.letter)
         & (below < 0)
-        & (letter > NARROW * sizes.letter)
+        & (letter > NARROW_LETTERS * sizes.letter)
         & ~is_bar
     )
     return fits
 
 
 def _dotted(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
-    """Whether the upper one of two pieces is the dot of the other, an i's stem too low to be a letter."""
+    """Whether the upper one of two components is the dot of the other, an i's stem too low to be a letter."""
     left, top, right, bottom = upper.T
     width, height = lower[:, 2] - lower[:, 0], lower[:, 3] - lower[:, 1]
     middle = (left + right) / 2
-    slack = DOT_SLACK * sizes.letter
+    slack = DOT_SLACK_LETTERS * sizes.letter
     fits: NDArray[np.bool_] = (
-        (height >= STEM_UPRIGHT * width)
-        & (height <= LEAST_BODY * sizes.letter)
-        & (np.maximum(right - left, bottom - top) <= STOP * sizes.letter)
+        (height >= LEAST_STEM_RATIO * width)
+        & (height <= LEAST_BODY_LETTERS * sizes.letter)
+        & (np.maximum(right - left, bottom - top) <= LARGEST_STOP_LETTERS * sizes.letter)
         & (lower[:, 1] - bottom >= 0)
-        & (lower[:, 1] - bottom <= DOT_GAP * sizes.letter)
-        & (lower[:, 3] - top >= LEAST_DOTTED * sizes.letter)
+        & (lower[:, 1] - bottom <= DOT_GAP_LETTERS * sizes.letter)
+        & (lower[:, 3] - top >= LEAST_DOTTED_LETTERS * sizes.letter)
         & (lower[:, 0] - slack <= middle)
         & (middle <= lower[:, 2] + slack)
     )
@@ -331,34 +336,40 @@ def _dotted(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
 
 
 def _stems(upper: Boxes, lower: Boxes, sizes: Sizes) -> NDArray[np.bool_]:
-    """Whether two pieces stand so close that they make a letter if one is its stem."""
+    """Whether two components are so close that they make a letter if one is its stem."""
     beside = np.maximum(upper[:, 0], lower[:, 0]) - np.minimum(upper[:, 2], lower[:, 2])
     below = np.minimum(upper[:, 3], lower[:, 3]) - np.maximum(upper[:, 1], lower[:, 1])
     width = np.maximum(upper[:, 2], lower[:, 2]) - np.minimum(upper[:, 0], lower[:, 0])
     near: NDArray[np.bool_] = (
-        (beside <= STEM_GAP * sizes.stroke) & (below >= 0.5 * sizes.letter) & (width <= 1.3 * sizes.letter)
+        (beside <= STEM_GAP_STROKES * sizes.stroke)
+        & (below >= 0.5 * sizes.letter)
+        & (width <= 1.3 * sizes.letter)
     )
     return near
 
 
-def _is_stem_and_rest(one: Piece, other: Piece, sizes: Sizes) -> bool:
-    """Whether the left one of two pieces is a lone stem, and the right one the rest of its letter."""
-    stem, rest = sorted((one, other), key=lambda piece: piece.left + piece.right)
+def _is_stem_and_rest(one: Component, other: Component, sizes: Sizes) -> bool:
+    """Whether the left one of two components is a lone stem, and the right one the rest of its letter."""
+    stem, rest = sorted((one, other), key=lambda component: component.left + component.right)
     return (
-        stem.width <= STEM_ASPECT * stem.height
+        stem.width <= WIDEST_STEM_RATIO * stem.height
         and rest.width >= max(stem.width, 0.25 * sizes.letter)
-        and gap_between(stem, rest) <= STEM_GAP * sizes.stroke
+        and gap_between(stem, rest) <= STEM_GAP_STROKES * sizes.stroke
     )
 
 
-def _is_one_height(pieces: Sequence[Piece], sizes: Sizes) -> bool:
-    """Whether pieces together are no higher than a letter, or than the highest of them and a little."""
-    height = max(piece.bottom for piece in pieces) - min(piece.top for piece in pieces)
-    return height <= max(JOIN_HEIGHT * sizes.letter, 1.1 * max(piece.height for piece in pieces))
+def _is_one_height(components: Sequence[Component], sizes: Sizes) -> bool:
+    """Whether components together are no higher than a letter, or than the highest of them and a little."""
+    height = max(component.bottom for component in components) - min(
+        component.top for component in components
+    )
+    return height <= max(
+        JOIN_HEIGHT_LETTERS * sizes.letter, 1.1 * max(component.height for component in components)
+    )
 
 
-def part_accents(lines: Sequence[Sequence[Piece]]) -> tuple[list[list[Piece]], list[Piece]]:
-    """Take accents as high as a small letter out of the lines that they made.
+def separate_accents(lines: Sequence[Sequence[Component]]) -> tuple[list[list[Component]], list[Component]]:
+    """Take accents as high as a small letter out of the lines that they formed.
 
     Args:
         lines: the page's lines of letters.
@@ -370,34 +381,36 @@ def part_accents(lines: Sequence[Sequence[Piece]]) -> tuple[list[list[Piece]], l
         return [], []
     places = _places(lines)
     accents = [
-        piece
+        component
         for line in lines
-        for number, piece in enumerate(line)
-        if piece.height <= HIGHEST_ACCENT * places.height.max()
+        for number, component in enumerate(line)
+        if component.height <= HIGHEST_ACCENT_LETTERS * places.height.max()
         and _stands_free(line, number)
-        and _above(piece, places).any()
+        and _above(component, places).any()
     ]
-    taken = {id(piece) for piece in accents}
-    kept = [[piece for piece in line if id(piece) not in taken] for line in lines]
+    taken = {id(component) for component in accents}
+    kept = [[component for component in line if id(component) not in taken] for line in lines]
     return [line for line in kept if line], accents
 
 
-def _stands_free(line: Sequence[Piece], number: int) -> bool:
-    """Whether a piece's neighbours in its line are farther away than letters of its size would be."""
-    piece = line[number]
+def _stands_free(line: Sequence[Component], number: int) -> bool:
+    """Whether a component's neighbours in its line are farther away than letters of its size would be."""
+    component = line[number]
     before, after = line[:number][-1:], line[number + 1 :][:1]
-    gaps = [piece.left - other.right for other in before] + [other.left - piece.right for other in after]
-    return all(gap > piece.height for gap in gaps)
+    gaps = [component.left - other.right for other in before] + [
+        other.left - component.right for other in after
+    ]
+    return all(gap > component.height for gap in gaps)
 
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where the page's letters stand: float64 arrays, one value for each letter, in the ink frame.
+    """Where the page's letters are: float64 arrays, one value for each letter, in the ink frame.
 
     Attributes:
         left, top, right, bottom: of the letter's box.
         height: of its line's typical letter.
-        head, foot: where the letters around it begin and end.
+        head, foot: rows in which the letters around it begin and end.
     """
 
     left: NDArray[np.float64]
@@ -411,13 +424,18 @@ class _Places:
     @property
     def is_whole(self) -> NDArray[np.bool_]:
         """Which letters are as high as the others of their line, so that nothing above is their dot."""
-        return self.bottom - self.top >= ACCENTED * self.height
+        return self.bottom - self.top >= WHOLE_LETTERS * self.height
 
 
-def _places(lines: Sequence[Sequence[Piece]]) -> _Places:
-    """Say where letters stand."""
+def _places(lines: Sequence[Sequence[Component]]) -> _Places:
+    """Collect where the letters of all lines are."""
     boxes = np.array(
-        [(piece.left, piece.top, piece.right, piece.bottom) for line in lines for piece in line], np.float64
+        [
+            (component.left, component.top, component.right, component.bottom)
+            for line in lines
+            for component in line
+        ],
+        np.float64,
     ).reshape(-1, 4)
     ends = np.cumsum([len(line) for line in lines])[:-1]
     heights = [np.full(len(line), line_height(line)) for line in lines]
@@ -428,40 +446,40 @@ def _places(lines: Sequence[Sequence[Piece]]) -> _Places:
 
 def _around(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The median of each row and those of the nearest letters of its line, so that a line may bend."""
-    padded = np.pad(rows, NEAREST, "symmetric")
-    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEAREST + 1)
-    middles: NDArray[np.float64] = np.sort(near, axis=1)[:, NEAREST]
+    padded = np.pad(rows, NEIGHBOURS_PER_SIDE, "symmetric")
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS_PER_SIDE + 1)
+    middles: NDArray[np.float64] = np.sort(near, axis=1)[:, NEIGHBOURS_PER_SIDE]
     return middles
 
 
 def attach_marks(
-    lines: Sequence[Sequence[Piece]], marks: Sequence[Piece], sizes: Sizes, trace: Trace = UNSEEN
-) -> list[list[Piece]]:
-    """Give each mark to the letter that it is part of, or leave it out.
+    lines: Sequence[Sequence[Component]], marks: Sequence[Component], sizes: Sizes, trace: Trace = UNSEEN
+) -> list[list[Component]]:
+    """Attach each mark to the letter that it belongs to, or drop it.
 
-    The dot of an i and what is left of a stroke become ink of their letter. An accent goes with its letter,
-    too, but stays apart from its ink.
+    The dot of an i and what is left of a stroke become ink of their letter. An accent also goes with its
+    letter, but stays apart from its ink.
 
     Args:
         lines: the page's lines of letters.
-        marks: small pieces: dots, rests of strokes, accents, full stops, specks.
+        marks: small components: dots, rests of strokes, accents, full stops, specks.
         sizes: of the page's letters and strokes.
-        trace: is told which marks go.
+        trace: receives the marks that are dropped.
 
     Returns:
         The same lines and letters in the same order, each letter with its marks.
     """
-    letters = [piece for line in lines for piece in line]
+    letters = [component for line in lines for component in line]
     if not letters:
         return []
     places = _places(lines)
-    loose: list[Piece] = []
-    accents: list[Piece] = []
+    loose: list[Component] = []
+    accents: list[Component] = []
     for mark in marks:
         off = np.abs(places.left + places.right - mark.left - mark.right)
         owner = _nearest(_is_part(mark, places, sizes.stroke), off)
         if owner is not None:
-            letters[owner] = join((letters[owner], mark))
+            letters[owner] = join_components((letters[owner], mark))
             continue
         owner = _nearest(_is_accent(mark, places), off)
         if owner is not None:
@@ -476,53 +494,59 @@ def attach_marks(
 
 
 def _nearest(fits: NDArray[np.bool_], off: NDArray[np.float64]) -> int | None:
-    """Of the letters that fit the one that is least off, if any."""
+    """The index of the least distant letter among those that fit, or None."""
     found = np.flatnonzero(fits)
     return int(found[np.argmin(off[found])]) if found.size else None
 
 
-def _is_part(mark: Piece, places: _Places, stroke: float) -> NDArray[np.bool_]:
+def _is_part(mark: Component, places: _Places, stroke: float) -> NDArray[np.bool_]:
     """For each letter: is the mark the dot of its i, or a rest of its strokes?"""
     left, right, height = places.left, places.right, places.height
     middle = (mark.left + mark.right) / 2
     above = places.top - mark.bottom
     beside = np.maximum(left - mark.right, mark.left - right)
-    may_dot = (above >= 0) & (right - left <= NARROW * height) & (mark.width <= NARROW * height)
-    slack = DOT_SLACK * height
-    is_dot = may_dot & (above <= DOT_GAP * height) & (left - slack <= middle) & (middle <= right + slack)
-    is_stop = (max(mark.width, mark.height) < STOP * height) & (mark.top > places.bottom - DOT_SLACK * height)
-    close = (above <= JOIN_GAP * stroke) & (mark.bottom <= places.bottom + stroke)
+    may_dot = (
+        (above >= 0) & (right - left <= NARROW_LETTERS * height) & (mark.width <= NARROW_LETTERS * height)
+    )
+    slack = DOT_SLACK_LETTERS * height
+    is_dot = (
+        may_dot & (above <= DOT_GAP_LETTERS * height) & (left - slack <= middle) & (middle <= right + slack)
+    )
+    is_stop = (max(mark.width, mark.height) < LARGEST_STOP_LETTERS * height) & (
+        mark.top > places.bottom - DOT_SLACK_LETTERS * height
+    )
+    close = (above <= JOIN_GAP_STROKES * stroke) & (mark.bottom <= places.bottom + stroke)
     level = (mark.top + mark.bottom) / 2
-    is_bar = mark.width >= BAR * mark.height
-    room = (BAR_SLACK if is_bar else BAND_SLACK) * height
+    is_bar = mark.width >= BAR_RATIO * mark.height
+    room = (BAR_SLACK_LETTERS if is_bar else BAND_SLACK_LETTERS) * height
     in_band = (level >= places.head - room) & (level <= places.foot + room)
     in_band |= is_bar & (above >= 0) & (mark.width >= right - left)
     over = np.minimum(right, mark.right) - np.maximum(left, mark.left)
-    covers = over >= JOIN_OVERLAP * np.minimum(right - left, mark.width)
-    near = np.maximum(above, mark.top - places.bottom) <= BAND_GAP * height
-    is_rest = covers & near & in_band & (mark.width <= WIDEST_REST * height)
+    covers = over >= JOIN_OVERLAP_SHARE * np.minimum(right - left, mark.width)
+    near = np.maximum(above, mark.top - places.bottom) <= BAND_GAP_LETTERS * height
+    is_rest = covers & near & in_band & (mark.width <= WIDEST_REST_LETTERS * height)
     is_touched = ~may_dot & close & (beside <= np.where(is_stop, 0, stroke)) & ((above < 0) | in_band)
     fits: NDArray[np.bool_] = is_dot | is_rest | is_touched
     return fits
 
 
-def _is_accent(mark: Piece, places: _Places) -> NDArray[np.bool_]:
+def _is_accent(mark: Component, places: _Places) -> NDArray[np.bool_]:
     """For each letter: is the mark its accent, or its cedilla?"""
     right, left = places.right, places.left
     middle = (mark.left + mark.right) / 2
     under = mark.top - places.bottom
     is_cedilla = (
         places.is_whole
-        & (np.abs(under) <= CEDILLA_GAP * places.height)
-        & (mark.bottom > places.foot + BAND_SLACK * places.height)
-        & (mark.height <= HIGHEST_ACCENT * places.height)
+        & (np.abs(under) <= CEDILLA_GAP_LETTERS * places.height)
+        & (mark.bottom > places.foot + BAND_SLACK_LETTERS * places.height)
+        & (mark.height <= HIGHEST_ACCENT_LETTERS * places.height)
         & (left <= middle)
         & (middle <= right)
     )
-    # A full stop of the line above stands on that line.
+    # A mark at the foot of the line above is that line's full stop.
     stop_of_other = (
         (np.maximum(left - mark.right, mark.left - right) <= places.height)
-        & (mark.top < places.foot + BAND_SLACK * places.height)
+        & (mark.top < places.foot + BAND_SLACK_LETTERS * places.height)
         & (mark.bottom > places.head)
     )
     fits: NDArray[np.bool_] = is_cedilla
@@ -531,16 +555,16 @@ def _is_accent(mark: Piece, places: _Places) -> NDArray[np.bool_]:
     return fits
 
 
-def _above(mark: Piece, places: _Places) -> NDArray[np.bool_]:
-    """For each letter: does the mark stand above it as an accent does?"""
+def _above(mark: Component, places: _Places) -> NDArray[np.bool_]:
+    """For each letter: is the mark above it where an accent would be?"""
     middle = (mark.left + mark.right) / 2
     gap = places.top - mark.bottom
-    slack = DOT_SLACK * places.height
+    slack = DOT_SLACK_LETTERS * places.height
     fits: NDArray[np.bool_] = (
         places.is_whole
         & (gap >= -slack)
-        & (gap <= ACCENT_GAP * places.height)
-        & (mark.height <= HIGHEST_ACCENT * places.height)
+        & (gap <= ACCENT_GAP_LETTERS * places.height)
+        & (mark.height <= HIGHEST_ACCENT_LETTERS * places.height)
         & (mark.width <= np.maximum(places.right - places.left, places.height))
         & (places.left - slack <= middle)
         & (middle <= places.right + slack)

@@ -1,6 +1,6 @@
-"""Connected pieces of ink from OpenCV contours, and the sizes of letter and stroke that they tell.
+"""Finds connected components of ink, and measures the typical sizes of letters and strokes from them.
 
-All later thresholds are shares of the two sizes measured here, so that nothing depends on the
+All later thresholds are multiples of the two sizes measured here, so that nothing depends on the
 resolution of the page.
 """
 
@@ -15,30 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 INK_LEVEL = 128
-"""Soft ink of this value or more belongs to a stroke."""
+"""Value of the soft foreground mask (0–255) from which a pixel belongs to a stroke."""
 
-LEAST_LETTER = 7
-"""Pixels: what is lower can't be read by anything, so it is never a letter."""
+LEAST_LETTER_PIXELS = 7
+"""Lowest letter: nothing lower can be read."""
 
 _NEXT, _CHILD, _PARENT = 0, 2, 3
 """Columns of OpenCV's contour hierarchy."""
 
-_LEAST_PIECE = 2
-"""Pixels: a piece no larger than this either way is noise at any resolution that can be read."""
+_LEAST_COMPONENT_PIXELS = 2
+"""A component no larger than this either way is noise at any legible resolution."""
 
-_EMPTIEST = 0.05
+_LEAST_FILL_SHARE = 0.05
 """Share of the box that is ink: a frame leaves less, the thinnest pen leaves about a tenth."""
 
-_SOLID = 2.6
-"""Longer side in strokes, as `Piece.stroke` measures them: a disc or a square has two, a letter four."""
+_SOLID_STROKES = 2.6
+"""Longer side, in strokes as `Component.stroke` measures them: a disc or a square has two, a letter four."""
 
-_LONGEST_RULE = 15.0
-"""Longer side in shorter sides: a slim I reaches about twelve, a rule hundreds."""
+_MOST_ELONGATED_RATIO = 15.0
+"""Longer side divided by the shorter: a slim I reaches about twelve, a form line hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Ink that belongs together, in pixels of the ink frame.
+class Component:
+    """A connected component of ink, or several joined, in pixels of the ink frame.
 
     Attributes:
         left: first column.
@@ -46,9 +46,9 @@ class Piece:
         right: one past the last column.
         bottom: one past the last row.
         area: pixels of ink, estimated from the contours.
-        outline: length of all its edges in pixels, inner ones too.
+        outline: length of all its edges in pixels, including inner ones.
         contours: int32 arrays n×1×2 (x, y), outer and inner; filled by the even-odd rule they draw it.
-        accents: contours of marks that go with the letter but are no part of its shape; nothing above counts
+        accents: contours of marks that belong to the letter but not to its shape; the attributes above ignore
             them.
     """
 
@@ -89,7 +89,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What the page's own ink says about its writing.
+    """Typical sizes of the writing, measured on the page's own ink.
 
     Attributes:
         letter: height of a typical letter in pixels.
@@ -100,23 +100,23 @@ class Sizes:
     stroke: float
 
 
-def find_pieces(ink: NDArray[np.uint8]) -> list[Piece]:
-    """Find the connected pieces of ink, those within holes and frames too.
+def find_components(ink: NDArray[np.uint8]) -> list[Component]:
+    """Find the connected components of ink, including those inside holes and frames.
 
     Args:
-        ink: uint8, h×w, 0 paper … 255 ink.
+        ink: uint8, h×w, soft foreground mask, 0 paper … 255 ink.
 
     Returns:
-        Every piece of more than a pixel or two, in the order in which OpenCV meets them.
+        Every component larger than two pixels, in OpenCV's order.
     """
     _, strokes = cv2.threshold(ink, INK_LEVEL - 1, 255, cv2.THRESH_BINARY)
     contours, hierarchy = cv2.findContours(strokes, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
         return []
     links = np.asarray(hierarchy, np.int32).reshape(-1, 4).tolist()
-    boxes = extents(contours)
-    large = ((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > _LEAST_PIECE).tolist()
-    pieces = []
+    boxes = contour_boxes(contours)
+    large = ((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > _LEAST_COMPONENT_PIXELS).tolist()
+    components = []
     for index, box in enumerate(boxes.tolist()):
         if links[index][_PARENT] >= 0 or not large[index]:
             continue
@@ -125,103 +125,103 @@ def find_pieces(ink: NDArray[np.uint8]) -> list[Piece]:
         while hole >= 0:
             own.append(np.asarray(contours[hole], np.int32))
             hole = links[hole][_NEXT]
-        pieces.append(_piece(own, box))
-    return pieces
+        components.append(_component(own, box))
+    return components
 
 
-def extents(contours: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
-    """Return the box of each contour, n×4: left, top, and one past its right and bottom."""
+def contour_boxes(contours: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
+    """Return the box of each contour, int32, n×4: left, top, and one past its right and bottom."""
     starts = np.cumsum([0, *(len(contour) for contour in contours[:-1])])
     points = np.concatenate(contours).reshape(-1, 2)
     ends = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts) + 1
     return np.hstack(ends).astype(np.int32, copy=False)
 
 
-def _piece(contours: list[NDArray[np.int32]], box: Sequence[int]) -> Piece:
-    """Measure one piece; contours run through pixel centres, so half a pixel is added along each edge."""
+def _component(contours: list[NDArray[np.int32]], box: Sequence[int]) -> Component:
+    """Measure one component; contours run through pixel centres, so half a pixel is added along each edge."""
     outline = sum([cv2.arcLength(contour, True) for contour in contours])
     holes = sum([cv2.contourArea(contour) for contour in contours[1:]])
     area = cv2.contourArea(contours[0]) - holes + outline / 2 + 1
     left, top, right, bottom = box
-    return Piece(left, top, right, bottom, area, outline, tuple(contours))
+    return Component(left, top, right, bottom, area, outline, tuple(contours))
 
 
-def join(pieces: Sequence[Piece]) -> Piece:
-    """Make one piece of several."""
-    return Piece(
-        min(piece.left for piece in pieces),
-        min(piece.top for piece in pieces),
-        max(piece.right for piece in pieces),
-        max(piece.bottom for piece in pieces),
-        sum(piece.area for piece in pieces),
-        sum(piece.outline for piece in pieces),
-        tuple(contour for piece in pieces for contour in piece.contours),
-        tuple(contour for piece in pieces for contour in piece.accents),
+def join_components(components: Sequence[Component]) -> Component:
+    """Join several components into one."""
+    return Component(
+        min(component.left for component in components),
+        min(component.top for component in components),
+        max(component.right for component in components),
+        max(component.bottom for component in components),
+        sum(component.area for component in components),
+        sum(component.outline for component in components),
+        tuple(contour for component in components for contour in component.contours),
+        tuple(contour for component in components for contour in component.accents),
     )
 
 
-def give_accent(letter: Piece, mark: Piece) -> Piece:
-    """Make a mark an accent of a letter."""
+def give_accent(letter: Component, mark: Component) -> Component:
+    """Add a mark to a letter as its accent."""
     return replace(letter, accents=letter.accents + mark.contours)
 
 
-def draw(piece: Piece, left: int, top: int, width: int, height: int) -> NDArray[np.uint8]:
-    """Draw a piece alone.
+def draw_component(component: Component, left: int, top: int, width: int, height: int) -> NDArray[np.uint8]:
+    """Draw one component alone.
 
     Args:
-        piece: what to draw.
+        component: what to draw.
         left: first column of the ink frame that the drawing shows.
         top: its first row.
         width: columns that it shows.
         height: rows that it shows.
 
     Returns:
-        uint8, height×width, 255 where the piece has ink.
+        uint8, height×width, 255 where the component has ink.
     """
     drawing = np.zeros((height, width), np.uint8)
-    cv2.drawContours(drawing, list(piece.contours), -1, 255, cv2.FILLED, offset=(-left, -top))
+    cv2.drawContours(drawing, list(component.contours), -1, 255, cv2.FILLED, offset=(-left, -top))
     return drawing
 
 
-def gap_between(first: Piece, second: Piece) -> float:
-    """Measure the paper between the nearest ink of two pieces, in pixels."""
+def gap_between(first: Component, second: Component) -> float:
+    """Measure the paper between the nearest ink of two components, in pixels."""
     left, top = min(first.left, second.left), min(first.top, second.top)
     width, height = max(first.right, second.right) - left, max(first.bottom, second.bottom) - top
-    paper = cv2.bitwise_not(draw(first, left, top, width, height))
+    paper = cv2.bitwise_not(draw_component(first, left, top, width, height))
     distance = cv2.distanceTransform(paper, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return float(distance[draw(second, left, top, width, height) != 0].min()) - 1
+    return float(distance[draw_component(second, left, top, width, height) != 0].min()) - 1
 
 
-def measure(pieces: Sequence[Piece]) -> Sizes | None:
+def measure_sizes(components: Sequence[Component]) -> Sizes | None:
     """Estimate the height of a letter and the width of a stroke.
 
-    The height is the median over the pieces, each weighing as much as it is high: specks are many and
-    letters are few on a dirty page, but the letters are higher. Frames, rules and solid blobs don't count.
+    The height is the median over the components, each weighted by its height: on a dirty page specks are many
+    and letters few, but the letters are higher. Frames, form lines and solid blobs do not count.
 
     Args:
-        pieces: the page's pieces, unjoined.
+        components: of the page, not yet joined.
 
     Returns:
-        The sizes, or None where nothing has the shape of a letter.
+        The sizes, or None if nothing has the shape of a letter.
     """
-    shaped = [piece for piece in pieces if _has_strokes(piece)]
+    shaped = [component for component in components if _has_strokes(component)]
     if not shaped:
         return None
-    heights = np.array([piece.height for piece in shaped], np.float64)
+    heights = np.array([component.height for component in shaped], np.float64)
     order = np.argsort(heights, kind="stable")
     weights = np.cumsum(heights[order])
     letter = float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
-    letters = [piece for piece in shaped if 0.5 * letter <= piece.height <= 2 * letter]
-    stroke = float(np.median([piece.stroke for piece in letters]))
+    letters = [component for component in shaped if 0.5 * letter <= component.height <= 2 * letter]
+    stroke = float(np.median([component.stroke for component in letters]))
     return Sizes(letter, stroke)
 
 
-def _has_strokes(piece: Piece) -> bool:
-    """Whether a piece is drawn with strokes of a pen, seen by itself: no speck, blob, rule or frame."""
-    longer, shorter = max(piece.width, piece.height), min(piece.width, piece.height)
+def _has_strokes(component: Component) -> bool:
+    """Whether a component by itself looks drawn with a pen: not a speck, blob, form line or frame."""
+    longer, shorter = max(component.width, component.height), min(component.width, component.height)
     return (
-        piece.height >= LEAST_LETTER
-        and longer >= _SOLID * piece.stroke
-        and longer <= _LONGEST_RULE * shorter
-        and piece.fill >= _EMPTIEST
+        component.height >= LEAST_LETTER_PIXELS
+        and longer >= _SOLID_STROKES * component.stroke
+        and longer <= _MOST_ELONGATED_RATIO * shorter
+        and component.fill >= _LEAST_FILL_SHARE
     )

@@ -1,10 +1,10 @@
-"""Form furniture: rules, boxes, combs and grids go out of the ink; the letters on them stay whole.
+"""Removes form lines (rules, boxes, combs, grids) from the foreground mask; letters on them stay whole.
 
-A rule is long and thin, straight or gently bent, and of one width. It is looked for in the ink averaged
-over narrow columns, where it is a run from column to column, and followed as a path. Along that path the
-ink is straightened into a strip, which shows how wide the rule is and whether it is one at all. It is
-taken out of every column of the strip in which no stroke leaves it, so that what crosses or touches a
-rule stays as it was. Upright rules are the same on the ink turned over its diagonal.
+A form line is long and thin, straight or gently bent, and of one width. It is searched for in the ink
+averaged over narrow columns, where it is a run from column to column, and followed as a path. Along that path
+the ink is straightened into a strip, which shows how wide the line is and whether it is one at all. It is
+removed in every column of the strip in which no stroke leaves it, so that whatever crosses or touches a form
+line stays as it was. Upright form lines are found the same way on the transposed mask.
 """
 
 from __future__ import annotations
@@ -17,103 +17,107 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import INK_LEVEL, LEAST_LETTER, Piece, Sizes, extents, measure
+from lettermill.segmentation.components import (
+    INK_LEVEL,
+    LEAST_LETTER_PIXELS,
+    Component,
+    Sizes,
+    contour_boxes,
+    measure_sizes,
+)
 
-COLUMN = 1 / 8
-"""Width in letter heights of the columns in which rules are looked for: a stroke or so."""
+COLUMN_LETTERS = 1 / 8
+"""Width of the columns in which form lines are searched for: about a stroke."""
 
-FAINT = 56
-"""Ink averaged over a column (0–255) from which a rule may run through it: a dotted one covers a quarter."""
+FAINT_LEVEL = 56
+"""Ink averaged over a column (0–255) from which it may hold a form line: a dotted one covers a quarter."""
 
-LEAST_RUN = 0.7
-"""Letter heights of the runs that rules are put together from; a rule that slopes has many short ones."""
+LEAST_RUN_LETTERS = 0.7
+"""Length of the runs that form lines are joined from; a sloping form line has many short ones."""
 
-BRIDGE = 0.3
-"""Letter heights of paper that a run may skip: between dots, and where the scanner lost the rule."""
+BRIDGE_LETTERS = 0.3
+"""Paper that a run may skip: between dots, and where the scanner lost the line."""
 
-LEAST_RULE = 3.0
-"""Letter heights from which a rule is one by its length alone; the bar of a letter is at most two."""
+LEAST_LINE_LETTERS = 3.0
+"""Length that suffices for a form line; the bar of a letter is at most two letter heights long."""
 
-THICKEST = 0.26
-"""Widest rule in letter heights: a frame beside small print; wider are brushes, blocks and shadows."""
+THICKEST_LETTERS = 0.26
+"""Widest form line: a frame beside small print; anything wider is a brush stroke, a block or a shadow."""
 
-WIDTH_SLACK = 0.35
-"""Share of its usual width, or of the usual step between its dots, by which a rule may be uneven."""
+WIDTH_SLACK_SHARE = 0.35
+"""Share of its typical width, or of the typical step between its dots, by which a form line may be uneven."""
 
-LEAST_EVEN = 0.65
-"""Share of a rule that is so even, and keeps to its path as closely; strokes are met in the rest."""
+LEAST_EVEN_SHARE = 0.65
+"""Share of a form line that is that even, and that keeps as close to its path; strokes cross the rest."""
 
-LEAST_UNBROKEN = 2.2
-"""Letter heights of a rule without a gap: the bars of letters side by side meet for less."""
+LEAST_UNBROKEN_LETTERS = 2.2
+"""Length of form line without a gap: the bars of letters side by side meet for less."""
 
-DOT_STEP = 0.32
-"""Letter heights from dot to dot; letters stand farther apart."""
+DOT_STEP_LETTERS = 0.32
+"""Distance from dot to dot, at most; letters are farther apart."""
 
-LARGEST_DOT = 0.16
-"""Letter heights: the bars of AAAAAA are longer."""
+LARGEST_DOT_LETTERS = 0.16
+"""Longest dot: the bars of AAAAAA are longer."""
 
-CERTAIN = 8.0
-"""Letter heights from which a line is a rule however often it is broken."""
+CERTAIN_LETTERS = 8.0
+"""Length from which a line is a form line however often it is broken."""
 
 LEAST_DOTS = 12
-"""Dots at one distance make a dotted rule; fewer are letters' feet."""
+"""Dots at equal distances that make a dotted form line; fewer are the feet of letters."""
 
-LEAST_COVER = 0.8
-"""Share of a rule's columns, strokes aside, in which its ink is seen."""
+LEAST_COVER_SHARE = 0.8
+"""Share of a form line's columns, without those that strokes cross, in which its ink is seen."""
 
-MOST_CROSSED = 0.7
-"""Share of a rule's columns that strokes may leave; where there are more it is a row of print."""
+MOST_CROSSED_SHARE = 0.7
+"""Share of a form line's columns that strokes may cross; if there are more, it is a row of print."""
 
-EDGE = 3
-"""Half widths from the page's edge within which a rule is that edge, and strokes only end at it."""
+EDGE_HALF_WIDTHS = 3
+"""Half line widths from the page's edge within which a line is that edge, and strokes only end at it."""
 
-USUAL = 75.0
-"""Percentile of the ink in each row of a rule's strip that is the rule's own; strokes are stronger."""
+OWN_INK_PERCENTILE = 75.0
+"""Percentile of the ink in each row of the strip that is the form line's own; strokes are stronger."""
 
-LEAVES = 0.2
-"""Strokes by which ink goes on beyond the rule where a stroke leaves it: unevenness is less."""
+LEAVES_STROKES = 0.2
+"""How far ink continues beyond the form line where a stroke leaves it: unevenness is less."""
 
-SMOOTHING = 1.5
-"""Letter heights of path over which a rule keeps its direction."""
+SMOOTHING_LETTERS = 1.5
+"""Length of path over which a form line keeps its direction."""
 
-STEEPEST = 0.1
-"""Rows by which a rule may fall a column, once the page's skew is out."""
+STEEPEST_ROWS_PER_COLUMN = 0.1
+"""Slope that a form line may have once the page is deskewed."""
 
-LEAST_CELL = 0.6
-"""Letter heights: the narrowest cell of a comb."""
+LEAST_CELL_LETTERS = 0.6
+"""Narrowest cell of a comb."""
 
-WIDEST_CELL = 4.0
-"""Letter heights: the widest cell of a comb or table whose walls are looked for where they don't show."""
+WIDEST_CELL_LETTERS = 4.0
+"""Widest cell of a comb or table for which invisible walls are added."""
 
 NEXT_WALLS = 5
-"""One of so many walls to the right of a wall is the next: letters may stand between."""
+"""One of this many candidates to the right of a wall is the next wall: letters may stand between."""
 
-UNEVEN = 0.15
-"""Letter heights by which a wall may stand off its place in a comb."""
+UNEVEN_LETTERS = 0.15
+"""Distance of a wall from its place in a comb, at most."""
 
-LEAST_WALLS = 0.7
+LEAST_WALLS_SHARE = 0.7
 """Share of the walls of a comb that are seen; a stroke over a wall may hide it."""
 
-LARGEST_GUESS = 1 / 8
-"""Share of the page's longer side that a letter is taken to be where what was measured is larger: a grid."""
+LARGEST_GUESS_SHARE = 1 / 8
+"""Largest letter as a share of the page's longer side, even if larger components were measured: a grid."""
 
-LEAST_STROKES = 5.0
-"""Height in strokes of a line of letters that stand on one rule: a lone rule has one, its own."""
+LEAST_ROW_STROKES = 5.0
+"""Height of a row of letters that all touch one form line: a lone form line has one stroke, its own."""
 
-MEETS = 0.25
-"""Letter heights within which the end of a wall lies at the rule that it stands on."""
-
-_FREE = 2
-"""Pixels on each side of a rule over which its soft edge runs out."""
+MEETS_LETTERS = 0.25
+"""Distance from the end of a wall to the form line that it stands on, at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Furniture:
-    """Ink without the furniture of its form.
+class FormLines:
+    """A foreground mask with its form lines removed.
 
     Attributes:
         mask: uint8, h×w, 0 paper … 255 ink: what was written.
-        removed: uint8, h×w, the ink that was taken out.
+        removed: uint8, h×w, the ink that was removed.
     """
 
     mask: NDArray[np.uint8] = field(compare=False, repr=False)
@@ -122,7 +126,13 @@ class Furniture:
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """A rule from left to right: `y` (float64) is its middle at each column from `start` on; its width."""
+    """A form line from left to right.
+
+    Attributes:
+        start: its first column.
+        y: float64, its middle row at each column from `start` on.
+        width: in pixels; 0 if not yet measured.
+    """
 
     start: int
     y: NDArray[np.float64]
@@ -133,51 +143,60 @@ class _Path:
         return self.start + len(self.y)
 
 
-def remove_furniture(ink: NDArray[np.uint8], sizes: Sizes) -> Furniture:
-    """Take rules, boxes, combs and grids out of the ink.
+def remove_form_lines(ink: NDArray[np.uint8], sizes: Sizes) -> FormLines:
+    """Remove rules, boxes, combs and grids from the foreground mask.
 
     Args:
-        ink: uint8, h×w, soft ink.
-        sizes: of the page's letters and strokes, in pixels of the ink.
+        ink: uint8, h×w, soft foreground mask.
+        sizes: of the page's letters and strokes, in pixels of the mask.
     """
-    turned = _turned(ink)
-    level, upright = _find_runs(ink, sizes), _find_runs(turned, sizes)
-    least = LEAST_RULE * sizes.letter
-    rules = tuple(
-        _measured(each, [runs.trace(run) for run in runs.runs if run[2] >= least], sizes)
-        for each, runs in ((ink, level), (turned, upright))
+    transposed = _transposed(ink)
+    level, upright = _find_runs(ink, sizes), _find_runs(transposed, sizes)
+    least = LEAST_LINE_LETTERS * sizes.letter
+    lines = tuple(
+        _follow_all(each, [runs.trace(run) for run in runs.runs if run[2] >= least], sizes)
+        for each, runs in ((ink, level), (transposed, upright))
     )
-    if not any(rules):
-        return Furniture(ink, np.zeros_like(ink))
-    sides = _walls(ink, level, rules[1], sizes), _walls(turned, upright, rules[0], sizes)
+    if not any(lines):
+        return FormLines(ink, np.zeros_like(ink))
+
+    sides = _walls(ink, level, lines[1], sizes), _walls(transposed, upright, lines[0], sizes)
     mask = ink.copy()
-    beyond = 1 + round(max(rule.width for rule in (*rules[0], *rules[1])))
-    for found, walls in zip(rules, sides, strict=True):
-        for rule in (*found, *walls):
-            _erase(mask, _longer(rule, beyond, mask.shape[1]), sizes)
-        mask = _turned(mask)  # After both it is upright again.
-    return Furniture(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
+    beyond = 1 + round(max(line.width for line in (*lines[0], *lines[1])))
+    for found, walls in zip(lines, sides, strict=True):
+        for line in (*found, *walls):
+            _erase(mask, _longer(line, beyond, mask.shape[1]), sizes)
+        # After both passes it is upright again.
+        mask = _transposed(mask)
+    return FormLines(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
 
 
-def guess_sizes(pieces: Sequence[Piece], side: int) -> Sizes | None:
-    """Guess how large letters are on a page that may be one grid, in which no letter stands alone.
+def guess_sizes(components: Sequence[Component], side: int) -> Sizes | None:
+    """Guess the letter size on a page that may be one grid, in which no letter stands alone.
 
     Args:
-        pieces: the page's pieces with its furniture.
+        components: of the page, with its form lines.
         side: the page's longer side in pixels.
 
     Returns:
-        The sizes, or None where nothing has the shape of a letter or of a grid that letters touch.
+        The sizes, or None if nothing has the shape of a letter or of a grid that letters touch.
     """
-    seen = measure(pieces)
-    if seen is None:  # Every letter stands on a rule: together they are as high as the letters are.
-        high = [piece for piece in pieces if piece.height >= max(LEAST_LETTER, LEAST_STROKES * piece.stroke)]
+    seen = measure_sizes(components)
+    # Every letter touches a form line: together they are as high as the letters.
+    if seen is None:
+        high = [
+            component
+            for component in components
+            if component.height >= max(LEAST_LETTER_PIXELS, LEAST_ROW_STROKES * component.stroke)
+        ]
         if not high:
             return None
-        letter, stroke = np.median([(piece.height, piece.stroke) for piece in high], axis=0).tolist()
+        letter, stroke = np.median(
+            [(component.height, component.stroke) for component in high], axis=0
+        ).tolist()
         seen = Sizes(letter, stroke)
-    letter = min(seen.letter, LARGEST_GUESS * side)
-    return Sizes(letter, min(seen.stroke, THICKEST * letter))
+    letter = min(seen.letter, LARGEST_GUESS_SHARE * side)
+    return Sizes(letter, min(seen.stroke, THICKEST_LETTERS * letter))
 
 
 _Run = tuple[int, int, int, int, NDArray[np.int32]]
@@ -185,13 +204,13 @@ _Run = tuple[int, int, int, int, NDArray[np.int32]]
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """Where rules from left to right may be, in ink averaged over columns of `column` pixels.
+    """Where form lines from left to right may be, in ink averaged over columns of `column` pixels.
 
     Attributes:
         small: uint8, h×n, the averaged ink.
         column: pixels of ink in one column of it.
         smoothing: columns over which a path is smoothed.
-        runs: of each one: left, top, width, height, and its outline (int32, n×1×2) in columns and rows;
+        runs: for each run its left, top, width, height, and its outline (int32, n×1×2) in columns and rows;
             left and width in pixels of the ink.
     """
 
@@ -216,69 +235,72 @@ class _Runs:
 
 
 def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
-    """Find what may be a rule from left to right: all that is long enough for the side of a box."""
-    column = max(1, round(COLUMN * sizes.letter))
+    """Find possible form lines from left to right: everything long enough for the side of a box."""
+    column = max(1, round(COLUMN_LETTERS * sizes.letter))
     columns = ink.shape[1] // column
-    run = max(3, round(LEAST_RUN * sizes.letter / column))
+    run = max(3, round(LEAST_RUN_LETTERS * sizes.letter / column))
     nothing = _Runs(np.zeros((0, 0), np.uint8), column, 1, [])
     if columns < run:
         return nothing
     small = _columns(ink, column, columns)
-    _, seen = cv2.threshold(small, FAINT, 255, cv2.THRESH_BINARY)
+    _, seen = cv2.threshold(small, FAINT_LEVEL, 255, cv2.THRESH_BINARY)
     letter_run = np.ones((1, round(sizes.letter / column) | 1), np.uint8)
-    thickest = max(3, round(THICKEST * sizes.letter))
+    thickest = max(3, round(THICKEST_LETTERS * sizes.letter))
     thick = cv2.morphologyEx(seen, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
     thin = cv2.subtract(seen, thick)
-    # Over a letter the rule goes on as ink; over paper it may stop no longer than between two dots.
+    # Over a letter the line continues as ink; over paper it may stop no longer than between two dots.
     along = cv2.bitwise_and(cv2.morphologyEx(thin, cv2.MORPH_CLOSE, letter_run), seen)
-    near = cv2.dilate(along, np.ones((3, 1), np.uint8))  # A rule that slopes goes on in the next row.
-    bridge = max(1, round(BRIDGE * sizes.letter / column))
+    # A sloping line continues in the next row.
+    near = cv2.dilate(along, np.ones((3, 1), np.uint8))
+    bridge = max(1, round(BRIDGE_LETTERS * sizes.letter / column))
     near = cv2.morphologyEx(near, cv2.MORPH_CLOSE, np.ones((1, bridge + 1), np.uint8))
     near = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
     if not near.any():
         return nothing
     outlines, links = cv2.findContours(near, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    boxes = extents(outlines)
+    boxes = contour_boxes(outlines)
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
     is_outer = np.reshape(links, (-1, 4))[:, 3] < 0
-    low = np.flatnonzero(is_outer & (height <= thickest + 2 + STEEPEST * width * column)).tolist()
+    low = np.flatnonzero(
+        is_outer & (height <= thickest + 2 + STEEPEST_ROWS_PER_COLUMN * width * column)
+    ).tolist()
     places = np.column_stack((boxes[:, 0] * column, boxes[:, 1], width * column, height)).tolist()
     found = [(*places[index], np.asarray(outlines[index], np.int32)) for index in low]
-    return _Runs(small, column, round(SMOOTHING * sizes.letter / column), found)
+    return _Runs(small, column, round(SMOOTHING_LETTERS * sizes.letter / column), found)
 
 
 def _columns(ink: NDArray[np.uint8], column: int, columns: int) -> NDArray[np.uint8]:
-    """Average the ink over columns of so many pixels."""
+    """Average the ink over columns of the given width in pixels."""
     whole = ink[:, : column * columns]
-    # Every other pixel's middle lies between two: there the linear kernel is their mean, and quick.
+    # Halving: each new pixel's centre lies between two old ones, where linear interpolation is their mean.
     how = cv2.INTER_LINEAR if column == 2 else cv2.INTER_AREA
     return cv2.resize(whole, (columns, ink.shape[0]), interpolation=how).astype(np.uint8, copy=False)
 
 
-def _turned(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Turn ink over its diagonal, so that its columns lie one after the other in memory."""
+def _transposed(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Transpose a mask, so that its columns are contiguous in memory."""
     return cv2.transpose(ink).astype(np.uint8, copy=False)
 
 
 def _smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Running median, then running mean, the ends carried on in their direction."""
+    """Running median, then running mean, with the ends extrapolated in their direction."""
     window = min(window | 1, (len(values) - 1) | 1)
     if window < 3:
         return values
     half = window // 2
-    around = np.lib.stride_tricks.sliding_window_view(_carried_on(values, half), window)
+    around = np.lib.stride_tricks.sliding_window_view(_extrapolated(values, half), window)
     medians = np.sort(around, axis=1)[:, half]
-    return np.convolve(_carried_on(medians, half), np.full(window, 1 / window), "valid")
+    return np.convolve(_extrapolated(medians, half), np.full(window, 1 / window), "valid")
 
 
-def _carried_on(values: NDArray[np.float64], by: int) -> NDArray[np.float64]:
-    """Values with so many more at both ends: their neighbours, mirrored at the end itself."""
+def _extrapolated(values: NDArray[np.float64], by: int) -> NDArray[np.float64]:
+    """Extend values by `by` at both ends with their neighbours, mirrored through the end itself."""
     before, after = 2 * values[0] - values[by:0:-1], 2 * values[-1] - values[-2 : -by - 2 : -1]
     return np.concatenate((before, values, after))
 
 
 def _strip(ink: NDArray[np.uint8], path: _Path, reach: int) -> NDArray[np.uint8]:
-    """Straighten the ink along a path: row `reach` of the strip is the path, paper lies beyond the page."""
+    """Straighten the ink along a path: row `reach` of the strip is the path; beyond the page is paper."""
     upper = np.floor(path.y)
     part = np.rint(256 * (path.y - upper)).astype(np.uint16)
     rows = upper.astype(np.intp) + np.arange(-reach, reach + 2)[:, None]
@@ -289,40 +311,44 @@ def _strip(ink: NDArray[np.uint8], path: _Path, reach: int) -> NDArray[np.uint8]
     else:
         whole = ink.take(rows * ink.shape[1] + columns).astype(np.uint16)
     strip = whole[1:] * part
-    whole *= 256 - part  # At most 255 × 256: sixteen bits hold it.
+    # At most 255 × 256, which fits sixteen bits.
+    whole *= 256 - part
     strip += whole[:-1]
     strip >>= 8
     return strip.astype(np.uint8)
 
 
-def _measured(ink: NDArray[np.uint8], paths: Sequence[_Path], sizes: Sizes) -> list[_Path]:
-    """Follow each rule exactly and measure its width, and leave out what is none."""
+def _follow_all(ink: NDArray[np.uint8], paths: Sequence[_Path], sizes: Sizes) -> list[_Path]:
+    """Follow each path exactly and measure its width; paths that are no form lines are dropped."""
     found = (_follow(ink, path, sizes) for path in paths)
-    return [rule for rule in found if rule is not None]
+    return [line for line in found if line is not None]
 
 
 def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
-    """Follow a rule exactly and measure its width; None where it is none."""
-    thickest = max(3, round(THICKEST * sizes.letter))
+    """Follow a form line exactly and measure its width; None if it is not one."""
+    thickest = max(3, round(THICKEST_LETTERS * sizes.letter))
     reach = thickest + 1
     strip = _strip(ink, path, reach)
     strongest = strip[reach // 2 : -(reach // 2)].max(axis=0)
-    level = float(np.median(strongest[strongest >= FAINT])) / 2 if (strongest >= FAINT).any() else FAINT
-    dark = strip >= max(FAINT / 2, level)
-    dark = _at_the_path(dark)
+    seen = strongest[strongest >= FAINT_LEVEL]
+    level = float(np.median(seen)) / 2 if seen.size else FAINT_LEVEL
+    dark = _at_the_path(strip >= max(FAINT_LEVEL / 2, level))
+
     thick = dark.sum(axis=0)
     crossed = thick > thickest
     thin = (thick > 0) & ~crossed
-    if crossed.mean() > MOST_CROSSED or not thin.any():
+    if crossed.mean() > MOST_CROSSED_SHARE or not thin.any():
         return None
+
     widths = thick[thin]
     usual = float(np.median(widths))
-    if (widths <= usual + max(1.0, WIDTH_SLACK * usual)).mean() < LEAST_EVEN:
+    if (widths <= usual + max(1.0, WIDTH_SLACK_SHARE * usual)).mean() < LEAST_EVEN_SHARE:
         return None
     is_dotted = _is_dotted(thin, sizes)
     if not is_dotted and not _is_line(thick > 0, crossed, sizes):
         return None
-    column = max(1, round(COLUMN * sizes.letter))
+
+    column = max(1, round(COLUMN_LETTERS * sizes.letter))
     count = len(thin) // column
     weight = np.where(dark & thin, strip, 0)[:, : count * column].astype(np.float64)
     weights = weight.sum(axis=0)
@@ -332,21 +358,23 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
     if len(at) < 2:
         return None
     middles = offset.reshape(count, column).sum(axis=1)[at] / total[at]
-    seen = np.interp(np.arange(count), at, middles)
-    middles = _smooth(seen, round(SMOOTHING * sizes.letter / column))
-    strays = np.abs(seen - middles)[at] > max(1.0, WIDTH_SLACK * usual)
-    if not is_dotted and strays.mean() > 1 - LEAST_EVEN:
+    rough = np.interp(np.arange(count), at, middles)
+    middles = _smooth(rough, round(SMOOTHING_LETTERS * sizes.letter / column))
+    strays = np.abs(rough - middles)[at] > max(1.0, WIDTH_SLACK_SHARE * usual)
+    if not is_dotted and strays.mean() > 1 - LEAST_EVEN_SHARE:
         return None
-    start, stop = max(0, path.start - column), min(ink.shape[1], path.stop + column)  # Its ends lie between.
+
+    # The ends of the line are within a column of those of the path.
+    start, stop = max(0, path.start - column), min(ink.shape[1], path.stop + column)
     places = path.start + (np.arange(count) + 0.5) * column - 0.5
     width = float(np.percentile(weights[thin[: count * column]], 60)) / 255
-    rule = _Path(start, np.interp(np.arange(start, stop), places, middles), max(1.0, width))
-    lit = np.flatnonzero((_strip(ink, rule, max(1, round(width / 2))) >= INK_LEVEL // 2).any(axis=0))
-    return _Path(start + int(lit[0]), rule.y[lit[0] : lit[-1] + 1], rule.width) if lit.size else None
+    line = _Path(start, np.interp(np.arange(start, stop), places, middles), max(1.0, width))
+    lit = np.flatnonzero((_strip(ink, line, max(1, round(width / 2))) >= INK_LEVEL // 2).any(axis=0))
+    return _Path(start + int(lit[0]), line.y[lit[0] : lit[-1] + 1], line.width) if lit.size else None
 
 
 def _at_the_path(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of each column of a strip the run of ink that is nearest to its middle row; none where all are far."""
+    """The run of ink nearest to the middle row in each column of a strip, unless it is far from it."""
     rows = np.abs(np.arange(len(dark), dtype=np.int16) - len(dark) // 2)[:, None]
     away = np.where(dark, rows, np.int16(len(dark)))
     nearest = away.argmin(axis=0)[None]
@@ -364,33 +392,34 @@ def _longest(ink: NDArray[np.bool_]) -> int:
 
 
 def _is_line(ink: NDArray[np.bool_], crossed: NDArray[np.bool_], sizes: Sizes) -> bool:
-    """Whether ink along a path is a line, strokes aside: no bars of letters side by side."""
-    unbroken = min(LEAST_UNBROKEN * sizes.letter, LEAST_COVER * len(ink))
-    is_whole = _longest(ink) >= unbroken or len(ink) >= CERTAIN * sizes.letter
-    return is_whole and bool(ink[~crossed].mean() >= LEAST_COVER)
+    """Whether ink along a path, without crossing strokes, is a line, not the bars of letters side by side."""
+    unbroken = min(LEAST_UNBROKEN_LETTERS * sizes.letter, LEAST_COVER_SHARE * len(ink))
+    is_whole = _longest(ink) >= unbroken or len(ink) >= CERTAIN_LETTERS * sizes.letter
+    return is_whole and bool(ink[~crossed].mean() >= LEAST_COVER_SHARE)
 
 
 def _is_dotted(ink: NDArray[np.bool_], sizes: Sizes) -> bool:
-    """Whether ink along a path is dots at one distance."""
+    """Whether ink along a path is dots at equal distances."""
     edges = np.diff(np.concatenate(([False], ink, [False])).astype(np.int8))
     starts, stops = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
-    if len(starts) < LEAST_DOTS or ink.mean() > LEAST_COVER:
+    if len(starts) < LEAST_DOTS or ink.mean() > LEAST_COVER_SHARE:
         return False
-    for lengths, most in ((np.diff(starts), DOT_STEP), (stops - starts, LARGEST_DOT)):
+    for lengths, most in ((np.diff(starts), DOT_STEP_LETTERS), (stops - starts, LARGEST_DOT_LETTERS)):
         usual = float(np.median(lengths))
-        even = np.abs(lengths - usual) <= max(1.0, WIDTH_SLACK * usual)
-        if usual > most * sizes.letter or even.mean() < LEAST_EVEN:
+        even = np.abs(lengths - usual) <= max(1.0, WIDTH_SLACK_SHARE * usual)
+        if usual > most * sizes.letter or even.mean() < LEAST_EVEN_SHARE:
             return False
     return True
 
 
 def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: Sizes) -> list[_Path]:
-    """Which of the short runs are sides of boxes or walls of combs: they go from rule to rule across.
+    """Find which of the short runs are sides of boxes or walls of combs.
 
-    A letter's stem may go as far. Sides stand where the rules end; walls stand at one distance.
+    They reach from form line to form line. A letter's stem may reach as far, but sides are where the form
+    lines end, and walls are at equal distances.
     """
     between: dict[tuple[int, int], list[_Path]] = {}
-    near = MEETS * sizes.letter
+    near = MEETS_LETTERS * sizes.letter
     crossings = _crossings(across, len(ink), runs.column, near)
     for run in runs.runs:
         left, top, width, high, _ = run
@@ -401,7 +430,7 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
         path = runs.trace(run)
         for (above, first), (below, last) in itertools.pairwise(meets):
             start, stop = max(path.start, round(above)), min(path.stop, round(below))
-            if stop - start < LEAST_RUN * sizes.letter:
+            if stop - start < LEAST_RUN_LETTERS * sizes.letter:
                 continue
             part = _Path(start, path.y[start - path.start : stop - path.start])
             wall = _follow(ink, part, sizes)
@@ -409,72 +438,79 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
                 continue
             if wall.start - above <= near and below - wall.stop <= near and _stands(ink, wall, near):
                 between.setdefault((first, last), []).append(wall)
+
     walls = []
     for (first, last), found in between.items():
-        one, other = across[first], across[last]
-        span = min(one.start, other.start), max(one.stop, other.stop)
-        places = np.array([float(np.mean(short.y)) for short in found])
-        is_side = (places < span[0] + near) | (places > span[1] - near)
-        cells = _cells(places, span, sizes)
-        is_wall = is_side | (
-            np.abs(places[:, None] - cells).min(axis=1, initial=np.inf) <= UNEVEN * sizes.letter
-        )
-        walls += [short for short, is_one in zip(found, is_wall.tolist(), strict=True) if is_one]
-        thick = float(np.median([short.width for short in found]))
-        ends = [(one.start + other.start + thick) / 2] * (abs(one.start - other.start) <= near)
-        ends += [(one.stop + other.stop - thick) / 2] * (abs(one.stop - other.stop) <= near)
-        due = np.concatenate((cells, ends))
-        unseen = np.abs(due[:, None] - places).min(axis=1, initial=np.inf) > UNEVEN * sizes.letter
-        hidden = [_between(one, other, place, thick) for place in due[unseen].tolist()]
-        walls += [wall for wall in hidden if _stands(ink, wall, near)]  # Strokes lie over it.
+        walls += _walls_between(ink, across[first], across[last], found, sizes)
     return walls
 
 
+def _walls_between(
+    ink: NDArray[np.uint8], one: _Path, other: _Path, found: Sequence[_Path], sizes: Sizes
+) -> list[_Path]:
+    """Of the short lines found between two form lines keep sides and walls; add walls that strokes cover."""
+    near, uneven = MEETS_LETTERS * sizes.letter, UNEVEN_LETTERS * sizes.letter
+    span = min(one.start, other.start), max(one.stop, other.stop)
+    places = np.array([float(np.mean(short.y)) for short in found])
+    is_side = (places < span[0] + near) | (places > span[1] - near)
+    cells = _cells(places, span, sizes)
+    is_wall = is_side | (np.abs(places[:, None] - cells).min(axis=1, initial=np.inf) <= uneven)
+    walls = [short for short, is_one in zip(found, is_wall.tolist(), strict=True) if is_one]
+
+    thick = float(np.median([short.width for short in found]))
+    ends = [(one.start + other.start + thick) / 2] * (abs(one.start - other.start) <= near)
+    ends += [(one.stop + other.stop - thick) / 2] * (abs(one.stop - other.stop) <= near)
+    due = np.concatenate((cells, ends))
+    unseen = np.abs(due[:, None] - places).min(axis=1, initial=np.inf) > uneven
+    hidden = [_wall_at(one, other, place, thick) for place in due[unseen].tolist()]
+    return walls + [wall for wall in hidden if _stands(ink, wall, near)]
+
+
 def _stands(ink: NDArray[np.uint8], wall: _Path, near: float) -> bool:
-    """Whether a wall comes without a gap from the rules at its ends: a letter's stem stops before them."""
+    """Whether a wall touches the form lines at its ends without a gap: a letter's stem stops before them."""
     strip = _strip(ink, wall, 1 + round(wall.width / 2)).max(axis=0) >= INK_LEVEL // 2
     return bool(strip[: round(near)].all() and strip[-round(near) :].all())
 
 
-def _between(one: _Path, other: _Path, place: float, width: float) -> _Path:
-    """A wall from rule to rule."""
-    ends = sorted(float(np.interp(place, np.arange(rule.start, rule.stop), rule.y)) for rule in (one, other))
+def _wall_at(one: _Path, other: _Path, place: float, width: float) -> _Path:
+    """Make a wall at a place between two form lines."""
+    ends = sorted(float(np.interp(place, np.arange(line.start, line.stop), line.y)) for line in (one, other))
     return _Path(round(ends[0]), np.full(max(1, round(ends[1]) - round(ends[0])), place), width)
 
 
-def _crossings(rules: Sequence[_Path], height: int, step: int, near: float) -> NDArray[np.float64]:
-    """Where rules run: in a row a rule and a column each `step` pixels; not a number beyond its ends."""
-    table = np.full((len(rules), height // step + 1), np.nan)
+def _crossings(lines: Sequence[_Path], height: int, step: int, near: float) -> NDArray[np.float64]:
+    """Tabulate where form lines run: one row per line, one column per `step` pixels, NaN beyond its ends."""
+    table = np.full((len(lines), height // step + 1), np.nan)
     places = np.arange(table.shape[1]) * step
-    for row, rule in zip(table, rules, strict=True):
-        within = (places >= rule.start - near) & (places <= rule.stop + near)
-        row[within] = rule.y[(places[within] - rule.start).clip(0, len(rule.y) - 1)]
+    for row, line in zip(table, lines, strict=True):
+        within = (places >= line.start - near) & (places <= line.stop + near)
+        row[within] = line.y[(places[within] - line.start).clip(0, len(line.y) - 1)]
     return table
 
 
 def _meets(crossings: NDArray[np.float64], y: float, start: float, stop: float) -> list[tuple[float, int]]:
-    """Where a path meets rules that run across it: in which of its columns, and their numbers."""
+    """Where a path meets form lines that cross it: the columns of the path, and the numbers of the lines."""
     places = crossings[:, min(max(round(y), 0), crossings.shape[1] - 1)]
     met = np.flatnonzero((places >= start) & (places <= stop))
     return sorted(zip(places[met].tolist(), met.tolist(), strict=True)) if met.size > 1 else []
 
 
 def _cells(places: NDArray[np.float64], span: tuple[int, int], sizes: Sizes) -> NDArray[np.float64]:
-    """Where the walls of a comb stand: at one distance, hardly one missing; empty where there is no comb."""
+    """Places of a comb's walls, at equal distances and hardly one missing; empty if there is no comb."""
     best, most = np.zeros(0), 0
     places = np.sort(places)
-    slack = UNEVEN * sizes.letter
+    slack = UNEVEN_LETTERS * sizes.letter
     for first in range(len(places)):
         for second in range(first + 1, min(len(places), first + NEXT_WALLS)):
             pitch = places[second] - places[first]
-            if not LEAST_CELL * sizes.letter <= pitch <= WIDEST_CELL * sizes.letter:
+            if not LEAST_CELL_LETTERS * sizes.letter <= pitch <= WIDEST_CELL_LETTERS * sizes.letter:
                 continue
             steps = np.rint((places - places[first]) / pitch)
             on = np.abs(places - places[first] - steps * pitch) <= slack
             count = len(np.unique(steps[on]))
             cells = steps[on].max() - steps[on].min() + 1
             if (
-                count < max(3, LEAST_WALLS * cells)
+                count < max(3, LEAST_WALLS_SHARE * cells)
                 or count <= most
                 or cells * pitch < 0.5 * (span[1] - span[0])
             ):
@@ -488,32 +524,34 @@ def _cells(places: NDArray[np.float64], span: tuple[int, int], sizes: Sizes) -> 
     return best
 
 
-def _longer(rule: _Path, by: int, end: int) -> _Path:
-    """A rule that goes on at both ends, as walls go on through the rules that they stand on."""
-    before, after = min(by, rule.start), max(0, min(by, end - rule.stop))
-    return _Path(rule.start - before, np.pad(rule.y, (before, after), "edge"), rule.width)
+def _longer(line: _Path, by: int, end: int) -> _Path:
+    """Lengthen a form line at both ends, as walls continue through the lines that they stand on."""
+    before, after = min(by, line.start), max(0, min(by, end - line.stop))
+    return _Path(line.start - before, np.pad(line.y, (before, after), "edge"), line.width)
 
 
-def _erase(ink: NDArray[np.uint8], rule: _Path, sizes: Sizes) -> None:
-    """Take a rule out of the ink, but for the columns in which a stroke leaves it."""
-    reach = round(rule.width / 2) + 3
-    strip = _strip(ink, rule, reach)
+def _erase(ink: NDArray[np.uint8], line: _Path, sizes: Sizes) -> None:
+    """Remove a form line from the ink, except in the columns in which a stroke leaves it."""
+    reach = round(line.width / 2) + 3
+    strip = _strip(ink, line, reach)
     calm = (strip[0] < INK_LEVEL) & (strip[-1] < INK_LEVEL) & (strip.max(axis=0) >= INK_LEVEL)
-    usual = np.percentile(strip[:, calm], USUAL, axis=1) if calm.any() else np.zeros(len(strip))
+    usual = np.percentile(strip[:, calm], OWN_INK_PERCENTILE, axis=1) if calm.any() else np.zeros(len(strip))
     rows = np.flatnonzero(usual >= INK_LEVEL // 2) - reach
-    half = round(rule.width / 2) if rows.size == 0 else int(max(-rows[0], rows[-1]))
-    leaves = max(1, round(LEAVES * sizes.stroke))
+    half = round(line.width / 2) if rows.size == 0 else int(max(-rows[0], rows[-1]))
+
+    leaves = max(1, round(LEAVES_STROKES * sizes.stroke))
     reach = half + leaves
-    strip = _strip(ink, rule, reach)
+    strip = _strip(ink, line, reach)
     dark = strip >= INK_LEVEL
     stroke = np.logical_or(dark[: reach + 1].all(axis=0), dark[reach:].all(axis=0))
     first, last = -half - 1, half + 2
-    top, bottom = float(np.median(rule.y)), ink.shape[0] - 1 - float(np.median(rule.y))
-    if (
-        min(top, bottom) <= EDGE * half and len(rule.y) >= LEAST_COVER * ink.shape[1]
-    ):  # The page's edge: nothing comes from beyond it.
-        stroke = np.zeros(len(rule.y), np.bool_)
-        first, last = (-half * 2 * EDGE, last) if top < bottom else (first, half * 2 * EDGE)
-    rows = np.rint(rule.y).astype(np.intp) + np.arange(first, last)[:, None]
+    top, bottom = float(np.median(line.y)), ink.shape[0] - 1 - float(np.median(line.y))
+    # The page's edge: no stroke comes from beyond it.
+    if min(top, bottom) <= EDGE_HALF_WIDTHS * half and len(line.y) >= LEAST_COVER_SHARE * ink.shape[1]:
+        stroke = np.zeros(len(line.y), np.bool_)
+        outer = half * 2 * EDGE_HALF_WIDTHS
+        first, last = (-outer, last) if top < bottom else (first, outer)
+
+    rows = np.rint(line.y).astype(np.intp) + np.arange(first, last)[:, None]
     rows = rows[:, ~stroke].clip(0, ink.shape[0] - 1)
-    ink[rows, np.arange(rule.start, rule.stop)[~stroke]] = 0
+    ink[rows, np.arange(line.start, line.stop)[~stroke]] = 0

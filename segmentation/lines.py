@@ -1,8 +1,8 @@
-"""Lines, words and reading order of a page's characters, on the deskewed ink.
+"""Finds lines and words among a page's characters, in reading order, on the deskewed ink.
 
-A line is followed from left to right: a letter joins the line whose last few letters share its height on
-the page. Only those last letters count, so a line may bend, and no gap is too wide, so a title or a
-table row stays together.
+Follows a line from left to right: a letter joins the line whose last few letters share its height on the
+page. Only those last letters count, so a line may bend, and no gap is too wide, so a title or a table row
+stays together.
 """
 
 from __future__ import annotations
@@ -14,59 +14,59 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Piece
+from lettermill.segmentation.components import Component
 
-MEMORY = 4
-"""Letters that tell where a line is: enough to even out a Q or a small o, few enough to follow a bend."""
+REMEMBERED_LETTERS = 4
+"""Last letters that show where a line is: they even out a Q or a small o, and still follow a bend."""
 
-LEAST_OVERLAP = 0.5
+LEAST_OVERLAP_SHARE = 0.5
 """Share of the lower one's height that a letter and its line have in common."""
 
-DISTANCE_COST = 0.01
+OVERLAP_LOST_PER_LETTER = 0.01
 """Overlap that a line loses for each letter height between its last letter and the new one."""
 
-ONE_LINE = 2.2
-"""A page lower than so many letters has no room for two lines."""
+ONE_LINE_LETTERS = 2.2
+"""A page lower than this has no room for two lines."""
 
-USUAL_GAP = 0.8
-"""Gap between words in letter heights where the page's own gaps don't tell."""
+USUAL_WORD_GAP_LETTERS = 0.8
+"""Gap between words if the page's own gaps do not tell."""
 
-LEAST_GAP, WIDEST_GAP = 0.3, 1.6
-"""Letter heights between which the page's own gaps may set the gap between words."""
+LEAST_WORD_GAP_LETTERS, WIDEST_WORD_GAP_LETTERS = 0.3, 1.6
+"""Range in which the page's own gaps may set the gap between words."""
 
-GAP_RATIO = 1.8
-"""Gaps between words are at least so many times as wide as those within, or the page has only one kind."""
+LEAST_WORD_GAP_RATIO = 1.8
+"""Gaps between words divided by those within, at least; with less the page has only one kind of gap."""
 
-DOUBT = 2.0
+FEW_GAPS_DOUBT = 2.0
 """With n gaps the ratio must be 1 + 2/n times as clear: of a few gaps one is always the widest."""
 
-LINE_RATIO = 1.5
-"""A gap between words is wider than so many of its line's median gaps: some lines are letter-spaced."""
+LEAST_LINE_RATIO = 1.5
+"""A gap between words divided by the median gap of its line, at least: some lines are letter-spaced."""
 
 LEAST_GAPS = 3
-"""Gaps from which the median says how the line is spaced."""
+"""Gaps from which the median shows how the line is spaced."""
 
-OFF_LINE = 0.6
-"""Letter heights by which letters may stand off a line that has gaps for them."""
+OFF_LINE_LETTERS = 0.6
+"""Distance of letters from a line that has gaps for them, at most."""
 
-COLLISION = 0.3
+COLLISION_SHARE = 0.3
 """Share of a letter's width that its neighbour in the line may cover."""
 
-STACKED = 0.5
-"""Share of a row's letters over or under another row beyond which the two stand over each other."""
+STACKED_SHARE = 0.5
+"""Share of a row's letters above or below another row from which the two are on top of each other."""
 
-FOLLOWED = 8
-"""Letters at the end of a line that tell whether it rises or falls."""
+SLOPE_LETTERS = 8
+"""Letters at the end of a line that show whether it rises or falls."""
 
-STEADINESS = 5.0
-"""Letter heights of level line by which the slope is damped, so that few uneven letters tell little."""
+SLOPE_DAMPING_LETTERS = 5.0
+"""Length of level line by which the slope is damped, so that a few uneven letters change little."""
 
-FARTHEST = 3.0
-"""Letter heights beyond a line's end to which its slope is trusted."""
+SLOPE_REACH_LETTERS = 3.0
+"""Distance beyond a line's end up to which its slope is trusted."""
 
 
-def find_lines(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
-    """Put letters into lines.
+def find_lines(bodies: Sequence[Component], letter: float) -> list[list[Component]]:
+    """Group letters into lines.
 
     Args:
         bodies: the page's letters in the ink frame, in any order.
@@ -75,31 +75,31 @@ def find_lines(bodies: Sequence[Piece], letter: float) -> list[list[Piece]]:
     Returns:
         The lines from top to bottom, each with its letters from left to right.
     """
-    lines: list[list[Piece]] = []
+    lines: list[list[Component]] = []
     ends: list[_End] = []
-    for piece in sorted(bodies, key=_reading_key):
+    for component in sorted(bodies, key=_reading_key):
         near = [
-            (end.fits(piece, letter), -number)
+            (end.fits(component, letter), -number)
             for number, end in enumerate(ends)
-            if end.highest < piece.bottom and end.lowest > piece.top
+            if end.highest < component.bottom and end.lowest > component.top
         ]
         fit, best = max(near, default=(0.0, 0))
-        if fit >= LEAST_OVERLAP:
-            lines[-best].append(piece)
+        if fit >= LEAST_OVERLAP_SHARE:
+            lines[-best].append(component)
             ends[-best] = _end_of(lines[-best], letter)
         else:
-            lines.append([piece])
-            ends.append(_end_of([piece], letter))
+            lines.append([component])
+            ends.append(_end_of([component], letter))
     return sorted(_merge(lines, letter), key=lambda line: (_middle(line), line[0].left))
 
 
-def _merge(lines: list[list[Piece]], letter: float) -> list[list[Piece]]:
-    """Give the letters of a line that another one left out back to it, the shortest line first.
+def _merge(lines: list[list[Component]], letter: float) -> list[list[Component]]:
+    """Merge a line with another one that left its letters out, the shortest line first.
 
     A letter far off its line starts a line of its own, and may take neighbours along. Two lines are one
-    where the letters of the shorter stand in gaps of the other and at its height.
+    if the letters of the shorter are in gaps of the other and at its height.
     """
-    merged: list[list[Piece]] = []
+    merged: list[list[Component]] = []
     spans = np.zeros((0, 2))
     for line in sorted(lines, key=len, reverse=True):
         top, bottom = _span(line)
@@ -107,7 +107,7 @@ def _merge(lines: list[list[Piece]], letter: float) -> list[list[Piece]]:
         distance, best = min(
             ((offset(line, merged[index], letter), index) for index in near), default=(np.inf, -1)
         )
-        if distance <= OFF_LINE:
+        if distance <= OFF_LINE_LETTERS:
             merged[best] = sorted(merged[best] + line, key=_reading_key)
             spans[best] = _span(merged[best])
         else:
@@ -116,24 +116,26 @@ def _merge(lines: list[list[Piece]], letter: float) -> list[list[Piece]]:
     return merged
 
 
-def _span(line: Sequence[Piece]) -> tuple[int, int]:
+def _span(line: Sequence[Component]) -> tuple[int, int]:
     """First row of a line and the one past its last."""
-    return min(piece.top for piece in line), max(piece.bottom for piece in line)
+    return min(component.top for component in line), max(component.bottom for component in line)
 
 
-def offset(line: Sequence[Piece], other: Sequence[Piece], letter: float) -> float:
+def offset(line: Sequence[Component], other: Sequence[Component], letter: float) -> float:
     """Median distance in letter heights of a line's letters from another line; infinite if they collide."""
-    lefts = np.array([piece.left for piece in other], np.float64)
-    rights = np.array([piece.right for piece in other], np.float64)
+    lefts = np.array([component.left for component in other], np.float64)
+    rights = np.array([component.right for component in other], np.float64)
     middles = (lefts + rights) / 2
-    heights = np.array([(piece.top + piece.bottom) / 2 for piece in other])
+    heights = np.array([(component.top + component.bottom) / 2 for component in other])
     offsets = []
-    for piece in line:
-        covered = np.minimum(rights, piece.right) - np.maximum(lefts, piece.left)
-        if (covered > COLLISION * np.minimum(rights - lefts, piece.width)).any():
+    for component in line:
+        covered = np.minimum(rights, component.right) - np.maximum(lefts, component.left)
+        if (covered > COLLISION_SHARE * np.minimum(rights - lefts, component.width)).any():
             return float("inf")
-        near = np.argsort(np.abs(middles - (piece.left + piece.right) / 2), kind="stable")[:MEMORY]
-        offsets.append(abs((piece.top + piece.bottom) / 2 - float(heights[near].mean())))
+        near = np.argsort(np.abs(middles - (component.left + component.right) / 2), kind="stable")[
+            :REMEMBERED_LETTERS
+        ]
+        offsets.append(abs((component.top + component.bottom) / 2 - float(heights[near].mean())))
     return float(np.median(offsets)) / letter
 
 
@@ -156,123 +158,97 @@ class _End:
     highest: float
     lowest: float
 
-    def fits(self, piece: Piece, letter: float) -> float:
-        """How well a letter continues the line: the share of height in common less a little for distance."""
-        far = max(0, piece.left - self.right) / letter
+    def fits(self, component: Component, letter: float) -> float:
+        """Score how well a letter continues the line: the share of common height, a little less if far."""
+        far = max(0, component.left - self.right) / letter
         fall = self.slope * min(
-            (piece.left + piece.right) / 2 - self.x, self.right - self.x + FARTHEST * letter
+            (component.left + component.right) / 2 - self.x,
+            self.right - self.x + SLOPE_REACH_LETTERS * letter,
         )
-        shared = min(self.bottom + fall, piece.bottom) - max(self.top + fall, piece.top)
-        lower = max(1.0, min(self.bottom - self.top, piece.height))
-        return shared / lower - DISTANCE_COST * far
+        shared = min(self.bottom + fall, component.bottom) - max(self.top + fall, component.top)
+        lower = max(1.0, min(self.bottom - self.top, component.height))
+        return shared / lower - OVERLAP_LOST_PER_LETTER * far
 
 
-def _end_of(line: Sequence[Piece], letter: float) -> _End:
-    """Say how a line ends."""
-    last = line[-MEMORY:]
-    top = sum([piece.top for piece in last]) / len(last)
-    bottom = sum([piece.bottom for piece in last]) / len(last)
-    x = sum([piece.left + piece.right for piece in last]) / (2 * len(last))
+def _end_of(line: Sequence[Component], letter: float) -> _End:
+    """Measure how a line ends."""
+    last = line[-REMEMBERED_LETTERS:]
+    top = sum([component.top for component in last]) / len(last)
+    bottom = sum([component.bottom for component in last]) / len(last)
+    x = sum([component.left + component.right for component in last]) / (2 * len(last))
     right = last[-1].right
-    slope = _slope(line[-FOLLOWED:], letter)
-    reach = abs(slope) * (right - x + FARTHEST * letter)
+    slope = _slope(line[-SLOPE_LETTERS:], letter)
+    reach = abs(slope) * (right - x + SLOPE_REACH_LETTERS * letter)
     return _End(top, bottom, x, right, slope, top - reach, bottom + reach)
 
 
-def _slope(letters: Sequence[Piece], letter: float) -> float:
+def _slope(letters: Sequence[Component], letter: float) -> float:
     """Rows by which letters fall for each column: least squares through their middles, damped to level."""
-    x = [(piece.left + piece.right) / 2 for piece in letters]
-    y = [(piece.top + piece.bottom) / 2 for piece in letters]
+    x = [(component.left + component.right) / 2 for component in letters]
+    y = [(component.top + component.bottom) / 2 for component in letters]
     middle_x, middle_y = sum(x) / len(x), sum(y) / len(y)
     fall = sum([(one - middle_x) * (other - middle_y) for one, other in zip(x, y, strict=True)])
     spread = sum([(one - middle_x) ** 2 for one in x])
-    return fall / (spread + (STEADINESS * letter) ** 2)
+    return fall / (spread + (SLOPE_DAMPING_LETTERS * letter) ** 2)
 
 
-def one_line(rows: Sequence[Sequence[Piece]]) -> list[list[Piece]]:
-    """Put all letters into one line; no letters, no line.
+def merge_into_one_line(rows: Sequence[Sequence[Component]]) -> list[list[Component]]:
+    """Merge all rows into one line.
 
-    Rows beside each other are read from left to right together, for a line may be written unevenly. Rows
-    that stand over each other are read one after the other, so that their letters never mix.
+    Rows beside each other are read from left to right together, since a line may be written unevenly. Rows on
+    top of each other are read one after the other, so that their letters never mix.
 
     Args:
         rows: the page's rows from top to bottom, each with its letters from left to right.
 
     Returns:
-        One line, or none.
+        One line, or none if there are no letters.
     """
-    groups: list[list[Piece]] = []
+    groups: list[list[Component]] = []
     for row in sorted(rows, key=len, reverse=True):
-        beside = next((group for group in groups if share_covered(row, group) <= STACKED), None)
+        beside = next((group for group in groups if share_covered(row, group) <= STACKED_SHARE), None)
         if beside is None:
             groups.append(sorted(row, key=_reading_key))
         else:
             beside[:] = sorted([*beside, *row], key=_reading_key)
-    line = [piece for group in sorted(groups, key=_middle) for piece in group]
+    line = [component for group in sorted(groups, key=_middle) for component in group]
     return [line] if line else []
 
 
-def share_covered(row: Sequence[Piece], other: Sequence[Piece]) -> float:
-    """Share of a row's letters that stand over or under a letter of another row."""
-    lefts = np.array([piece.left for piece in other], np.float64)
-    rights = np.array([piece.right for piece in other], np.float64)
+def share_covered(row: Sequence[Component], other: Sequence[Component]) -> float:
+    """Share of a row's letters that are above or below a letter of another row."""
+    lefts = np.array([component.left for component in other], np.float64)
+    rights = np.array([component.right for component in other], np.float64)
     covered = [
         (
-            np.minimum(rights, piece.right) - np.maximum(lefts, piece.left)
-            > COLLISION * np.minimum(rights - lefts, piece.width)
+            np.minimum(rights, component.right) - np.maximum(lefts, component.left)
+            > COLLISION_SHARE * np.minimum(rights - lefts, component.width)
         ).any()
-        for piece in row
+        for component in row
     ]
     return float(np.mean(covered))
 
 
-def _reading_key(piece: Piece) -> tuple[int, int, int]:
+def _reading_key(component: Component) -> tuple[int, int, int]:
     """Sort letters by their middle; the rest only makes the order certain."""
-    return (piece.left + piece.right, piece.top, piece.bottom)
+    return (component.left + component.right, component.top, component.bottom)
 
 
-def _middle(line: Sequence[Piece]) -> float:
+def _middle(line: Sequence[Component]) -> float:
     """Mean height of a line on the page, in rows from the top."""
-    return float(np.mean([(piece.top + piece.bottom) / 2 for piece in line]))
+    return float(np.mean([(component.top + component.bottom) / 2 for component in line]))
 
 
-def line_height(line: Sequence[Piece]) -> float:
+def line_height(line: Sequence[Component]) -> float:
     """Height of a line's typical letter in pixels."""
-    return float(statistics.median([piece.height for piece in line]))
+    return float(statistics.median([component.height for component in line]))
 
 
-def baseline_of(line: Sequence[Piece]) -> NDArray[np.float64]:
-    """Find the row on which each letter of a line stands; the line may rise, fall and bend.
-
-    Around each letter a straight line is laid through the feet of the letters nearest to it: of all slopes
-    between two feet the median one, at the median height (Theil 1950, Sen 1968), so that tails of Q and J and
-    a few small letters do not pull it.
-
-    Args:
-        line: its letters from left to right.
-
-    Returns:
-        float64, one for each letter: the row past the foot of a letter that stands on the line.
-    """
-    x = np.array([(piece.left + piece.right) / 2 for piece in line])
-    feet = np.array([piece.bottom for piece in line], np.float64)
-    rows = np.empty(len(line))
-    for index in range(len(line)):
-        first = max(0, min(index - FOLLOWED // 2, len(line) - FOLLOWED - 1))
-        near = slice(first, first + FOLLOWED + 1)
-        one, other = np.triu_indices(len(x[near]), 1)
-        run = x[near][other] - x[near][one]
-        slopes = (feet[near][other] - feet[near][one])[run > 0] / run[run > 0]
-        slope = float(np.median(slopes)) if slopes.size else 0.0
-        rows[index] = np.median(feet[near] - slope * (x[near] - x[index]))
-    return rows
-
-
-def word_gap(lines: Sequence[Sequence[Piece]]) -> float:
+def word_gap(lines: Sequence[Sequence[Component]]) -> float:
     """Find how wide the paper between two words is on this page.
 
-    The gaps of all lines, in letter heights, are split in two where the variance between the two groups
-    is greatest (Otsu 1979). The split counts only where the wider group is clearly wider.
+    The gaps of all lines, in letter heights, are split in two where the variance between the two groups is
+    greatest (Otsu 1979). The split counts only if the wider group is clearly wider.
 
     Args:
         lines: the page's lines.
@@ -281,29 +257,31 @@ def word_gap(lines: Sequence[Sequence[Piece]]) -> float:
         The least gap between words, in letter heights of its line.
     """
     gaps = np.sort(np.concatenate([np.zeros(0), *(gaps_of(line) for line in lines)]))
-    gaps = gaps.clip(0, 2 * WIDEST_GAP)
+    gaps = gaps.clip(0, 2 * WIDEST_WORD_GAP_LETTERS)
     if gaps.size < 2:
-        return USUAL_GAP
-    fallback = max(USUAL_GAP, GAP_RATIO * float(np.median(gaps)))
+        return USUAL_WORD_GAP_LETTERS
+    fallback = max(USUAL_WORD_GAP_LETTERS, LEAST_WORD_GAP_RATIO * float(np.median(gaps)))
     counts = np.arange(1, gaps.size)
     low = np.cumsum(gaps)[:-1] / counts
     high = (gaps.sum() - np.cumsum(gaps)[:-1]) / (gaps.size - counts)
     between = counts * (gaps.size - counts) * (high - low) ** 2
     split = int(np.argmax(between))
     threshold = float(gaps[split] + gaps[split + 1]) / 2
-    ratio = GAP_RATIO * (1 + DOUBT / gaps.size)
-    is_clear = high[split] >= ratio * low[split] and LEAST_GAP <= threshold <= WIDEST_GAP
+    ratio = LEAST_WORD_GAP_RATIO * (1 + FEW_GAPS_DOUBT / gaps.size)
+    is_clear = (
+        high[split] >= ratio * low[split] and LEAST_WORD_GAP_LETTERS <= threshold <= WIDEST_WORD_GAP_LETTERS
+    )
     return threshold if is_clear else fallback
 
 
-def gaps_of(line: Sequence[Piece]) -> NDArray[np.float64]:
+def gaps_of(line: Sequence[Component]) -> NDArray[np.float64]:
     """The paper between neighbours of a line, in the line's letter heights; negative where they overlap."""
-    lefts = np.array([piece.left for piece in line[1:]], np.float64)
-    rights = np.array([piece.right for piece in line[:-1]], np.float64)
+    lefts = np.array([component.left for component in line[1:]], np.float64)
+    rights = np.array([component.right for component in line[:-1]], np.float64)
     return (lefts - rights) / line_height(line)
 
 
-def split_words(line: Sequence[Piece], gap: float) -> list[list[Piece]]:
+def split_words(line: Sequence[Component], gap: float) -> list[list[Component]]:
     """Split a line into words.
 
     Args:
@@ -316,9 +294,9 @@ def split_words(line: Sequence[Piece], gap: float) -> list[list[Piece]]:
     words = [[line[0]]]
     gaps = gaps_of(line)
     if gaps.size >= LEAST_GAPS:
-        gap = max(gap, LINE_RATIO * float(np.median(gaps)))
-    for piece, distance in zip(line[1:], gaps, strict=True):
+        gap = max(gap, LEAST_LINE_RATIO * float(np.median(gaps)))
+    for component, distance in zip(line[1:], gaps, strict=True):
         if distance >= gap:
             words.append([])
-        words[-1].append(piece)
+        words[-1].append(component)
     return words

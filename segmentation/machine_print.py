@@ -1,9 +1,9 @@
-"""Printed captions told from hand-print, and what the edge of the image cut off left out.
+"""Tells machine-printed captions from hand-print, and finds rows that the edge of the image cuts.
 
-A letter of type has straight, upright and level edges in places that are the same in every text face; a
-hand's are elsewhere. Each letter is described by histograms of the directions of its edges (after Dalal
-and Triggs 2005, doi:10.1109/CVPR.2005.177), a small network weighs them, and along a line the evidence
-of neighbours is added up: a single letter seldom tells, a word does.
+A letter of type has straight, upright and level edges in places that are the same in every text face; in
+handwriting they are elsewhere. Each letter is described by histograms of the directions of its edges (after
+Dalal and Triggs 2005, doi:10.1109/CVPR.2005.177) and classified by a small network. Along a line the
+evidence of neighbours is added up, since a single letter seldom tells but a word does.
 """
 
 from __future__ import annotations
@@ -17,122 +17,126 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import INK_LEVEL, Piece
+from lettermill.segmentation.components import INK_LEVEL, Component
 from lettermill.segmentation.glyph import GLYPH_SIZE
-from lettermill.segmentation.lines import STACKED, gaps_of, line_height, offset, share_covered
+from lettermill.segmentation.lines import STACKED_SHARE, gaps_of, line_height, offset, share_covered
 
-CELLS = 4
+CELLS_PER_SIDE = 4
 """Cells of a glyph along each side: 7 pixels, about two strokes, each with a histogram of its own."""
 
 DIRECTIONS = 8
 """Directions of an edge that are told apart, 22.5° each; light to dark and dark to light are the same.
 
-A power of two, for they are counted round by their lowest bits."""
+It must be a power of two, because directions wrap around by their lowest bits.
+"""
 
-SMOOTHING = 1.0
-"""Blur in pixels of the glyph before its edges are taken: it evens out the steps of small letters."""
+SMOOTHING_PIXELS = 1.0
+"""Blur of the glyph before its edges are taken: it evens out the steps of small letters."""
 
-STRONGEST = 4.0
-"""Log-odds beyond which one letter counts no more: none may outvote its word."""
+STRONGEST_LOG_ODDS = 4.0
+"""Limit of one letter's log-odds: no letter may outvote its word."""
 
-MIDDLE = (-0.25, 1.0)
+MIDDLE_LOG_ODDS = (-0.25, 1.0)
 """Bounds of the log-odds at which a page's print and hand-print meet: half-way between the two kinds.
 
-A neat hand beside clear type needs a stricter eye than a wild one beside poor type."""
+A neat hand beside clear type needs a stricter limit than a wild one beside poor type.
+"""
 
-SWITCH = 6.0
-"""Log-odds that a change from print to hand or back takes between letters that meet."""
+SWITCH_LOG_ODDS = 6.0
+"""Cost of a change from print to hand or back between letters that touch."""
 
 GAP_WEIGHT = 3.0
-"""How a gap makes a change likelier: a row's widest, a letter height wide, leaves a quarter of the cost."""
+"""How a gap makes a change likelier: a row's widest, one letter height wide, leaves a quarter of the cost."""
 
-WIDEST = 2.0
-"""Letter heights from which gaps are all as wide as each other: any of them may part caption and entry."""
+WIDEST_GAP_LETTERS = 2.0
+"""Width from which gaps count as equal: any of them may separate a caption from its entry."""
 
-COLON = 4.0
-"""Log-odds that a colon adds to the letter before it: captions end so, people seldom write one."""
+COLON_LOG_ODDS = 4.0
+"""What a colon adds to the letter before it: captions often end so, people seldom write one."""
 
-DOT = 0.35
-"""Longest side of a colon's dot in heights of the letter before it."""
+LARGEST_DOT_SHARE = 0.35
+"""Longest side of a colon's dot as a share of the height of the letter before it."""
 
-DOTS_ALIKE = 1.7
-"""Ratio of the sides of a colon's two dots at most, but for a pixel."""
+DOTS_ALIKE_RATIO = 1.7
+"""Ratio of the sides of a colon's two dots, at most, give or take a pixel."""
 
 DOT_LEVELS = (INK_LEVEL // 2, INK_LEVEL)
-"""Ink of 255 from which dots are looked for: a dot of two pixels is never full black, two near ones blur."""
+"""Ink levels at which dots are searched for: a dot of two pixels is never full black, two near ones blur."""
 
-COLON_ROOM = 0.3
-"""Letter heights of paper that a colon needs."""
+COLON_ROOM_LETTERS = 0.3
+"""Paper that a colon needs."""
 
-EVIDENCE = 4.0
-"""Log-odds that a run at the start of a row needs to be dropped; people's letters seldom reach it."""
+START_LOG_ODDS = 4.0
+"""Evidence that a run at the start of a row needs to be dropped; people's letters seldom reach it."""
 
-EVIDENCE_WITHIN = 7.0
-"""The same for a run after hand-print: there a caption is rarer, and two neat letters happen more often."""
+WITHIN_LOG_ODDS = 7.0
+"""The same for a run after hand-print: a caption is rarer there, and two neat letters happen more often."""
 
-EVIDENCE_IN_FRONT = 1.5
-"""The same for what stands where captions do, in front of or above hand-print that looks unlike it."""
+IN_FRONT_LOG_ODDS = 1.5
+"""The same for a run where captions are, in front of or above hand-print that looks different."""
 
-CONTRAST = 3.0
-"""Mean log-odds by which such a run differs from the hand-print; a neat writer's first word does not."""
+CONTRAST_LOG_ODDS = 3.0
+"""Mean by which such a run differs from the hand-print; a neat writer's first word does not."""
 
-SET_OFF = 2.0
-"""A caption's letters are followed by a gap at least so many times as wide as any between them."""
+SET_OFF_RATIO = 2.0
+"""The gap after a caption divided by the widest gap between its letters, at least."""
 
-STAYING = 2.0
-"""Log-odds that it takes for print to go on after a colon: an empty entry and the next caption."""
+STAYING_LOG_ODDS = 2.0
+"""Cost of print that continues after a colon: an empty entry and the next caption."""
 
-STAMP = 1.5
-"""Letter heights from the page's left edge within which a rest of a stamp may stand before a caption."""
+STAMP_LETTERS = 1.5
+"""Distance from the page's left edge within which a rest of a stamp may precede a caption."""
 
-STAMP_HEIGHT = 1.2
-"""Height of a stamp, in those of the letter after it, from which the two look unlike."""
+STAMP_HEIGHT_RATIO = 1.2
+"""Height of a stamp divided by that of the letter after it, from which the two look different."""
 
-COLON_HEIGHT, COLON_WIDTH = 0.9, 0.5
-"""A colon is lower than so much of the letter before it, and narrower than so much of its own height."""
+COLON_HEIGHT_SHARE, COLON_WIDTH_RATIO = 0.9, 0.5
+"""Height of a colon as a share of the letter before it, and its width divided by its own height, at most."""
 
-APART, APART_IN_PLACE, APART_IN_SIZE = 3.0, 2.0, 1.5
-"""Mean log-odds between what is dropped and what is kept; less where print leads its rows or differs in size.
+APART_LOG_ODDS, APART_IN_PLACE_LOG_ODDS, APART_IN_SIZE_LOG_ODDS = 3.0, 2.0, 1.5
+"""Mean difference between what is dropped and what is kept; less if print starts its rows or differs in size.
 
-Where they are closer, one hand wrote both: neat writing scatters to either side of a line between the two."""
+If they are closer, one hand wrote both: neat writing scatters to either side of a line between the two.
+"""
 
-SAME_SIZE = 1.15
-"""Ratio of typical heights up to which a page's print and hand-print are as high as each other."""
+SAME_SIZE_RATIO = 1.15
+"""Ratio of typical heights up to which a page's print and hand-print are equally high."""
 
-ROOM = 0.4
-"""Share of the page's width that the widest printed line fills at most where captions wait for an entry.
+CAPTION_WIDTH_SHARE = 0.4
+"""Share of the page's width that the widest printed line fills at most if captions wait for an entry.
 
-It only counts where nothing is hand-print: then wider print is what the page is about."""
+It only counts if nothing is hand-print: wider print is then what the page is about.
+"""
 
-LESSER = 0.5
-"""Share of the one line's hand-print below which what stands over or under it is no part of it."""
+LESSER_SHARE = 0.5
+"""Share of the one line's hand-print below which a row above or below it does not belong to it."""
 
-STRAY = 0.25
-"""The same for what stands beside the line but shares no height with it."""
+STRAY_SHARE = 0.25
+"""The same for a row beside the line that shares no height with it."""
 
 CUT_SHARE = 0.4
-"""Share of a row's letters that touch the upper or lower edge from which all of it is taken as cut."""
+"""Share of a row's letters that touch the upper or lower edge from which the whole row counts as cut."""
 
-_AT_ONCE = 128
+_GLYPHS_AT_ONCE = 128
 """Glyphs that are described at a time: the arrays in between are some seventy times as large."""
 
 _WEIGHTS = Path(__file__).with_name("machine_print.npz")
 
 
-def find_printed(
-    rows: Sequence[Sequence[Piece]],
+def find_machine_print(
+    rows: Sequence[Sequence[Component]],
     odds: NDArray[np.float64],
     width: int,
     before_colon: Sequence[Sequence[bool]],
 ) -> list[list[bool]]:
-    """Say which letters of a page are printed captions.
+    """Find the letters of a page that are machine-printed captions.
 
-    Where no letters are clearly hand-print, print that leaves little room for an entry is no caption but what
+    If no letters are clearly hand-print, print that leaves little room for an entry is not a caption but what
     the page is about, so none is reported.
 
     Args:
         rows: the lines, letters from left to right.
-        odds: float64, one for each letter of all rows in their order, as `print_odds` gives them.
+        odds: float64, one for each letter of all rows in their order, as `machine_print_odds` gives them.
         width: of the ink frame in pixels.
         before_colon: for each row, for each letter, whether a colon follows it.
 
@@ -141,60 +145,60 @@ def find_printed(
     """
     if not rows:
         return []
-    odds = np.clip(odds, -STRONGEST, STRONGEST)
+    odds = np.clip(odds, -STRONGEST_LOG_ODDS, STRONGEST_LOG_ODDS)
     hand = float(odds[odds < 0].mean()) if (odds < 0).any() else 0.0
     print_ = float(odds[odds > 0].mean()) if (odds > 0).any() else 0.0
-    middle = float(np.clip((hand + print_) / 2, *MIDDLE))
+    middle = float(np.clip((hand + print_) / 2, *MIDDLE_LOG_ODDS))
     odds, hand = odds - middle, hand - middle
     parts = np.split(odds, np.cumsum([len(row) for row in rows])[:-1])
     evidence = [float(part.sum()) for part in parts]
     marked = [_with_marks(*each) for each in zip(rows, parts, before_colon, strict=True)]
     odds = np.concatenate([part for part, _ in marked])
     found = [
-        _printed_in(row, *each, hand if min(evidence[number:]) < -EVIDENCE else 0.0)
+        _machine_print_in(row, *each, hand if min(evidence[number:]) < -START_LOG_ODDS else 0.0)
         for number, (row, each) in enumerate(zip(rows, marked, strict=True))
     ]
     flags = np.concatenate(found)
     left = -odds[~flags].sum()
     runs = [list(itertools.compress(row, printed)) for row, printed in zip(rows, found, strict=True)]
     widest = max((max(letter.right for letter in run) - run[0].left for run in runs if run), default=0)
-    fills_page = left < EVIDENCE and widest > ROOM * width
+    fills_page = left < START_LOG_ODDS and widest > CAPTION_WIDTH_SHARE * width
     if fills_page or not _are_apart(rows, odds, found):
         return [[False] * len(row) for row in rows]
     return [printed.tolist() for printed in found]
 
 
 def _are_apart(
-    rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64], found: Sequence[NDArray[np.bool_]]
+    rows: Sequence[Sequence[Component]], odds: NDArray[np.float64], found: Sequence[NDArray[np.bool_]]
 ) -> bool:
-    """Whether what was taken for print differs from the rest so much that no one hand wrote both."""
+    """Whether the supposed print differs so much from the rest that no one hand wrote both."""
     printed = np.concatenate(found)
     if not printed.any() or printed.all():
         return True
     heights = np.array([letter.height for row in rows for letter in row])
     ratio = float(np.median(heights[printed]) / np.median(heights[~printed]))
     in_place = all((np.diff(row.astype(np.int8)) <= 0).all() for row in found)
-    least = APART_IN_PLACE if in_place else APART
-    if not 1 / SAME_SIZE <= ratio <= SAME_SIZE:
-        least = APART_IN_SIZE
+    least = APART_IN_PLACE_LOG_ODDS if in_place else APART_LOG_ODDS
+    if not 1 / SAME_SIZE_RATIO <= ratio <= SAME_SIZE_RATIO:
+        least = APART_IN_SIZE_LOG_ODDS
     return bool(odds[printed].mean() - odds[~printed].mean() >= least)
 
 
-def _printed_in(
-    row: Sequence[Piece], odds: NDArray[np.float64], ends: NDArray[np.bool_], hand: float
+def _machine_print_in(
+    row: Sequence[Component], odds: NDArray[np.float64], ends: NDArray[np.bool_], hand: float
 ) -> NDArray[np.bool_]:
-    """Say which letters of a row are printed: Viterbi's best sequence, then only runs that are clearly print.
+    """Find the printed letters of a row: Viterbi's best sequence, then only runs that are clearly print.
 
     Args:
         row: letters from left to right.
         odds: float64, one for each: log-odds of print.
         ends: bool, one for each: whether a caption ends with it.
-        hand: mean of the page's hand-print where that stands in this row or below it, else 0.
+        hand: mean log-odds of the page's hand-print if there is any in this row or below it, else 0.
     """
     gaps = gaps_of(row)
-    open_gaps = np.clip(gaps, 0, WIDEST)
-    costs = SWITCH / (1 + GAP_WEIGHT * open_gaps**2 / open_gaps.max(initial=1))
-    staying = np.where(ends, STAYING, 0)[:-1]
+    open_gaps = np.clip(gaps, 0, WIDEST_GAP_LETTERS)
+    costs = SWITCH_LOG_ODDS / (1 + GAP_WEIGHT * open_gaps**2 / open_gaps.max(initial=1))
+    staying = np.where(ends, STAYING_LOG_ODDS, 0)[:-1]
     costs[ends[:-1]] = 0
     best = [0.0, float(odds[0])]
     came: list[tuple[int, int]] = []
@@ -213,21 +217,21 @@ def _printed_in(
         inside, after = gaps[run[:-1]], gaps[run[-1] :][:1]
         in_front = (
             run[0] == 0
-            and (run.size > 1 or odds[0] >= COLON)
-            and odds[run].mean() >= hand + CONTRAST
+            and (run.size > 1 or odds[0] >= COLON_LOG_ODDS)
+            and odds[run].mean() >= hand + CONTRAST_LOG_ODDS
             and odds[0] != 0
-            and (after >= SET_OFF * inside.max(initial=0)).all()
+            and (after >= SET_OFF_RATIO * inside.max(initial=0)).all()
         )
-        least = EVIDENCE_IN_FRONT if in_front else EVIDENCE_WITHIN if run[0] else EVIDENCE
+        least = IN_FRONT_LOG_ODDS if in_front else WITHIN_LOG_ODDS if run[0] else START_LOG_ODDS
         if odds[run].sum() < least:
             printed[run] = False
     return printed
 
 
 def _with_marks(
-    row: Sequence[Piece], odds: NDArray[np.float64], before_colon: Sequence[bool]
+    row: Sequence[Component], odds: NDArray[np.float64], before_colon: Sequence[bool]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Let a colon speak through the letter before it, and rests of stamps say nothing against print.
+    """Credit a colon to the letter before it, and let rests of stamps say nothing against print.
 
     Args:
         row: letters from left to right.
@@ -235,74 +239,74 @@ def _with_marks(
         before_colon: for each, whether a colon follows.
 
     Returns:
-        The log-odds with that, and for each letter whether a caption ends with it.
+        The adjusted log-odds, and for each letter whether a caption ends with it.
     """
     pairs = list(itertools.pairwise(row))
     is_colon = np.array([False, *(itertools.starmap(_is_colon_of, pairs))]) & [False, *before_colon[:-1]]
-    odds = np.where(is_colon, 0, odds + COLON * np.array(before_colon))
-    near = STAMP * line_height(row)
+    odds = np.where(is_colon, 0, odds + COLON_LOG_ODDS * np.array(before_colon))
+    near = STAMP_LETTERS * line_height(row)
     for number, (letter, after) in enumerate(pairs):
         if letter.left >= near:
             break
-        if letter.left <= 1 or letter.height > STAMP_HEIGHT * after.height or letter.right > after.left:
+        if letter.left <= 1 or letter.height > STAMP_HEIGHT_RATIO * after.height or letter.right > after.left:
             odds[number] = max(0, odds[number])
     return odds, is_colon | (np.array(before_colon) & ~np.append(is_colon[1:], False))
 
 
-def find_colons(rows: Sequence[Sequence[Piece]], ink: NDArray[np.uint8]) -> list[list[bool]]:
+def find_colons(rows: Sequence[Sequence[Component]], ink: NDArray[np.uint8]) -> list[list[bool]]:
     """Find the letters that a colon follows.
 
     Args:
         rows: the lines, letters from left to right.
-        ink: uint8, the whole ink frame: small dots are in no piece.
+        ink: uint8, h×w, the whole foreground mask: small dots are in no component.
 
     Returns:
-        For each row, for each letter, whether just two dots follow it within its height, one over the other
-        and alike.
+        For each row, for each letter, whether exactly two similar dots, one above the other, follow it within
+        its height.
     """
     return [
         [
-            room >= COLON_ROOM * letter.height and _has_colon(letter, room, ink)
+            room >= COLON_ROOM_LETTERS * letter.height and _has_colon(letter, room, ink)
             for letter, room in zip(row, _room_after(row).tolist(), strict=True)
         ]
         for row in rows
     ]
 
 
-def _room_after(row: Sequence[Piece]) -> NDArray[np.int64]:
-    """Columns after each letter of a row up to the next one that is no colon, but no more than a letter's."""
+def _room_after(row: Sequence[Component]) -> NDArray[np.int64]:
+    """Columns from each letter to the next that is not a colon, but no more than about a letter's height."""
     rights = np.array([letter.right for letter in row], np.int64)
     lefts = np.sort(np.array([letter.left for letter in row if not _may_be_colon(letter)], np.int64))
     after = np.searchsorted(lefts, rights)
-    most = [round((1 + DOT / 2) * letter.height) for letter in row]
+    most = [round((1 + LARGEST_DOT_SHARE / 2) * letter.height) for letter in row]
     return np.asarray(np.minimum(np.append(lefts, np.iinfo(np.int32).max)[after] - rights, most))
 
 
-def _may_be_colon(letter: Piece) -> bool:
+def _may_be_colon(letter: Component) -> bool:
     """Whether a letter is narrow enough for a colon."""
-    return letter.width <= COLON_WIDTH * letter.height
+    return letter.width <= COLON_WIDTH_RATIO * letter.height
 
 
-def _is_colon_of(letter: Piece, after: Piece) -> bool:
-    """Whether what follows a letter that a colon follows is that colon."""
+def _is_colon_of(letter: Component, after: Component) -> bool:
+    """Whether the component after a letter that a colon follows is that colon."""
     return (
         _may_be_colon(after)
-        and after.height <= COLON_HEIGHT * letter.height
+        and after.height <= COLON_HEIGHT_SHARE * letter.height
         and after.left <= letter.right + letter.height
     )
 
 
-def _has_colon(letter: Piece, room: int, ink: NDArray[np.uint8]) -> bool:
-    """Whether just two dots follow a letter within so many columns, one over the other and alike."""
-    margin = round(DOT / 2 * letter.height)
+def _has_colon(letter: Component, room: int, ink: NDArray[np.uint8]) -> bool:
+    """Whether exactly two similar dots, one above the other, follow a letter within `room` columns."""
+    margin = round(LARGEST_DOT_SHARE / 2 * letter.height)
     window = ink[max(0, letter.top - margin) : letter.bottom + margin, letter.right : letter.right + room]
     if not (window[:, 1:] >= DOT_LEVELS[0]).any():
         return False
-    return any(_is_colon(window >= level, DOT * letter.height) for level in DOT_LEVELS)
+    return any(_is_colon(window >= level, LARGEST_DOT_SHARE * letter.height) for level in DOT_LEVELS)
 
 
 def _is_colon(window: NDArray[np.bool_], longest: float) -> bool:
-    """Whether what lies whole in a window is two dots, one over the other, alike, none longer than that."""
+    """Whether a window contains exactly two similar dots, one above the other, none longer than `longest`."""
     outlines, _ = cv2.findContours(window.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     height, width = window.shape
     dots = []
@@ -316,14 +320,14 @@ def _is_colon(window: NDArray[np.bool_], longest: float) -> bool:
     (left, top, *sides), (other_left, other_top, *other_sides) = dots
     sides += other_sides
     return bool(
-        max(sides) <= min(longest, DOTS_ALIKE * min(sides) + 1)
+        max(sides) <= min(longest, DOTS_ALIKE_RATIO * min(sides) + 1)
         and abs(left - other_left) <= min(sides)
         and abs(top - other_top) > max(sides)
     )
 
 
-def print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Weigh for each letter how likely it is printed.
+def machine_print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """Compute for each letter how likely it is machine print.
 
     Args:
         glyphs: uint8, 28×28 each, as `segmentation.glyph.normalise` gives them.
@@ -333,8 +337,8 @@ def print_odds(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """
     weights = _weights()
     odds = [np.zeros(0)]
-    for start in range(0, len(glyphs), _AT_ONCE):
-        seen = describe(glyphs[start : start + _AT_ONCE])
+    for start in range(0, len(glyphs), _GLYPHS_AT_ONCE):
+        seen = edge_histograms(glyphs[start : start + _GLYPHS_AT_ONCE])
         hidden = np.maximum(seen @ weights["hidden"] + weights["hidden_bias"], 0)
         odds.append(hidden @ weights["output"] + weights["output_bias"])
     return np.concatenate(odds)
@@ -347,21 +351,21 @@ def _weights() -> dict[str, NDArray[np.float32]]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def describe(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Histograms of the directions of each glyph's edges, float32 n×128, roots of shares of the whole."""
+def edge_histograms(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Histograms of the directions of each glyph's edges: float32, n×128, roots of shares of the whole."""
     count = len(glyphs)
-    # One beside the other: two glyphs' empty borders are wider than the blur and the slope reach.
-    strip = cv2.GaussianBlur(np.concatenate(glyphs, axis=1), (0, 0), SMOOTHING)
+    # All glyphs in one strip: their empty borders are wider than the reach of the blur and the slope.
+    strip = cv2.GaussianBlur(np.concatenate(glyphs, axis=1), (0, 0), SMOOTHING_PIXELS)
     across, down = (slope.astype(np.float32) for slope in cv2.spatialGradient(strip))
     strength, angle = (np.asarray(values, np.float32) for values in cv2.cartToPolar(across, down))
     angle *= np.float32(DIRECTIONS / np.pi)
     low = angle.astype(np.int32)
-    # A direction's upper neighbour takes its part; of the last one that is the first.
+    # Split each edge between the two nearest directions; after the last direction comes the first.
     upper = strength * (angle - low)
-    side = np.arange(GLYPH_SIZE) // (GLYPH_SIZE // CELLS)
-    columns = (np.arange(count)[:, None] * CELLS * CELLS + side).ravel()
-    cells = (columns + side[:, None] * CELLS) * DIRECTIONS
-    size = count * CELLS * CELLS * DIRECTIONS
+    side = np.arange(GLYPH_SIZE) // (GLYPH_SIZE // CELLS_PER_SIDE)
+    columns = (np.arange(count)[:, None] * CELLS_PER_SIDE * CELLS_PER_SIDE + side).ravel()
+    cells = (columns + side[:, None] * CELLS_PER_SIDE) * DIRECTIONS
+    size = count * CELLS_PER_SIDE * CELLS_PER_SIDE * DIRECTIONS
     sums = np.bincount((cells + (low & DIRECTIONS - 1)).ravel(), (strength - upper).ravel(), size)
     sums += np.bincount((cells + (low + 1 & DIRECTIONS - 1)).ravel(), upper.ravel(), size)
     shares = sums.reshape(count, -1)
@@ -370,39 +374,39 @@ def describe(glyphs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     return roots
 
 
-def find_cut(rows: Sequence[Sequence[Piece]], at_edge: Sequence[Sequence[bool]]) -> list[bool]:
-    """Say which rows the upper or lower edge of the image cuts.
+def find_cut_rows(rows: Sequence[Sequence[Component]], at_edge: Sequence[Sequence[bool]]) -> list[bool]:
+    """Find the rows that the upper or lower edge of the image cuts.
 
     Args:
         rows: the lines, letters from left to right.
         at_edge: for each row, for each letter, whether it touches the upper or lower edge.
 
     Returns:
-        For each row, whether it is the rest of a line beyond the edge. Where every row is cut, the least
-        cut one is taken for what the image is to show.
+        For each row, whether it is the rest of a line beyond the edge. If every row is cut, the least cut one
+        is taken for what the image is to show.
     """
     shares = [float(np.mean(touches)) for touches in at_edge]
     least = min(shares, default=0.0)
     return [share >= CUT_SHARE and share > least for share in shares]
 
 
-def find_strays(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64]) -> list[bool]:
-    """Say which rows are not the one line that an image shows: captions above, stamps, rests of others.
+def find_stray_rows(rows: Sequence[Sequence[Component]], odds: NDArray[np.float64]) -> list[bool]:
+    """Find the rows that are not the one line that an image shows: captions above, stamps, rests of others.
 
-    The line is the row with the most hand-print: the letters' heights, each times the probability that a hand
-    wrote it. Of the rest, what stands over or under it must have half as much to be kept, and what
-    shares no height with it a quarter: letters of an uneven line share height with their neighbours.
+    The line is the row with the most hand-print: the sum over its letters of height times the probability
+    of hand-print. A row above or below it must have half as much to be kept, and a row that shares no
+    height with it a quarter; the letters of an uneven line share height with their neighbours.
 
     Args:
         rows: the image's rows, letters from left to right.
-        odds: float64, one for each letter of all rows in their order, as `print_odds` gives them.
+        odds: float64, one for each letter of all rows in their order, as `machine_print_odds` gives them.
 
     Returns:
         For each row, whether it is to be left out.
     """
     if not rows:
         return []
-    by_hand = 1 / (1 + np.exp(np.clip(odds, -STRONGEST, STRONGEST)))
+    by_hand = 1 / (1 + np.exp(np.clip(odds, -STRONGEST_LOG_ODDS, STRONGEST_LOG_ODDS)))
     heights = np.array([letter.height for row in rows for letter in row])
     numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
     hand = np.bincount(numbers, heights * by_hand)
@@ -412,8 +416,8 @@ def find_strays(rows: Sequence[Sequence[Piece]], odds: NDArray[np.float64]) -> l
     return [
         share < 1
         and (
-            (share < LESSER and share_covered(row, line) > STACKED)
-            or (share < STRAY and 1 < offset(row, line, letter) < np.inf)
+            (share < LESSER_SHARE and share_covered(row, line) > STACKED_SHARE)
+            or (share < STRAY_SHARE and 1 < offset(row, line, letter) < np.inf)
         )
         for row, share in zip(rows, shares.tolist(), strict=True)
     ]

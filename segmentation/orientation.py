@@ -1,9 +1,9 @@
-"""Pages that lie on a side or upside down: turned by quarters, and the white space that hints at it.
+"""Rotates pages that lie on a side or upside down, and measures the white space that hints at it.
 
-White space alone tells lines that run down the page, for letters stand nearer to their neighbours in the
-line than to the lines beside it. It doesn't tell top from bottom, nor the two apart where letters stand
-as far from each other either way, as in a grid: there the shapes of the letters must, which
-`lettermill.worker.reading.page_orientation` asks the CNN about.
+White space alone shows that lines run down the page, because letters are nearer to their neighbours in the
+line than to the lines beside it. It does not tell top from bottom, nor the two directions apart if letters
+are equally spaced both ways, as in a grid: then the shapes of the letters decide, about which
+`lettermill.worker.reading.page_orientation` asks the CNN.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 
 from lettermill.segmentation.values import Segmentation
 
-SAMPLE = 40
-"""Letters whose neighbours are looked at."""
+SAMPLED_LETTERS = 40
+"""Letters whose neighbours are examined."""
 
-LEAST_SHARED = 0.5
-"""Share of the smaller side that two letters have in common where they are neighbours in a row or column."""
+LEAST_SHARED_SHARE = 0.5
+"""Share of the smaller side that two letters have in common if they are neighbours in a row or column."""
 
 
-def turn_quarters(page: NDArray[np.uint8], quarters: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Turn a page by quarters.
+def rotate_quarters(page: NDArray[np.uint8], quarters: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Rotate a page by multiples of 90°.
 
     Args:
         page: uint8, h×w.
-        quarters: quarter turns counter-clockwise, 0 to 3: the page lay turned clockwise by as many.
+        quarters: counter-clockwise 90° rotations, 0 to 3: the page lay rotated clockwise by as many.
 
     Returns:
-        The turned page, uint8, and the float64 2×3 affine map from its coordinates (x, y, pixel centres)
+        The rotated page, uint8, and the float64 2×3 affine map from its coordinates (x, y, pixel centres)
         back to those of `page`.
     """
     right, low = page.shape[1] - 1, page.shape[0] - 1
@@ -49,7 +49,7 @@ def share_stacked(segmentation: Segmentation) -> float:
         segmentation: of the page as it was given.
 
     Returns:
-        The share, 0–1, of up to 40 letters that have a neighbour at all; 0 where none has. Text in upright
+        The share, 0–1, among up to 40 letters that have a neighbour at all; 0 if none has. Text in upright
         lines has up to a third, text that runs down the page half and more, a grid anything between.
     """
     boxes = np.array(
@@ -62,7 +62,9 @@ def share_stacked(segmentation: Segmentation) -> float:
         np.float64,
     ).reshape(-1, 4)
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    sample = np.unique(np.linspace(0, len(boxes) - 1, min(SAMPLE, len(boxes))).round().astype(np.intp))
+    sample = np.unique(
+        np.linspace(0, len(boxes) - 1, min(SAMPLED_LETTERS, len(boxes))).round().astype(np.intp)
+    )
     beside, below = (_gaps(low, high, sample, axis) for axis in (0, 1))
     told = np.isfinite(beside) | np.isfinite(below)
     return float((below < beside)[told].mean()) if told.any() else 0.0
@@ -77,7 +79,7 @@ def _gaps(
         low[sample, across, None], low[:, across]
     )
     sizes = high[:, across] - low[:, across]
-    near = shared >= LEAST_SHARED * np.minimum(sizes[sample, None], sizes)
+    near = shared >= LEAST_SHARED_SHARE * np.minimum(sizes[sample, None], sizes)
     middles = low[:, axis] + high[:, axis]
     after = middles > middles[sample, None]
     gaps = np.maximum(0.0, low[:, axis] - high[sample, axis, None])

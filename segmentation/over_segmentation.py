@@ -1,8 +1,8 @@
-"""Doubtful ink cut into parts, and the runs of parts that may be letters: what the lattice chooses from.
+"""Cuts doubtful ink into parts (over-segmentation) and lists the runs of parts that may be letters.
 
-Letters that touch, and letters that fell apart, are not told apart by a rule. Doubtful ink is cut wherever
-little ink is in the way (over-segmentation), and every run of neighbouring parts that a letter could cover
-becomes a candidate (Bottou, Bengio and LeCun 1997, "Global training of document processing systems using
+No rule tells letters that touch from letters that fell apart. Doubtful ink is cut wherever little ink is
+in the way, and every run of neighbouring parts that a letter could cover becomes a candidate; the lattice
+chooses among them (Bottou, Bengio and LeCun 1997, "Global training of document processing systems using
 graph transformer networks"). A cut is a path from top to bottom through as little ink as possible, leaning
 as the writing leans: it passes through the concavities of the outline, and between letters whose boxes
 overlap it costs nothing.
@@ -18,54 +18,57 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.boxes import around, box_around
+from lettermill.segmentation.boxes import crop_box, enclosing_box
 from lettermill.segmentation.components import INK_LEVEL
 from lettermill.segmentation.glyph import normalise
-from lettermill.segmentation.values import Box, Candidate, Ink, Joint, Word
+from lettermill.segmentation.values import Box, Candidate, Gap, Ink, Word
 
-LONGEST_RUN = 8
-"""Parts that a letter may be made of: an M falls into four."""
+LONGEST_RUN_PARTS = 8
+"""Parts of one letter, at most: an M falls into four."""
 
-WIDEST = 1.7
-"""Widest letter in letter heights that is put together of parts: a generous M or W."""
+WIDEST_RUN_LETTERS = 1.7
+"""Widest letter made of several parts, in letter heights: a generous M or W."""
 
-WIDEST_GAP = 0.4
-"""Paper in letter heights between two parts of one letter: what a pen or a scanner skips."""
+WIDEST_GAP_LETTERS = 0.4
+"""Paper between two parts of one letter, at most: what a pen or a scanner skips."""
 
-CLOSE = 0.12
-"""Paper in letter heights between two pieces that may be one letter though each could be read."""
+CLOSE_LETTERS = 0.12
+"""Paper between two components that may be one letter though each could be read."""
 
-NARROWEST_PART = 0.12
-"""Letter heights between two cuts, or a stroke: nothing narrower is drawn by a pen."""
+NARROWEST_PART_LETTERS = 0.12
+"""Distance between two cuts, at least this or a stroke: a pen draws nothing narrower."""
 
-DEEPEST_CUT = 2.5
-"""Strokes of ink that a seam may cross; from notch to notch any amount: two strokes may run side by side."""
+DEEPEST_CUT_STROKES = 2.5
+"""Ink that a seam may cross; from notch to notch there is no limit: two strokes may run side by side."""
 
-MOST_CUTS = 4
-"""Seams through one piece for each letter height of its width, the cheapest first."""
+MOST_CUTS_PER_LETTER = 4
+"""Seams through one component for each letter height of its width, the cheapest first."""
 
-STEEPEST = 0.35
-"""Letter heights to the side between the notches that a cut joins: writing leans no more."""
+STEEPEST_LETTERS = 0.35
+"""Sideways distance between the notches that a cut joins, at most: writing leans no more."""
 
-NOTCH = 0.15
-"""Depth of a notch in strokes: two round ends of strokes side by side leave no more."""
+LEAST_NOTCH_STROKES = 0.15
+"""Depth of a notch, at least: two round stroke ends side by side leave no more."""
 
-STEM, THICK = 0.6, 1.4
-"""A stem is higher in letter heights than the first; wider in strokes than the second, it is two."""
+LEAST_STEM_LETTERS, THICK_STEM_STROKES = 0.6, 1.4
+"""Least height of a stem, and the width from which it is two stems."""
 
-_PAPER_COST = 0.02  # of a pixel of paper against one of ink: the shorter path where nothing else tells
-_LEAN_COST = 0.15  # of a step to the side: a cut leans where that saves ink
-_LEAST_PART = 0.5  # of a stroke's square: less ink is no part
+_PAPER_COST = 0.02
+"""Cost of a pixel of paper if a pixel of ink costs 1: prefers the shorter path if nothing else decides."""
+_LEAN_COST = 0.15
+"""Cost of a step to the side: a cut leans where that saves ink."""
+_LEAST_PART_SQUARE_STROKES = 0.5
+"""Ink of the smallest part."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Part:
-    """Ink between two cuts, in pixels of the ink frame; `piece` numbers the candidate that it comes from."""
+    """Ink between two cuts, in pixels of the ink frame; `component` numbers the candidate it comes from."""
 
     left: int
     top: int
     ink: NDArray[np.uint8]
-    piece: int
+    component: int
     box: Box
 
     @property
@@ -77,90 +80,92 @@ class _Part:
         return self.top + int(self.ink.shape[0])
 
 
-def refine(word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape: tuple[int, ...]) -> Word:
-    """Give a word the candidates that it may need beyond its pieces as they are.
+def over_segment(
+    word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape: tuple[int, ...]
+) -> Word:
+    """Add the candidates that a word may need beyond its components as they are.
 
     Args:
-        word: one candidate for each piece of ink.
+        word: one candidate for each component.
         doubtful: one for each candidate: whether it may be several letters, or part of one.
         letter: height of the line's typical letter in pixels of the ink frame.
-        ink: what the candidates' places count in.
+        ink: the frame to which the candidates' places refer.
         shape: of the page, (height, width) in its pixels.
 
     Returns:
         The word over its parts. The given candidates come first, in their order; a word in which nothing
-        is doubtful and nothing is close comes back as it is.
+        is doubtful and nothing is close is returned unchanged.
     """
-    if not any(doubtful) and all(joint.paper > CLOSE for joint in word.joints):
+    if not any(doubtful) and all(gap.paper > CLOSE_LETTERS for gap in word.gaps):
         return word
     parts: list[_Part] = []
-    joints: list[Joint] = []
+    gaps: list[Gap] = []
     for number, (candidate, doubt) in enumerate(zip(word.candidates, doubtful, strict=True)):
         whole = _Part(candidate.left, candidate.top, candidate.ink, number, candidate.box)
         cut, crossed = _cut(whole, letter, ink, shape) if doubt else ([whole], [])
-        joints += [*word.joints[number - 1 : number], *(Joint(0.0, ink) for ink in crossed)]
+        gaps += [*word.gaps[number - 1 : number], *(Gap(0.0, ink) for ink in crossed)]
         parts += cut
     if len(parts) == 1:
         return word
-    pieces = [part.piece for part in parts]
+    components = [part.component for part in parts]
     wholes = []
     for number, candidate in enumerate(word.candidates):
-        first = pieces.index(number)
-        last = first + pieces.count(number)
+        first = components.index(number)
+        last = first + components.count(number)
         if (first, last) != (candidate.first, candidate.last):
             candidate = dataclasses.replace(candidate, first=first, last=last)
         wholes.append(candidate)
     known = {(whole.first, whole.last) for whole in wholes}
     runs = []
     for first in range(len(parts)):
-        for last in range(first + 1, min(len(parts), first + LONGEST_RUN) + 1):
-            if last > first + 1 and not _may_join(parts, joints, first, last, doubtful, letter):
+        for last in range(first + 1, min(len(parts), first + LONGEST_RUN_PARTS) + 1):
+            if last > first + 1 and not _may_join(parts, gaps, first, last, doubtful, letter):
                 break
             if (first, last) not in known:
                 runs.append(_candidate(parts[first:last], first))
     if not runs:
         return word
-    return Word((*wholes, *runs), tuple(joints))
+    return Word((*wholes, *runs), tuple(gaps))
 
 
 def _may_join(
     parts: Sequence[_Part],
-    joints: Sequence[Joint],
+    gaps: Sequence[Gap],
     first: int,
     last: int,
     doubtful: Sequence[bool],
     letter: float,
 ) -> bool:
     """Whether a run could be one letter; if not, no longer run from the same part could."""
-    one, other = parts[last - 2].piece, parts[last - 1].piece
-    gap = joints[last - 2].paper
-    if one != other and gap > (WIDEST_GAP if doubtful[one] or doubtful[other] else CLOSE):
+    one, other = parts[last - 2].component, parts[last - 1].component
+    gap = gaps[last - 2].paper
+    if one != other and gap > (WIDEST_GAP_LETTERS if doubtful[one] or doubtful[other] else CLOSE_LETTERS):
         return False
     left = min(part.left for part in parts[first:last])
-    return max(part.right for part in parts[first:last]) - left - 2 <= WIDEST * letter
+    return max(part.right for part in parts[first:last]) - left - 2 <= WIDEST_RUN_LETTERS * letter
 
 
 def _candidate(parts: Sequence[_Part], first: int) -> Candidate:
-    """Put parts together to one candidate."""
+    """Join parts into one candidate."""
     left, top = min(part.left for part in parts), min(part.top for part in parts)
     right, bottom = max(part.right for part in parts), max(part.bottom for part in parts)
     joined = np.zeros((bottom - top, right - left), np.uint8)
     for part in parts:
         place = joined[part.top - top : part.bottom - top, part.left - left : part.right - left]
         np.maximum(place, part.ink, out=place)
-    box = around([part.box for part in parts])
+    box = enclosing_box([part.box for part in parts])
     return Candidate(box, joined, normalise(joined), left, top, first, first + len(parts))
 
 
 def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple[list[_Part], list[float]]:
-    """Cut a piece wherever little ink is in the way; with the strokes of ink that each cut crosses."""
+    """Cut a component wherever little ink is in the way; also return the strokes of ink each cut crosses."""
     strokes = whole.ink >= INK_LEVEL
     stroke = _stroke_of(strokes)
     seams, crossed = _paths(strokes, stroke, letter)
     columns = np.arange(strokes.shape[1])
     numbers = (columns[None, :, None] > seams.T[:, None, :]).sum(axis=2)
     amounts = np.bincount(numbers[strokes], minlength=len(seams) + 1)
-    least = _LEAST_PART * stroke**2
+    least = _LEAST_PART_SQUARE_STROKES * stroke**2
     bounds = [0]
     cuts: list[float] = []
     for end, crossing in enumerate(crossed.tolist(), start=1):
@@ -177,12 +182,12 @@ def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple
 
 
 def _trimmed(whole: _Part, own: NDArray[np.uint8], ink: Ink, shape: tuple[int, ...]) -> _Part:
-    """A part of a piece, cut down to its ink and a margin of a pixel."""
+    """Crop a part of a component to its ink and a margin of a pixel."""
     rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     crop = np.pad(own[top:bottom, left:right], 1)
     left, top = whole.left + int(left) - 1, whole.top + int(top) - 1
-    return _Part(left, top, crop, whole.piece, box_around(crop, left, top, ink, shape))
+    return _Part(left, top, crop, whole.component, crop_box(crop, left, top, ink, shape))
 
 
 def _stroke_of(strokes: NDArray[np.bool_]) -> float:
@@ -197,12 +202,13 @@ def _paths(
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Find where to cut: from notch to notch of the outline, and elsewhere where least ink is crossed.
 
-    Gives n×h, from left to right, a column for each row of each path, and n of how many strokes of ink it
-    crosses. Paths don't cross each other.
+    Returns:
+        n×h, from left to right, a column for each row of each path, and n, the strokes of ink that each path
+        crosses. Paths do not cross each other.
     """
     notches = _notch_paths(strokes, stroke, letter)
     notches = np.concatenate((notches, _thick_paths(strokes, stroke, letter, notches)))
-    spacing = max(NARROWEST_PART * letter, stroke)
+    spacing = max(NARROWEST_PART_LETTERS * letter, stroke)
     taken = notches[:, len(strokes) // 2].tolist()
     seams = _seams(strokes, stroke, letter, spacing, taken)
     paths = np.sort(np.concatenate((notches, seams)), axis=0)
@@ -220,7 +226,7 @@ def _notch_paths(strokes: NDArray[np.bool_], stroke: float, letter: float) -> ND
         (abs(left - right) + max(0, bottom - top) / 2, left, top, right, bottom)
         for left, top in low
         for right, bottom in high
-        if abs(left - right) <= STEEPEST * letter
+        if abs(left - right) <= STEEPEST_LETTERS * letter
     )
     for _, left, top, right, bottom in pairs:
         ends = (left, right) if top <= bottom else (right, left)
@@ -236,12 +242,12 @@ def _thick_paths(
 ) -> NDArray[np.intp]:
     """Find the paths down the middle of stems that are too thick to be one: n×h."""
     height = len(strokes)
-    tall = np.concatenate(([False], strokes.sum(axis=0) >= STEM * letter, [False]))
+    tall = np.concatenate(([False], strokes.sum(axis=0) >= LEAST_STEM_LETTERS * letter, [False]))
     starts, ends = np.flatnonzero(tall[1:] & ~tall[:-1]), np.flatnonzero(~tall[1:] & tall[:-1])
     middles = [
         (start + end) // 2
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-        if THICK * stroke <= end - start
+        if THICK_STEM_STROKES * stroke <= end - start
     ]
     others = taken[:, height // 2].tolist()
     free = [middle for middle in middles if all(abs(middle - other) >= stroke / 2 for other in others)]
@@ -251,7 +257,7 @@ def _thick_paths(
 def _notches(strokes: NDArray[np.bool_], stroke: float) -> list[tuple[int, int]]:
     """Find where the outline seen from above dips between two parts that stand higher: (column, row)."""
     depth = np.where(strokes.any(axis=0), strokes.argmax(axis=0), len(strokes)).tolist()
-    least = NOTCH * stroke
+    least = LEAST_NOTCH_STROKES * stroke
     found = []
     column = 0
     while column < len(depth):
@@ -265,7 +271,7 @@ def _notches(strokes: NDArray[np.bool_], stroke: float) -> list[tuple[int, int]]
 
 
 def _rises(depth: Sequence[int], column: int, step: int, least: float) -> bool:
-    """Whether the outline rises by so much to one side of a column before it dips lower than there."""
+    """Whether the outline rises by `least` to one side of a column before it dips lower than there."""
     here = depth[column]
     column += step
     while 0 <= column < len(depth) and depth[column] <= here:
@@ -280,23 +286,23 @@ def _seams(
 ) -> NDArray[np.intp]:
     """Find the paths from top to bottom that cross least ink: n×h.
 
-    For every column of the middle row the cheapest path through it is found by dynamic programming, from
-    the top and from the bottom; a cut is a column where no other within `spacing` has a cheaper one, and
-    which is as far from those taken already.
+    For every column of the middle row, dynamic programming finds the cheapest path through it, from the top
+    and from the bottom. A cut is a column whose path is the cheapest within `spacing`, and which is at least
+    that far from the columns already taken.
     """
     height, width = strokes.shape
     cost = np.where(strokes, 1.0, _PAPER_COST)
     middle = height // 2
     rows = middle + 1
-    # Where the upper half has a row more, the lower one begins on free paper.
+    # If the upper half has one row more, the lower one begins with a row that costs nothing.
     below = np.zeros((rows, width))
     below[rows - (height - middle) :] = cost[: middle - 1 if middle else None : -1]
     above, below = _descend(np.stack((cost[:rows], below)))
     total = above[-1] + below[-1] - cost[middle]
     chosen: list[int] = []
-    most = max(1, round(MOST_CUTS * width / letter))
+    most = max(1, round(MOST_CUTS_PER_LETTER * width / letter))
     for column in np.argsort(total, kind="stable").tolist():
-        if total[column] > DEEPEST_CUT * stroke + height * _PAPER_COST or len(chosen) == most:
+        if total[column] > DEEPEST_CUT_STROKES * stroke + height * _PAPER_COST or len(chosen) == most:
             break
         near = (abs(column - other) < spacing for other in (*chosen, *taken))
         if spacing <= column < width - spacing and not any(near):
@@ -305,10 +311,10 @@ def _seams(
 
 
 def _descend(cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cost of the cheapest path from the first row to each pixel, a column to the side a row at most.
+    """Cost of the cheapest path from the first row to each pixel, at most one column to the side per row.
 
     Args:
-        cost: float64, n×h×w: of the pixels of n pieces.
+        cost: float64, n×h×w: of the pixels of n images.
     """
     best = np.pad(cost, ((0, 0), (0, 0), (1, 1)), constant_values=np.inf)
     rows = best.transpose(1, 0, 2)

@@ -1,4 +1,8 @@
-"""The recipe: a grey page goes in, its lines, words and candidate letters come out."""
+"""Segments a page: finds its lines, words and candidate letters.
+
+Reads a grey page in two passes. A survey of a small copy measures the height of the letters, the width of
+the strokes and the skew; then the work is done on the page at a scale that suits them.
+"""
 
 from __future__ import annotations
 
@@ -13,62 +17,96 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.segmentation.binarise import find_ink
-from lettermill.segmentation.boxes import around, boxes_of, clipped, page_boxes
-from lettermill.segmentation.breaks import mend
+from lettermill.segmentation.boxes import clip_to_page, component_boxes, enclosing_box, page_boxes
+from lettermill.segmentation.breaks import mend_breaks
 from lettermill.segmentation.characters import (
     attach_marks,
-    drop_furniture,
+    drop_non_letters,
     is_body,
     join_strokes,
-    part_accents,
+    separate_accents,
 )
 from lettermill.segmentation.columns import find_lines_in_columns
-from lettermill.segmentation.components import INK_LEVEL, Piece, Sizes, draw, find_pieces, measure
-from lettermill.segmentation.form_lines import guess_sizes, remove_furniture
+from lettermill.segmentation.components import (
+    INK_LEVEL,
+    Component,
+    Sizes,
+    draw_component,
+    find_components,
+    measure_sizes,
+)
+from lettermill.segmentation.form_lines import guess_sizes, remove_form_lines
 from lettermill.segmentation.glyph import normalise
-from lettermill.segmentation.lines import ONE_LINE, line_height, one_line, split_words, word_gap
-from lettermill.segmentation.machine_print import find_colons, find_cut, find_printed, find_strays, print_odds
-from lettermill.segmentation.orientation import turn_quarters
-from lettermill.segmentation.quality import quality_of, quality_without_letters
+from lettermill.segmentation.lines import (
+    ONE_LINE_LETTERS,
+    line_height,
+    merge_into_one_line,
+    split_words,
+    word_gap,
+)
+from lettermill.segmentation.machine_print import (
+    find_colons,
+    find_cut_rows,
+    find_machine_print,
+    find_stray_rows,
+    machine_print_odds,
+)
+from lettermill.segmentation.orientation import rotate_quarters
+from lettermill.segmentation.quality import measure_quality, measure_quality_without_letters
 from lettermill.segmentation.shrink import shrink
-from lettermill.segmentation.skew import find_skew, turn
+from lettermill.segmentation.skew import deskew, find_skew
 from lettermill.segmentation.trace import UNSEEN, Trace
-from lettermill.segmentation.values import Candidate, Ink, Joint, Line, Segmentation, Word
+from lettermill.segmentation.values import Candidate, Gap, Ink, Line, Segmentation, Word
 
 Layout = Literal["auto", "page", "line"]
-"""How a page is read: as many lines, as one line, or as its height in letters suggests."""
+"""How to read a page: "page" looks for lines, "line" takes all as one line, "auto" decides by its height."""
 
 Printed = Literal["drop", "keep"]
-"""Whether printed captions are left out or read like hand-print."""
+"""What to do with machine print: leave captions out, or read them like hand-print."""
 
-_OfPiece = Callable[[Piece], NDArray[np.uint8]]  # made once for each letter: its ink alone, or its glyph
+_FromComponent = Callable[[Component], NDArray[np.uint8]]
+"""Gives an image of one letter: its ink alone, or its glyph; each is made once."""
 
-SURVEY_SIDE = 1600
-"""Longer side in pixels of the first look, which only measures: a 4-mm letter on A4 keeps 20 pixels."""
+SURVEY_SIDE_PIXELS = 1600
+"""Longer side of the copy that is surveyed: a letter of 4 mm on A4 keeps 20 pixels."""
 
-SURVEY_WINDOW, SURVEY_REACH = 1 / 4, 1 / 30
-"""Windows of the first look as shares of the longer side: wider than a letter that fills the image."""
+SURVEY_PAPER_SHARE, SURVEY_CONTRAST_SHARE = 1 / 4, 1 / 30
+"""Sides of the survey's two windows as shares of the longer side: wider than a letter that fills it."""
 
-LEAST_WINDOW = 31
-"""Pixels: an image smaller than this is lit evenly."""
+LEAST_WINDOW_PIXELS = 31
+"""Smallest paper window: a smaller image is lit evenly."""
 
-PAPER_WINDOW = 4.0
-"""Side in letter heights of the window whose median is the paper: ink covers less than half of it."""
+PAPER_WINDOW_LETTERS = 4.0
+"""Side of the window whose median is the paper: ink covers less than half of it."""
 
-STROKE_REACH = 3.0
-"""Side in strokes of the window for the local contrast: it meets the middle of the stroke from its edge."""
+CONTRAST_WINDOW_STROKES = 3.0
+"""Side of the window for the local contrast: from the edge of a stroke it reaches the middle."""
 
-STROKE_BLUR = 0.2
-"""Blur in strokes that evens out pencil and grain; it leaves the edge of a stroke where it is."""
+BLUR_STROKES = 0.2
+"""Blur that evens out pencil and grain and leaves the edge of a stroke where it is."""
 
-WORKING_LETTER = 48.0
-"""Pixels to which higher letters are scaled down before the work: the CNN sees 22, and grain averages out."""
+WORKING_LETTER_PIXELS = 48.0
+"""Height to which larger letters are scaled down first: the CNN sees 22 pixels, and grain averages out."""
+
+SLOPING_DEGREES = 3.0
+"""Skew from which the survey may miss form lines."""
+
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
-_AROUND = np.ones((3, 3), np.uint8)
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Survey:
+    """What a small copy of the page shows.
 
-SLOPING = 3.0
-"""Degrees of skew from which the first look may miss rules."""
+    Attributes:
+        components: its connected components without form lines, in pixels of the copy.
+        scale: pixels of the copy per page pixel.
+        has_form_lines: whether form lines were removed.
+    """
+
+    components: list[Component]
+    scale: float
+    has_form_lines: bool
 
 
 def segment(
@@ -82,15 +120,15 @@ def segment(
 
     Args:
         page: uint8, h×w, grey, dark ink on light paper or light on dark.
-        layout: "page" looks for lines; "line" takes everything as one line; "auto" takes a page that is
-            lower than 2.2 of its letters as one line.
-        printed: "drop" leaves out what is printed, "keep" takes it like hand-print.
-        trace: is told what each stage saw.
-        quarters: quarter turns clockwise by which the page lies, 0 to 3; boxes are on the page as it lies.
+        layout: "page" looks for lines; "line" takes everything as one line; "auto" takes a page lower than
+            2.2 letter heights as one line.
+        printed: "drop" leaves out machine print, "keep" treats it like hand-print.
+        trace: receives what each stage saw.
+        quarters: clockwise 90° rotations by which the page lies, 0 to 3; boxes refer to the page as given.
 
     Returns:
-        Lines from top to bottom, words and letters from left to right, boxes in page pixels. No lines where
-        nothing has the shape of a letter.
+        Lines from top to bottom, words and letters from left to right, boxes in page pixels. There are no
+        lines if nothing has the shape of a letter.
 
     Raises:
         ValueError: the page is not a two-dimensional uint8 array with at least one pixel.
@@ -99,126 +137,110 @@ def segment(
         raise ValueError(
             f"a page must be a two-dimensional uint8 array, not {page.dtype} of shape {page.shape}"
         )
-    upright, back = turn_quarters(page, quarters)
-    survey, scale, has_rules = _survey(upright)
-    seen = measure(survey)
-    if seen is None:
-        return _nothing(survey, page, scale)
-    skew = find_skew(survey, seen)
-    seen = Sizes(seen.letter / scale, seen.stroke / scale)
-    ink = _ink_of_page(upright, seen, skew, back)
+
+    upright, to_page = rotate_quarters(page, quarters)
+    survey = _survey(upright)
+    rough = measure_sizes(survey.components)
+    if rough is None:
+        return _without_letters(survey, page.shape)
+
+    skew = find_skew(survey.components, rough)
+    page_sizes = Sizes(rough.letter / survey.scale, rough.stroke / survey.scale)
+    ink = _find_ink_of_page(upright, page_sizes, skew, to_page)
     trace.note("ink", ink)
-    if has_rules or abs(skew) > SLOPING:
-        furniture = remove_furniture(ink.mask, Sizes(seen.letter * ink.scale, seen.stroke * ink.scale))
-        ink = dataclasses.replace(ink, mask=furniture.mask)
-        trace.note("rules", furniture.removed)
-    pieces = find_pieces(ink.mask)
-    sizes = measure(pieces)
+    if survey.has_form_lines or abs(skew) > SLOPING_DEGREES:
+        ink = _without_form_lines(ink, page_sizes, trace)
+
+    components = find_components(ink.mask)
+    sizes = measure_sizes(components)
     if sizes is None:
-        return _nothing(survey, page, scale)
-    at_edge = _touches_edge(boxes_of(pieces, ink), page.shape)
-    parts, ink = mend(drop_furniture(pieces, sizes, at_edge, trace), sizes, ink)
-    trace.note("mended", ink.mask)
-    joined = join_strokes(parts, sizes)
-    bodies = [piece for piece in joined if is_body(piece, sizes)]
-    marks = [piece for piece in joined if not is_body(piece, sizes)]
-    has_one = layout == "line" or (layout == "auto" and upright.shape[0] < ONE_LINE * seen.letter)
-    rows, accents = part_accents(find_lines_in_columns(bodies, sizes.letter))
-    rows = attach_marks(rows, [*marks, *accents], sizes, trace)
-    alone = functools.cache(functools.partial(ink_alone, ink=ink.mask))
-    glyph = functools.cache(lambda piece: normalise(alone(piece)))
-    lines = _wanted(rows, ink, glyph, page.shape, printed, has_one, trace)
-    if has_one:
-        lines = one_line(lines)
+        return _without_letters(survey, page.shape)
+
+    at_edge = _touches_edge(component_boxes(components, ink), page.shape)
+    rows, ink = _find_rows(components, at_edge, sizes, ink, trace)
+
+    isolated = functools.cache(functools.partial(isolate, ink=ink.mask))
+    glyph = functools.cache(lambda component: normalise(isolated(component)))
+    is_one_line = layout == "line" or (
+        layout == "auto" and upright.shape[0] < ONE_LINE_LETTERS * page_sizes.letter
+    )
+    lines = _rows_to_read(rows, ink, glyph, page.shape, printed, is_one_line, trace)
+    if is_one_line:
+        lines = merge_into_one_line(lines)
     if not lines:
-        return _nothing(survey, page, scale)
+        return _without_letters(survey, page.shape)
     trace.note("lines", lines)
+
     gap = word_gap(lines)
     words = [split_words(line, gap) for line in lines]
     trace.note("words", [word for line in words for word in line])
-    found = tuple(_line(line, ink, alone, glyph, page.shape) for line in words)
+
+    found = tuple(_make_line(line, ink, isolated, glyph, page.shape) for line in words)
     letters = [letter for line in lines for letter in line]
-    known = {id(contour) for row in rows for letter in row for contour in letter.with_accents}
-    unread = [
-        piece
-        for piece, cut in zip(pieces, at_edge.tolist(), strict=True)
-        if not cut and id(piece.contours[0]) not in known
-    ]
-    return Segmentation(found, skew, quality_of(page, found, letters, unread, ink.scale), quarters, ink)
+    quality = measure_quality(page, found, letters, _unread(components, at_edge, rows), ink.scale)
+    return Segmentation(found, skew, quality, quarters, ink)
 
 
-def _wanted(
-    rows: list[list[Piece]],
-    ink: Ink,
-    glyph: _OfPiece,
-    shape: tuple[int, ...],
-    printed: Printed,
-    has_one: bool,
-    trace: Trace,
-) -> list[list[Piece]]:
-    """Leave out the rests of lines that the upper or lower edge cuts, what is printed, and what strays."""
-    # The page's axis across the lines: y, unless the page lies on a side.
-    down = int(np.argmax(np.abs(ink.to_page[:2, 1])))
-    boxes = [boxes_of(row, ink) for row in rows]
-    at_edge = [((box[:, down] <= 0) | (box[:, 2 + down] >= shape[1 - down])).tolist() for box in boxes]
-    cut = find_cut(rows, at_edge)
-    trace.note("captions", [row for row, is_cut in zip(rows, cut, strict=True) if is_cut], "cut by the edge")
-    rows = [row for row, is_cut in zip(rows, cut, strict=True) if not is_cut]
-    if printed == "keep":
-        return rows
-    odds = print_odds([glyph(letter) for row in rows for letter in row])
-    if has_one:
-        strays = find_strays(rows, odds)
-        trace.note("captions", [*itertools.compress(rows, strays)], "not the one line")
-        odds = odds[~np.repeat(strays, [len(row) for row in rows])] if rows else odds
-        rows = [row for row, is_stray in zip(rows, strays, strict=True) if not is_stray]
-    colons = find_colons(rows, ink.mask)
-    flags = find_printed(rows, odds, ink.mask.shape[1], colons)
-    dropped = [list(itertools.compress(*row)) for row in zip(rows, flags, strict=True)]
-    trace.note("captions", [row for row in dropped if row], "printed")
-    kept = [
-        [letter for letter, is_printed in zip(*row, strict=True) if not is_printed]
-        for row in zip(rows, flags, strict=True)
-    ]
-    return [row for row in kept if row]
-
-
-def _nothing(survey: Sequence[Piece], page: NDArray[np.uint8], scale: float) -> Segmentation:
-    """What is to be said of a page without letters: the survey's pieces are all there is."""
-    height, width = page.shape[0] * scale, page.shape[1] * scale
-    within = [
-        piece
-        for piece in survey
-        if piece.left > 0 and piece.top > 0 and piece.right < int(width) and piece.bottom < int(height)
-    ]
-    return Segmentation((), 0.0, quality_without_letters(within, max(height, width), scale))
-
-
-def _survey(page: NDArray[np.uint8]) -> tuple[list[Piece], float, bool]:
-    """Find the pieces of ink on a small copy, which only measures; its scale; and whether it has rules."""
-    small, scale = shrink(page, SURVEY_SIDE / max(page.shape))
+def _survey(page: NDArray[np.uint8]) -> _Survey:
+    """Find the components on a small copy of the page, without form lines if there are any."""
+    small, scale = shrink(page, SURVEY_SIDE_PIXELS / max(page.shape))
     side = max(small.shape)
-    ink = find_ink(small, max(LEAST_WINDOW, side * SURVEY_WINDOW), side * SURVEY_REACH, blur=0.0)
-    pieces = find_pieces(ink)
-    guess = guess_sizes(pieces, side)
-    mask = ink if guess is None else remove_furniture(ink, guess).mask
-    return (pieces if mask is ink else find_pieces(mask) or pieces), scale, mask is not ink
+    paper_window = max(LEAST_WINDOW_PIXELS, side * SURVEY_PAPER_SHARE)
+    mask = find_ink(small, paper_window, side * SURVEY_CONTRAST_SHARE, blur=0.0)
+    components = find_components(mask)
+
+    guess = guess_sizes(components, side)
+    cleaned = mask if guess is None else remove_form_lines(mask, guess).mask
+    if cleaned is mask:
+        return _Survey(components, scale, has_form_lines=False)
+    return _Survey(find_components(cleaned) or components, scale, has_form_lines=True)
 
 
-def _ink_of_page(
-    page: NDArray[np.uint8], sizes: Sizes, skew: float, back_to_page: NDArray[np.float64]
+def _without_letters(survey: _Survey, shape: tuple[int, ...]) -> Segmentation:
+    """Describe a page without letters, of which only the survey's components are known."""
+    height, width = shape[0] * survey.scale, shape[1] * survey.scale
+    within = [
+        component
+        for component in survey.components
+        if component.left > 0
+        and component.top > 0
+        and component.right < int(width)
+        and component.bottom < int(height)
+    ]
+    return Segmentation((), 0.0, measure_quality_without_letters(within, max(height, width), survey.scale))
+
+
+def _find_ink_of_page(
+    upright: NDArray[np.uint8], sizes: Sizes, skew: float, upright_to_page: NDArray[np.float64]
 ) -> Ink:
-    """Take the ink off the righted page at a scale that suits its letters, and turn it upright."""
-    small, scale = shrink(page, WORKING_LETTER / sizes.letter)
-    window = max(LEAST_WINDOW, PAPER_WINDOW * sizes.letter * scale)
-    stroke = sizes.stroke * scale
-    ink = find_ink(small, window, STROKE_REACH * stroke, STROKE_BLUR * stroke)
-    upright, back = turn(ink, skew, sizes.letter * scale)
+    """Find the soft foreground mask of a page, deskewed and at a scale that suits its letters.
+
+    Args:
+        upright: uint8, h×w, grey, rotated so that its lines run from left to right.
+        sizes: of its letters and strokes in page pixels.
+        skew: degrees by which its lines fall to the right.
+        upright_to_page: float64, 2×3, the affine map from `upright` to the page as given.
+    """
+    small, scale = shrink(upright, WORKING_LETTER_PIXELS / sizes.letter)
+    letter, stroke = sizes.letter * scale, sizes.stroke * scale
+    paper_window = max(LEAST_WINDOW_PIXELS, PAPER_WINDOW_LETTERS * sizes.letter * scale)
+    mask = find_ink(small, paper_window, CONTRAST_WINDOW_STROKES * stroke, BLUR_STROKES * stroke)
+    deskewed, back = deskew(mask, skew, letter)
+
+    # Between pixel centres: from the deskewed frame to the small copy, to `upright`, to the page as given.
     to_page = back / scale
     to_page[:, 2] += 0.5 / scale - 0.5
-    to_page = back_to_page[:, :2] @ to_page
-    to_page[:, 2] += back_to_page[:, 2]
-    return Ink(upright, skew, to_page)
+    to_page = upright_to_page[:, :2] @ to_page
+    to_page[:, 2] += upright_to_page[:, 2]
+    return Ink(deskewed, skew, to_page)
+
+
+def _without_form_lines(ink: Ink, page_sizes: Sizes, trace: Trace) -> Ink:
+    """Remove form lines from the foreground mask."""
+    sizes = Sizes(page_sizes.letter * ink.scale, page_sizes.stroke * ink.scale)
+    form_lines = remove_form_lines(ink.mask, sizes)
+    trace.note("form lines", form_lines.removed)
+    return dataclasses.replace(ink, mask=form_lines.mask)
 
 
 def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -226,52 +248,134 @@ def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[n
     return (boxes[:, :2] <= 0).any(axis=1) | (boxes[:, 2] >= shape[1]) | (boxes[:, 3] >= shape[0])
 
 
-def _line(
-    words: list[list[Piece]], ink: Ink, alone: _OfPiece, glyph: _OfPiece, shape: tuple[int, ...]
+def _find_rows(
+    components: Sequence[Component], at_edge: NDArray[np.bool_], sizes: Sizes, ink: Ink, trace: Trace
+) -> tuple[list[list[Component]], Ink]:
+    """Group components into letters and these into rows; also the ink with the breaks that were mended."""
+    parts, ink = mend_breaks(drop_non_letters(components, sizes, at_edge, trace), sizes, ink)
+    trace.note("mended", ink.mask)
+
+    joined = join_strokes(parts, sizes)
+    bodies = [component for component in joined if is_body(component, sizes)]
+    marks = [component for component in joined if not is_body(component, sizes)]
+
+    rows, accents = separate_accents(find_lines_in_columns(bodies, sizes.letter))
+    return attach_marks(rows, [*marks, *accents], sizes, trace), ink
+
+
+def _rows_to_read(
+    rows: list[list[Component]],
+    ink: Ink,
+    glyph: _FromComponent,
+    shape: tuple[int, ...],
+    printed: Printed,
+    is_one_line: bool,
+    trace: Trace,
+) -> list[list[Component]]:
+    """Drop rows that the upper or lower edge of the page cuts and, if asked, stray rows and machine print."""
+    rows = _without_cut_rows(rows, ink, shape, trace)
+    if printed == "keep":
+        return rows
+
+    odds = machine_print_odds([glyph(letter) for row in rows for letter in row])
+    if is_one_line:
+        strays = find_stray_rows(rows, odds)
+        trace.note("captions", [*itertools.compress(rows, strays)], "not the one line")
+        odds = odds[~np.repeat(strays, [len(row) for row in rows])] if rows else odds
+        rows = [row for row, is_stray in zip(rows, strays, strict=True) if not is_stray]
+
+    colons = find_colons(rows, ink.mask)
+    flags = find_machine_print(rows, odds, ink.mask.shape[1], colons)
+    dropped = [list(itertools.compress(*row)) for row in zip(rows, flags, strict=True)]
+    trace.note("captions", [row for row in dropped if row], "machine print")
+
+    kept = [
+        [letter for letter, is_print in zip(*row, strict=True) if not is_print]
+        for row in zip(rows, flags, strict=True)
+    ]
+    return [row for row in kept if row]
+
+
+def _without_cut_rows(
+    rows: list[list[Component]], ink: Ink, shape: tuple[int, ...], trace: Trace
+) -> list[list[Component]]:
+    """Drop the rows that the upper or lower edge of the page cuts."""
+    # The page's axis across the lines: y, unless the page lies on a side.
+    down = int(np.argmax(np.abs(ink.to_page[:2, 1])))
+    boxes = [component_boxes(row, ink) for row in rows]
+    at_edge = [((box[:, down] <= 0) | (box[:, 2 + down] >= shape[1 - down])).tolist() for box in boxes]
+
+    cut = find_cut_rows(rows, at_edge)
+    trace.note("captions", [row for row, is_cut in zip(rows, cut, strict=True) if is_cut], "cut by the edge")
+    return [row for row, is_cut in zip(rows, cut, strict=True) if not is_cut]
+
+
+def _make_line(
+    words: list[list[Component]],
+    ink: Ink,
+    isolated: _FromComponent,
+    glyph: _FromComponent,
+    shape: tuple[int, ...],
 ) -> Line:
     """Make a line of its words, with boxes on the page."""
-    letter = line_height([piece for word in words for piece in word])
-    pieces = [piece for word in words for piece in word]
-    shapes = [np.concatenate(piece.with_accents).reshape(-1, 2) for piece in pieces]
-    boxes = [clipped(edges, shape) for edges in page_boxes(shapes, ink).tolist()]
-    coming = iter(boxes)
+    components = [component for word in words for component in word]
+    letter = line_height(components)
+    outlines = [np.concatenate(component.with_accents).reshape(-1, 2) for component in components]
+    boxes = [clip_to_page(edges, shape) for edges in page_boxes(outlines, ink).tolist()]
+
+    next_boxes = iter(boxes)
     found = []
     for word in words:
         candidates = [
             Candidate(
                 box,
-                alone(piece),
-                glyph(piece),
-                max(0, piece.left - 1),
-                max(0, piece.top - 1),
+                isolated(component),
+                glyph(component),
+                max(0, component.left - 1),
+                max(0, component.top - 1),
                 number,
                 number + 1,
             )
-            for number, (piece, box) in enumerate(zip(word, itertools.islice(coming, len(word)), strict=True))
+            for number, (component, box) in enumerate(
+                zip(word, itertools.islice(next_boxes, len(word)), strict=True)
+            )
         ]
-        found.append(Word(tuple(candidates), _joints(word, letter)))
-    return Line(around(boxes), tuple(found), letter)
+        found.append(Word(tuple(candidates), _gaps(word, letter)))
+    return Line(enclosing_box(boxes), tuple(found), letter)
 
 
-def _joints(word: Sequence[Piece], letter: float) -> tuple[Joint, ...]:
-    """The paper between the pieces of a word."""
-    return tuple(Joint((right.left - left.right) / letter) for left, right in itertools.pairwise(word))
+def _gaps(word: Sequence[Component], letter: float) -> tuple[Gap, ...]:
+    """The gaps between the components of a word."""
+    return tuple(Gap((right.left - left.right) / letter) for left, right in itertools.pairwise(word))
 
 
-def ink_alone(piece: Piece, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cut one letter out of the ink, without the neighbours that reach into its box.
+def _unread(
+    components: Sequence[Component], at_edge: NDArray[np.bool_], rows: Sequence[Sequence[Component]]
+) -> list[Component]:
+    """The components that went into no letter and do not touch the edge of the page."""
+    known = {id(contour) for row in rows for letter in row for contour in letter.with_accents}
+    return [
+        component
+        for component, is_cut in zip(components, at_edge.tolist(), strict=True)
+        if not is_cut and id(component.contours[0]) not in known
+    ]
+
+
+def isolate(component: Component, ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut one letter out of the foreground mask, without neighbours that reach into its box.
 
     Args:
-        piece: the letter.
-        ink: uint8, the whole ink frame.
+        component: the letter.
+        ink: uint8, h×w, the whole soft foreground mask.
 
     Returns:
-        uint8: the letter's box with a margin of one pixel, soft edges kept, all else 0.
+        uint8: the letter's box with a margin of one pixel; soft edges are kept, all else is 0.
     """
-    left, top = max(0, piece.left - 1), max(0, piece.top - 1)
-    crop = ink[top : piece.bottom + 1, left : piece.right + 1]
-    own = draw(piece, left, top, crop.shape[1], crop.shape[0])
-    # Around its strokes only what is weaker than one: the soft edge, no neighbour.
+    left, top = max(0, component.left - 1), max(0, component.top - 1)
+    crop = ink[top : component.bottom + 1, left : component.right + 1]
+    own = draw_component(component, left, top, crop.shape[1], crop.shape[0])
+
+    # Next to the strokes keep only what is weaker than a stroke: the soft edge, not a neighbour.
     _, edge = cv2.threshold(crop, INK_LEVEL - 1, 0, cv2.THRESH_TOZERO_INV)
-    edge = cv2.bitwise_and(edge, cv2.dilate(own, _AROUND))
+    edge = cv2.bitwise_and(edge, cv2.dilate(own, _NEIGHBOURS))
     return cv2.bitwise_or(cv2.bitwise_and(crop, own), edge).astype(np.uint8, copy=False)

@@ -1,7 +1,7 @@
-"""How good a scan is for reading, measured on what segmentation has in hand anyway.
+"""Measures how well a scan can be read, on values that segmentation has computed anyway.
 
 Sizes and lengths of strokes come from the contours, contrast and blur from the pixels of a few letters:
-there is no pass over the page. Where the bounds of the flaws come from stands in docs/segmentation.md.
+there is no pass over the page. docs/segmentation.md explains the limits from which a flaw is reported.
 """
 
 from __future__ import annotations
@@ -13,63 +13,63 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import LEAST_LETTER, Piece, Sizes
+from lettermill.segmentation.components import LEAST_LETTER_PIXELS, Component, Sizes
 from lettermill.segmentation.values import Box, Flaw, Line, Quality, Segmentation
 
-LOWEST_LETTER = 12.0
-"""Pixels: letters this high are read as well as higher ones; at ten the first ones are lost."""
+LOWEST_LETTER_PIXELS = 12.0
+"""Letters this high are read as well as higher ones; at ten pixels the first ones are lost."""
 
-FAINT = 35.0
+FAINT_CONTRAST_LEVELS = 35.0
 """Grey levels between paper and ink: with a scanner's grain, letters are lost from 28 downward."""
 
-SOFTEST = 0.035
-"""Blur in letter heights at which the first letters close up or fall apart."""
+MOST_BLUR_LETTERS = 0.035
+"""Blur at which the first letters close up or fall apart."""
 
-LEAST_USED = 0.75
-"""Share of the strokes that are letters: 0.87 or more on clean pages, 0.8 beside faint photographed rules."""
+LEAST_USED_SHARE = 0.75
+"""Share of the strokes that are letters: 0.87 or more on clean pages, 0.8 beside faint photographed lines."""
 
-ASKEW = 5.0
-"""Degrees: anybody sees it, and letters begin to lie on their neighbours."""
+MOST_SKEW_DEGREES = 5.0
+"""Skew that anybody notices, and from which letters begin to overlap their neighbours."""
 
-_SAMPLE = 8
-"""Contrast and blur are looked at on so many letters, and on every third one at most."""
+_SAMPLED_LETTERS = 8
+"""Letters on which contrast and blur are measured, but no more than every third one."""
 
-_SLIM = 0.3
-"""Width in heights of the slimmest letter that is looked at: both edges of a lone I lie in one slope."""
+_SLIM_RATIO = 0.3
+"""Width divided by height of the slimmest letter that is sampled: both edges of a lone I are in one slope."""
 
-_MARGIN = 0.15
-"""Paper around a sampled letter in its heights: its outer edges lie within."""
+_MARGIN_SHARE = 0.15
+"""Paper around a sampled letter, as a share of its height, so that its outer edges are included."""
 
-_INKIEST = 0.04
+_INKIEST_SHARE = 0.04
 """Share of a sampled letter's pixels taken as the middle of its strokes: a slim I has twice as many."""
 
-_SHARP_EDGE = 2.5
-"""Edge in pixels, as the Sobel operator sees it, of a scan that is as sharp as its pixels let it be."""
+_SHARP_EDGE_PIXELS = 2.5
+"""Width of an edge, as the Sobel operator sees it, on a scan that is as sharp as its pixels allow."""
 
-_SPREAD = float(np.sqrt(2 * np.pi))
+_EDGE_DEVIATIONS = float(np.sqrt(2 * np.pi))
 """Width of an edge (its height over its steepest slope) in standard deviations of the blur that made it."""
 
-_MARK = 0.5
-"""Letter heights: what is smaller is a full stop, an accent or a speck, and is left out on purpose."""
+_MARK_LETTERS = 0.5
+"""Anything smaller is a full stop, an accent or a speck, and is left out on purpose."""
 
-_RULE = 2.5
-"""Letter heights: a straight edge longer than this belongs to a rule or a frame."""
+_FORM_LINE_LETTERS = 2.5
+"""A straight edge longer than this belongs to a form line or a frame."""
 
-_UNEVEN = 1.0
-"""Strokes by which an edge may leave the straight line and still be a rule's."""
+_UNEVEN_STROKES = 1.0
+"""Distance of an edge from the straight line at which it may still belong to a form line."""
 
-_BLANK = 0.25
+_BLANK_SIDES = 0.25
 """Length of strokes in longer sides of the page: a blank page has less, from dust and creases."""
 
-_BLANK_LETTER = 1 / 100
-"""A letter's height in longer sides of the page where none was found: it only tells rules from strokes."""
+_BLANK_LETTER_SHARE = 1 / 100
+"""Letter height as a share of the longer side if none was found: it only tells form lines from strokes."""
 
 
-def quality_of(
+def measure_quality(
     page: NDArray[np.uint8],
     lines: Sequence[Line],
-    letters: Sequence[Piece],
-    others: Sequence[Piece],
+    letters: Sequence[Component],
+    others: Sequence[Component],
     scale: float,
 ) -> Quality:
     """Measure a page on which letters were found.
@@ -78,53 +78,53 @@ def quality_of(
         page: uint8, h×w, grey.
         lines: what was found, boxes in page pixels; at least one letter.
         letters: the same letters in the ink frame.
-        others: pieces of the ink frame that went into no letter and do not touch the edge of the page.
-        scale: pixels of the ink frame in a page pixel.
+        others: components of the ink frame that went into no letter and do not touch the edge of the page.
+        scale: pixels of the ink frame per page pixel.
     """
     boxes = [candidate.box for line in lines for word in line.words for candidate in word.candidates]
-    letter = float(np.median([piece.height for piece in letters]))
-    stroke = float(np.median([piece.stroke for piece in letters]))
-    read = sum(piece.outline for piece in letters) / 2
+    letter = float(np.median([component.height for component in letters]))
+    stroke = float(np.median([component.stroke for component in letters]))
+    read = sum(component.outline for component in letters) / 2
     unread = _length(others, Sizes(letter, stroke))
     shrink = max(1, round(1 / scale))
-    contrast, edge = _look(page, boxes, shrink)
-    blur = shrink * max(0.0, edge**2 - _SHARP_EDGE**2) ** 0.5 / _SPREAD
+    contrast, edge = _contrast_and_edge(page, boxes, shrink)
+    blur = shrink * max(0.0, edge**2 - _SHARP_EDGE_PIXELS**2) ** 0.5 / _EDGE_DEVIATIONS
     return Quality(letter / scale, stroke / scale, contrast, blur / (letter / scale), read / (read + unread))
 
 
-def quality_without_letters(pieces: Sequence[Piece], side: float, scale: float) -> Quality:
+def measure_quality_without_letters(components: Sequence[Component], side: float, scale: float) -> Quality:
     """Measure a page on which no letter was found.
 
     Args:
-        pieces: the ink that does not touch the edge of the page.
-        side: longer side in pixels of the frame that the pieces are in.
-        scale: pixels of that frame in a page pixel.
+        components: the ink that does not touch the edge of the page.
+        side: longer side in pixels of the frame that the components are in.
+        scale: pixels of that frame per page pixel.
     """
-    if not pieces:
+    if not components:
         return Quality()
-    heights = np.sort([piece.height for piece in pieces])
+    heights = np.sort([component.height for component in components])
     typical = float(heights[np.searchsorted(np.cumsum(heights), heights.sum() / 2)])
-    stroke = float(np.median([piece.stroke for piece in pieces]))
-    if _length(pieces, Sizes(_BLANK_LETTER * side, stroke), smallest=0.0) < _BLANK * side:
+    stroke = float(np.median([component.stroke for component in components]))
+    if _length(components, Sizes(_BLANK_LETTER_SHARE * side, stroke), smallest=0.0) < _BLANK_SIDES * side:
         return Quality()
     return Quality(typical / scale, stroke / scale, ink_used=0.0)
 
 
 def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
-    """Say what is wrong with a page for a person, the gravest first; nothing where it reads well."""
+    """Name what is wrong with a page, the gravest first; nothing if it reads well."""
     quality = segmentation.quality
     if quality.ink_used is None:
         return (Flaw.NO_INK,)
     if not segmentation.lines:
-        too_low = quality.letter_height is not None and quality.letter_height < LEAST_LETTER
+        too_low = quality.letter_height is not None and quality.letter_height < LEAST_LETTER_PIXELS
         return (Flaw.LOW_RESOLUTION if too_low else Flaw.MUCH_INK_UNREAD,)
     found = {
-        Flaw.LOW_RESOLUTION: _is_below(quality.letter_height, LOWEST_LETTER),
-        Flaw.LOW_CONTRAST: _is_below(quality.contrast, FAINT),
-        Flaw.BLURRED: quality.blur is not None and quality.blur > SOFTEST,
-        Flaw.SKEWED: abs(segmentation.skew_degrees) > ASKEW,
+        Flaw.LOW_RESOLUTION: _is_below(quality.letter_height, LOWEST_LETTER_PIXELS),
+        Flaw.LOW_CONTRAST: _is_below(quality.contrast, FAINT_CONTRAST_LEVELS),
+        Flaw.BLURRED: quality.blur is not None and quality.blur > MOST_BLUR_LETTERS,
+        Flaw.SKEWED: abs(segmentation.skew_degrees) > MOST_SKEW_DEGREES,
         Flaw.TURNED: segmentation.quarters != 0,
-        Flaw.MUCH_INK_UNREAD: _is_below(quality.ink_used, LEAST_USED),
+        Flaw.MUCH_INK_UNREAD: _is_below(quality.ink_used, LEAST_USED_SHARE),
     }
     return tuple(flaw for flaw, is_there in found.items() if is_there)
 
@@ -133,52 +133,53 @@ def _is_below(value: float | None, least: float) -> bool:
     return value is not None and value < least
 
 
-def _length(pieces: Sequence[Piece], sizes: Sizes, smallest: float = _MARK) -> float:
-    """Length in pixels of the strokes in pieces that are no letters, without rules, frames and specks."""
+def _length(components: Sequence[Component], sizes: Sizes, smallest: float = _MARK_LETTERS) -> float:
+    """Length in pixels of the strokes outside of letters, without form lines, frames and specks."""
     return sum(
-        _strokes_of(piece, sizes)
-        for piece in pieces
-        if max(piece.width, piece.height) >= smallest * sizes.letter
+        _strokes_of(component, sizes)
+        for component in components
+        if max(component.width, component.height) >= smallest * sizes.letter
     )
 
 
-def _strokes_of(piece: Piece, sizes: Sizes) -> float:
-    """Length of a piece's strokes: half of its outline, without the long straight edges of rules."""
-    rule = _RULE * sizes.letter
-    ruled = 0.0
-    if max(piece.width, piece.height) >= rule:
-        for contour in piece.contours:
-            corners = cv2.approxPolyDP(contour, _UNEVEN * sizes.stroke, True).reshape(-1, 2)
+def _strokes_of(component: Component, sizes: Sizes) -> float:
+    """Length of a component's strokes: half of its outline, without the long straight edges of form lines."""
+    least = _FORM_LINE_LETTERS * sizes.letter
+    in_form_lines = 0.0
+    if max(component.width, component.height) >= least:
+        for contour in component.contours:
+            corners = cv2.approxPolyDP(contour, _UNEVEN_STROKES * sizes.stroke, True).reshape(-1, 2)
             across, down = (corners - np.roll(corners, 1, axis=0)).astype(np.float64).T
             sides = np.hypot(across, down)
-            ruled += float(sides[sides >= rule].sum())
-    return max(0.0, piece.outline - ruled) / 2
+            in_form_lines += float(sides[sides >= least].sum())
+    return max(0.0, component.outline - in_form_lines) / 2
 
 
-def _look(page: NDArray[np.uint8], boxes: Sequence[Box], shrink: int) -> tuple[float, float]:
-    """Contrast in grey levels and width of an edge in shrunken pixels, typical of the page."""
-    boxes = [box for box in boxes if box.width >= _SLIM * box.height] or boxes
-    count = min(_SAMPLE, (len(boxes) + 2) // 3)
-    seen = [_look_at(page, boxes[index * len(boxes) // count], shrink) for index in range(count)]
+def _contrast_and_edge(page: NDArray[np.uint8], boxes: Sequence[Box], shrink: int) -> tuple[float, float]:
+    """Typical contrast of the page in grey levels, and typical width of an edge in shrunken pixels."""
+    boxes = [box for box in boxes if box.width >= _SLIM_RATIO * box.height] or boxes
+    count = min(_SAMPLED_LETTERS, (len(boxes) + 2) // 3)
+    seen = [_contrast_and_edge_of(page, boxes[index * len(boxes) // count], shrink) for index in range(count)]
     contrast, edge = np.median(seen, axis=0).tolist()
     return contrast, edge
 
 
-def _look_at(page: NDArray[np.uint8], box: Box, shrink: int) -> tuple[float, float]:
-    """Contrast and edge of one letter: the ink is on that side of the paper on which it goes farther."""
-    margin = max(2, round(_MARGIN * box.height))
+def _contrast_and_edge_of(page: NDArray[np.uint8], box: Box, shrink: int) -> tuple[float, float]:
+    """Contrast and edge width of one letter; ink is on the side of the paper that it exceeds more."""
+    margin = max(2, round(_MARGIN_SHARE * box.height))
     crop = page[
         max(0, box.y - margin) : box.y + box.height + margin,
         max(0, box.x - margin) : box.x + box.width + margin,
     ]
     if shrink > 1:
         height, width = crop.shape[0] // shrink, crop.shape[1] // shrink
-        whole = crop[: height * shrink, : width * shrink]  # By a whole number, for which OpenCV is quick.
+        # By a whole number, for which OpenCV is quick.
+        whole = crop[: height * shrink, : width * shrink]
         crop = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    darkest, paper, lightest = _quantiles(crop, 256, (_INKIEST, 0.5, 1 - _INKIEST))
+    darkest, paper, lightest = _quantiles(crop, 256, (_INKIEST_SHARE, 0.5, 1 - _INKIEST_SHARE))
     contrast = max(paper - darkest, lightest - paper, 1.0)
     across, down = (cv2.Sobel(crop, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1)))
-    # The outline of a letter is longer than half of its box's: at this rank stands a middling edge.
+    # The outline of a letter is longer than half of its box's, so this rank has an average edge.
     outline = (box.width + box.height) / shrink / crop.size
     (slope,) = _quantiles(cv2.magnitude(across, down), 2560, (1 - outline,))
     return contrast, contrast / max(slope, 0.1)

@@ -1,12 +1,12 @@
-"""A scan laid on the blank form that it is a copy of: where each pixel of the blank lies on the scan.
+"""Registers a scan on its blank form: finds where each pixel of the blank is on the scan.
 
-Coarse: features of both (SIFT, Lowe 2004), which are the same at any scale and angle, are matched, and a
-homography is what most matches agree on (MAGSAC++, Barath et al. 2020). Fine: pieces of the blank's print,
-spread over the page, are looked for on the scan where the homography says that they are, to a fraction of a
-pixel, and the homography is fitted to the places. Handwriting is on no blank: all it can do is hide print.
+Coarse: SIFT features of both (Lowe 2004), which do not depend on scale and angle, are matched, and a
+homography is fitted on which most matches agree (MAGSAC++, Barath et al. 2020). Fine: patches of the blank's
+print, spread over the page, are searched for on the scan near where the homography puts them, to a fraction
+of a pixel, and the homography is fitted again. Handwriting is on no blank: all it can do is hide print.
 
-Whether the scan is of this form at all is measured by the same pieces: how many are found again, on the
-page and around each field. Nothing is guessed where they are not.
+The same patches tell whether the scan is of this form at all: how many are found again, on the page and
+around each field. Without them nothing is guessed.
 """
 
 from __future__ import annotations
@@ -20,68 +20,65 @@ from numpy.typing import NDArray
 
 from lettermill.segmentation.values import Box
 
-COARSE_SIDE = 1200
-"""Longer side in pixels of the copies that are searched for features: on A4 print of 2 mm keeps 8 pixels."""
+COARSE_SIDE_PIXELS = 1200
+"""Longer side of the copies on which features are detected: on A4 print of 2 mm keeps 8 pixels."""
 
-FEATURES = 3000
-"""Strongest features of a page: the form's print is a part of them, handwriting the rest."""
+MOST_FEATURES = 3000
+"""Strongest features of a page: some are the form's print, the rest handwriting."""
 
-DISTINCT = 0.8
-"""A match counts where the second nearest feature is farther by this share (Lowe 2004)."""
+DISTINCT_SHARE = 0.8
+"""Distance of a match as a share of that of the second nearest feature, at most (Lowe 2004)."""
 
 LEAST_MATCHES = 12
-"""Matches that must agree: eight numbers are fitted, and chance lets a few agree."""
+"""Matches that must agree: eight numbers are fitted, and a few matches agree by chance."""
 
-COARSE_ERROR = 4.0
-"""Pixels of the coarse copy within which a match agrees: paper bends."""
+COARSE_ERROR_PIXELS = 4.0
+"""Distance on the coarse copy within which a match agrees: paper bends."""
 
-PIECE = 1 / 45
-"""Side of a piece of print as a share of the blank's longer side: some letters of a caption."""
+PATCH_SHARE = 1 / 45
+"""Side of a patch of print as a share of the blank's longer side: a few letters of a caption."""
 
-ACROSS = 16
-"""Cells along the blank's longer side, each with the piece that is told best."""
+CELLS_PER_LONGER_SIDE = 16
+"""Cells along the blank's longer side, each with its most distinct patch."""
 
-LEAST_CORNER = 0.02
-"""Strength of a corner, as a share of the strongest, from which its place can be told."""
+LEAST_CORNER_SHARE = 0.02
+"""Strength of a corner, as a share of the strongest, from which its place can be determined."""
 
-REACHES = (1 / 150, 1 / 350)
-"""How far a piece is looked for around its place, as shares of the longer side: first and second time."""
+REACH_SHARES = (1 / 150, 1 / 350)
+"""Search range around a patch's place as a share of the longer side: first and second time."""
 
-ALIKE = 0.4
-"""Correlation from which a piece is found: handwriting over it lowers it, another form has less."""
+LEAST_CORRELATION = 0.4
+"""Correlation from which a patch is found: handwriting over it lowers it, another form has less."""
 
-IN_PLACE = 1 / 900
-"""Share of the longer side within which a piece must lie of where the others say."""
+IN_PLACE_SHARE = 1 / 900
+"""Distance, as a share of the longer side, between a patch and where the others predict it, at most."""
 
-LEAST_FOUND = 0.6
-"""Share of the pieces that must be found; see docs/forms.md for what was measured."""
+LEAST_FOUND_SHARE = 0.6
+"""Share of the patches that must be found; docs/forms.md has the measurements."""
 
-LEAST_AT_FIELD = 0.34
-"""Share of the pieces around a field that must be found: else the form may have changed there."""
+LEAST_AT_FIELD_SHARE = 0.34
+"""Share of the patches around a field that must be found: with fewer, the form may have changed there."""
 
-LEAST_BLUR = 0.25
-"""Standard deviation in pixels below which a blur changes nothing."""
+STEEPEST_RATIO = 1.8
+"""Ratio of the form's scales at two ends of the scan, at most."""
 
-STEEPEST = 1.8
-"""How many times larger one end of the form may be on the scan than the other."""
-
-SIZES = (0.2, 4.0)
-"""Pixels of the scan in one of the blank: beyond, nothing can be read."""
+SCALE_BOUNDS = (0.2, 4.0)
+"""Pixels of the scan per pixel of the blank: beyond these bounds nothing can be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """A blank form, made ready for scans to be laid on it.
+    """A blank form, prepared for registration.
 
     Attributes:
         image: uint8, h×w, grey, dark print on light paper.
-        pieces: n boxes of print that can be told, spread over the page.
+        patches: boxes of distinct print, spread over the page, in pixels of the image.
         corners: float32, m×2, the places of its features in pixels of the image.
-        features: float32, m×128, what they look like.
+        features: float32, m×128, their descriptors.
     """
 
     image: NDArray[np.uint8] = field(compare=False, repr=False)
-    pieces: tuple[Box, ...] = field(repr=False)
+    patches: tuple[Box, ...] = field(repr=False)
     corners: NDArray[np.float32] = field(compare=False, repr=False)
     features: NDArray[np.float32] = field(compare=False, repr=False)
 
@@ -97,8 +94,8 @@ class Registration:
 
     Attributes:
         to_scan: float64, 3×3, the homography from pixels of the blank (x, y, pixel centres) to the scan's.
-        found: share (0–1) of the blank's pieces of print that were found again.
-        residual: median distance in pixels of the blank between where they are and where they should be.
+        found: share (0–1) of the blank's patches that were found again.
+        residual: median distance in pixels of the blank between where patches are and where they should be.
         lost: numbers of the fields around which the form's print was not found.
     """
 
@@ -110,52 +107,53 @@ class Registration:
     @property
     def matches(self) -> bool:
         """Whether the scan is of this form."""
-        return self.found >= LEAST_FOUND and not self.lost
+        return self.found >= LEAST_FOUND_SHARE and not self.lost
 
     @property
     def degrees(self) -> float:
-        """By how many degrees the form is turned clockwise on the scan, -180 to 180."""
+        """Degrees, -180 to 180, by which the form is rotated clockwise on the scan."""
         return float(np.degrees(np.arctan2(self.to_scan[1, 0], self.to_scan[0, 0])))
 
 
 NOT_FOUND = Registration(np.eye(3), 0.0, float("inf"))
-"""Nothing on the scan is like the form."""
+"""The result if nothing on the scan looks like the form."""
 
 
 def prepare(image: NDArray[np.uint8]) -> Blank:
-    """Find what is to be told again of a blank form.
+    """Find features and distinct patches of a blank form.
 
     Args:
         image: uint8, h×w, grey.
 
     Raises:
-        ValueError: too little is printed on it for a scan to be laid on it.
+        ValueError: too little is printed on it to register a scan.
     """
     corners, features = _features(image)
-    pieces = _pieces(image)
-    if len(corners) < LEAST_MATCHES or len(pieces) < LEAST_MATCHES:
+    patches = _patches(image)
+    if len(corners) < LEAST_MATCHES or len(patches) < LEAST_MATCHES:
         raise ValueError("too little is printed on it")
-    return Blank(image, pieces, corners, features)
+    return Blank(image, patches, corners, features)
 
 
 def register(blank: Blank, scan: NDArray[np.uint8], fields: Sequence[Box] = ()) -> Registration:
-    """Lay a scan on a blank form.
+    """Register a scan on a blank form.
 
     Args:
         blank: the form.
-        scan: uint8, h×w, grey; turned, scaled, askew or a little from aside.
+        scan: uint8, h×w, grey; rotated, scaled, skewed or photographed slightly from the side.
         fields: boxes on the blank around which the form must be as it is on the blank.
 
     Returns:
-        How the scan lies; `matches` says whether it is of this form.
+        How the scan lies; `matches` tells whether it is of this form.
     """
-    to_scan = _coarse(blank, scan)
+    to_scan = _coarse_homography(blank, scan)
     if to_scan is None:
         return NOT_FOUND
-    centres = np.array([(box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2) for box in blank.pieces])
-    for reach in REACHES:
-        moves, alike = _look(blank, scan, to_scan, round(reach * blank.side))
-        near = alike >= ALIKE
+
+    centres = np.array([(box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2) for box in blank.patches])
+    for reach in REACH_SHARES:
+        moves, alike = _search_patches(blank, scan, to_scan, round(reach * blank.side))
+        near = alike >= LEAST_CORRELATION
         if near.sum() < LEAST_MATCHES:
             return NOT_FOUND
         places = mapped(to_scan, centres + moves)
@@ -163,14 +161,16 @@ def register(blank: Blank, scan: NDArray[np.uint8], fields: Sequence[Box] = ()) 
             centres[near],
             places[near],
             cv2.USAC_MAGSAC,
-            2 * scale_of(to_scan, blank.image.shape) * IN_PLACE * blank.side,
+            2 * scale_of(to_scan, blank.image.shape) * IN_PLACE_SHARE * blank.side,
         )
         to_scan = np.asarray(better, np.float64)
-        if to_scan.shape != (3, 3) or not _is_plausible(to_scan, blank):  # None where no fit was found
+        # OpenCV returns None if it finds no fit.
+        if to_scan.shape != (3, 3) or not _is_plausible(to_scan, blank):
             return NOT_FOUND
+
     back = mapped(np.asarray(np.linalg.inv(to_scan), np.float64), places)
     apart = np.hypot(*(back - centres).T)
-    found = near & (apart <= IN_PLACE * blank.side)
+    found = near & (apart <= IN_PLACE_SHARE * blank.side)
     if not found.any():
         return NOT_FOUND
     lost = [number for number, box in enumerate(fields) if _is_lost(box, centres, found, blank)]
@@ -180,16 +180,16 @@ def register(blank: Blank, scan: NDArray[np.uint8], fields: Sequence[Box] = ()) 
 def cut(
     scan: NDArray[np.uint8], to_scan: NDArray[np.float64], box: Box, scale: float = 1.0
 ) -> NDArray[np.uint8]:
-    """Take a part of the blank's area off the scan, as the form would lie straight.
+    """Cut a part of the blank's area out of the scan, rectified to the blank's frame.
 
     Args:
         scan: uint8, h×w.
         to_scan: as `Registration.to_scan`.
         box: in pixels of the blank; it may reach beyond it.
-        scale: pixels of the result in one of the blank.
+        scale: pixels of the result per pixel of the blank.
 
     Returns:
-        uint8, about `scale` times the box's size; beyond the scan its edge goes on.
+        uint8, about `scale` times the box's size; beyond the scan its edge pixels are repeated.
     """
     size = max(1, round(scale * box.width)), max(1, round(scale * box.height))
     there = to_scan @ np.array(
@@ -201,29 +201,31 @@ def cut(
 
 
 def _features(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The strongest features: places in pixels of the image, n×2, and what they look like, n×128."""
-    scale = min(1.0, COARSE_SIDE / max(image.shape))
+    """The strongest features: float32 places in pixels of the image, n×2, and their descriptors, n×128."""
+    scale = min(1.0, COARSE_SIDE_PIXELS / max(image.shape))
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    points, looks = cv2.SIFT_create(FEATURES).detectAndCompute(small, None)  # type: ignore[attr-defined]
+    points, looks = cv2.SIFT_create(MOST_FEATURES).detectAndCompute(small, None)  # type: ignore[attr-defined]
     if looks is None:
         return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
     places = (np.array([point.pt for point in points]) + 0.5) / scale - 0.5
     return places.astype(np.float32), np.sqrt(looks / np.maximum(looks.sum(axis=1, keepdims=True), 1e-6))
 
 
-def _coarse(blank: Blank, scan: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-    """The homography on which most matches of features agree; None where too few do."""
+def _coarse_homography(blank: Blank, scan: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """The homography on which most matches of features agree; None if too few do."""
     corners, features = _features(scan)
     if len(corners) < LEAST_MATCHES:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(blank.features, features, k=2)
-    close = [pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < DISTINCT * pair[1].distance]
+    close = [
+        pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < DISTINCT_SHARE * pair[1].distance
+    ]
     if len(close) < LEAST_MATCHES:
         return None
     here = blank.corners[[match.queryIdx for match in close]]
     there = corners[[match.trainIdx for match in close]]
-    error = COARSE_ERROR * max(1.0, max(scan.shape) / COARSE_SIDE)
+    error = COARSE_ERROR_PIXELS * max(1.0, max(scan.shape) / COARSE_SIDE_PIXELS)
     found, inliers = cv2.findHomography(here, there, cv2.USAC_MAGSAC, error, maxIters=5000)
     if found is None or inliers.sum() < LEAST_MATCHES:
         return None
@@ -232,22 +234,26 @@ def _coarse(blank: Blank, scan: NDArray[np.uint8]) -> NDArray[np.float64] | None
 
 
 def _is_plausible(to_scan: NDArray[np.float64], blank: Blank) -> bool:
-    """Whether a sheet of paper can lie so under a camera: not mirrored, not too small, not too steep."""
+    """Whether a camera can see a sheet of paper like this: not mirrored, not too small, not too steep."""
     height, width = blank.image.shape
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
     depths = corners @ to_scan[2, :2] + to_scan[2, 2]
-    if not np.isfinite(to_scan).all() or depths.min() <= 0 or depths.max() > STEEPEST * depths.min():
+    if not np.isfinite(to_scan).all() or depths.min() <= 0 or depths.max() > STEEPEST_RATIO * depths.min():
         return False
     sides = np.roll(places := mapped(to_scan, corners), -1, axis=0) - places
     turned = np.roll(sides, -1, axis=0)
     if (sides[:, 0] * turned[:, 1] - sides[:, 1] * turned[:, 0] <= 0).any():
         return False
     sizes = np.hypot(*sides.T) / (width, height, width, height)
-    return bool(sizes.min() >= SIZES[0] and sizes.max() <= SIZES[1] and sizes.max() <= STEEPEST * sizes.min())
+    return bool(
+        sizes.min() >= SCALE_BOUNDS[0]
+        and sizes.max() <= SCALE_BOUNDS[1]
+        and sizes.max() <= STEEPEST_RATIO * sizes.min()
+    )
 
 
 def scale_of(to_scan: NDArray[np.float64], shape: tuple[int, ...]) -> float:
-    """Return how many pixels of the scan lie in one at the middle of a blank of that shape (h×w)."""
+    """Return the pixels of the scan per pixel at the middle of a blank of that shape (h×w)."""
     height, width = shape
     middle = np.array([(width / 2, height / 2), (width / 2 + 1, height / 2), (width / 2, height / 2 + 1)])
     origin, right, down = mapped(to_scan, middle)
@@ -256,25 +262,28 @@ def scale_of(to_scan: NDArray[np.float64], shape: tuple[int, ...]) -> float:
 
 
 def mapped(homography: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where a homography (3×3) takes points (n×2)."""
+    """Map points (float64, n×2) by a homography (float64, 3×3)."""
     lifted = np.column_stack((points, np.ones(len(points)))) @ homography.T
     places: NDArray[np.float64] = lifted[:, :2] / lifted[:, 2:]
     return places
 
 
-def _pieces(image: NDArray[np.uint8]) -> tuple[Box, ...]:
-    """The best piece of print of each cell of a grid, where there is one whose place can be told."""
+def _patches(image: NDArray[np.uint8]) -> tuple[Box, ...]:
+    """The most distinct patch of print of each cell of a grid, if its place can be determined."""
     side = max(image.shape)
-    size = round(PIECE * side)
+    size = round(PATCH_SHARE * side)
     blur = max(1.0, size / 20)
     soft = cv2.GaussianBlur(image, (0, 0), blur)
     strength = cv2.cornerMinEigenVal(soft, max(3, size | 1))
-    margin = round(REACHES[0] * side) + size // 2 + 1
+    margin = round(REACH_SHARES[0] * side) + size // 2 + 1
     strength[:margin], strength[-margin:], strength[:, :margin], strength[:, -margin:] = 0, 0, 0, 0
     least = (
-        LEAST_CORNER * float(np.percentile(strength[strength > 0], 99.9)) if (strength > 0).any() else np.inf
+        LEAST_CORNER_SHARE * float(np.percentile(strength[strength > 0], 99.9))
+        if (strength > 0).any()
+        else np.inf
     )
-    step = side / ACROSS
+
+    step = side / CELLS_PER_LONGER_SIDE
     found = []
     for top in np.arange(0, image.shape[0], step):
         for left in np.arange(0, image.shape[1], step):
@@ -287,23 +296,27 @@ def _pieces(image: NDArray[np.uint8]) -> tuple[Box, ...]:
     return tuple(found)
 
 
-def _look(
+def _search_patches(
     blank: Blank, scan: NDArray[np.uint8], to_scan: NDArray[np.float64], reach: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Look for each piece around its place: how far off it lies, n×2 pixels of the blank, and how alike."""
-    # Of a scan with fewer pixels the blank is as sharp as the scan is, so that edges compare.
+    """Search for each patch around its place.
+
+    Returns:
+        Its offset, float64, n×2, pixels of the blank, and the correlation there, float64, n.
+    """
+    # If the scan has fewer pixels, blur the blank until it is as soft as the scan.
     scale = min(1.0, scale_of(to_scan, blank.image.shape))
     sharp = (
         blank.image if scale > 0.9 else cv2.GaussianBlur(blank.image, (0, 0), 0.5 * np.sqrt(scale**-2 - 1))
     )
     straight = cut(scan, to_scan, Box(0, 0, blank.image.shape[1], blank.image.shape[0]))
     moves, alike = [], []
-    for box in blank.pieces:
-        piece = sharp[box.y : box.y + box.height, box.x : box.x + box.width]
+    for box in blank.patches:
+        patch = sharp[box.y : box.y + box.height, box.x : box.x + box.width]
         around = straight[
             box.y - reach : box.y + box.height + reach, box.x - reach : box.x + box.width + reach
         ]
-        scores = cv2.matchTemplate(around, piece, cv2.TM_CCOEFF_NORMED).astype(np.float32, copy=False)
+        scores = cv2.matchTemplate(around, patch, cv2.TM_CCOEFF_NORMED).astype(np.float32, copy=False)
         row, column = np.unravel_index(int(scores.argmax()), scores.shape)
         right, down = _peak(scores[row], int(column)), _peak(scores[:, column], int(row))
         moves.append((column + right - reach, row + down - reach))
@@ -312,7 +325,7 @@ def _look(
 
 
 def _peak(values: NDArray[np.float32], index: int) -> float:
-    """Where between its neighbours a peak lies, -0.5 to 0.5: the vertex of the parabola through them."""
+    """Where a peak is between its neighbours, -0.5 to 0.5: the vertex of the parabola through them."""
     if not 0 < index < len(values) - 1:
         return 0.0
     left, middle, right = (float(value) for value in values[index - 1 : index + 2])
@@ -321,12 +334,12 @@ def _peak(values: NDArray[np.float32], index: int) -> float:
 
 
 def _is_lost(box: Box, centres: NDArray[np.float64], found: NDArray[np.bool_], blank: Blank) -> bool:
-    """Whether the print in and around a field is not there."""
-    margin = blank.side / ACROSS / 2
+    """Whether the print in and around a field was not found."""
+    margin = blank.side / CELLS_PER_LONGER_SIDE / 2
     inside = (
         (centres[:, 0] >= box.x - margin)
         & (centres[:, 0] <= box.x + box.width + margin)
         & (centres[:, 1] >= box.y - margin)
         & (centres[:, 1] <= box.y + box.height + margin)
     )
-    return bool(inside.any() and found[inside].mean() < LEAST_AT_FIELD)
+    return bool(inside.any() and found[inside].mean() < LEAST_AT_FIELD_SHARE)

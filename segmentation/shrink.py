@@ -1,7 +1,7 @@
-"""Scaling images down by averaging areas, the cheap way: by halves as long as that is possible.
+"""Scales images down by averaging areas, quickly: by halves as long as that is possible.
 
 OpenCV averages two by two pixels at the speed of memory, and any other area some fifty times slower. So an
-image is halved as often as it can be, and only what is left of the scale is averaged over other areas.
+image is halved as often as possible, and only the rest of the scale is averaged over other areas.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def shrink(image: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], f
         scale: pixels wanted for each pixel of the image.
 
     Returns:
-        uint8, the small image, and the scale that was used. What halving leaves over at the right and lower
-        edge, less than one pixel of the small image, is not in it.
+        uint8, the small image, and the scale that was used. Columns and rows that halving leaves over at the
+        right and lower edge, less than one pixel of the small image, are dropped.
     """
     if scale >= 1:
         return image, 1.0

@@ -1,7 +1,7 @@
-"""How a stage reports what it saw, for a person who looks for an error; by default nobody listens.
+"""Lets a stage report what it saw, for a person who looks for an error; by default nobody listens.
 
-A stage says `trace.note("lines", lines)`: one call, with a value that it has anyway. A drawing of a page
-(`worker/reading/debug.py`) makes a panel of each stage from what was noted, whatever the stage is called.
+A stage calls `trace.note("lines", lines)`, with a value that it has anyway. The debug drawing of a page
+(`worker/reading/debug.py`) makes one panel per stage from the notes, whatever the name of the stage.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Piece
+from lettermill.segmentation.components import Component
 from lettermill.segmentation.values import Candidate, Ink
 
-Blot = Piece | Candidate
+Blot = Component | Candidate
 """Ink that has a place in the ink frame."""
 
 Seen = Ink | NDArray[np.uint8] | Sequence[Blot] | Sequence[Sequence[Blot]]
@@ -22,18 +22,18 @@ Seen = Ink | NDArray[np.uint8] | Sequence[Blot] | Sequence[Sequence[Blot]]
 
 
 class Trace:
-    """A listener that takes no notice; one that does overrides `note`."""
+    """A listener that ignores everything; subclasses override `note`."""
 
     def note(self, stage: str, seen: Seen, what: str = "") -> None:
-        """Take down what a stage saw.
+        """Record what a stage saw.
 
         Args:
             stage: its name in plain words; notes of one stage belong together.
-            seen: ink is the frame of all that is noted after it, and what was noted before is out of date.
+            seen: ink is the frame of everything noted after it, and makes all notes before it obsolete.
                 Blots and masks are shown in one colour, groups of blots in one colour each.
-            what: says what it is where a stage notes several things; each of them has one colour.
+            what: names the value if a stage notes several; each name has one colour.
         """
 
 
 UNSEEN = Trace()
-"""Nobody listens."""
+"""Ignores everything."""

@@ -1,7 +1,7 @@
-"""The values that segmentation hands on: boxes, ink, candidate letters, words, lines and the whole page.
+"""Defines the values that segmentation returns: boxes, ink, candidate letters, words, lines, pages.
 
 Every value is frozen. Boxes are in pixels of the page as it was given, x right, y down, from the
-top-left corner; arrays in the ink frame are deskewed and may be smaller than the page.
+top-left corner. Arrays in the ink frame are deskewed and may be smaller than the page.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """The ink of a page, upright, with the way back to the page.
+    """The soft foreground mask of a page, deskewed, with the map back to the page.
 
     Attributes:
-        mask: uint8, h×w, 0 paper … 255 ink; half-covered pixels at the edge of a stroke lie between, and
-            128 is where a stroke ends.
-        skew_degrees: the angle of the text on the page; positive where its lines fall to the right. An angle
-            too small to matter is stated here and left in the ink.
+        mask: uint8, h×w, 0 paper … 255 ink; half-covered pixels at the edge of a stroke are between, and a
+            stroke ends at 128.
+        skew_degrees: the angle of the text on the page; positive if its lines fall to the right. An angle too
+            small to matter is stated here but not removed from the mask.
         to_page: float64, 2×3, the affine map from ink coordinates (x, y, pixel centres) to page coordinates.
     """
 
@@ -48,23 +48,23 @@ class Ink:
 
     @property
     def scale(self) -> float:
-        """Pixels of the ink frame in a page pixel, at most 1."""
+        """Pixels of the ink frame per page pixel, at most 1."""
         return 1 / float(np.hypot(*self.to_page[0, :2]))
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Ink that may be one character: a run of its word's pieces.
+    """Ink that may be one character: a run of its word's components.
 
     Attributes:
         box: the smallest upright box around its ink, clipped to the page.
-        ink: uint8, h×w, this character's ink alone in the deskewed frame; neighbours that reach into its box
-            are left out.
+        ink: uint8, h×w, this character's part of the foreground mask, without neighbours that reach into its
+            box.
         glyph: uint8, 28×28, the same as the CNN sees it.
         left: column of the ink frame in which `ink` begins.
         top: its row.
-        first: number of its first piece in the word, from 0.
-        last: one past the number of its last piece.
+        first: number of its first component in the word, from 0.
+        last: one past the number of its last component.
     """
 
     box: Box
@@ -77,12 +77,12 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Joint:
-    """What lies between two neighbouring pieces of a word.
+class Gap:
+    """What is between two neighbouring components of a word.
 
     Attributes:
-        paper: columns of paper in letter heights of the line; negative where their boxes overlap.
-        ink: strokes' widths of ink that a cut between them crosses; 0 where they don't touch.
+        paper: columns of paper in letter heights of the line; negative if their boxes overlap.
+        ink: ink that a cut between them crosses, in stroke widths; 0 if they do not touch.
     """
 
     paper: float
@@ -91,16 +91,16 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Characters that stand together.
+    """Characters that belong together.
 
     Attributes:
-        candidates: what its characters may be; as segmentation finds them one for each piece, from left to
-            right. `segmentation.over_segmentation.refine` adds runs of pieces where that is doubtful.
-        joints: between each two neighbours of the pieces that the candidates are runs of.
+        candidates: what its characters may be. `segment` gives one for each component, from left to right;
+            `segmentation.over_segmentation.over_segment` adds runs of parts if they are doubtful.
+        gaps: between neighbouring components of which the candidates are runs.
     """
 
     candidates: tuple[Candidate, ...]
-    joints: tuple[Joint, ...]
+    gaps: tuple[Gap, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Line:
 
 
 class Flaw(StrEnum):
-    """What a person should know of a scan that reads worse than it could, the gravest first."""
+    """What makes a scan harder to read, the gravest first."""
 
     NO_INK = "NO_INK"
     LOW_RESOLUTION = "LOW_RESOLUTION"
@@ -132,15 +132,15 @@ class Flaw(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What was measured of a page; None is what cannot be told without ink, or without letters.
+    """What was measured on a page; None if it cannot be measured without ink, or without letters.
 
     Attributes:
-        letter_height: of a typical letter in page pixels, or of a piece of ink where no letter was found.
+        letter_height: of a typical letter in page pixels, or of a component if no letter was found.
         stroke_width: of a typical stroke in page pixels.
         contrast: grey levels (of 255) between paper and ink.
-        blur: standard deviation of the blur in letter heights, beyond what the pixels themselves make.
-        ink_used: share (0–1) of the strokes on the page, by length, that are letters; rules, frames, specks
-            and what touches the page's edge don't count.
+        blur: standard deviation of the blur in letter heights, beyond what the pixels themselves cause.
+        ink_used: share (0–1) of the strokes on the page, by length, that are letters; form lines, frames,
+            specks and strokes that touch the page's edge do not count.
     """
 
     letter_height: float | None = None
@@ -156,10 +156,10 @@ class Segmentation:
 
     Attributes:
         lines: the lines from top to bottom.
-        skew_degrees: the angle of the text; positive where its lines fall to the right.
-        quality: what was measured of the scan.
-        quarters: quarter turns clockwise by which the page lies, 0 to 3; boxes are on the page as it lies.
-        ink: what the candidates were cut from; None where no letter was found.
+        skew_degrees: the angle of the text; positive if its lines fall to the right.
+        quality: what was measured on the scan.
+        quarters: clockwise 90° rotations by which the page lies, 0 to 3; boxes refer to the page as given.
+        ink: from which the candidates were cut; None if no letter was found.
     """
 
     lines: tuple[Line, ...]

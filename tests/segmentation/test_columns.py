@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lettermill.segmentation.columns import find_lines_in_columns
-from lettermill.segmentation.components import Piece
+from lettermill.segmentation.components import Component
 from lettermill.segmentation.lines import find_lines
 from lettermill.segmentation.page import segment
 
@@ -80,19 +80,19 @@ def test_numbers_before_lines_are_no_column(draw):
 @pytest.mark.parametrize("uneven", [0.0, 0.25])
 def test_a_grid_is_read_row_by_row(uneven):
     random = np.random.default_rng(2)
-    pieces = [
+    components = [
         square(200 * column + shift[0], 160 * row + shift[1])
         for row in range(5)
         for column in range(4)
         for shift in [random.integers(-10, 11, 2) * uneven * 4]
     ]
-    found = find_lines_in_columns(pieces, LETTER)
+    found = find_lines_in_columns(components, LETTER)
     assert [len(line) for line in found] == [4] * 5
 
 
 def square(left, top, width=30, height=LETTER):
     left, top = round(left), round(top)
-    return Piece(left, top, left + width, top + height, width * height / 4, 2 * (width + height), ())
+    return Component(left, top, left + width, top + height, width * height / 4, 2 * (width + height), ())
 
 
 @settings(max_examples=60, deadline=None)
@@ -100,11 +100,13 @@ def square(left, top, width=30, height=LETTER):
     places=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 40)), min_size=0, max_size=80, unique=True)
 )
 def test_every_letter_is_in_one_line_and_lines_run_to_the_right(places):
-    pieces = [square(35 * x, 25 * y) for x, y in places]
-    lines = find_lines_in_columns(pieces, LETTER)
-    assert sorted((p.left, p.top) for line in lines for p in line) == sorted((p.left, p.top) for p in pieces)
+    components = [square(35 * x, 25 * y) for x, y in places]
+    lines = find_lines_in_columns(components, LETTER)
+    assert sorted((p.left, p.top) for line in lines for p in line) == sorted(
+        (p.left, p.top) for p in components
+    )
     for line in lines:
-        middles = [piece.left + piece.right for piece in line]
+        middles = [component.left + component.right for component in line]
         assert middles == sorted(middles)
 
 

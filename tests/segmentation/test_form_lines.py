@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Sizes, find_pieces
-from lettermill.segmentation.form_lines import guess_sizes, remove_furniture
+from lettermill.segmentation.components import Sizes, find_components
+from lettermill.segmentation.form_lines import guess_sizes, remove_form_lines
 
 LETTER, PEN, LEFT, TOP = 48, 6, 60, 100
 STROKES = {
@@ -71,7 +71,7 @@ def test_letters_stay_whole_on_a_rule(height: float, width: int, level: int) -> 
     ruled = written.copy()
     y = TOP + height * LETTER
     line(ruled, (5, y), (ruled.shape[1] - 5, y + 3), width, level)
-    lost, left = damage(remove_furniture(ruled, SIZES).mask, written)
+    lost, left = damage(remove_form_lines(ruled, SIZES).mask, written)
     assert lost < 0.02
     assert left < 0.04
 
@@ -80,7 +80,7 @@ def test_a_box_goes_and_its_letters_stay() -> None:
     written = write()
     boxed = written.copy()
     cv2.rectangle(boxed, (30, 70), (boxed.shape[1] - 20, 190), 255, 2)
-    lost, left = damage(remove_furniture(boxed, SIZES).mask, written)
+    lost, left = damage(remove_form_lines(boxed, SIZES).mask, written)
     assert lost < 0.01
     assert left < 0.01
 
@@ -94,7 +94,7 @@ def test_a_comb_goes_and_its_letters_stay() -> None:
         line(comb, (first, y), (last, y), 2)
     for x in range(first, last + 1, LETTER):
         line(comb, (x, low), (x, high), 2)
-    lost, left = damage(remove_furniture(comb, SIZES).mask, written)
+    lost, left = damage(remove_form_lines(comb, SIZES).mask, written)
     assert lost < 0.01
     assert left < 0.02
 
@@ -104,7 +104,7 @@ def test_a_dotted_line_goes_and_its_letters_stay() -> None:
     dotted = written.copy()
     for x in range(10, dotted.shape[1] - 10, 12):
         cv2.circle(dotted, (x, TOP + LETTER + 12), 2, 255, -1, cv2.LINE_AA)
-    lost, left = damage(remove_furniture(dotted, SIZES).mask, written)
+    lost, left = damage(remove_form_lines(dotted, SIZES).mask, written)
     assert lost < 0.01
     assert left < 0.03
 
@@ -112,14 +112,14 @@ def test_a_dotted_line_goes_and_its_letters_stay() -> None:
 @pytest.mark.parametrize("word", ["A" * 16, "E" * 16, "HHHHAAAAEEEEFFFF"])
 def test_the_bars_of_equal_letters_are_no_dotted_line(word: str) -> None:
     written = write(word)
-    assert not remove_furniture(written, SIZES).removed.any()
+    assert not remove_form_lines(written, SIZES).removed.any()
 
 
 def test_letters_that_all_stand_on_one_rule_tell_their_size() -> None:
     written = write()
     ruled = written.copy()
     line(ruled, (5, TOP + LETTER), (ruled.shape[1] - 5, TOP + LETTER), 3)
-    sizes = guess_sizes(find_pieces(ruled), max(ruled.shape))
+    sizes = guess_sizes(find_components(ruled), max(ruled.shape))
     assert sizes is not None
     assert 0.7 * LETTER < sizes.letter < 1.3 * LETTER
 
@@ -128,7 +128,7 @@ def test_a_stem_in_a_box_is_no_wall() -> None:
     written = write("IIIIII")
     boxed = written.copy()
     cv2.rectangle(boxed, (30, TOP - 7), (boxed.shape[1] - 20, TOP + LETTER + 7), 255, 2)
-    lost, left = damage(remove_furniture(boxed, SIZES).mask, written)
+    lost, left = damage(remove_form_lines(boxed, SIZES).mask, written)
     assert lost < 0.01
     assert left < 0.01
 
@@ -138,7 +138,7 @@ def test_a_bent_rule_goes() -> None:
     x = np.arange(10, 890)
     points = np.stack((x, 100 + 25 * np.sin(x / 300)), axis=1)
     cv2.polylines(ink, [np.rint(points * 16).astype(np.int32)], False, 255, 3, cv2.LINE_AA, shift=4)
-    assert np.count_nonzero(remove_furniture(ink, SIZES).mask >= 128) < 0.01 * np.count_nonzero(ink >= 128)
+    assert np.count_nonzero(remove_form_lines(ink, SIZES).mask >= 128) < 0.01 * np.count_nonzero(ink >= 128)
 
 
 @settings(max_examples=30, deadline=None)
@@ -150,7 +150,7 @@ def test_writing_without_furniture_is_left_alone(word: str, pen: int) -> None:
     written = write(word)
     if pen != PEN:
         written = cv2.resize(written, None, fx=pen / PEN, fy=pen / PEN).astype(np.uint8)
-    found = remove_furniture(written, Sizes(LETTER * pen / PEN, pen))
+    found = remove_form_lines(written, Sizes(LETTER * pen / PEN, pen))
     assert np.array_equal(found.mask, written)
     assert not found.removed.any()
 
@@ -159,6 +159,6 @@ def test_writing_without_furniture_is_left_alone(word: str, pen: int) -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(1, 80), st.integers(1, 80))
 def test_ink_is_only_taken_away(seed: int, height: int, width: int) -> None:
     ink = (255 * (np.random.default_rng(seed).random((height, width)) > 0.7)).astype(np.uint8)
-    found = remove_furniture(ink, Sizes(8.0, 1.5))
+    found = remove_form_lines(ink, Sizes(8.0, 1.5))
     assert (found.mask <= ink).all()
     assert np.array_equal(found.mask + found.removed, ink)

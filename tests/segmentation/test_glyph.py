@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lettermill.segmentation.glyph import BORDER, GLYPH_SIZE, ink_of, normalise, turned
+from lettermill.segmentation.glyph import BORDER_PIXELS, GLYPH_SIZE, ink_of, normalise, rotated
 
 Array = NDArray[np.uint8]
 
@@ -43,7 +43,7 @@ def test_any_image_gives_a_glyph_with_its_border(image: Array) -> None:
     for glyph in (glyph_of(image), normalise(image)):
         assert glyph.shape == (GLYPH_SIZE, GLYPH_SIZE) and glyph.dtype == np.uint8
         frame = glyph.copy()
-        frame[BORDER:-BORDER, BORDER:-BORDER] = 0
+        frame[BORDER_PIXELS:-BORDER_PIXELS, BORDER_PIXELS:-BORDER_PIXELS] = 0
         assert not frame.any()
         assert glyph.max() in {0, 255}
 
@@ -78,7 +78,7 @@ def test_the_longer_axis_fills_the_glyph_and_the_box_is_centred() -> None:
     ink[20:180, 40:60] = 255
     glyph = normalise(ink)
     rows, columns = np.flatnonzero(glyph.any(axis=1)), np.flatnonzero(glyph.any(axis=0))
-    assert (rows[0], rows[-1]) == (BORDER, GLYPH_SIZE - 1 - BORDER)
+    assert (rows[0], rows[-1]) == (BORDER_PIXELS, GLYPH_SIZE - 1 - BORDER_PIXELS)
     assert abs((columns[0] + columns[-1]) - (GLYPH_SIZE - 1)) <= 1
 
 
@@ -108,14 +108,14 @@ def test_other_dimensions_are_refused(shape: tuple[int, ...]) -> None:
 
 @given(hnp.arrays(np.uint8, (3, GLYPH_SIZE, GLYPH_SIZE)))
 def test_quarter_turns_are_exact(glyphs: Array) -> None:
-    np.testing.assert_array_equal(turned(glyphs, 0), glyphs)
-    np.testing.assert_array_equal(turned(glyphs, 90), np.rot90(glyphs, axes=(1, 2)))
-    assert turned(glyphs[:0], 7).shape == (0, GLYPH_SIZE, GLYPH_SIZE)
+    np.testing.assert_array_equal(rotated(glyphs, 0), glyphs)
+    np.testing.assert_array_equal(rotated(glyphs, 90), np.rot90(glyphs, axes=(1, 2)))
+    assert rotated(glyphs[:0], 7).shape == (0, GLYPH_SIZE, GLYPH_SIZE)
 
 
 def test_a_turned_stem_leans_and_keeps_its_ink() -> None:
     stem = np.zeros((1, GLYPH_SIZE, GLYPH_SIZE), np.uint8)
     stem[0, 3:25, 13:15] = 255
-    (left,) = turned(stem, 7)
+    (left,) = rotated(stem, 7)
     assert left[4].argmax() < 13 < left[23].argmax()
     assert int(left.sum()) == pytest.approx(int(stem.sum()), rel=0.02)

@@ -13,8 +13,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from lettermill.segmentation.components import Piece
-from lettermill.segmentation.machine_print import find_colons, find_cut, find_strays, print_odds
+from lettermill.segmentation.components import Component
+from lettermill.segmentation.machine_print import (
+    find_colons,
+    find_cut_rows,
+    find_stray_rows,
+    machine_print_odds,
+)
 from lettermill.segmentation.page import Layout, segment
 from lettermill.segmentation.values import Box, Segmentation
 from tests.support import ROOT
@@ -163,25 +168,25 @@ def test_a_caption_too_small_to_judge_never_mixes_with_the_writing(
     assert same(kept[-len(alone) :], alone)
 
 
-def row(*lefts: int, foot: int = 60, height: int = 24) -> list[Piece]:
-    return [Piece(left, foot - height, left + 20, foot, 90.0, 80.0, ()) for left in lefts]
+def row(*lefts: int, foot: int = 60, height: int = 24) -> list[Component]:
+    return [Component(left, foot - height, left + 20, foot, 90.0, 80.0, ()) for left in lefts]
 
 
 def test_what_stands_over_the_one_line_or_far_off_it_is_left_out() -> None:
     line = row(100, 130, 160, 190, 220)
     doubtful = np.array([-3.0] * 5 + [-0.5] * 3)
-    assert find_strays([line, row(110, 130, 150, foot=30, height=9)], doubtful) == [False, True]
-    assert find_strays([line, row(130, foot=90)], doubtful[:6]) == [False, True]
-    assert find_strays([line, row(330, foot=100)], doubtful[:6]) == [False, True]
+    assert find_stray_rows([line, row(110, 130, 150, foot=30, height=9)], doubtful) == [False, True]
+    assert find_stray_rows([line, row(130, foot=90)], doubtful[:6]) == [False, True]
+    assert find_stray_rows([line, row(330, foot=100)], doubtful[:6]) == [False, True]
 
 
 def test_letters_of_an_uneven_line_and_a_second_line_stay() -> None:
     line = row(100, 130, 160, 190, 220)
     hand = np.full(10, -3.0)
-    assert find_strays([line, row(250, foot=75)], hand[:6]) == [False, False]
-    assert find_strays([line, row(250, 280, 310, foot=100)], hand[:8]) == [False, False]
-    assert find_strays([line, row(100, 130, 160, foot=90)], hand[:8]) == [False, False]
-    assert find_strays([], hand[:0]) == []
+    assert find_stray_rows([line, row(250, foot=75)], hand[:6]) == [False, False]
+    assert find_stray_rows([line, row(250, 280, 310, foot=100)], hand[:8]) == [False, False]
+    assert find_stray_rows([line, row(100, 130, 160, foot=90)], hand[:8]) == [False, False]
+    assert find_stray_rows([], hand[:0]) == []
 
 
 def test_an_empty_field_is_empty() -> None:
@@ -218,17 +223,17 @@ def test_where_all_is_cut_the_least_cut_row_stays(writing: NDArray[np.uint8]) ->
     paste(page, writing, 20, 4)
     whole = len(boxes(segment(page, "line")))
     assert len(boxes(segment(page[:30].copy(), "line"))) >= whole - 2
-    assert find_cut([], []) == []
+    assert find_cut_rows([], []) == []
 
 
 def test_odds_are_of_each_letter_alone() -> None:
     glyphs = [np.zeros((28, 28), np.uint8) for _ in range(3)]
     cv2.rectangle(glyphs[1], (8, 4), (12, 23), 255, -1)
     cv2.circle(glyphs[2], (14, 14), 9, 255, 2)
-    together = print_odds(glyphs)
+    together = machine_print_odds(glyphs)
     assert together.shape == (3,)
-    assert np.allclose(together, [print_odds([glyph])[0] for glyph in glyphs], atol=0.1)
-    assert print_odds([]).shape == (0,)
+    assert np.allclose(together, [machine_print_odds([glyph])[0] for glyph in glyphs], atol=0.1)
+    assert machine_print_odds([]).shape == (0,)
 
 
 def test_the_option_reaches_the_page(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lettermill.segmentation.orientation import share_stacked, turn_quarters
+from lettermill.segmentation.orientation import rotate_quarters, share_stacked
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.quality import find_flaws
 from lettermill.segmentation.values import Box, Flaw
@@ -35,7 +35,7 @@ def candidates_of(segmentation):
     quarters=st.integers(0, 3),
 )
 def test_the_way_back_leads_every_pixel_home(page, quarters):
-    turned, back = turn_quarters(page, quarters)
+    turned, back = rotate_quarters(page, quarters)
     for y, x in np.ndindex(*turned.shape):
         column, row = (back[:, :2] @ (x, y) + back[:, 2]).astype(int)
         assert page[row, column] == turned[y, x]

@@ -87,7 +87,7 @@ def test_a_blank_with_too_little_print() -> None:
 def test_a_cut_is_straight_and_as_large_as_asked(blank: Blank, hands: list[Hand]) -> None:
     rng = np.random.default_rng(3)
     scan, true = forms.distorted(blank.image, rng)
-    piece = cut(scan, true, Box(60, 60, 900, 180), 0.5)
-    assert piece.shape == (90, 450)
+    patch = cut(scan, true, Box(60, 60, 900, 180), 0.5)
+    assert patch.shape == (90, 450)
     small = cv2.resize(blank.image[60:240, 60:960], (450, 90), interpolation=cv2.INTER_AREA)
-    assert np.corrcoef(piece.ravel(), small.ravel())[0, 1] > 0.8
+    assert np.corrcoef(patch.ravel(), small.ravel())[0, 1] > 0.8

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lettermill.segmentation.breaks import mend
-from lettermill.segmentation.components import Sizes, find_pieces
+from lettermill.segmentation.breaks import mend_breaks
+from lettermill.segmentation.components import Sizes, find_components
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.values import Ink
 
@@ -144,14 +144,14 @@ def test_a_colon_is_no_letter():
 
 
 def mended(*lines, width):
-    """How many pieces are left of strokes that were drawn on an ink frame, and its ink before and after."""
+    """How many components are left of strokes that were drawn on an ink frame, and its ink before and after."""
     mask = np.zeros((160, 200), np.uint8)
     for start, end in lines:
         cv2.line(mask, start, end, 255, width)
     ink = Ink(mask, 0.0, np.eye(2, 3))
-    pieces = find_pieces(mask)
-    left, after = mend(pieces, Sizes(letter=60.0, stroke=float(width)), ink)
-    return len(pieces), len(left), ink, after
+    components = find_components(mask)
+    left, after = mend_breaks(components, Sizes(letter=60.0, stroke=float(width)), ink)
+    return len(components), len(left), ink, after
 
 
 @pytest.mark.parametrize("width", [4, 5, 6, 8])
@@ -168,7 +168,7 @@ def test_strokes_broken_anywhere_are_mostly_one_again(width):
         points = [np.rint(point).astype(int).tolist() for point in (start, middle - half, middle + half, end)]
         before, after, _, ink = mended(points[:2], points[2:], width=width)
         assert before == 2
-        whole += after == 1 and len(find_pieces(ink.mask)) == 1
+        whole += after == 1 and len(find_components(ink.mask)) == 1
     assert whole >= 90
 
 

@@ -12,13 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.glyph import GLYPH_SIZE, normalise
+from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, GLYPH_SIZE, normalise
 from lettermill.training.training_settings import Augmentation
 
 Array = NDArray[np.uint8]
 
 _ELASTIC_GRID = 5
-_INKED = 96
 _MARKER = 0.12
 
 _CUT_SIDES = (0.12, 0.43, 0.12, 0.33)
@@ -140,7 +139,7 @@ def _with_neighbour(canvas: Array, other: Array, rng: np.random.Generator) -> Ar
     height = int(rng.integers(size // 3, size * 4 // 5))
     neighbour = cv2.resize(other, (height, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     neighbour = np.fliplr(neighbour) if at_left else neighbour
-    inked = np.flatnonzero(neighbour.max(axis=0) > _INKED)
+    inked = np.flatnonzero(neighbour.max(axis=0) > GLYPH_INK_LEVEL)
     end = min(size, _last_column(page) + 1 + int(rng.integers(0, 4)))
     width = int(rng.integers(2, 11))
     if inked.size and end > width:
@@ -156,7 +155,7 @@ def _with_neighbour(canvas: Array, other: Array, rng: np.random.Generator) -> Ar
 
 def _last_column(canvas: Array) -> int:
     """Return the last column that shows ink; 0 where none does."""
-    inked = np.flatnonzero(canvas.max(axis=0) > _INKED)
+    inked = np.flatnonzero(canvas.max(axis=0) > GLYPH_INK_LEVEL)
     return int(inked[-1]) if inked.size else 0
 
 
@@ -164,7 +163,7 @@ def _cut(canvas: Array, rng: np.random.Generator, deepest: float) -> Array:
     """Cut up to a share `deepest` of the ink's extent off one side, oftenest the right or the left one."""
     turns = int(rng.choice(4, p=_CUT_SIDES))
     turned = np.rot90(canvas, turns).copy()
-    rows = np.flatnonzero(turned.max(axis=1) > _INKED)
+    rows = np.flatnonzero(turned.max(axis=1) > GLYPH_INK_LEVEL)
     if rows.size:
         turned[: int(rows[0] + rng.uniform(0.02, deepest) * rows.size)] = 0
     return np.ascontiguousarray(np.rot90(turned, -turns))

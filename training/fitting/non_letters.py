@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.glyph import normalise
+from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, normalise
 
 Array = NDArray[np.uint8]
 
@@ -18,7 +18,6 @@ KINDS = ("part", "run", "furniture", "blot")
 """What `non_letters` makes, in the order of `_SHARES`."""
 
 _SHARES = (0.36, 0.38, 0.13, 0.13)
-_INKED = 96
 
 
 def non_letters(canvases: Array, count: int, rng: np.random.Generator) -> tuple[Array, NDArray[np.int64]]:
@@ -53,7 +52,7 @@ def _part(letters: Array, rng: np.random.Generator) -> Array:
     """Keep a quarter to a half of a letter, oftenest its left or its right."""
     turns = int(rng.choice(4, p=(0.15, 0.35, 0.15, 0.35)))
     turned = np.rot90(letters[0], turns).copy()
-    rows = np.flatnonzero(turned.max(axis=1) > _INKED)
+    rows = np.flatnonzero(turned.max(axis=1) > GLYPH_INK_LEVEL)
     if rows.size:
         turned[int(rows[0] + rng.uniform(0.22, 0.5) * rows.size) :] = 0
     return np.ascontiguousarray(np.rot90(turned, -turns))
@@ -129,7 +128,7 @@ def _blot(letters: Array, rng: np.random.Generator) -> Array:
 
 def _crop(canvas: Array) -> Array:
     """Cut a canvas to its ink; a little square where there is none."""
-    strong = canvas > _INKED
+    strong = canvas > GLYPH_INK_LEVEL
     rows, columns = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))
     if rows.size == 0:
         return canvas[:8, :8]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData
-from lettermill.segmentation.glyph import GLYPH_SIZE, ink_of, normalise
+from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, GLYPH_SIZE, ink_of, normalise
 from lettermill.training.letters import fonts, strokes
 from lettermill.training.letters import set_formats as formats
 from lettermill.training.letters.set_formats import LabelledImages
@@ -39,7 +39,6 @@ CANVAS_SIZE = 48
 """Width and height of a canvas: finer than a glyph, so that a bent canvas still gives a sharp glyph."""
 
 _CANVAS_BORDER = 4
-_INK_LEVEL = 96
 _FROM_NIST_SD19 = frozenset({"nist", "mnist", "emnist"})
 
 
@@ -181,7 +180,7 @@ def canvas_of(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
         uint8, 48×48, the ink's bounding box centred, 4 empty pixels around the longer axis.
     """
     canvas = np.zeros((CANVAS_SIZE, CANVAS_SIZE), np.uint8)
-    strong = ink >= _INK_LEVEL
+    strong = ink >= GLYPH_INK_LEVEL
     rows, columns = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))
     if rows.size == 0:
         return canvas

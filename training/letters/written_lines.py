@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.over_segmentation import refine
+from lettermill.segmentation.over_segmentation import over_segment
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.values import Candidate
 from lettermill.training.letters.set_formats import NO_LETTER
@@ -127,7 +127,7 @@ def _candidates(page: Array) -> Iterator[Candidate]:
         for word in line.words:
             if segmentation.ink is not None:
                 doubtful = [True] * len(word.candidates)
-                yield from refine(word, doubtful, line.letter, segmentation.ink, page.shape).candidates
+                yield from over_segment(word, doubtful, line.letter, segmentation.ink, page.shape).candidates
 
 
 def _label(candidate: Candidate, truth: Sequence[_Placed]) -> str | None:

@@ -16,7 +16,7 @@ from lettermill.jobs.scans.decode import read_page
 from lettermill.jobs.settings import MAX_DPI, MIN_DPI, Limits
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
-from lettermill.segmentation.fields import Found, find_fields
+from lettermill.segmentation.fields import FoundField, find_fields
 from lettermill.segmentation.registration import prepare
 
 _BOX, _COMB = (178, 114, 0), (0, 94, 213)  # Blue, green, red: two that colour-blind people can tell apart.
@@ -93,7 +93,7 @@ def _read(blank: Path, dpi: int) -> NDArray[np.uint8]:
     return page
 
 
-def _to_toml(blank: str, dpi: int, fields: Sequence[Found]) -> str:
+def _to_toml(blank: str, dpi: int, fields: Sequence[FoundField]) -> str:
     text = io.StringIO()
     text.write("# A template of Lettermill: docs/forms.md says what may stand here.\n\n")
     text.write(f"blank = {_quoted(blank)}\n")
@@ -114,7 +114,7 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _drawn(page: NDArray[np.uint8], fields: Sequence[Found]) -> NDArray[np.uint8]:
+def _drawn(page: NDArray[np.uint8], fields: Sequence[FoundField]) -> NDArray[np.uint8]:
     """The form, pale, with the fields' frames, cells and names."""
     picture = cv2.cvtColor((255 - 0.4 * (255.0 - page)).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     thick = max(1, round(max(page.shape) / 800))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER, Model
-from lettermill.segmentation.glyph import GLYPH_VERSION, turned
+from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
 from lettermill.worker.reading.litert_network import Network
 
 CHOICES = 3
@@ -83,7 +83,7 @@ class Classifier:
         belief = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
         doubtful = np.flatnonzero(belief < SURE)
         if doubtful.size:
-            looks = [self._network.logits(turned(glyphs[doubtful], degrees)) for degrees in TURNS]
+            looks = [self._network.logits(rotated(glyphs[doubtful], degrees)) for degrees in TURNS]
             logits[doubtful] = np.mean([logits[doubtful], *looks], axis=0)
         return self._answers(logits)
 

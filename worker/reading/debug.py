@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.records.readings import Letter, LineReading
 from lettermill.jobs.storage.atomic import atomic_write
-from lettermill.segmentation.components import INK_LEVEL, Piece
+from lettermill.segmentation.components import INK_LEVEL, Component
 from lettermill.segmentation.trace import Blot, Seen, Trace
 from lettermill.segmentation.values import Ink
 
@@ -181,7 +181,7 @@ def _show(panel: Picture, note: _Note, number: int) -> list[tuple[str, tuple[int
 
 
 def _fill(panel: Picture, blot: Blot, colour: tuple[int, int, int]) -> None:
-    if isinstance(blot, Piece):
+    if isinstance(blot, Component):
         cv2.drawContours(panel, list(blot.contours), -1, colour, cv2.FILLED)
     else:
         height, width = blot.ink.shape

@@ -15,7 +15,7 @@ from lettermill.jobs.inputs import form_template as template
 from lettermill.jobs.records import readings
 from lettermill.jobs.records.readings import Letter, LineReading
 from lettermill.jobs.settings import Settings
-from lettermill.segmentation.boxes import around, clipped
+from lettermill.segmentation.boxes import clip_to_page, enclosing_box
 from lettermill.segmentation.form_dropout import drop_form
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.registration import (
@@ -222,7 +222,7 @@ def _confidence(letters: Sequence[Letter], fit: float) -> float:
 
 
 def _around(letters: Sequence[Letter]) -> readings.Box:
-    found = around([Box(one.box.x, one.box.y, one.box.width, one.box.height) for one in letters])
+    found = enclosing_box([Box(one.box.x, one.box.y, one.box.width, one.box.height) for one in letters])
     return readings.Box(found.x, found.y, found.width, found.height)
 
 
@@ -284,7 +284,7 @@ class _Part:
         places = mapped(self._to_scan, corners) + 0.5
         low, high = np.floor(places.min(axis=0) + 0.01), np.ceil(places.max(axis=0) - 0.01)
         edges = [int(low[0]), int(low[1]), int(high[0]), int(high[1])]
-        found = clipped(edges, self._page_shape)
+        found = clip_to_page(edges, self._page_shape)
         return readings.Box(found.x, found.y, found.width, found.height)
 
 

@@ -254,7 +254,7 @@ def weigh(
     ends = list(itertools.accumulate(len(word.candidates) for word in words))
     own = itertools.starmap(slice, itertools.pairwise([0, *ends]))
     return [
-        WordLattice(len(word.joints) + 1, first[each], last[each], scores[each])
+        WordLattice(len(word.gaps) + 1, first[each], last[each], scores[each])
         for word, each in zip(words, own, strict=True)
     ]
 
@@ -280,9 +280,9 @@ def features(words: Sequence[Word], letter: float, non_letter: NDArray[np.float3
         np.array(sides, np.float64).reshape(-1, 2).T - 2
     ) / letter  # Without the margin of a pixel.
     # Nodes and what lies at them, of one word after the other.
-    ink = np.array([ink for word in words for ink in (0.0, *(joint.ink for joint in word.joints), 0.0)])
-    paper = np.array([gap for word in words for gap in (0.0, *(max(0.0, j.paper) for j in word.joints), 0.0)])
-    starts = list(itertools.accumulate((len(word.joints) + 2 for word in words), initial=0))
+    ink = np.array([ink for word in words for ink in (0.0, *(gap.ink for gap in word.gaps), 0.0)])
+    paper = np.array([gap for word in words for gap in (0.0, *(max(0.0, j.paper) for j in word.gaps), 0.0)])
+    starts = list(itertools.accumulate((len(word.gaps) + 2 for word in words), initial=0))
     start = np.repeat(starts[:-1], [len(word.candidates) for word in words])
     first, last = (nodes + start for nodes in _nodes(words))
     apart, gaps = np.cumsum(ink == 0), np.cumsum(paper)  # Up to each node, and with it.

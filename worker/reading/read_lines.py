@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from lettermill.jobs.records.readings import Box, Letter, LineReading
 from lettermill.jobs.settings import Settings
 from lettermill.segmentation import values
-from lettermill.segmentation.boxes import around
+from lettermill.segmentation.boxes import enclosing_box
 from lettermill.segmentation.glyph import GLYPH_SIZE
-from lettermill.segmentation.over_segmentation import refine
+from lettermill.segmentation.over_segmentation import over_segment
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.trace import UNSEEN, Trace
 from lettermill.segmentation.values import Candidate, Segmentation, Word
@@ -105,7 +105,7 @@ def read_lines(
         if letters:
             lexicon_text = lexicon.read(list(zip(texts, lattices, strict=True))) if lexicon else ""
             boxes = [one.box for (one,) in chosen[-len(letters) :]]
-            lines.append(LineReading(_box(around(boxes)), tuple(letters), lexicon_text))
+            lines.append(LineReading(_box(enclosing_box(boxes)), tuple(letters), lexicon_text))
     trace.note("chosen", chosen)
     return tuple(lines), segmentation
 
@@ -158,7 +158,7 @@ def examine(
     heights = [line.letter for line in segmentation.lines for _ in line.words]
     pieces = list(_shared(seen, [len(word.candidates) for word in words]))
     refined = [
-        refine(word, _is_doubtful(word, letter, *one), letter, segmentation.ink, shape)
+        over_segment(word, _is_doubtful(word, letter, *one), letter, segmentation.ink, shape)
         for word, one, letter in zip(words, pieces, heights, strict=True)
     ]
     added = [word.candidates[len(old.candidates) :] for word, old in zip(refined, words, strict=True)]

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.binarise import paper_of
-from lettermill.segmentation.components import LEAST_LETTER, find_pieces, measure
-from lettermill.segmentation.glyph import ink_of, normalise
+from lettermill.segmentation.binarise import estimate_paper
+from lettermill.segmentation.components import LEAST_LETTER_PIXELS, find_components, measure_sizes
+from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, ink_of, normalise
 
 WORKING_SIDE = 1024
 """Pixels to which the longer side of a larger image is shrunk: grain averages out, and the CNN sees 22."""
@@ -21,9 +21,6 @@ INK_AT_EDGE = 0.1
 
 PAPER_WINDOW = 0.5
 """Side of the window whose median is the paper, as a share of the image: in any letter most is paper."""
-
-FAINTEST = 96
-"""Ink of this value or more counts, as in `segmentation.glyph`: faint ink still bridges a broken stroke."""
 
 TEXTURE = 0.1
 """Share of all ink that the largest piece has at least: the grain of empty paper is thousands of specks."""
@@ -90,8 +87,9 @@ def count_letters(ink: NDArray[np.uint8]) -> int:
     Returns:
         0 where nothing has the shape of a letter: no ink, grain, specks, a blot or a level rule.
     """
-    _, strong = cv2.threshold(ink, FAINTEST - 1, 255, cv2.THRESH_BINARY)
-    pieces = find_pieces(strong.astype(np.uint8, copy=False))
+    # The level of a glyph, not of a stroke: faint ink still bridges a broken stroke.
+    _, strong = cv2.threshold(ink, GLYPH_INK_LEVEL - 1, 255, cv2.THRESH_BINARY)
+    pieces = find_components(strong.astype(np.uint8, copy=False))
     areas = [piece.area for piece in pieces]
     if not pieces or max(areas) < TEXTURE * sum(areas):
         return 0
@@ -99,9 +97,9 @@ def count_letters(ink: NDArray[np.uint8]) -> int:
     boxes = np.array([(piece.left, piece.top, piece.right, piece.bottom) for piece in pieces], np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
     parts = _joined(boxes, np.array([LETTER_GAP * sides[:, 1].max(), LINE_GAP * sides.max()]))
-    slim = (sides[:, 1] >= np.maximum(LEAST_LETTER, FLATTEST * sides[:, 0])).any()
+    slim = (sides[:, 1] >= np.maximum(LEAST_LETTER_PIXELS, FLATTEST * sides[:, 0])).any()
     # A slim upright may be an I, and bars that belong together an E.
-    if measure(pieces) is None and not slim and len(parts) == len(pieces):
+    if measure_sizes(pieces) is None and not slim and len(parts) == len(pieces):
         return 0
     widths, heights = (parts[:, 2:] - parts[:, :2]).T
     return max(1, int(((heights >= SAME_HEIGHT * heights.max()) & (widths <= FLATTEST * heights)).sum()))
@@ -136,7 +134,7 @@ def _ink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ink = ink_of(image)
     if _edge_share(ink) <= INK_AT_EDGE:
         return ink
-    paper = paper_of(image, PAPER_WINDOW * max(image.shape))
+    paper = estimate_paper(image, PAPER_WINDOW * max(image.shape))
     level = round(float(np.median(paper)))
     evenly_lit = np.clip(image.astype(np.int16) - paper + level, 0, 255).astype(np.uint8)
     ink_then = ink_of(evenly_lit)

@@ -17,7 +17,7 @@ from bench.pages.maker import make
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.records.readings import Box, Letter, LineReading
 from lettermill.jobs.settings import Settings
-from lettermill.segmentation.components import find_pieces
+from lettermill.segmentation.components import find_components
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.values import Candidate, Ink
 from lettermill.worker.reading.classifier import Classifier
@@ -72,7 +72,7 @@ def test_a_second_look_at_a_page_takes_the_place_of_the_first() -> None:
 def test_groups_have_colours_of_their_own_unless_they_are_named() -> None:
     page = np.full((200, NARROWEST), 255, np.uint8)
     groups = [
-        find_pieces(cv2.rectangle(np.zeros_like(page), (x, 20), (x + 30, 50), 255, -1)) for x in (50, 150)
+        find_components(cv2.rectangle(np.zeros_like(page), (x, 20), (x + 30, 50), 255, -1)) for x in (50, 150)
     ]
     counts = []
     for what in ("", "printed"):

@@ -16,7 +16,7 @@ from bench.pages.layouts import PRINT_FONTS
 from bench.pages.maker import make
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.settings import LETTERS, Settings
-from lettermill.segmentation.values import Box, Candidate, Joint, Word
+from lettermill.segmentation.values import Box, Candidate, Gap, Word
 from lettermill.training.training_settings import TrainingSettings
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.lattice import WordLattice, weigh
@@ -104,7 +104,7 @@ def test_a_reading_ranks_three_characters_with_shares_of_one_letter(lattice: Wor
         assert sum(share for _, share in ranking) <= 1 + 1e-5
 
 
-def word(spans: list[Step], joints: tuple[Joint, ...], letter: int = 20) -> Word:
+def word(spans: list[Step], gaps: tuple[Gap, ...], letter: int = 20) -> Word:
     """Candidates as high as a letter, and as wide for each piece."""
     candidates = tuple(
         Candidate(
@@ -118,7 +118,7 @@ def word(spans: list[Step], joints: tuple[Joint, ...], letter: int = 20) -> Word
         )
         for first, last in spans
     )
-    return Word(candidates, joints)
+    return Word(candidates, gaps)
 
 
 def probabilities(rows: int, best: float) -> NDArray[np.float32]:
@@ -129,7 +129,7 @@ def probabilities(rows: int, best: float) -> NDArray[np.float32]:
 
 @given(best=st.floats(0.4, 0.999))
 def test_the_cnn_stands_where_there_is_one_way_to_cut(best: float) -> None:
-    apart = word([(0, 1), (1, 2)], (Joint(0.3),))
+    apart = word([(0, 1), (1, 2)], (Gap(0.3),))
     (lattice,) = weigh([apart], 20.0, probabilities(2, best), np.full(2, 0.001, np.float32))
     _, rankings = lattice.reading(CHARACTERS)
     assert [ranking[0][0] for ranking in rankings] == ["A", "A"]
@@ -138,7 +138,7 @@ def test_the_cnn_stands_where_there_is_one_way_to_cut(best: float) -> None:
 
 
 def test_the_likelier_another_cut_the_less_sure_the_letter() -> None:
-    touching = word([(0, 2), (0, 1), (1, 2)], (Joint(0.0, 1.0),))
+    touching = word([(0, 2), (0, 1), (1, 2)], (Gap(0.0, 1.0),))
     sure: list[float] = []
     for halves in (0.99, 0.9, 0.5, 0.1):
         non_letter = np.array([0.3, halves, halves], np.float32)

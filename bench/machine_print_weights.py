@@ -2,7 +2,7 @@
 
 Words in text faces are print; words in handwriting fonts and words put together from real letters are not.
 Each is drawn large, turned, thickened, blurred, shrunk, now and then made black and white, compressed, and
-then cut into letters by the reader itself. Writes OUT (printed.npz): see README.md.
+then cut into letters by the reader itself. Writes OUT (machine_print.npz): see README.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.progress import track
 
 from bench.pages.layouts import PRINT_FONTS
 from lettermill.segmentation.glyph import normalise
-from lettermill.segmentation.machine_print import CELLS, DIRECTIONS, describe
+from lettermill.segmentation.machine_print import CELLS_PER_SIDE, DIRECTIONS, edge_histograms
 from lettermill.segmentation.page import segment
 
 Mask = NDArray[np.uint8]
@@ -76,7 +76,7 @@ def main(out: Path, fonts: Path, faces: Path | None, words: int, seed: int) -> N
         glyphs += new
         kinds += [is_print] * len(new)
         held += [is_held] * len(new)
-    x, y, test = describe(glyphs), np.array(kinds, np.float32), np.array(held)
+    x, y, test = edge_histograms(glyphs), np.array(kinds, np.float32), np.array(held)
     odds = _odds(x[test], fit(x[~test], y[~test], seed))
     right = float(((odds > 0) == y[test]).mean())
     click.echo(f"{len(glyphs)} letters; of those in fonts left out {right:.1%} are told right, each alone")
@@ -118,7 +118,7 @@ def fit(x: NDArray[np.float32], y: NDArray[np.float32], seed: int) -> dict[str, 
     tf.keras.utils.set_random_seed(seed)
     mean, spread = x.mean(0), x.std(0) + 1e-6
     layers = [
-        tf.keras.layers.Input((CELLS * CELLS * DIRECTIONS,)),
+        tf.keras.layers.Input((CELLS_PER_SIDE * CELLS_PER_SIDE * DIRECTIONS,)),
         tf.keras.layers.Dense(HIDDEN, "relu", kernel_regularizer=tf.keras.regularizers.l2(DECAY)),
         tf.keras.layers.Dense(1),
     ]
