@@ -68,10 +68,10 @@ COMMANDS = {
         "lettermill.worker.commands.worker", "worker", "Read pages from the queue until stopped."
     ),
     "doctor": _Place(
-        "lettermill.worker.commands.doctor", "doctor", "Check an installation, and say what to mend."
+        "lettermill.worker.commands.doctor", "doctor", "Check an installation, and print what to fix."
     ),
     "health": _Place(
-        "lettermill.worker.service.health", "health", "Say whether a worker on this machine is well."
+        "lettermill.worker.commands.health", "health", "Print whether a worker on this machine is well."
     ),
     "predict": _Place("lettermill.worker.commands.predict", "predict", "Read images of single characters."),
     "train": _Place(
