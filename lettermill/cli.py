@@ -121,7 +121,7 @@ def _doctor() -> click.Command:
 
 
 def _health() -> click.Command:
-    from lettermill.worker.service.health import health
+    from lettermill.worker.commands.health import health
 
     return health
 
@@ -159,8 +159,8 @@ COMMANDS = {
     "export": Command(_export, "Write a job's results in another format."),
     "template": Command(_template, "Make templates of forms, for --template."),
     "worker": Command(_worker, "Read pages from the queue until stopped."),
-    "doctor": Command(_doctor, "Check an installation, and say what to mend."),
-    "health": Command(_health, "Say whether a worker on this machine is well."),
+    "doctor": Command(_doctor, "Check an installation, and print what to fix."),
+    "health": Command(_health, "Print whether a worker on this machine is well."),
     "predict": Command(_predict, "Read images of single characters."),
     "train": Command(_train, "Train the CNN on labelled letters and write it as a model for `--model`."),
     "evaluate": Command(

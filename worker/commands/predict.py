@@ -1,4 +1,4 @@
-"""`lettermill predict`: images of single characters, without a queue."""
+"""`lettermill predict`: read images of single characters, without a job or a queue."""
 
 from __future__ import annotations
 
@@ -10,87 +10,34 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
-from lettermill.jobs.errors import ErrorCode, ScanError, UsageProblem
+from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.results.write import inert
-from lettermill.jobs.scans.decode import find_scans, read_page
-from lettermill.jobs.settings import ALPHABETS, Alphabet, Limits, Settings
+from lettermill.jobs.scans.decode import find_scans
+from lettermill.jobs.settings import ALPHABETS, Alphabet
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
-from lettermill.segmentation.glyph import GLYPH_SIZE
 from lettermill.worker.reading.classifier import CHOICES, Classifier
 from lettermill.worker.reading.explain import draw_explanation
+from lettermill.worker.reading.letter_images import Answer, decode_letter_image, read_letter_images
 from lettermill.worker.reading.litert_network import BATCH
-from lettermill.worker.reading.single_letter import FAINTEST, Note, Single, look
+from lettermill.worker.reading.single_letter import Note, look
 
 HEADER = "file,letter,confidence,second,second_confidence,third,third_confidence,note"
 
-_PLAIN = {
-    Note.NO_LETTER: "no letter: nothing in it has the shape of one, so the answer is a guess",
+_REMARKS = {
+    Note.NONE: "",
+    Note.NO_LETTER: "no letter: nothing in the image has the shape of a letter, so the answer is a guess",
     Note.SEVERAL: "several letters: the answer takes them for one",
     Note.UNREADABLE: "cannot be read",
 }
-SURELY_NONE = 0.9
-"""Above this the network's "not a letter" is believed; docs/experiments.md has the price in letters."""
-
 _READ_LINES = "To read several letters: lettermill run FOLDER --out DIR --layout line"
-_TOO_LARGE = "the image is too large for a single letter: cut the letter out, or save the image smaller"
-_NO_MEMORY = "the image needs more memory than there is: save it smaller"
-_COLUMNS = len("A 100.0%   B 100.0%   C 100.0%")
-_FAILURES_SHOWN = 10
-
-
-class _Answer(NamedTuple):
-    """What is said of a file.
-
-    Attributes:
-        file: as a person can read it.
-        ranking: the best characters with their confidence, best first; empty where it cannot be read.
-        note: what is odd.
-        error: why it cannot be read, and what to do.
-    """
-
-    file: str
-    ranking: tuple[tuple[str, float], ...]
-    note: Note
-    error: str = ""
-
-    def cells(self) -> list[str]:
-        """The row of the CSV file."""
-        choices = [cell for letter, sure in self.ranking for cell in (letter, f"{sure:.4f}")]
-        return [inert(self.file), *choices, *[""] * (2 * CHOICES - len(choices)), self.note]
-
-    def to_json(self) -> dict[str, Any]:
-        """The object for a program."""
-        ranked = [[letter, round(sure, 4)] for letter, sure in self.ranking]
-        letter, confidence = ranked[0] if ranked else (None, None)
-        values = {"letter": letter, "confidence": confidence, "alternatives": ranked[1:]}
-        return {"file": self.file, **values, "note": self.note, "error": self.error}
-
-    @property
-    def remark(self) -> str:
-        """What is odd, in words; empty where nothing is."""
-        words = _PLAIN.get(self.note, "")
-        return f"{words}: {self.error}" if self.error else words
-
-    def block(self) -> str:
-        """The answer for a person who asks about one file."""
-        ranked = [f"  {letter}  {_percent(sure):>6}" for letter, sure in self.ranking]
-        remark = [f"  {self.remark}"] if self.note else []
-        advice = [f"  {_READ_LINES}"] if self.note is Note.SEVERAL else []
-        return "\n".join([self.file, *remark, *advice, *ranked])
-
-    def line(self) -> str:
-        """The answer for a person who asks about many files: columns first, then the name of any length."""
-        ranked = "   ".join(f"{letter} {_percent(sure):>6}" for letter, sure in self.ranking)
-        remark = f": {self.remark}" if self.note else ""
-        return f"{ranked:<{_COLUMNS}}   {self.file}{remark}"
+_RANKING_COLUMNS = len("A 100.0%   B 100.0%   C 100.0%")
+_MAX_FAILURES_SHOWN = 10
 
 
 @click.command()
@@ -100,30 +47,30 @@ class _Answer(NamedTuple):
     "csv_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write a CSV file instead.",
+    help="Write a CSV file instead of printing.",
 )
 @click.option(
     "--explain",
     "picture",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.png",
-    help="Draw what the CNN saw of one image, and where it looked.",
+    help="Draw what the CNN saw of a single image, and which ink decided.",
 )
 @click.option(
     "--alphabet",
     type=click.Choice(list(ALPHABETS)),
     default="letters",
     show_default=True,
-    help="What the images may show: A–Z, 0–9, or both.",
+    help="Characters that the images may show: A–Z, 0–9, or both.",
 )
 @click.option(
     "--model",
     "model_folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="A model of your own, as `lettermill train` wrote it.",
+    help="Use your own model, as written by `lettermill train`.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read, an object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, for programs.")
 def predict(
     images: tuple[Path, ...],
     csv_file: Path | None,
@@ -134,107 +81,126 @@ def predict(
 ) -> int:
     """Read images of single characters.
 
-    Prints each file's letter, its confidence and two alternatives, and says where an image shows no letter
-    (NO_LETTER), more than one (SEVERAL), or cannot be read (UNREADABLE). A FOLDER is read with its
-    sub-folders; hidden files and files that are no image by their suffix are passed over. Of a PDF or TIFF
-    file the first page is read.
+    Prints for each file the letter, its confidence and two alternatives. Notes mark images with no letter
+    (NO_LETTER), more than one letter (SEVERAL), and files that cannot be read (UNREADABLE). A FOLDER is read
+    with its sub-folders; hidden files and files without an image suffix are skipped. Of a PDF or TIFF file
+    the first page is read.
+
+    \b
+    Examples:
+      lettermill predict letter.png
+      lettermill predict letters/ --alphabet alnum --csv answers.csv
     """
     model = load_model(model_folder or installed_model_folder())
     classifier = Classifier(model, ALPHABETS[alphabet])
-    files, others = _files(images)
-    if picture is not None and (len(files) > 1 or picture.suffix.lower() != ".png"):
-        raise UsageProblem(
-            f"--explain draws one image as a PNG file; here are {len(files)} images "
-            f"and {display_path(picture)}",
-            "Give a single image, and a name that ends with .png.",
-        )
-    alone = len(files) == 1
+    files, skipped = _find_files(images)
+    if picture is not None:
+        _check_explainable(files, picture)
     counts: Counter[Note] = Counter()
-    failed: list[_Answer] = []
+    failed: list[Answer] = []
+    echo = _printer(len(files), csv_file, as_json)
     with _csv_rows(csv_file) as write_row, _progress(len(files), csv_file is not None) as step:
-        for answer in _answers(files, classifier):
+        for answer in read_letter_images(files, classifier):
             counts[answer.note] += 1
             if answer.note is Note.UNREADABLE:
                 failed.append(answer)
-            write_row(answer.cells())
-            if as_json:
-                click.echo(json.dumps(answer.to_json(), ensure_ascii=False))
-            elif csv_file is None:
-                click.echo(answer.block() if alone else answer.line())
+            write_row(_cells(answer))
+            echo(answer)
             step()
             if picture is not None and answer.ranking:
-                image = _decode(files[0])
-                network, characters = classifier.probabilities, ALPHABETS[alphabet]
-                draw_explanation(
-                    picture, answer.file, answer.remark, image, look(image).glyph, network, characters
-                )
-    if csv_file is not None or not (alone or as_json):
-        _sum_up(counts, failed if csv_file or as_json else [], others, csv_file)
+                _explain(picture, files[0], answer, classifier)
+    if csv_file is not None or not (len(files) == 1 or as_json):
+        _print_summary(counts, failed if csv_file or as_json else [], skipped, csv_file)
     return 1 if failed else 0
 
 
-def _files(images: Sequence[Path]) -> tuple[list[Path], int]:
-    """List the files to read, and count those that are passed over."""
-    files, others = [], 0
+def _find_files(images: Sequence[Path]) -> tuple[list[Path], int]:
+    """List the files to read, and count those that are skipped."""
+    files, skipped = [], 0
     for image in images:
         if os.path.isdir(image):  # noqa: PTH112 - Path.is_dir raises where a folder above is closed
-            names, more = find_scans(image)
+            names, others = find_scans(image)
             files += [image / name for name in names]
-            others += more
+            skipped += others
         elif os.path.lexists(image):
             files.append(image)
         else:
             raise UsageProblem(
                 f"{display_path(image)} does not exist", "Give an image or a folder of images."
             )
-    return files, others
+    return files, skipped
 
 
-def _answers(files: Sequence[Path], classifier: Classifier) -> Iterator[_Answer]:
-    """Yield an answer a file, in order, holding no more than a batch of glyphs and one image."""
-    for start in range(0, len(files), BATCH):
-        seen = [(display_path(file), *_look(file)) for file in files[start : start + BATCH]]
-        glyphs = [np.zeros((0, GLYPH_SIZE, GLYPH_SIZE), np.uint8)]
-        glyphs += [single.glyph[None] for _, single, _ in seen if single is not None]
-        probabilities, non_letter = classifier.read_closely(np.concatenate(glyphs))
-        read = zip(classifier.ranked(probabilities), non_letter, strict=True)
-        for name, single, error in seen:
-            if single is None:
-                yield _Answer(name, (), Note.UNREADABLE, error)
-            else:
-                ranking, none = next(read)
-                yield _Answer(name, ranking, _doubted(single) if none > SURELY_NONE else single.note)
+def _check_explainable(files: Sequence[Path], picture: Path) -> None:
+    if len(files) > 1 or picture.suffix.lower() != ".png":
+        raise UsageProblem(
+            f"--explain draws one image into a PNG file, but was given {len(files)} images "
+            f"and {display_path(picture)}",
+            "Give a single image, and a file name that ends with .png.",
+        )
 
 
-def _doubted(single: Single) -> Note:
-    """Return the note of an image in which the network sees no single letter, though its ink looks like one.
-
-    Letters that touch are wider than high; so are rules, which `look` knows. Halves and blots are neither.
-    """
-    if single.note:
-        return single.note
-    rows, columns = np.nonzero(single.glyph >= FAINTEST)
-    return Note.SEVERAL if np.ptp(columns) > np.ptp(rows) else Note.NO_LETTER
-
-
-def _look(file: Path) -> tuple[Single | None, str]:
-    """Decode a file and look at it; None and a reason where it cannot be read."""
-    try:
-        return look(_decode(file)), ""
-    except ScanError as error:
-        too_large = error.code in (ErrorCode.TOO_MANY_PIXELS, ErrorCode.TOO_MANY_BYTES)
-        return None, _TOO_LARGE if too_large else error.message
-    except MemoryError:
-        return None, _NO_MEMORY
+def _printer(images: int, csv_file: Path | None, as_json: bool) -> Callable[[Answer], None]:
+    """Return what prints an answer to standard output."""
+    if as_json:
+        return lambda answer: click.echo(json.dumps(_json_object(answer), ensure_ascii=False))
+    if csv_file is not None:
+        return lambda answer: None
+    if images == 1:
+        return lambda answer: click.echo(_block(answer))
+    return lambda answer: click.echo(_line(answer))
 
 
-def _decode(file: Path) -> NDArray[np.uint8]:
-    return read_page(file, 1, Settings().dpi, Limits())
+def _explain(picture: Path, file: Path, answer: Answer, classifier: Classifier) -> None:
+    image = decode_letter_image(file)
+    draw_explanation(
+        picture,
+        answer.file,
+        _remark(answer),
+        image,
+        look(image).glyph,
+        classifier.probabilities,
+        classifier.characters,
+    )
+
+
+def _cells(answer: Answer) -> list[str]:
+    """Return the row of the CSV file."""
+    choices = [cell for letter, confidence in answer.ranking for cell in (letter, f"{confidence:.4f}")]
+    return [inert(answer.file), *choices, *[""] * (2 * CHOICES - len(choices)), answer.note]
+
+
+def _json_object(answer: Answer) -> dict[str, Any]:
+    ranked = [[letter, round(confidence, 4)] for letter, confidence in answer.ranking]
+    letter, confidence = ranked[0] if ranked else (None, None)
+    values = {"letter": letter, "confidence": confidence, "alternatives": ranked[1:]}
+    return {"file": answer.file, **values, "note": answer.note, "error": answer.error}
+
+
+def _remark(answer: Answer) -> str:
+    """Return what is odd about an image, in words; empty if nothing is."""
+    words = _REMARKS[answer.note]
+    return f"{words}: {answer.error}" if answer.error else words
+
+
+def _block(answer: Answer) -> str:
+    """Return the lines that are printed for a single file."""
+    ranked = [f"  {letter}  {_percent(confidence):>6}" for letter, confidence in answer.ranking]
+    remark = [f"  {_remark(answer)}"] if answer.note else []
+    advice = [f"  {_READ_LINES}"] if answer.note is Note.SEVERAL else []
+    return "\n".join([answer.file, *remark, *advice, *ranked])
+
+
+def _line(answer: Answer) -> str:
+    """Return the line that is printed for one of many files; the name, of any length, comes last."""
+    ranked = "   ".join(f"{letter} {_percent(confidence):>6}" for letter, confidence in answer.ranking)
+    remark = f": {_remark(answer)}" if answer.note else ""
+    return f"{ranked:<{_RANKING_COLUMNS}}   {answer.file}{remark}"
 
 
 @contextlib.contextmanager
 def _csv_rows(file: Path | None) -> Iterator[Callable[[list[str]], object]]:
-    """Give a function that writes a row, if there is a CSV file to write."""
+    """Give a function that writes a row; without a file it does nothing."""
     if file is None:
         yield lambda row: None
         return
@@ -246,7 +212,7 @@ def _csv_rows(file: Path | None) -> Iterator[Callable[[list[str]], object]]:
 
 @contextlib.contextmanager
 def _progress(images: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show a bar on a terminal where there is much to read and no answers are printed there."""
+    """Show a progress bar if there is much to read and the terminal shows no answers."""
     if images <= BATCH or not sys.stderr.isatty() or not (quiet or not sys.stdout.isatty()):
         yield lambda: None
         return
@@ -261,8 +227,10 @@ def _progress(images: int, quiet: bool) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def _sum_up(counts: Counter[Note], failed: Sequence[_Answer], others: int, csv_file: Path | None) -> None:
-    """Say on stderr what was read, what was not, and why."""
+def _print_summary(
+    counts: Counter[Note], failed: Sequence[Answer], skipped: int, csv_file: Path | None
+) -> None:
+    """Print to standard error how many images were read, how many were not, and why."""
     parts = [f"{counts.total()} images"]
     parts += [
         f"{counts[note]} {words}"
@@ -273,13 +241,13 @@ def _sum_up(counts: Counter[Note], failed: Sequence[_Answer], others: int, csv_f
         )
         if counts[note]
     ]
-    if others:
-        parts.append(f"{others} other files passed over")
+    if skipped:
+        parts.append(f"{skipped} other files skipped")
     click.echo(", ".join(parts) + (f": {display_path(csv_file)}" if csv_file else ""), err=True)
-    for answer in failed[:_FAILURES_SHOWN]:
+    for answer in failed[:_MAX_FAILURES_SHOWN]:
         click.echo(f"  {answer.file}: {answer.error}", err=True)
-    if len(failed) > _FAILURES_SHOWN:
-        click.echo(f"  … and {len(failed) - _FAILURES_SHOWN} more", err=True)
+    if len(failed) > _MAX_FAILURES_SHOWN:
+        click.echo(f"  … and {len(failed) - _MAX_FAILURES_SHOWN} more", err=True)
     if counts[Note.SEVERAL]:
         click.echo(_READ_LINES, err=True)
 

@@ -1,4 +1,4 @@
-"""`lettermill template`: templates of forms."""
+"""`lettermill template`: make a template from a blank form by finding its boxes and combs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,19 @@ from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.fields import FoundField, find_fields
 from lettermill.segmentation.registration import prepare
 
-_BOX, _COMB = (178, 114, 0), (0, 94, 213)  # Blue, green, red: two that colour-blind people can tell apart.
+# Blue, green, red: two colours that colour-blind people can tell apart.
+_BOX_COLOUR, _COMB_COLOUR = (178, 114, 0), (0, 94, 213)
 
 
 @click.group()
 def template() -> None:
-    """Make templates of forms, for --template."""
+    """Make templates of forms, for --template.
+
+    \b
+    Example:
+      lettermill template new blank.png
+      lettermill run scans --out results --template blank.toml
+    """
 
 
 @template.command()
@@ -33,7 +40,7 @@ def template() -> None:
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE.toml",
-    help="The template, in the folder of BLANK.  [default: BLANK with .toml]",
+    help="Write the template to this file, in the folder of BLANK.  [default: BLANK with .toml]",
 )
 @click.option(
     "--dpi",
@@ -43,33 +50,29 @@ def template() -> None:
     help="Resolution at which a PDF is rendered.",
 )
 def new(blank: Path, out: Path | None, dpi: int) -> None:
-    """Begin a template from a blank form: find its boxes and combs.
+    """Make a template from a blank form: find its boxes and combs.
 
-    Writes the template with a field for each, named field_1 and so on, and draws them into a PNG beside it.
-    Name the fields, state what may stand in them, and delete those that are none.
+    Writes a template with one field for each, named field_1, field_2 and so on, and draws the fields into a
+    PNG file beside it. Then edit the template: rename the fields, set which characters each may contain, and
+    delete boxes that are not fields.
+
+    \b
+    Example:
+      lettermill template new blank.pdf --dpi 300 --out form.toml
     """
     out = out or blank.with_suffix(".toml")
     drawing = out.with_name(f"{out.stem}-fields.png")
-    if out.resolve().parent != blank.resolve().parent:
-        raise UsageProblem(
-            f"{display_path(out)} is not in the folder of {display_path(blank)}",
-            "A template lies beside its blank form.",
-        )
-    for path in (out, drawing):
-        if path.exists():
-            raise UsageProblem(
-                f"{display_path(path)} is there already", "Give --out another name, or delete it."
-            )
-    page = _read(blank, dpi)
+    _check_targets(blank, out, drawing)
+    page = _read_blank(blank, dpi)
     fields = find_fields(page)
     if not fields:
         raise BadData(
             f"no boxes and no combs were found on {display_path(blank)}",
-            "Give a blank form that lies straight; or write the template by hand, see docs/forms.md.",
+            "Give a blank form that lies straight, or write the template by hand: see docs/forms.md.",
         )
     with atomic_write(out) as file:
         file.write(_to_toml(blank.name, dpi, fields))
-    _, picture = cv2.imencode(".png", _drawn(page, fields))
+    _, picture = cv2.imencode(".png", _draw_fields(page, fields))
     with drawing.open("wb") as image:
         image.write(picture.tobytes())
     combs = sum(field.comb is not None for field in fields)
@@ -78,7 +81,30 @@ def new(blank: Path, out: Path | None, dpi: int) -> None:
     )
 
 
-def _read(blank: Path, dpi: int) -> NDArray[np.uint8]:
+def _check_targets(blank: Path, out: Path, drawing: Path) -> None:
+    """Refuse a template that is not beside its blank form, and files that exist already.
+
+    Raises:
+        UsageProblem: either of these.
+    """
+    if out.resolve().parent != blank.resolve().parent:
+        raise UsageProblem(
+            f"{display_path(out)} is not in the folder of {display_path(blank)}",
+            "A template must be in the same folder as its blank form.",
+        )
+    for path in (out, drawing):
+        if path.exists():
+            raise UsageProblem(
+                f"{display_path(path)} already exists", "Give another name with --out, or delete the file."
+            )
+
+
+def _read_blank(blank: Path, dpi: int) -> NDArray[np.uint8]:
+    """Read a blank form, and check that scans can be registered to it.
+
+    Raises:
+        BadData: the file cannot be read, or too little is printed on it.
+    """
     try:
         page = read_page(blank, 1, dpi, Limits())
     except ScanError as error:
@@ -87,7 +113,7 @@ def _read(blank: Path, dpi: int) -> NDArray[np.uint8]:
         prepare(page)
     except ValueError as error:
         raise BadData(
-            f"{error} for scans to be laid on it: {display_path(blank)}",
+            f"{error} to align scans with it: {display_path(blank)}",
             "Give the whole form with its captions and boxes.",
         ) from error
     return page
@@ -95,7 +121,7 @@ def _read(blank: Path, dpi: int) -> NDArray[np.uint8]:
 
 def _to_toml(blank: str, dpi: int, fields: Sequence[FoundField]) -> str:
     text = io.StringIO()
-    text.write("# A template of Lettermill: docs/forms.md says what may stand here.\n\n")
+    text.write("# A template of Lettermill: docs/forms.md describes the settings.\n\n")
     text.write(f"blank = {_quoted(blank)}\n")
     if blank.lower().endswith(".pdf"):
         text.write(f"dpi = {dpi}\n")
@@ -109,17 +135,17 @@ def _to_toml(blank: str, dpi: int, fields: Sequence[FoundField]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text as TOML writes it."""
+    """Return a text as a TOML string."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
-def _drawn(page: NDArray[np.uint8], fields: Sequence[FoundField]) -> NDArray[np.uint8]:
-    """The form, pale, with the fields' frames, cells and names."""
+def _draw_fields(page: NDArray[np.uint8], fields: Sequence[FoundField]) -> NDArray[np.uint8]:
+    """Draw the form, pale, with the frames, cells and names of its fields: uint8, h×w×3."""
     picture = cv2.cvtColor((255 - 0.4 * (255.0 - page)).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     thick = max(1, round(max(page.shape) / 800))
     for number, field in enumerate(fields, 1):
-        box, colour = field.box, _COMB if field.comb else _BOX
+        box, colour = field.box, _COMB_COLOUR if field.comb else _BOX_COLOUR
         right, low = box.x + box.width, box.y + box.height
         cv2.rectangle(picture, (box.x, box.y), (right, low), colour, 2 * thick)
         for wall in range(1, field.comb or 1):

@@ -1,19 +1,14 @@
-"""`lettermill health`: whether a worker lives and gets on, by the file that it writes with `--health`.
+"""Judges from the health file of a worker whether the worker needs a restart.
 
-Loaded every few seconds by whatever looks after a container, so it imports next to nothing.
+`lettermill health` loads it every few seconds, so it imports next to nothing.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import NamedTuple
 
-import click
 import msgspec
-
-from lettermill.jobs.storage.atomic import open_regular
-from lettermill.jobs.storage.display import display_path
 
 _OLD_SECONDS = 30
 """A file that was not written for so long: six signs are missing."""
@@ -93,28 +88,3 @@ def judge(health: Health, now: datetime) -> Verdict:
         "none finished yet" if health.last_page is None else f"the last finished {health.last_page:.0f} s ago"
     )
     return Verdict(True, f"the worker is well: {health.pages} pages at work, {last}")
-
-
-@click.command()
-@click.argument("file", envvar="LETTERMILL_HEALTH", type=click.Path(path_type=Path), metavar="FILE")
-def health(file: Path) -> int:
-    """Say whether a worker on this machine is well.
-
-    FILE is what `lettermill worker --health FILE` writes every 5 seconds (LETTERMILL_HEALTH stands for both).
-    Ends with 0 where the worker lives and gets on, with 1 where it needs a restart. A Redis that does not
-    answer is said, and is no reason for a restart.
-    """
-    try:
-        with open_regular(file) as written:
-            said = msgspec.json.decode(written.read(), type=Health)
-    except FileNotFoundError:
-        well, sentence = (
-            False,
-            f"there is no {display_path(file)}: no worker with --health {display_path(file)} runs",
-        )
-    except (OSError, ValueError) as error:
-        well, sentence = False, f"{display_path(file)} says nothing of a worker: {error}"
-    else:
-        well, sentence = judge(said, datetime.now(UTC))
-    click.echo(sentence)
-    return 0 if well else 1

@@ -13,7 +13,6 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -243,18 +242,3 @@ def test_a_bar_on_a_terminal_alone(tmp_path: Path) -> None:
     assert b"reading" in seen
     assert b"/200" in seen
     assert b"200 images" in seen
-
-
-@pytest.mark.parametrize("pair", ["AB", "OO", "HE", "RK", "SW"])
-def test_letters_that_touch_are_several(tmp_path: Path, lettermill: Command, pair: str) -> None:
-    """One piece of ink, so only the network can tell."""
-    page = np.full((120, 170), 255, np.uint8)
-    for number, letter in enumerate(pair):
-        place = (20 + 40 * number, 95)
-        cv2.putText(page, letter, place, cv2.FONT_HERSHEY_SIMPLEX, 2.2, 0, 6, cv2.LINE_AA)
-    Image.fromarray(page).save(tmp_path / "pair.png")
-    alone = np.full((120, 130), 255, np.uint8)
-    cv2.putText(alone, pair[0], (40, 95), cv2.FONT_HERSHEY_SIMPLEX, 2.2, 0, 6, cv2.LINE_AA)
-    Image.fromarray(alone).save(tmp_path / "single.png")
-    notes = [json.loads(line)["note"] for line in lettermill("predict", "--json", ".").stdout.splitlines()]
-    assert notes == ["SEVERAL", ""]

@@ -50,7 +50,7 @@ def test_nothing_is_overwritten(tmp_path: Path, lettermill: Command) -> None:
     shutil.copy(FORM / "blank.png", tmp_path)
     (tmp_path / "blank.toml").write_text("mine")
     done = lettermill("template", "new", tmp_path / "blank.png", status=2)
-    assert "blank.toml is there already" in done.stderr
+    assert "blank.toml already exists" in done.stderr
     assert (tmp_path / "blank.toml").read_text() == "mine"
     lettermill("template", "new", tmp_path / "blank.png", "--out", tmp_path / "other.toml")
 

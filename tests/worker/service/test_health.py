@@ -143,12 +143,6 @@ def test_what_is_well(said: Health, seconds: float, well: bool, sentence: str) -
     assert sentence in found.sentence
 
 
-def test_a_file_that_is_no_workers(lettermill: Command, tmp_path: Path) -> None:
-    (tmp_path / "other").write_text("[]")
-    assert "says nothing of a worker" in lettermill("health", "other", status=1).stdout
-    assert "Missing argument" in lettermill("health", status=2).stderr
-
-
 def test_a_file_that_cannot_be_written_is_said_at_the_start(
     lettermill: Command, broker: str, tmp_path: Path
 ) -> None:

@@ -1,0 +1,1 @@
+"""The checks of `lettermill doctor`, one module for each thing that a worker needs."""
