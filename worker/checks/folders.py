@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import shutil
@@ -12,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lettermill.jobs.errors import LettermillError
-from lettermill.jobs.storage.atomic import put_whole
+from lettermill.jobs.storage.atomic import replace_small_file
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.lock import flock
 from lettermill.jobs.storage.place import Place
 from lettermill.worker.checks.finding import Finding, Level
 
@@ -110,10 +110,11 @@ def _try_disk(folder: Path) -> float:
     Raises:
         OSError: the disk does not allow it.
     """
-    put_whole(str(folder / "file"), b"x")
+    replace_small_file(str(folder / "file"), b"x")
     before = time.time()
     with (folder / "locked").open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not flock(file, wait=False):
+            raise BlockingIOError(errno.EAGAIN, "a new file is locked already")
         file.write(b"x")
     written = (folder / "locked").stat().st_mtime
     behind = min(0.0, written - before + _TIMESTAMP_SECONDS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from bench.runtimes import opened
+from lettermill.jobs.storage.atomic import open_regular
 from lettermill.jobs.storage.display import display_path
 from lettermill.worker.service.health import Health, Verdict, judge
 
@@ -36,7 +36,7 @@ def health(file: Path) -> int:
 
 def _judge_file(file: Path) -> Verdict:
     try:
-        with opened(file) as written:
+        with open_regular(file) as written:
             content = msgspec.json.decode(written.read(), type=Health)
     except FileNotFoundError:
         name = display_path(file)

@@ -13,10 +13,10 @@ from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.scans.decode import read_page
 from lettermill.jobs.settings import Limits, Settings
 from lettermill.jobs.storage.display import display_path
-from lettermill.segmentation.glyph import GLYPH_SIZE
+from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, GLYPH_SIZE
 from lettermill.worker.reading.classifier import Classifier, Ranking
 from lettermill.worker.reading.litert_network import BATCH
-from lettermill.worker.reading.single_letter import FAINTEST, Note, Single, look
+from lettermill.worker.reading.single_letter import Note, Single, look
 
 REJECT_ABOVE_PROBABILITY = 0.9
 """Above this the network's reject class is believed; docs/experiments.md has the price in letters."""
@@ -95,5 +95,5 @@ def _note_of_rejected(single: Single) -> Note:
     """
     if single.note:
         return single.note
-    rows, columns = np.nonzero(single.glyph >= FAINTEST)
+    rows, columns = np.nonzero(single.glyph >= GLYPH_INK_LEVEL)
     return Note.SEVERAL if np.ptp(columns) > np.ptp(rows) else Note.NO_LETTER
