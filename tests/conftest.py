@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,6 +29,14 @@ from tests.support import (
 # No test measures time: machines are shared and slow at times.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
+
+# Under `nohup` SIGHUP is ignored, in the background of a script SIGINT is, and a program that is started
+# inherits that: Lettermill would ignore the signals that tests send it. Handlers do not outlive exec(), so with
+# these in place the processes under test start with the signals' defaults, and a closed terminal still does not
+# end the tests.
+for _number, _handler in ((signal.SIGHUP, lambda *_: None), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture
