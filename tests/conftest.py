@@ -31,9 +31,8 @@ hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
 # Under `nohup` SIGHUP is ignored, in the background of a script SIGINT is, and a program that is started
-# inherits that: Lettermill would ignore the signals that tests send it. Handlers do not outlive exec(), so with
-# these in place the processes under test start with the signals' defaults, and a closed terminal still does not
-# end the tests.
+# inherits that: Lettermill would ignore the signals that tests send it. Handlers do not outlive exec(), so
+# these give the processes under test the defaults, and a closed terminal still does not end the tests.
 for _number, _handler in ((signal.SIGHUP, lambda *_: None), (signal.SIGINT, signal.default_int_handler)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
