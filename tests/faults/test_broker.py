@@ -108,15 +108,6 @@ def fleet(tmp_path: Path, many_scans: Path) -> Iterator[Callable[[str], Fleet]]:
         one.stop()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(many_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """letters.csv of the forty pages, read in peace."""
-    out = tmp_path_factory.mktemp("in-peace")
-    subprocess.run([*LETTERMILL, "run", many_scans, "--out", out], check=True, env=clean_environment())
-    (path,) = out.glob("*/letters.csv")
-    return path.read_bytes()
-
-
 class Guarded:
     """A server with two users: `lettermill`, with the rights that deploy/ gives it, and a boss."""
 
