@@ -28,7 +28,7 @@ from lettermill.segmentation.registration import Registration, prepare, register
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.forms import Form
 
-TEMPLATE = Path(__file__).parents[2] / "examples" / "form" / "form.toml"
+TEMPLATE = Path(__file__).parents[1] / "examples" / "form" / "form.toml"
 
 WITHIN = 2.0
 """Pixels at 300 dpi."""

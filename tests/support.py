@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -81,8 +81,13 @@ def finished(out: Path) -> int:
     return len(list(out.glob("*/pages/*/[0-9a-f]*.json")))
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60, what: str = "it") -> None:
-    """Wait until a condition holds."""
+PATIENCE_SECONDS = 200
+"""How long tests wait for what takes a second or two on an idle machine. A limit only ends a test that hangs:
+it says nothing about speed, for machines are shared and busy."""
+
+
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS, what: str = "it") -> None:
+    """Wait until a condition holds; fail where it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
@@ -133,9 +138,28 @@ def killed_at_work(child: psutil.Process, number: signal.Signals) -> Iterator[No
     killer.join()
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one that nobody has waited for yet has."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def kill(process: psutil.Process) -> None:
     """Kill a process that may just be ending by itself."""
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGKILL)
-    except psutil.NoSuchProcess:
-        return
+
+
+def kill_families(parents: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Kill processes that a test started, and all below them, and wait until they are gone."""
+    parents = [process for process in parents if process.poll() is None]
+    children = [child for process in parents for child in descendants(process.pid)]
+    for process in parents:
+        process.kill()
+    for child in children:
+        kill(child)
+    for process in parents:
+        process.wait()
+    wait_for(lambda: not any(alive(child) for child in children), what="the end of all processes")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from lettermill.jobs.watching.move import free_name, move
-from tests.support import Command, Starter, draw, wait_for
+from tests.support import PATIENCE_SECONDS, Command, Starter, draw, wait_for
 
 Watch = Callable[..., subprocess.Popen[bytes]]
 
@@ -47,7 +47,7 @@ def watch(start: Starter, inbox: Path, out: Path) -> Watch:
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130
+    assert process.wait(PATIENCE_SECONDS) == 130
 
 
 def events(out: Path) -> list[dict[str, object]]:
@@ -276,7 +276,7 @@ def test_a_place_that_takes_no_scan_is_told_and_tried_again(
     assert f"cannot move {inbox}/box/a.png to {done}/box/a.png" in log(tmp_path)
     assert (inbox / "box" / "a.png").exists()
     (done / "box").unlink()
-    wait_for(lambda: idle(out, 1), 120, what="the next try")
+    wait_for(lambda: idle(out, 1), what="the next try")
     stop(process)
     assert (done / "box" / "a.png").exists()
     assert texts(out) == {("box/a.png", "A"): 1}
