@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 from PIL import Image, ImageDraw, ImageFont
@@ -31,6 +33,13 @@ ROOT = Path(__file__).parents[1]
 """The repository."""
 
 INJECTED = Path(__file__).parent / "faults" / "injected"
+
+QUICK: dict[str, object] = {
+    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
+    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
+    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
+}
+"""Constants with which workers miss a dead worker after seconds, not half a minute: the fault "set"."""
 
 LETTERMILL = [sys.executable, "-P", "-m", "lettermill"]
 
@@ -60,7 +69,15 @@ def clean_environment(faults: dict[str, object] | None = None) -> dict[str, str]
         faults: what goes wrong in the process, see tests/faults/injected/sitecustomize.py.
     """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LETTERMILL_")}
-    return {**clean, "FAULTS": json.dumps(faults), "PYTHONPATH": str(INJECTED)} if faults else clean
+    return {**clean, **fault_variables(faults)} if faults else clean
+
+
+def fault_variables(faults: dict[str, Any]) -> dict[str, str]:
+    """The environment variables that let faults happen in a process; a constant's name must exist."""
+    for name in faults.get("set", {}):
+        module, _, constant = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), constant), f"there is no {name}"
+    return {"FAULTS": json.dumps(faults), "PYTHONPATH": str(INJECTED)}
 
 
 def pages(out: Path) -> list[dict[str, str]]:

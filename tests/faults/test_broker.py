@@ -29,9 +29,11 @@ from tests.faults.proxy import Proxy
 from tests.support import (
     LETTERMILL,
     PATIENCE_SECONDS,
+    QUICK,
     ROOT,
     clean_environment,
     descendants,
+    fault_variables,
     free_port,
     kill_families,
     wait_for,
@@ -73,7 +75,8 @@ class Fleet:
     def start_worker(self) -> subprocess.Popen[bytes]:
         with self.log_file.open("ab") as log:
             command = [*LETTERMILL, "worker", "--concurrency", "1"]
-            worker = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
+            environment = {**self.environment, **fault_variables({"set": QUICK})}
+            worker = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self.workers.append(worker)
         return worker
 

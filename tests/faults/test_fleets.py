@@ -20,6 +20,7 @@ from lettermill.jobs.queue.celery_app import LANES
 from tests.support import (
     LETTERMILL,
     PATIENCE_SECONDS,
+    QUICK,
     Command,
     Starter,
     clean_environment,
@@ -31,13 +32,6 @@ from tests.support import (
     pages,
     wait_for,
 )
-
-QUICK: dict[str, object] = {
-    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
-    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
-    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
-}
-"""A dead worker is missed after seconds instead of half a minute."""
 
 Fleet = Callable[..., subprocess.Popen[bytes]]
 

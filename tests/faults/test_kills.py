@@ -23,6 +23,7 @@ from PIL import Image
 from lettermill.jobs.queue.celery_app import LANES
 from tests.support import (
     PATIENCE_SECONDS,
+    QUICK,
     Command,
     Starter,
     descendants,
@@ -139,12 +140,12 @@ def test_a_fleet_goes_on_when_one_of_its_workers_is_killed(
     out = tmp_path / "out"
     out.mkdir()
     words = ("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "1")
-    first = start(*words)
+    first = start(*words, faults={"set": QUICK})
     submit = ("submit", many_scans, "--out", out, "--broker", broker, "--page-seconds", "5")
     job = lettermill(*submit).stdout.strip()
     wait_for(lambda: finished(out) >= 5, what="pages")
     kill_families([first])
-    start(*words)
+    start(*words, faults={"set": QUICK})
     lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     lettermill("collect", job)
     assert letters(out) == undisturbed

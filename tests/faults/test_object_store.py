@@ -28,15 +28,10 @@ from lettermill.jobs.storage.bucket import Bucket
 from lettermill.worker.service.page_service import PageService
 from tests.faults.proxy import Proxy
 from tests.object_store import object_store, pointed_at
-from tests.support import PATIENCE_SECONDS, Command, Starter, draw, kill_families, wait_for
+from tests.support import PATIENCE_SECONDS, QUICK, Command, Starter, draw, kill_families, wait_for
 
-QUICK: dict[str, object] = {
-    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
-    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
-    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
-    "lettermill.jobs.storage.bucket._TRIES": 3,
-}
-"""A dead worker is missed after seconds, and a store that is away soon given up."""
+CONSTANTS = {**QUICK, "lettermill.jobs.storage.bucket._TRIES": 3}
+"""A store that is away is soon given up."""
 
 
 @pytest.fixture
@@ -131,7 +126,7 @@ def test_doctor_looks_at_a_bucket(lettermill: Command, top: Bucket) -> None:
 def worker(start: Starter, broker: str, top: Bucket) -> Callable[[], subprocess.Popen[bytes]]:
     def begin() -> subprocess.Popen[bytes]:
         words = ("worker", "--broker", broker, "--scans", top / "scans", "--results", top / "out")
-        return start(*words, "--concurrency", 2, faults={"set": QUICK})
+        return start(*words, "--concurrency", 2, faults={"set": CONSTANTS})
 
     return begin
 
@@ -168,7 +163,7 @@ def test_the_store_is_away_for_a_while(
         with pointed_at(proxy.port):
             words = ("worker", "--broker", broker, "--scans", top / "scans", "--results", top / "out")
             process = start(
-                *words, faults={"set": QUICK | {"lettermill.jobs.storage.bucket._READ_SECONDS": 2}}
+                *words, faults={"set": CONSTANTS | {"lettermill.jobs.storage.bucket._READ_SECONDS": 2}}
             )
         wait_for(lambda: finished(top) >= 5, what="pages")
         proxy.freeze()

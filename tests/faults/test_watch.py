@@ -37,10 +37,10 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watch(start: Starter, inbox: Path, out: Path) -> Watch:
-    """Start watching the inbox, with further words."""
+    """Start watching the inbox, with further words and faults."""
 
-    def begin(*words: object) -> subprocess.Popen[bytes]:
-        return start("watch", inbox, "--out", out, "--workers", "1", "--settle", "1", *words)
+    def begin(*words: object, **faults: object) -> subprocess.Popen[bytes]:
+        return start("watch", inbox, "--out", out, "--workers", "1", "--settle", "1", *words, faults=faults)
 
     return begin
 
@@ -271,7 +271,7 @@ def test_a_place_that_takes_no_scan_is_told_and_tried_again(
     done = tmp_path / "done"
     done.mkdir()
     (done / "box").write_bytes(b"a file where a folder is needed")
-    process = watch("--done", done)
+    process = watch("--done", done, set={"lettermill.jobs.watching.loop._RETRY_SECONDS": 3})
     wait_for(lambda: "Trying again" in log(tmp_path), what="a word about it")
     assert f"cannot move {inbox}/box/a.png to {done}/box/a.png" in log(tmp_path)
     assert (inbox / "box" / "a.png").exists()
