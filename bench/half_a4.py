@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.difficulties import default_hands
 from bench.pages.maker import make
-from bench.pages.write import ALIKE, at_most
+from bench.pages.write import ALIKE, at_most, default_hands
 
 DISTINCT = 24
 LETTERS = 200

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.ceiling import Stopwatch, floors, products_of
-from bench.generated import replace, spread, table
+from bench.docs_parts import replace, spread, table
 from bench.growth import Point, fixed_and_each, slopes, verdict
 from bench.peer_pages import PageSet, a4_text
 from bench.peer_tools import Tesseract, shares
