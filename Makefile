@@ -63,7 +63,7 @@ bench: .venv/ready-test bench-peers
 	$(BIN)/python -m bench.runtimes
 	$(BIN)/python -m bench.overhead
 	$(BIN)/python -m bench.hosts
-	$(BIN)/python -m bench.difficulties bench-results
+	$(BIN)/python -m bench.difficulty_sweeps bench-results
 	$(BIN)/python -m bench.scale --out bench-results
 
 # Lettermill beside Tesseract and RapidOCR, how its cost grows, and how near it comes to what a core can do: these

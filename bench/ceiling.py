@@ -26,7 +26,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.generated import machine, spread, table, write_part
+from bench.docs_parts import machine, spread, table, write_part
 from bench.peer_pages import a4_page, writers_of_pages
 from lettermill.jobs.inputs.model import Model, installed_model_folder, load_model
 from lettermill.jobs.scans.decode import read_page

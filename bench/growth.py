@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from bench.cost import measure
-from bench.generated import DOCS, machine, table, write_part
+from bench.docs_parts import DOCS, machine, table, write_part
 from bench.pages.difficulties import NONE
 from bench.pages.hands import Hand
 from bench.pages.layouts import KINDS, lay_out

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.difficulties import default_hands
 from bench.pages.difficulties import at_most
 from bench.pages.maker import make
-from bench.pages.write import ALIKE
+from bench.pages.write import ALIKE, default_hands
 
 DISTINCT = 24
 LETTERS = 200

@@ -22,12 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from bench.difficulties import default_hands
 from bench.pages.difficulties import at_most
 from bench.pages.hands import Hand
 from bench.pages.layouts import KINDS, text_for
 from bench.pages.maker import make
-from bench.pages.write import ALIKE
+from bench.pages.write import ALIKE, default_hands
 from bench.real_sets import decoded, fields
 from lettermill.jobs import settings
 from lettermill.jobs.inputs.word_list import plain

@@ -21,7 +21,7 @@ from lettermill.jobs.settings import ALPHABETS
 from lettermill.segmentation.page import segment
 from tests.support import LETTERMILL
 
-PEERS = Path(__file__).parents[2] / ".venv" / "peers"
+PEERS = Path(__file__).parents[1] / ".venv" / "peers"
 """The environment of RapidOCR, and other data for Tesseract; `make .venv/ready-peers` fills it."""
 
 

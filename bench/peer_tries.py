@@ -22,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from bench.generated import table, write_part
+from bench.docs_parts import table, write_part
 from bench.peer_pages import A4, FIELDS, LETTERS, MIXED, PHOTOGRAPHS, PageSet, tuning_sets
 from bench.peer_tools import NO_DETECTOR, Prepared, RapidOcr, Tesseract, read
 

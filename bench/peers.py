@@ -23,7 +23,7 @@ from pathlib import Path
 import click
 
 from bench.cost import Cost
-from bench.generated import DOCS, machine, spread, table, write_part
+from bench.docs_parts import DOCS, machine, spread, table, write_part
 from bench.peer_pages import A4, FIELDS, LETTERS, MIXED, PHOTOGRAPHS, PageSet, measured_sets
 from bench.peer_tools import NO_DETECTOR, PEERS, Lettermill, Prepared, RapidOcr, Tesseract, Tool, read
 

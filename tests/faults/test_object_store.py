@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import subprocess
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,15 +28,10 @@ from lettermill.jobs.storage.bucket import Bucket
 from lettermill.worker.service.page_service import PageService
 from tests.faults.proxy import Proxy
 from tests.object_store import object_store, pointed_at
-from tests.support import Command, Starter, descendants, draw, kill, wait_for
+from tests.support import PATIENCE_SECONDS, QUICK, Command, Starter, draw, kill_families, wait_for
 
-QUICK: dict[str, object] = {
-    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
-    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
-    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
-    "lettermill.jobs.storage.bucket._TRIES": 3,
-}
-"""A dead worker is missed after seconds, and a store that is away soon given up."""
+CONSTANTS = {**QUICK, "lettermill.jobs.storage.bucket._TRIES": 3}
+"""A store that is away is soon given up."""
 
 
 @pytest.fixture
@@ -127,17 +123,17 @@ def test_doctor_looks_at_a_bucket(lettermill: Command, top: Bucket) -> None:
 
 
 @pytest.fixture
-def worker(start: Starter, broker: str, top: Bucket) -> Callable[[], object]:
-    def begin() -> object:
+def worker(start: Starter, broker: str, top: Bucket) -> Callable[[], subprocess.Popen[bytes]]:
+    def begin() -> subprocess.Popen[bytes]:
         words = ("worker", "--broker", broker, "--scans", top / "scans", "--results", top / "out")
-        return start(*words, "--concurrency", 2, faults={"set": QUICK})
+        return start(*words, "--concurrency", 2, faults={"set": CONSTANTS})
 
     return begin
 
 
 def test_a_fleet_loses_a_worker(
     lettermill: Command,
-    worker: Callable,
+    worker: Callable[[], subprocess.Popen[bytes]],
     broker: str,
     client: redis.Redis,
     top: Bucket,
@@ -146,10 +142,9 @@ def test_a_fleet_loses_a_worker(
     first = worker()
     job = lettermill("submit", top / "scans", "--out", top / "out", "--broker", broker).stdout.strip()
     wait_for(lambda: finished(top) >= 5, what="pages")
-    for process in (*descendants(first.pid), first):
-        kill(process)
+    kill_families([first])
     worker()
-    lettermill("wait", job, "--timeout", "200")
+    lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     lettermill("collect", job)
     assert the_job(top).read("letters.csv") == undisturbed
     drawings = {f"overlays/{name}" for name in (the_job(top) / "overlays").files()}
@@ -157,7 +152,7 @@ def test_a_fleet_loses_a_worker(
     assert set(re.findall('href="(overlays/[^"]*)"', the_job(top).read("summary.html").decode())) == drawings
     assert_tidy(the_job(top))
     token = Job.open(the_job(top)).token
-    wait_for(lambda: not client.keys(f"lettermill:{token}:*"), 60, "a Redis without the job")
+    wait_for(lambda: not client.keys(f"lettermill:{token}:*"), what="a Redis without the job")
 
 
 def test_the_store_is_away_for_a_while(
@@ -168,20 +163,20 @@ def test_the_store_is_away_for_a_while(
         with pointed_at(proxy.port):
             words = ("worker", "--broker", broker, "--scans", top / "scans", "--results", top / "out")
             process = start(
-                *words, faults={"set": QUICK | {"lettermill.jobs.storage.bucket._READ_SECONDS": 2}}
+                *words, faults={"set": CONSTANTS | {"lettermill.jobs.storage.bucket._READ_SECONDS": 2}}
             )
         wait_for(lambda: finished(top) >= 5, what="pages")
         proxy.freeze()
-        wait_for(lambda: b"does not do what it is asked" in log_of(process), 120, "the worker to notice")
+        wait_for(lambda: b"does not do what it is asked" in log_of(process), what="the worker to notice")
         proxy.thaw()
-        lettermill("wait", job, "--timeout", "200")
+        lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     lettermill("collect", job)
     assert statuses(the_job(top)) == {"DONE": 40}
     assert the_job(top).read("letters.csv") == undisturbed
 
 
-def log_of(process: object) -> bytes:
-    return Path(f"/proc/{process.pid}/fd/2").read_bytes()  # type: ignore[attr-defined]
+def log_of(process: subprocess.Popen[bytes]) -> bytes:
+    return Path(f"/proc/{process.pid}/fd/2").read_bytes()
 
 
 def test_requests_a_page_and_no_listing(top: Bucket, broker: str, client: redis.Redis) -> None:

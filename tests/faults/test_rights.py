@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.support import LETTERMILL, Command, clean_environment, draw, pages
+from tests.support import LETTERMILL, PATIENCE_SECONDS, Command, clean_environment, draw, pages
 
 READ_ONLY = """
 set -e
@@ -52,10 +52,10 @@ def test_a_worker_writes_to_its_results_and_its_temporary_folder_alone(
             stderr=file,
         )
     try:
-        lettermill("wait", job, "--timeout", "100", status=1)
+        lettermill("wait", job, "--timeout", PATIENCE_SECONDS, status=1)
     finally:
         worker.terminate()
-        assert worker.wait(60) == 0, log.read_text()
+        assert worker.wait(PATIENCE_SECONDS) == 0, log.read_text()
     lettermill("collect", job, status=1)
     assert Counter(row["status"] for row in pages(out)) == {"DONE": 3, "FAILED": 1}
     # Nothing stays behind, and no library says anything of its own.

@@ -14,8 +14,10 @@ import pytest
 
 from lettermill.jobs.inputs.model import installed_model_folder
 from tests.support import (
+    PATIENCE_SECONDS,
     Command,
     Starter,
+    alive,
     descendants,
     draw,
     finished,
@@ -43,8 +45,8 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_with_the_same_comman
     assert len(family) >= 5  # The guard, the server, the worker and its two children.
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
-    wait_for(lambda: not any(alive(process) for process in family), 10, "the end of all processes")
-    wait_for(lambda: not list(temporary.iterdir()), 10, "the end of the engine's folder")
+    wait_for(lambda: not any(alive(process) for process in family), what="the end of all processes")
+    wait_for(lambda: not list(temporary.iterdir()), what="the end of the engine's folder")
     done = finished(out)
     assert done < 40
     again = lettermill("run", many_scans, "--out", out)
@@ -63,18 +65,14 @@ def test_a_run_that_is_killed_while_it_starts_leaves_nothing(
         time.sleep(milliseconds / 1000)
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
-        wait_for(lambda: not list(temporary.iterdir()), 10, "the end of the engine's folder")
-        wait_for(lambda: not named(str(temporary)), 10, "the end of all processes")
+        wait_for(lambda: not list(temporary.iterdir()), what="the end of the engine's folder")
+        wait_for(lambda: not named(str(temporary)), what="the end of all processes")
 
 
 def named(text: str) -> list[psutil.Process]:
     """The processes with a text in their command line."""
     found = psutil.process_iter(["cmdline"])
     return [process for process in found if any(text in word for word in process.info["cmdline"] or ())]
-
-
-def alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_a_run_whose_guard_is_killed_still_cleans_up(
@@ -86,7 +84,7 @@ def test_a_run_whose_guard_is_killed_still_cleans_up(
     for process in descendants(run.pid):
         if "lettermill.jobs.running.cleanup" in process.cmdline():
             kill(process)
-    assert run.wait(120) == 0
+    assert run.wait(PATIENCE_SECONDS) == 0
     assert not list(temporary.iterdir())
 
 
@@ -100,7 +98,7 @@ def test_a_workers_children_die_with_it(start: Starter, tmp_path: Path) -> None:
     assert main is not None
     children = main.children()
     kill(main)
-    wait_for(lambda: not any(alive(child) for child in children), 10, "the end of the children")
+    wait_for(lambda: not any(alive(child) for child in children), what="the end of the children")
 
 
 @pytest.mark.parametrize("command", ["run", "resume"])
@@ -113,10 +111,10 @@ def test_the_same_command_twice_at_once_reads_every_page_once(
         first = start(*words)
         wait_for(lambda: finished(out) >= 3, what="pages")
         os.kill(first.pid, signal.SIGINT)
-        first.wait(30)
+        first.wait(PATIENCE_SECONDS)
         words = ("resume", next(out.iterdir()))
     both = [start(*words), start(*words)]
-    assert [process.wait(120) for process in both] == [0, 0]
+    assert [process.wait(PATIENCE_SECONDS) for process in both] == [0, 0]
     assert Counter(row["status"] for row in pages(out)) == {"DONE": 40}
     assert {row["attempts"] for row in pages(out)} <= {"1", "2"}  # 2: the page at work at Ctrl-C.
     assert letters(out) == undisturbed
@@ -132,7 +130,7 @@ def test_the_second_run_takes_over_when_the_first_is_killed(
     wait_for(lambda: "following it" in (tmp_path / "process-1.log").read_text(), what="the second to follow")
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    assert second.wait(120) == 0
+    assert second.wait(PATIENCE_SECONDS) == 0
     assert letters(out) == undisturbed
 
 
@@ -163,7 +161,7 @@ def test_a_model_that_is_replaced_in_mid_job_changes_nothing(
     main = worker_main(run.pid)
     assert main is not None
     kill(main)  # Whoever comes next loads the model anew: the job's.
-    assert run.wait(120) == 0
+    assert run.wait(PATIENCE_SECONDS) == 0
     assert letters(out) == undisturbed
 
 

@@ -22,6 +22,7 @@ from lettermill.jobs.settings import Settings
 from lettermill.worker.service.page_service import PageService
 from tests.support import (
     LETTERMILL,
+    PATIENCE_SECONDS,
     Command,
     Starter,
     clean_environment,
@@ -48,8 +49,8 @@ def test_impatience_and_closed_terminals_leave_nothing_behind(
     for number in numbers:
         os.kill(run.pid, number)
         time.sleep(0.3)
-    assert run.wait(30) == 130
-    wait_for(lambda: not any(process.is_running() for process in family), 10, "the end of all processes")
+    assert run.wait(PATIENCE_SECONDS) == 130
+    wait_for(lambda: not any(process.is_running() for process in family), what="the end of all processes")
     assert not list(temporary.iterdir())
 
 
@@ -63,7 +64,7 @@ def test_a_run_under_nohup_outlives_its_terminal(many_scans: Path, tmp_path: Pat
     )
     wait_for(lambda: finished(out) >= 3, what="pages")
     run.send_signal(signal.SIGHUP)
-    assert run.wait(120) == 0
+    assert run.wait(PATIENCE_SECONDS) == 0
     assert finished(out) == 40
 
 
@@ -75,7 +76,7 @@ def test_the_private_server_is_killed(start: Starter, many_scans: Path, tmp_path
         for process in descendants(run.pid):
             if "valkey" in process.name():
                 kill(process)
-    assert run.wait(90) == 0
+    assert run.wait(PATIENCE_SECONDS) == 0
     assert finished(out) == 40
 
 
@@ -83,7 +84,7 @@ def test_a_full_disk_ends_the_run_with_its_reason_and_blames_no_page(
     lettermill: Command, many_scans: Path, small_disk: Path, tmp_path: Path
 ) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 2_490_000)
+    ballast.write_bytes(b"x" * 2_690_000)
     full = lettermill("run", many_scans, "--out", small_disk, status=8)
     assert "No space left" in full.stderr
     assert finished(small_disk) < 40
@@ -101,7 +102,7 @@ def test_a_stopped_job_is_not_touched_by_another_run_into_the_same_folder(
     first = start("run", many_scans, "--out", out, "--workers", "1")
     wait_for(lambda: finished(out) >= 3, what="pages")
     os.kill(first.pid, signal.SIGINT)
-    first.wait(30)
+    first.wait(PATIENCE_SECONDS)
     (stopped,) = out.iterdir()
     done = finished(out)
     for number in range(30):
@@ -118,7 +119,7 @@ def test_resume_takes_the_roots_that_hold_now(
     job = lettermill("submit", thirteen_scans, "--out", out, "--broker", broker).stdout.strip()
     lettermill("resume", job, "--broker", broker, "--scans", tmp_path, "--results", tmp_path)
     start("worker", "--broker", broker, "--scans", tmp_path, "--results", tmp_path, "--concurrency", "2")
-    lettermill("wait", job, "--timeout", "60", status=1)
+    lettermill("wait", job, "--timeout", PATIENCE_SECONDS, status=1)
     assert "13  (12 DONE, 1 FAILED)" in lettermill("collect", job, status=1).stdout
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from lettermill.jobs.watching.move import free_name, move
-from tests.support import Command, Starter, draw, wait_for
+from tests.support import PATIENCE_SECONDS, Command, Starter, draw, wait_for
 
 Watch = Callable[..., subprocess.Popen[bytes]]
 
@@ -37,17 +37,17 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watch(start: Starter, inbox: Path, out: Path) -> Watch:
-    """Start watching the inbox, with further words."""
+    """Start watching the inbox, with further words and faults."""
 
-    def begin(*words: object) -> subprocess.Popen[bytes]:
-        return start("watch", inbox, "--out", out, "--workers", "1", "--settle", "1", *words)
+    def begin(*words: object, **faults: object) -> subprocess.Popen[bytes]:
+        return start("watch", inbox, "--out", out, "--workers", "1", "--settle", "1", *words, faults=faults)
 
     return begin
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130
+    assert process.wait(PATIENCE_SECONDS) == 130
 
 
 def events(out: Path) -> list[dict[str, object]]:
@@ -271,12 +271,12 @@ def test_a_place_that_takes_no_scan_is_told_and_tried_again(
     done = tmp_path / "done"
     done.mkdir()
     (done / "box").write_bytes(b"a file where a folder is needed")
-    process = watch("--done", done)
+    process = watch("--done", done, set={"lettermill.jobs.watching.loop._RETRY_SECONDS": 3})
     wait_for(lambda: "Trying again" in log(tmp_path), what="a word about it")
     assert f"cannot move {inbox}/box/a.png to {done}/box/a.png" in log(tmp_path)
     assert (inbox / "box" / "a.png").exists()
     (done / "box").unlink()
-    wait_for(lambda: idle(out, 1), 120, what="the next try")
+    wait_for(lambda: idle(out, 1), what="the next try")
     stop(process)
     assert (done / "box" / "a.png").exists()
     assert texts(out) == {("box/a.png", "A"): 1}

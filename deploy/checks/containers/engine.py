@@ -14,7 +14,7 @@ import pytest
 
 from tests.support import wait_for
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IMAGE = "lettermill"
 BASE = "python:3.11-slim-bookworm"
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -53,8 +53,10 @@ def build_newer(tag: str, folder: Path, version: str) -> None:
     """Build this tree as if it were of another version."""
     for name in ("Dockerfile", ".dockerignore", "constraints.txt", "README.md", "LICENSE"):
         shutil.copy2(ROOT / name, folder / name)
-    for room in ("jobs", "segmentation", "training", "worker"):
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("lettermill", "jobs", "segmentation", "training", "worker"):
+        # lettermill/ holds links to the other rooms.
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / room, folder / room, symlinks=True, ignore=ignored)
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     written = project.replace(f'\nversion = "{VERSION}"\n', f'\nversion = "{version}"\n')
     assert written != project

