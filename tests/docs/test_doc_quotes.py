@@ -1,0 +1,403 @@
+"""What the doc pages quote is what the code has: numbers, options, columns, codes, exit statuses, modules, links.
+
+A number that is a constant of the code has its name in an HTML comment right behind it:
+
+    a component is doubtful below 0.75<!-- worker.reading.read_lines.DOUBT -->
+
+The name is that of a module below `lettermill`, then the constant. A class is called without arguments, so that
+`jobs.settings.Settings.flag_below` is a default. The comment does not show on the page. A percentage quotes a
+share: `70<!-- segmentation.columns.LINED_UP --> %`. After a rename, change the comment.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+import re
+import subprocess
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from lettermill import cli
+from lettermill.cli import INTERRUPTED
+from lettermill.jobs.errors import ErrorCode, LettermillError
+from lettermill.jobs.export.formats import FORMATS
+from lettermill.jobs.inputs.form_template import RESERVED
+from lettermill.jobs.records.readings import Status
+from lettermill.jobs.results.write import LETTER_HEADER, LINE_HEADER, PAGE_HEADER
+from lettermill.segmentation.values import Flaw
+from lettermill.worker.commands.predict import HEADER
+from lettermill.worker.reading.single_letter import Note
+from tests.support import ROOT
+
+# Generated word for word from the commands, and held by test_command_pages.py.
+GENERATED = ROOT / "docs" / "commands"
+
+# What was tried and measured at the time: names in it are those of that time.
+HISTORY = {ROOT / "docs" / "experiments.md", ROOT / "docs" / "decisions" / "0006-which-runtime.md"}
+
+PAGES = sorted(
+    path
+    for path in (
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        ROOT / "examples" / "README.md",
+        *ROOT.glob("docs/**/*.md"),
+    )
+    if GENERATED not in path.parents
+)
+
+# Pages that quote thresholds of the code; each has at least so many marked ones.
+QUOTING = {
+    "segmentation.md": 60,
+    "flagging.md": 3,
+    "forms.md": 8,
+    "scale.md": 2,
+    "operations.md": 20,
+    "lexicon.md": 10,
+    "containers.md": 1,
+    "review.md": 3,
+    "security.md": 3,
+}
+
+QUOTE = re.compile(r"(?P<number>[-−]?\d[\d,]*(?:\.\d+)?(?:/\d+)?)<!-- (?P<name>[\w.]+) -->(?P<percent> ?%)?")
+MARK = re.compile(r"<!-- ((?:jobs|worker|training|segmentation)\.[\w.]+) -->")
+
+# Options of other programs that pages show.
+FOREIGN_OPTIONS = {
+    *(
+        "--abort-if-false",
+        "--build-arg",
+        "--constraint",
+        "--create-namespace",
+        "--detach",
+        "--editable",
+        "--extra",
+    ),
+    *(
+        "--fail",
+        "--follow",
+        "--force-recreate",
+        "--from-file",
+        "--header",
+        "--json",
+        "--max-time",
+        "--no-recreate",
+    ),
+    *(
+        "--prefix",
+        "--profile",
+        "--recursive",
+        "--replicas",
+        "--retry",
+        "--rm",
+        "--scale",
+        "--show-error",
+        "--silent",
+    ),
+    *("--tag", "--target", "--time", "--user", "--volumes", "--with-deps"),
+    *("--distribution", "--import-mode"),
+}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@functools.cache
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@functools.cache
+def tracked() -> frozenset[str]:
+    """Return every file of the repository, untracked new ones too, and every folder above one."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    folders = {str(above) for file in files for above in Path(file).parents}
+    return frozenset(files) | frozenset(folders)
+
+
+def value_of(name: str) -> Any:
+    """Return a constant by its name below `lettermill`.
+
+    Raises:
+        LookupError: there is no such module or constant.
+    """
+    parts = name.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        try:
+            value: Any = importlib.import_module(".".join(["lettermill", *parts[:count]]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            if isinstance(value, type):
+                value = value()
+            if not hasattr(value, part):
+                raise LookupError(f"{name}: there is no {part}")
+            value = getattr(value, part)
+        return value
+    raise LookupError(f"{name}: there is no such module")
+
+
+def quoted(number: str, percent: str | None) -> float:
+    plain = number.replace(",", "").replace("−", "-")
+    return float(Fraction(plain)) / (100 if percent else 1)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_quoted_thresholds_are_those_of_the_code(path: Path) -> None:
+    text = text_of(path)
+    wrong = []
+    marks = 0
+    for quote in QUOTE.finditer(text):
+        marks += 1
+        try:
+            value = float(value_of(quote["name"]))
+        except (LookupError, TypeError) as error:
+            wrong.append(str(error))
+            continue
+        if not math.isclose(quoted(quote["number"], quote["percent"]), value, rel_tol=1e-9):
+            wrong.append(
+                f"{quote['name']} is {value}, the page says {quote['number']}{quote['percent'] or ''}"
+            )
+    assert not wrong, "\n".join(wrong)
+    assert marks == len(MARK.findall(text)), "a comment names a constant and has no number right before it"
+    if path.parent == ROOT / "docs":
+        assert marks >= QUOTING.get(path.name, 0)
+
+
+def options_of(command: click.Command) -> Iterator[str]:
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield from (*parameter.opts, *parameter.secondary_opts)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            yield from options_of(below)
+
+
+@functools.cache
+def known_options() -> frozenset[str]:
+    context = click.Context(cli.lettermill)
+    commands = [cli.lettermill.get_command(context, name) for name in cli.COMMANDS]
+    own = {option for command in commands if command for option in options_of(command)}
+    return frozenset(own | {"--help", "--version"})
+
+
+@functools.cache
+def bench_options() -> frozenset[str]:
+    """Return the options that a script of bench/, examples/ or training/ names in its text."""
+    files = [
+        file
+        for file in tracked()
+        if file.startswith(("bench/", "examples/", "training/")) and file.endswith(".py")
+    ]
+    return frozenset(
+        option for file in files for option in re.findall(r'"(--[a-z][\w-]*)"', text_of(ROOT / file))
+    )
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in HISTORY], ids=name_of)
+def test_every_option_exists(path: Path) -> None:
+    shown = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text_of(path)))
+    assert shown <= known_options() | bench_options() | FOREIGN_OPTIONS
+
+
+def test_no_option_is_excused_without_need() -> None:
+    shown = {option for path in PAGES for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", text_of(path))}
+    needless = {option for option in FOREIGN_OPTIONS if option not in shown}
+    assert not needless
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_every_command_exists(path: Path) -> None:
+    shown = set(re.findall(r"`lettermill ([a-z]+)", text_of(path)))
+    shown |= set(re.findall(r"^lettermill ([a-z]+)", text_of(path), re.MULTILINE))
+    assert shown <= set(cli.COMMANDS)
+
+
+def all_below(kind: type[LettermillError]) -> set[type[LettermillError]]:
+    return {kind}.union(*(all_below(below) for below in kind.__subclasses__()))
+
+
+CODES = {
+    *(code.value for code in ErrorCode),
+    *(flaw.value for flaw in Flaw),
+    *(status.value for status in Status),
+    *(note.value for note in Note),
+}
+
+# Names in capitals with an underscore that are no codes of results: variables, parts of examples, constants.
+OTHER_CAPITALS = re.compile(
+    r"(LETTERMILL|AWS|COMPOSE|GF)_\w+|FIELD_N|JOB_ID|MODEL_DIR|OTHER_MODEL_DIR|OUR_\w+|OLD_WORKER|PASSWORD_FILE|"
+    r"NAME_\w*|LC_\w+|\w+_(HEADER|SECONDS|FILE|LETTERS|DIR|PAGES)|(QUALITY_)?ADVICE|[A-Z]+_ORT"
+)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in HISTORY], ids=name_of)
+def test_every_code_exists(path: Path) -> None:
+    shown = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", text_of(path)))
+    constants = {name.rpartition(".")[2] for name in MARK.findall(text_of(path))}
+    unknown = {name for name in shown - CODES - constants if not OTHER_CAPITALS.fullmatch(name)}
+    assert not {name for name in unknown if not is_constant(name)}
+
+
+@functools.cache
+def is_constant(name: str) -> bool:
+    """Whether a module of the rooms has a constant of this name."""
+    rooms = ("jobs/", "segmentation/", "worker/", "training/")
+    files = [file for file in tracked() if file.startswith(rooms) and file.endswith(".py")]
+    return any(re.search(rf"^\s*{name}\b.*=", text_of(ROOT / file), re.MULTILINE) for file in files)
+
+
+COLUMNS = {
+    column for header in (LETTER_HEADER, LINE_HEADER, PAGE_HEADER, HEADER) for column in header.split(",")
+} | set(RESERVED)
+
+
+def test_columns_that_the_readme_shows() -> None:
+    shown = re.search(r"^scan,page,.*$", text_of(ROOT / "README.md"), re.MULTILINE)
+    assert shown
+    assert shown[0] == LETTER_HEADER
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_every_column_that_a_page_names_exists(path: Path) -> None:
+    """A page says `the column X`, `columns X and Y`, or `X in letters.csv`."""
+    text = text_of(path)
+    shown = set(re.findall(r"columns? `([a-z_]+)`", text))
+    shown |= set(re.findall(r"`([a-z_]+)` in (?:letters|lines|pages|fields)\.csv", text))
+    assert shown <= COLUMNS
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_every_exit_status_exists(path: Path) -> None:
+    known = {0, 1, INTERRUPTED} | {kind.exit_status for kind in all_below(LettermillError)}
+    shown = {int(number) for number in re.findall(r"(?:exit )?status (\d+)", text_of(path))}
+    assert shown <= known
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in HISTORY], ids=name_of)
+def test_every_export_format_exists(path: Path) -> None:
+    shown = set(re.findall(r"lettermill export \S+ --format ([\w|-]+)", text_of(path)))
+    assert {one for each in shown for one in each.split("|")} <= set(FORMATS)
+
+
+FILES = re.compile(
+    r"(?<![\w/.:-])((?:jobs|worker|training|segmentation|lettermill|bench|tests|deploy|examples|docs)/[\w./-]*\w)"
+)
+MODULES = re.compile(
+    r"\b(?:lettermill\.(?:jobs|worker|training|segmentation)|bench|examples|tests)(?:\.[a-z]\w*)+"
+)
+BARE = re.compile(r"`(\w+\.(?:py|npz))`")
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in HISTORY], ids=name_of)
+def test_every_file_and_module_exists(path: Path) -> None:
+    text = re.sub(r"<!--.*?-->", "", text_of(path))
+    missing = [file for file in FILES.findall(text) if file.rstrip("/.") not in tracked() and "…" not in file]
+    for module in MODULES.findall(text):
+        try:
+            importlib.import_module(module.partition(".")[0])
+            value_or_module(module)
+        except LookupError:
+            missing.append(module)
+    names = {Path(file).name for file in tracked()}
+    missing += [name for name in BARE.findall(text) if name not in names]
+    assert not missing
+
+
+def value_or_module(dotted: str) -> None:
+    """Raise LookupError if a dotted name is neither a file, nor a folder, nor a name in the text of a module."""
+    parts = dotted.removeprefix("lettermill.").split(".")
+    for count in range(len(parts), 0, -1):
+        where = "/".join(parts[:count])
+        if where in tracked() and count == len(parts):
+            return
+        if f"{where}.py" in tracked():
+            if count == len(parts) or re.search(rf"\b{parts[count]}\b", text_of(ROOT / f"{where}.py")):
+                return
+            break
+    raise LookupError(dotted)
+
+
+TREE = re.compile(r"^(?P<indent> *)(?P<name>[\w./]+?)(?P<folder>/)?(?: [\w./]+)*  +\S")
+
+
+def test_the_tree_of_the_architecture_is_that_of_the_repository() -> None:
+    """Every module of the rooms has its place in the tree, and nothing in the tree is gone."""
+    tree = text_of(ROOT / "docs" / "architecture.md").split("## The tree\n")[1].split("```")[1]
+    shown, above = set(), [""]
+    for line in tree.splitlines():
+        if not line.strip():
+            continue
+        depth = (len(line) - len(line.lstrip())) // 2
+        words = re.split(r"  +", line.strip())[0].split()
+        above = above[: depth + 1]
+        for word in words:
+            shown.add(f"{above[depth]}{word}".rstrip("/"))
+        if words[-1].endswith("/"):
+            above.append(f"{above[depth]}{words[-1]}")
+    missing = sorted(name for name in shown if name not in tracked())
+    assert not missing, "in the tree and not in the repository"
+    rooms = ("jobs/", "segmentation/", "worker/", "training/", "lettermill/")
+    modules = {file for file in tracked() if file.startswith(rooms) and file.endswith(".py")}
+    modules = {file for file in modules if not file.endswith("__init__.py")}
+    assert not sorted(modules - shown), "in the repository and not in the tree"
+
+
+LINKED = sorted({*PAGES, ROOT / "worker" / "model" / "README.md", ROOT / "bench" / "README.md"})
+
+
+def anchors_of(path: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    found: set[str] = set()
+    for heading in re.findall(
+        r"^#+ (.*?)\s*$", re.sub(r"```.*?```", "", text_of(path), flags=re.DOTALL), re.MULTILINE
+    ):
+        plain = re.sub(r"[^\w -]", "", re.sub(r"<!--.*?-->", "", heading)).lower().replace(" ", "-")
+        number, anchor = 0, plain
+        while anchor in found:
+            number += 1
+            anchor = f"{plain}-{number}"
+        found.add(anchor)
+    return found
+
+
+@pytest.mark.parametrize("path", LINKED, ids=name_of)
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", text_of(path), flags=re.DOTALL)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            broken.append(link)
+    assert not broken
+
+
+def test_the_index_leads_to_every_page() -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", text_of(ROOT / "docs" / "index.md"))
+    linked = {(ROOT / "docs" / link).resolve() for link in links}
+    pages = {path for path in ROOT.glob("docs/**/*.md") if path.name != "index.md"}
+    assert not sorted(name_of(path) for path in pages - linked)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in HISTORY], ids=name_of)
+def test_prose_is_wrapped(path: Path) -> None:
+    """Tables, code, pictures and long links may be wider."""
+    text = re.sub(r"```.*?```", "", text_of(path), flags=re.DOTALL)
+    wide = [line for line in text.splitlines() if len(line) > 125]
+    assert not [line for line in wide if not line.lstrip().startswith(("|", "![", "<!--"))]
+
+
+def test_the_readme_fits() -> None:
+    assert len(text_of(ROOT / "README.md").splitlines()) <= 150
