@@ -144,7 +144,7 @@ def test_a_colon_is_no_letter():
 
 
 def mended(*lines, width):
-    """How many components are left of strokes that were drawn on an ink frame, and its ink before and after."""
+    """How many components are left of drawn strokes, and the ink before and after."""
     mask = np.zeros((160, 200), np.uint8)
     for start, end in lines:
         cv2.line(mask, start, end, 255, width)
