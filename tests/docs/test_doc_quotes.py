@@ -25,7 +25,7 @@ import click
 import pytest
 
 from lettermill import cli
-from lettermill.cli import INTERRUPTED
+from lettermill.jobs.errors import ExitStatus
 from lettermill.jobs.errors import ErrorCode, LettermillError
 from lettermill.jobs.export.formats import FORMATS
 from lettermill.jobs.inputs.form_template import RESERVED
@@ -278,7 +278,7 @@ def test_every_column_that_a_page_names_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_every_exit_status_exists(path: Path) -> None:
-    known = {0, 1, INTERRUPTED} | {kind.exit_status for kind in all_below(LettermillError)}
+    known = {0, 1, ExitStatus.INTERRUPTED} | {kind.exit_status for kind in all_below(LettermillError)}
     shown = {int(number) for number in re.findall(r"(?:exit )?status (\d+)", text_of(path))}
     assert shown <= known
 
