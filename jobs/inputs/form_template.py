@@ -34,7 +34,7 @@ from lettermill.jobs.errors import BadData, ScanError
 from lettermill.jobs.inputs.pattern import ALLOWED, Automaton, automaton_of
 from lettermill.jobs.inputs.word_list import WordList, check_word_list
 from lettermill.jobs.records.readings import Box
-from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import ALPHABETS, MAX_DPI, MIN_DPI, Limits
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.locate import locate

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
+from lettermill.jobs.machine import python_command
+
 _DONE = b"done"
 
 _LOOK_SECONDS = 2.0
@@ -35,8 +37,7 @@ class Guard:
 
     def __init__(self, folder: Path) -> None:
         self._process = subprocess.Popen(
-            # -P: a folder named lettermill where the user stands must not be taken for ours.
-            [sys.executable, "-P", "-m", "lettermill.jobs.running.cleanup", str(folder)],
+            python_command("-m", "lettermill.jobs.running.cleanup", str(folder)),
             stdin=subprocess.PIPE,
             # A session of its own: Ctrl-C in the terminal is not for it.
             start_new_session=True,

@@ -27,7 +27,7 @@ from lettermill.jobs.commands.options import JSON, PLACE
 from lettermill.jobs.errors import BrokerUnreachable, InstallationProblem, LettermillError, ModelProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.job.folder import VERSION
-from lettermill.jobs.machine import memory_limit, usable_cores
+from lettermill.jobs.machine import memory_limit, python_command, usable_cores
 from lettermill.jobs.queue.address import take_password
 from lettermill.jobs.queue.celery_app import MESSAGE_FORMAT, UNREACHABLE, check_broker
 from lettermill.jobs.queue.feed import living_workers
@@ -133,7 +133,7 @@ def _reading() -> Iterator[Finding]:
     code = "from lettermill.worker.commands.doctor import read_a_word; print(read_a_word())"
     begun = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code],
+        python_command("-c", code),
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -302,8 +302,8 @@ def _machine() -> Iterator[Finding]:
             "temporary folder", Level.OK, f"{display_path(temporary)} has {free / _GIGABYTE:.1f} GiB free"
         )
     processes, most = usable_cores(), memory_limit()
-    of_a_megapixel = Limits(max_megapixels=2).memory - Limits(max_megapixels=1).memory
-    fits = max(0.0, 1 + (most / processes - Limits(max_megapixels=1).memory) / of_a_megapixel)
+    of_a_megapixel = Limits(max_megapixels=2).memory_bytes - Limits(max_megapixels=1).memory_bytes
+    fits = max(0.0, 1 + (most / processes - Limits(max_megapixels=1).memory_bytes) / of_a_megapixel)
     said = f"{most / _GIGABYTE:.1f} GiB for {processes} processes, one a core"
     if fits < _LARGE_PAGE:
         yield Finding(

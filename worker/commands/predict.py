@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import ErrorCode, ScanError, UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.results.write import inert
-from lettermill.jobs.scans.decode import find_scans, read_page
+from lettermill.jobs.scans.find import find_scans
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import ALPHABETS, Alphabet, Limits, Settings
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
