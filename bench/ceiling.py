@@ -29,7 +29,7 @@ from PIL import Image
 from bench.docs_parts import machine, spread, table, write_part
 from bench.peer_pages import a4_page, writers_of_pages
 from lettermill.jobs.inputs.model import Model, installed_model_folder, load_model
-from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import Settings
 from lettermill.worker.reading import read_lines as reading
 from lettermill.worker.reading.classifier import Classifier

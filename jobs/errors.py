@@ -156,8 +156,8 @@ class ErrorCode(StrEnum):
     meaning: str
     remedy: str
 
-    def __new__(cls, code: str, meaning: str, remedy: str) -> Self:
-        """Make a member that is the string `code`."""
+    def __new__(cls, code: str, meaning: str = "", remedy: str = "") -> Self:
+        """Make a member that is the string `code`; the defaults let mypy accept `ErrorCode(code)`."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning

@@ -1,7 +1,7 @@
-"""Logging: one structured line an event, as text for a person or JSON for a machine.
+"""Log events: one structured line per event, as text for people or as JSON for machines.
 
-An event is a word, what belongs to it stands in keys: `page_done job=box-3 page=1f… seconds=0.41`. Pages are
-named by their ids in the manifest: names of scans tell of people, and letters of documents are never logged.
+An event is a word with keys and values: `page_done job=box-3 page=1f… seconds=0.41`. Pages are named by their
+ids in the manifest, because names of scans may name people; letters that were read are never logged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger: structlog.stdlib.BoundLogger = structlog.get_logger("lettermill")
 
 
 def hush_libraries() -> None:
-    """Keep what C libraries print (libtiff, of every damaged file) out of the log: a line is an event."""
+    """Keep what C libraries print to standard error (libtiff, for every damaged file) out of the log."""
     kept = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
@@ -32,7 +32,7 @@ def hush_libraries() -> None:
 
 
 def set_up_logging(log_format: LogFormat) -> None:
-    """Send the events of this process and of the libraries in it to standard error.
+    """Write the events of this process and of its libraries to standard error.
 
     Args:
         log_format: `text` or `json`.

@@ -1,40 +1,55 @@
-"""What this machine offers, and how much of its memory a process may take."""
+"""Ask this machine for its cores and memory limits, limit a process's memory, and start Python processes."""
 
 from __future__ import annotations
 
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 
+def python_command(*words: str) -> list[str]:
+    """Return the command line of another Python process of this installation.
+
+    Args:
+        words: what follows the interpreter: `-m`, a module and its arguments, or `-c` and a program.
+
+    Returns:
+        The command, with -P: the current folder is not searched for modules, so that a folder named
+        `lettermill` in it is not taken for ours.
+    """
+    return [sys.executable, "-P", *words]
+
+
 def usable_cores() -> int:
-    """Return how many cores this process may use: fewer than the machine has, in many containers."""
+    """Return how many cores this process may use; in many containers fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def bound_memory(most: int) -> None:
-    """Let this process hold at most so many bytes; what asks for more meets `MemoryError`.
+def bound_memory(most_bytes: int) -> None:
+    """Limit the memory of this process; an allocation beyond the limit raises `MemoryError`.
 
-    May be called again with more or less. Where the system does not count private memory (macOS), nothing
-    is bound.
+    May be called again with another limit. Has no effect where the system does not count private memory
+    (macOS).
 
     Args:
-        most: bytes, what the process holds already included.
+        most_bytes: the limit, including what the process holds already.
     """
     # Not RLIMIT_AS: that counts mapped files and the address space that libraries reserve and never touch.
-    # Only the soft limit, for a hard one could not be raised for the next job.
+    # Only the soft limit: a hard one could not be raised for the next job.
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def memory_limit() -> int:
-    """Return how many bytes this process and its children may use together: a container has less than all.
+    """Return how many bytes this process and its children may use together.
 
-    Where the system does not say what its control groups allow, it is what the machine has.
+    That is the smallest limit of its control groups (a container's limit); the machine's memory where there
+    are none.
     """
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for file in _limits_of_groups():
@@ -42,13 +57,13 @@ def memory_limit() -> int:
             text = file.read_text().strip()
         except OSError:
             continue
-        if text.isdecimal():  # Without a limit it is `max`.
+        if text.isdecimal():  # It is `max` where there is no limit.
             limits.append(int(text))
     return min(limits)
 
 
 def _limits_of_groups() -> Iterator[Path]:
-    """List the files that hold the limits of this process's control group and of those above it (Linux)."""
+    """List the files with the memory limits of this process's control group and of those above it (Linux)."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The settings of a job: one frozen object that travels from the command line to the workers."""
+"""Define the settings of a job: one frozen object that travels from the command line to the workers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Layout = Literal["auto", "page", "line"]
 Printed = Literal["drop", "keep"]
 
 MAX_PAGE_SECONDS = 1500
-"""The longest time limit of a page. Twice it (one page at work, one reserved) stays below the queue's
-visibility timeout, so that a slow page is never delivered again while it is still read."""
+"""The longest time limit of a page. Twice this limit (one page being read, one reserved) is below the queue's
+visibility timeout, so that a slow page is never delivered again while it is still being read."""
 
 MOST_MEGAPIXELS = MOST_MEGABYTES = 1_000_000
-"""Beyond what any machine reads; an infinite limit has no place in JSON."""
+"""More than any machine can read: the upper bound of a limit, because JSON has no infinity."""
 
-_MEMORY_OF_A_PROCESS = 1 << 30
-_MEMORY_OF_A_PIXEL = 25
-"""Bytes: 19 were measured, while a transparent page is laid on paper."""
+_PROCESS_BYTES = 1 << 30
+_PIXEL_BYTES = 25
+"""Memory per pixel of a page: 19 bytes were measured while a transparent page is laid on paper."""
 
 MIN_DPI, MAX_DPI = 50, 1200
 
@@ -33,49 +33,49 @@ ALPHABETS: dict[Alphabet, str] = {"letters": LETTERS, "digits": DIGITS, "alnum":
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a page may cost. Limits change no reading, so they are no part of a job's identity."""
+    """What a page may cost. Limits do not change a reading, so they are not part of a job's identity."""
 
     max_megapixels: Annotated[float, msgspec.Meta(gt=0, le=MOST_MEGAPIXELS)] = 200.0
-    """Larger pages are refused. 200 lets an A0 drawing at 300 dpi (139 megapixels) pass."""
+    """Larger pages are refused. 200 allows an A0 drawing at 300 dpi (139 megapixels)."""
 
     max_megabytes: Annotated[float, msgspec.Meta(gt=0, le=MOST_MEGABYTES)] = 500.0
     """Larger files are refused."""
 
     max_pages: Annotated[int, msgspec.Meta(ge=1)] = 10_000
-    """Files of more pages are refused, as one page: 10,000 is a cabinet of index cards in one file."""
+    """Files with more pages are refused, as one failed page. 10,000 is a cabinet of cards in one file."""
 
     page_seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_PAGE_SECONDS)] = 300.0
-    """A page that takes longer is recorded as TIMEOUT: a hundred times what a dense A4 page takes."""
+    """A page that takes longer is recorded as TIMEOUT. 300 is a hundred times what a dense A4 page takes."""
 
     @property
-    def memory(self) -> int:
-        """Bytes that a process may hold while it reads a page: what the largest one needs, and some more."""
-        return _MEMORY_OF_A_PROCESS + int(self.max_megapixels * 1e6) * _MEMORY_OF_A_PIXEL
+    def memory_bytes(self) -> int:
+        """How much memory a process may hold while it reads a page: enough for the largest one."""
+        return _PROCESS_BYTES + int(self.max_megapixels * 1e6) * _PIXEL_BYTES
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What decides how a page is read."""
+    """How a page is read."""
 
     alphabet: Alphabet = "letters"
     """The characters that may be reported."""
 
     layout: Layout = "auto"
-    """Whether an image is one line, a page of lines, or to be judged."""
+    """Whether an image is read as one line or as a page of lines; `auto` decides per image."""
 
     printed: Printed = "drop"
-    """Whether what is printed on a form is left out or read like hand-print."""
+    """Whether machine print is left out (`drop`) or read like hand-print (`keep`)."""
 
     dpi: Annotated[int, msgspec.Meta(ge=MIN_DPI, le=MAX_DPI)] = 300
-    """Dots per inch at which PDF pages are rendered; boxes count in these pixels."""
+    """Dots per inch at which PDF pages are rendered; boxes are in these pixels."""
 
     flag_below: float = 0.9
-    """Letters with less confidence are flagged for a person to look at."""
+    """Letters with less confidence (0–1) are flagged for a person to check."""
 
     lexicon: str | None = None
-    """Digest of the word list that lines are read with a second time; None for none."""
+    """Digest of the word list with which lines are read a second time; None without a word list."""
 
     template: str | None = None
-    """Digest of the template whose fields are read; None where all that is on a page is read."""
+    """Digest of the template whose fields are read; None where whole pages are read."""
 
     limits: Limits = Limits()
 
@@ -85,7 +85,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ALPHABETS[self.alphabet]
 
     def fingerprint(self) -> str:
-        """Return a digest of everything that changes a reading."""
+        """Return a digest of all settings that change a reading: all but the limits."""
         identity = self.to_json()
         del identity["limits"]
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -93,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain values."""
         values: dict[str, Any] = msgspec.to_builtins(self)
-        if self.template is None:  # Such a job is what it was before there were templates, in its name too.
+        if self.template is None:  # Jobs without a template keep the name they had before templates existed.
             del values["template"]
         return values
 
@@ -102,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the settings from plain values.
 
         Raises:
-            NotAJob: a value is wrong or unknown, as in the job of another version.
+            NotAJob: a value is wrong or unknown: another version of Lettermill made the job.
         """
         try:
             return msgspec.convert(values, cls)

@@ -33,8 +33,8 @@ from PIL import Image, ImageDraw, ImageFont
 from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.machine import bound_memory
-from lettermill.jobs.scans.decode import open_file, read_page
-from lettermill.jobs.scans.isolated import contained
+from lettermill.jobs.scans.isolated import isolated_decoder
+from lettermill.jobs.scans.reader import open_file, read_page
 from lettermill.jobs.settings import Limits, Settings
 from tests.hostile_files import page_of, pdf, png_chunk, stream
 
@@ -386,7 +386,7 @@ def _serve() -> None:
     settings = Settings(limits=LIMITS)
     classifier = Classifier(load_model(installed_model_folder()), settings.characters)
     decoded = 0
-    bound_memory(LIMITS.memory)
+    bound_memory(LIMITS.memory_bytes)
     for line in sys.stdin:
         path = Path(json.loads(line))
         outcomes = []
@@ -394,7 +394,7 @@ def _serve() -> None:
         if path.suffix in (".tif", ".pdf"):
             try:
                 with open_file(path) as file:
-                    pages = contained().count_pages(file, LIMITS, LIMITS.page_seconds)
+                    pages = isolated_decoder().count_pages(file, LIMITS, LIMITS.page_seconds)
             except ScanError:
                 pages = 1
         for page in range(1, min(pages, _MOST_PAGES) + 1):
@@ -412,7 +412,7 @@ def _serve() -> None:
                 outcomes.append(ErrorCode.OUT_OF_MEMORY.value)
             except Exception as error:
                 outcomes.append(f"BROKEN: {type(error).__name__}: {error}")
-        if _most_held() > LIMITS.memory + _MAPPED:
+        if _most_held() > LIMITS.memory_bytes + _MAPPED:
             outcomes.append("BROKEN: memory over the bound")
         sys.stdout.write(json.dumps(outcomes) + "\n")
         sys.stdout.flush()

@@ -12,8 +12,8 @@ from lettermill.jobs.export.common import Files, Put, around, quarter_turns, tex
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
-from lettermill.jobs.scans.decode import open_unchanged
-from lettermill.jobs.scans.isolated import contained
+from lettermill.jobs.scans.isolated import isolated_decoder
+from lettermill.jobs.scans.reader import open_unchanged
 from lettermill.jobs.scans.text_layer import PageText, Word
 from lettermill.jobs.storage.scan_files import scan_files
 
@@ -35,7 +35,7 @@ def pdf(job: Job, files: Files) -> Iterator[Put]:
         ):
             layer.write(msgspec.json.encode(texts))
             layer.flush()
-            contained().write_searchable(file, layer, out, job.settings.dpi, limits, entry.pages)
+            isolated_decoder().write_searchable(file, layer, out, job.settings.dpi, limits, entry.pages)
             out.seek(0)
             folder.add(entry.scan, out.read())
 

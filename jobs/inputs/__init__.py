@@ -1,1 +1,1 @@
-"""What a job is given beside scans: the model, a word list, a template of a form."""
+"""What a job is given beside its scans: the model, a word list, and the template of a form."""

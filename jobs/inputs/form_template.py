@@ -1,16 +1,16 @@
-"""Templates of forms: the file of `--template`, checked when a job is made and kept in the job's folder.
+"""Read the template of a form: the file of `--template`, checked when a job is made and kept in its folder.
 
 ```toml
-blank = "blank.png"          # the form as it is printed, beside this file
+blank = "blank.png"          # the blank form, in the folder of this file
 dpi = 300                    # of a blank that is a PDF
 
 [[fields]]
 name = "surname"             # the column in fields.csv
 box = [90, 280, 1008, 90]    # x, y, width, height in pixels of the blank
 alphabet = "letters"         # or digits, alnum, or a pattern
-comb = 14                    # cells; without it letters stand freely
-lexicon = "names.txt"        # words that may stand there, beside this file
-required = true              # a person should look where it is empty
+comb = 14                    # number of cells; without it, letters are written freely
+lexicon = "names.txt"        # the words that the field may contain, in the folder of this file
+required = true              # flag the page if this field is empty
 ```
 """
 
@@ -20,11 +20,13 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import json
 import re
+import shlex
 import tempfile
 import tomllib
-from pathlib import Path
-from typing import Annotated, BinaryIO, cast
+from pathlib import Path, PurePath
+from typing import Annotated, Any, BinaryIO, cast
 
 import msgspec
 import numpy as np
@@ -34,68 +36,78 @@ from lettermill.jobs.errors import BadData, ScanError
 from lettermill.jobs.inputs.pattern import ALLOWED, Automaton, automaton_of
 from lettermill.jobs.inputs.word_list import WordList, check_word_list
 from lettermill.jobs.records.readings import Box
-from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.scans.find import SCAN_SUFFIXES
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import ALPHABETS, MAX_DPI, MIN_DPI, Limits
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.locate import locate
 from lettermill.jobs.storage.place import Place
 
-MOST_BYTES = 1_000_000
-"""Larger files are refused: a hundred fields take ten thousand."""
+_MOST_BYTES = 1_000_000
+"""Larger templates are refused: a hundred fields take ten thousand bytes."""
 
-MOST_FIELDS = 500
+_MOST_FIELDS = 500
+_MOST_CELLS = 200
+_LONGEST_NAME_CHARACTERS = 40
 
-LEAST_SIDE = 8
-"""Pixels of a field, and of a comb's cell: nothing smaller can be read."""
+_LEAST_SIDE_PIXELS = 8
+"""Of a field, and of a comb's cell: nothing smaller can be read."""
 
-RESERVED = ("scan", "page", "status", "flagged", "look_at")
-"""The columns of fields.csv beside the fields."""
+_PAGE_COLUMNS = ("scan", "page", "status", "flagged", "look_at")
+"""The columns of fields.csv before the fields."""
 
-CONFIDENCE = "_confidence"
-"""What the column of a field's confidence has behind the field's name."""
+_CONFIDENCE_SUFFIX = "_confidence"
+"""The column of a field's confidence is the field's name with this suffix."""
 
-_HELP = "docs/forms.md says what stands in a template; `lettermill template new` makes one from a blank form."
+_HELP = "docs/forms.md describes templates; `lettermill template new` makes one from a blank form."
 
-_HELP_TOML = f"Patterns stand in single quotes, which leave the backslash alone. {_HELP}"
+_HELP_TOML = f"Write patterns in single quotes: in double quotes a backslash has another meaning. {_HELP}"
 
-_FIELDS = re.compile(r"^\s*\[\[\s*fields\s*\]\]")
+_FIELDS_LINE = re.compile(r"^\s*\[\[\s*fields\s*\]\]")
 
 _WHERE = re.compile(r"`\$(?:\.fields\[(\d+)\])?(?:\.(\w+))?")
-"""How msgspec names the place of an error."""
+"""How msgspec names the key of an error."""
 
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"unknown field `(.*)`$")
 
 
+_NAME = rf"^[A-Za-z][A-Za-z0-9_]{{0,{_LONGEST_NAME_CHARACTERS - 1}}}\Z"
+
+
 class _Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}\Z")]
+    name: Annotated[str, msgspec.Meta(pattern=_NAME)]
     box: tuple[int, int, int, int]
     alphabet: str = "letters"
-    comb: Annotated[int, msgspec.Meta(ge=1, le=200)] | None = None
+    comb: Annotated[int, msgspec.Meta(ge=1, le=_MOST_CELLS)] | None = None
     lexicon: str | None = None
     required: bool = False
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blank: str
-    fields: Annotated[tuple[_Field, ...], msgspec.Meta(min_length=1, max_length=MOST_FIELDS)]
+    fields: Annotated[tuple[_Field, ...], msgspec.Meta(min_length=1, max_length=_MOST_FIELDS)]
     dpi: Annotated[int, msgspec.Meta(ge=MIN_DPI, le=MAX_DPI)] = 300
 
 
-_FILE_BESIDE = "the name of a file beside the template, in quotes"
+_FILE_BESIDE = "the name of a file in the template's folder, in quotes"
 
-_KINDS = {
+_NAME_RULE = (
+    "use letters, digits and _, begin with a letter, "
+    f"at most {_LONGEST_NAME_CHARACTERS} characters, in quotes"
+)
+
+_VALUES = {
     "blank": _FILE_BESIDE,
-    "fields": f"1 to {MOST_FIELDS} tables, each under a line [[fields]]",
+    "fields": f"1 to {_MOST_FIELDS} tables, each under a line [[fields]]",
     "dpi": f"a whole number from {MIN_DPI} to {MAX_DPI}",
-    "name": "a letter, then letters, digits and _, at most 40 in all, in quotes",
     "box": "four whole numbers: [x, y, width, height]",
     "alphabet": "letters, digits, alnum or a pattern, in quotes",
-    "comb": "a whole number from 1 to 200",
+    "comb": f"a whole number from 1 to {_MOST_CELLS}",
     "lexicon": _FILE_BESIDE,
     "required": "true or false",
 }
-"""What the value of each key has to be."""
+"""What the value of each key must be; a name has `_NAME_RULE`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,12 +116,13 @@ class Field:
 
     Attributes:
         name: its column in fields.csv.
-        box: where it stands, in pixels of the blank.
-        automaton: what may stand in it.
-        comb: how many cells it has; None where letters stand freely.
-        lexicon: the words that may stand in it; None for any.
-        required: whether a person should look where it is empty.
-        words: whether a gap parts words; a pattern says each character that there is, and a space is none.
+        box: its box in pixels of the blank.
+        automaton: the texts that it may contain.
+        comb: its number of cells; None where letters are written freely.
+        lexicon: the words that it may contain; None for any.
+        required: whether a page is flagged where this field is empty.
+        words: whether a wide gap separates words; in a field with a pattern it does not, because no pattern
+            has a space.
     """
 
     name: str
@@ -126,9 +139,9 @@ class Template:
     """A checked template.
 
     Attributes:
-        content: its file.
-        files: the content of the blank and the word lists, by their names in it.
-        blank: uint8, h×w, grey: the form as it is printed.
+        content: the bytes of its file.
+        files: the content of the blank and of the word lists, by the names that it has for them.
+        blank: uint8, h×w, 0 black to 255 white: the blank form.
         fields: in the order of the columns.
     """
 
@@ -149,8 +162,8 @@ class Template:
 def header(template: Template) -> list[str]:
     """Return the columns of fields.csv."""
     return [
-        *RESERVED,
-        *(column for field in template.fields for column in (field.name, field.name + CONFIDENCE)),
+        *_PAGE_COLUMNS,
+        *(column for field in template.fields for column in (field.name, field.name + _CONFIDENCE_SUFFIX)),
     ]
 
 
@@ -165,10 +178,13 @@ def read_template(path: Path | Place) -> Template:
 
 
 class _Reader:
-    """Reads one template.
+    """Reads and checks one template.
 
     Args:
         path: its file.
+
+    Raises:
+        BadData: the file cannot be read, or is no template.
     """
 
     def __init__(self, path: Place) -> None:
@@ -180,23 +196,30 @@ class _Reader:
             raise BadData(
                 f"cannot read the template {display_path(path)}: {error.strerror}", _HELP
             ) from error
-        if len(content) > MOST_BYTES:
+        if PurePath(path.name).suffix.lower() in SCAN_SUFFIXES:
+            raise BadData(
+                f"{display_path(path)} is an image, not a template",
+                f"Make a template of it with: lettermill template new {shlex.quote(display_path(path))}",
+            )
+        if len(content) > _MOST_BYTES:
             raise BadData(f"the template {display_path(path)} is larger than a megabyte", _HELP)
         try:
             self._text = content.decode("utf-8")
-            self._file = msgspec.convert(tomllib.loads(self._text), _File)
+            values = tomllib.loads(self._text)
         except UnicodeDecodeError as error:
             raise BadData(f"the template {display_path(path)} is not UTF-8", _HELP) from error
         except tomllib.TOMLDecodeError as error:
-            raise BadData(f"the template {display_path(path)} is no TOML: {error}", _HELP_TOML) from error
+            raise BadData(f"the template {display_path(path)} is not TOML: {error}", _HELP_TOML) from error
+        try:
+            self._file = msgspec.convert(values, _File)
         except msgspec.ValidationError as error:
-            raise self._schema_problem(str(error)) from error
+            raise self._schema_problem(str(error), values) from error
 
     def template(self) -> Template:
-        """Check everything.
+        """Read the files that the template names, and check all of it.
 
         Raises:
-            BadData: something cannot be used.
+            BadData: something in it cannot be used.
         """
         blank = self._blank()
         fields = tuple(
@@ -215,9 +238,8 @@ class _Reader:
     def _blank(self) -> NDArray[np.uint8]:
         content = self._read(None, "blank", self._file.blank, "blank form")
         try:
-            with (
-                tempfile.TemporaryFile() as file
-            ):  # PDFs are opened in a child process, which is given a file.
+            # A PDF is decoded by a child process, which is given an open file.
+            with tempfile.TemporaryFile() as file:
                 file.write(content)
                 file.flush()
                 return read_page(cast(BinaryIO, file), 1, self._file.dpi, Limits())
@@ -230,10 +252,14 @@ class _Reader:
         x, y, width, height = field.box
         if x < 0 or y < 0 or x + width > shape[1] or y + height > shape[0]:
             raise self._problem(
-                number, "box", f"the box leaves the blank form, which has {shape[1]}×{shape[0]} pixels"
+                number,
+                "box",
+                f"the box is not inside the blank form, which has {shape[1]}×{shape[0]} pixels",
             )
-        if min(width // (field.comb or 1), height) < LEAST_SIDE:
-            raise self._problem(number, "box", f"the field or its cells are smaller than {LEAST_SIDE} pixels")
+        if min(width // (field.comb or 1), height) < _LEAST_SIDE_PIXELS:
+            raise self._problem(
+                number, "box", f"the field or its cells are smaller than {_LEAST_SIDE_PIXELS} pixels"
+            )
         if field.alphabet not in ALPHABETS and field.alphabet.lower() in ALPHABETS:
             raise self._problem(
                 number, "alphabet", f"write {field.alphabet.lower()} in small letters", ALLOWED
@@ -244,12 +270,14 @@ class _Reader:
             raise self._problem(number, "alphabet", str(error), ALLOWED) from error
         if field.comb is not None and automaton.shortest > field.comb:
             raise self._problem(
-                number, "comb", f"the pattern asks for {automaton.shortest} characters or more"
+                number,
+                "comb",
+                f"the pattern needs at least {automaton.shortest} characters, more than the comb has cells",
             )
         lexicon = None
         if field.lexicon is not None:
             if field.alphabet not in ALPHABETS:
-                raise self._problem(number, "lexicon", "a field with a pattern has no word list")
+                raise self._problem(number, "lexicon", "a field with a pattern cannot have a word list")
             content = self._read(number, "lexicon", field.lexicon, "word list")
             characters = "".join(sorted(automaton.characters, key="".join(ALPHABETS.values()).index))
             lexicon = WordList(self._path.parent / field.lexicon, content, characters)
@@ -259,22 +287,19 @@ class _Reader:
         return Field(field.name, box, automaton, field.comb, lexicon, field.required, words)
 
     def _check_names(self) -> None:
-        taken = dict.fromkeys(RESERVED, -1)
+        taken = dict.fromkeys(_PAGE_COLUMNS, -1)
         for number, field in enumerate(self._file.fields):
-            for column in (field.name, field.name + CONFIDENCE):
+            for column in (field.name, field.name + _CONFIDENCE_SUFFIX):
                 other = taken.setdefault(column.lower(), number)
                 if other != number:
-                    whose = (
-                        "fields.csv has already"
-                        if other < 0
-                        else f"the field in line {self._line(other, 'name')} has"
-                    )
-                    raise self._problem(number, "name", f"{whose} a column {column}")
+                    whose = "fields.csv" if other < 0 else f"the field in line {self._line(other, 'name')}"
+                    raise self._problem(number, "name", f"{whose} already has a column {column}")
 
     def _read(self, number: int | None, key: str, name: str, what: str) -> bytes:
-        """Read a file beside the template; in a job's folder the template has another name."""
+        """Read a file in the template's folder."""
+        # No .toml: in a job's folder the template itself has another name, which the file must not take.
         if "/" in name or "\0" in name or name in ("", ".", "..") or name.endswith(".toml"):
-            raise self._problem(number, key, f"{name!r} is not the name of a {what} beside the template")
+            raise self._problem(number, key, f"{name!r} is not the name of a {what} in the template's folder")
         if name not in self._files:
             try:
                 self._files[name] = self._path.parent.read(name)
@@ -285,14 +310,19 @@ class _Reader:
         return self._files[name]
 
     def _problem(self, number: int | None, key: str, what: str, next_step: str = _HELP) -> BadData:
-        """The error of a key, with the line in which it stands."""
+        """Return the error of a key, with its line."""
         field = "" if number is None else f", field {self._file.fields[number].name}"
         return BadData(
             f"{display_path(self._path)}, line {self._line(number, key)}{field}: {what}", next_step
         )
 
-    def _schema_problem(self, message: str) -> BadData:
-        """The error of a key or a value that is none, from msgspec's message."""
+    def _schema_problem(self, message: str, values: dict[str, Any]) -> BadData:
+        """Return the error of a missing or unknown key, or of a wrong value.
+
+        Args:
+            message: msgspec's message.
+            values: the template as it was written.
+        """
         what, _, where = message.partition(" - at ")
         found = _WHERE.match(where)
         number = int(found[1]) if found and found[1] else None
@@ -302,22 +332,31 @@ class _Reader:
         elif unknown := _UNKNOWN.search(what):
             known = (_File if number is None else _Field).__struct_fields__
             key, said = unknown[1], f"there is no key {unknown[1]}, only {', '.join(known)}"
+        elif key == "name" and number is not None:
+            said = _name_problem(values["fields"][number]["name"])
         else:
-            said = f"{key} has to be {_KINDS[key]}"
+            said = f"{key} must be {_VALUES[key]}"
         return BadData(f"{display_path(self._path)}, line {self._line(number, key)}: {said}", _HELP)
 
     def _line(self, number: int | None, key: str) -> int:
-        """The line, from 1, of a key of a field or of the file; else where the field or the file begins."""
+        """Return the line, from 1, of a key of a field or of the file; if it is missing, the first line."""
         lines = self._text.splitlines()
-        starts = [line for line, text in enumerate(lines) if _FIELDS.match(text)]
+        starts = [line for line, text in enumerate(lines) if _FIELDS_LINE.match(text)]
         begin, end = 0, starts[0] if starts else len(lines)
         if number is not None and number < len(starts):
             begin, end = starts[number], [*starts[1:], len(lines)][number]
-        elif number is not None:  # The fields stand in one array.
+        elif number is not None:  # The fields are written as one array.
             key = "fields"
         written = re.compile(rf"\s*[\"\']?{re.escape(key)}[\"\']?\s*=")
         found = [line for line in range(begin, end) if written.match(lines[line])]
         return (found[0] if found else begin) + 1
+
+
+def _name_problem(name: object) -> str:
+    """Return what is wrong with the name of a field, with a name that could be used where there is one."""
+    said = f"{json.dumps(name, ensure_ascii=False, default=str)} cannot be a field name: {_NAME_RULE}"
+    better = re.sub(r"\W+", "_", str(name), flags=re.ASCII).strip("_")
+    return f"{said} ({better})" if re.match(_NAME, better) else said
 
 
 def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:

@@ -1,7 +1,7 @@
-"""Which model a job uses: the model file, its card, and the copy that a job keeps.
+"""Load and check the model that a job uses: the network's file and its card.
 
-A job copies its model into its own folder, so that a model replaced in mid-job changes nothing: every
-page of a job is read by the same network, on whichever machine.
+A job copies its model into its own folder, so that all of its pages are read by the same network on every
+machine, even if the original is replaced while the job runs.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ MODEL_FILE = "handprint.tflite"
 CARD_FILE = "handprint.json"
 
 NOT_A_LETTER = "not a letter"
-"""The label of a model's output for what is no single character; it comes last and is never an answer."""
+"""The label of the reject class: ink that is not one character. It is the last label, and never an answer."""
 
-_TRAIN = f"Give a folder as `lettermill train --out` wrote it, its {MODEL_FILE} and {CARD_FILE} unchanged."
+_TRAIN = f"Give a folder that `lettermill train --out` wrote, its {MODEL_FILE} and {CARD_FILE} unchanged."
 _FORMER_MODEL_FILE = "handprint.onnx"
-_REQUIRED = {"labels", "glyph_version", "temperature", "sha256"}
+_REQUIRED_KEYS = {"labels", "glyph_version", "temperature", "sha256"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,15 +43,15 @@ class Model:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of what decides a reading: the network, its labels, calibration and glyph version."""
-        identity = {key: self.card[key] for key in sorted(_REQUIRED)}
+        """Digest of what decides a reading: the network, its labels, temperature and glyph version."""
+        identity = {key: self.card[key] for key in sorted(_REQUIRED_KEYS)}
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     def check_knows(self, characters: str) -> None:
-        """Check that the model can answer each of some characters.
+        """Check that the model has a label for each of these characters.
 
         Raises:
-            ModelProblem: it cannot.
+            ModelProblem: one is missing.
         """
         missing = sorted(set(characters) - set(self.card["labels"]))
         if missing:
@@ -60,12 +60,20 @@ class Model:
                 "Choose another --alphabet, or train a model with these characters.",
             )
 
+    def check(self) -> None:
+        """Check that the network's file is there, and is the one that the card describes.
+
+        Raises:
+            ModelProblem: as `network`.
+        """
+        _ = self.network
+
     @property
     def network(self) -> bytes:
         """The network file's bytes.
 
         Raises:
-            ModelProblem: the file is missing, of a former version, or not the one that the card describes.
+            ModelProblem: the file is missing, of an earlier version, or not the one that the card describes.
         """
         path = self.folder / MODEL_FILE
         try:
@@ -74,7 +82,7 @@ class Model:
             if (self.folder / _FORMER_MODEL_FILE).exists():
                 raise ModelProblem(
                     f"the model in {display_path(self.folder)} is of a former Lettermill: its network is "
-                    f"{_FORMER_MODEL_FILE}, this one reads {MODEL_FILE}",
+                    f"{_FORMER_MODEL_FILE}, this version reads {MODEL_FILE}",
                     "A folder for --model: train it again, or convert it as docs/training.md says. A job: "
                     "run its scans again with this Lettermill, or finish it with the one that made it.",
                 ) from error
@@ -87,11 +95,12 @@ class Model:
 
 
 def installed_model_folder() -> Path:
-    """Return the folder of the model that comes with Lettermill, found by name: nothing of it is imported."""
+    """Return the folder of the model that comes with Lettermill; `worker` is only located, not imported."""
     spec = importlib.util.find_spec("lettermill.worker")
     if spec is None or spec.origin is None:
         raise ModelProblem(
-            "the room `worker`, which has the model, is not installed", "Install Lettermill anew."
+            "the package lettermill.worker, which has the model, is not installed",
+            "Install Lettermill again.",
         )
     return Path(spec.origin).parent / "model"
 
@@ -109,7 +118,7 @@ def load_model(folder: Path | Place) -> Model:
     path = folder / CARD_FILE
     try:
         card = json.loads(folder.read(CARD_FILE))
-        if not card.keys() >= _REQUIRED:
+        if not card.keys() >= _REQUIRED_KEYS:
             raise ValueError("the card lacks labels, glyph_version, temperature or sha256")
     except (OSError, ValueError, AttributeError) as error:
         raise ModelProblem(f"cannot read the model's card {display_path(path)}: {error}", _TRAIN) from error

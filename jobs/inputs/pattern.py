@@ -1,7 +1,7 @@
-r"""What a field of a form may hold: an alphabet, or a pattern such as `[A-Z]{2}\d{6}`, as an automaton.
+r"""Turn what a field may contain, an alphabet or a pattern such as `[A-Z]{2}\d{6}`, into an automaton.
 
-Patterns are a small part of regular expressions: characters one after the other, each as often as stated,
-no alternatives, no groups, nothing without end. So an automaton has few states, and each text has one way
+Patterns are a small part of regular expressions: characters one after the other, each repeated as stated, no
+alternatives, no groups, no unlimited repetition. So an automaton has few states, and a text has one path
 through it.
 """
 
@@ -13,12 +13,13 @@ import re
 from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS
 
 ALLOWED = (
-    "Give letters, digits or alnum, or a pattern of A to Z, 0 to 9, \\d, classes such as [A-Z0-9], "
-    "each followed by ?, {n} or {m,n} where it does not stand once: [A-Z]{2}\\d{6}."
+    "Give letters, digits or alnum, or a pattern of A to Z, 0 to 9, \\d and classes such as [A-Z0-9]; "
+    "after each, ?, {n} or {m,n} says how often it is repeated: [A-Z]{2}\\d{6}."
 )
+"""What a person can write as a field's alphabet."""
 
 MOST_CHARACTERS = 64
-"""Of a pattern: no line of a form is longer, and automata stay small."""
+"""Of the longest text of a pattern: no line of a form is longer, and automata stay small."""
 
 _READABLE = frozenset(LETTERS + DIGITS)
 
@@ -27,12 +28,12 @@ _ITEM = re.compile(r"(\\d|\[[^\]]*\]|[^\\\[\]{}?])(\?|\{(\d{1,3})(?:,(\d{1,3}))?
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Automaton:
-    """The texts that are allowed; it begins in state 0.
+    """A deterministic finite automaton that accepts the allowed texts; it begins in state 0.
 
     Attributes:
-        moves: for each state where each character leads; what is not there is not allowed.
-        accepting: for each state whether the text may end there.
-        shortest: characters of the shortest text.
+        moves: for each state, the next state by character; a character that is missing is not allowed.
+        accepting: for each state, whether the text may end there.
+        shortest: number of characters of the shortest text.
     """
 
     moves: tuple[dict[str, int], ...]
@@ -41,33 +42,23 @@ class Automaton:
 
     @property
     def characters(self) -> frozenset[str]:
-        """The characters that may stand anywhere in a text."""
+        """All characters that a text may contain."""
         return frozenset(character for each in self.moves for character in each)
-
-    def accepts(self, text: str) -> bool:
-        """Whether a text is allowed."""
-        state = 0
-        for character in text:
-            if character not in self.moves[state]:
-                return False
-            state = self.moves[state][character]
-        return self.accepting[state]
 
 
 def automaton_of(alphabet: str) -> Automaton:
-    """Make the automaton of an alphabet (letters, digits, alnum: as many as there are) or of a pattern.
+    """Return the automaton of an alphabet (letters, digits, alnum: texts of any length) or of a pattern.
 
     Raises:
-        ValueError: it is neither; the message says where it goes wrong, `ALLOWED` what there is.
+        ValueError: it is neither; the message says where it goes wrong, `ALLOWED` what is possible.
     """
     if alphabet in ALPHABETS:
         return Automaton((dict.fromkeys(ALPHABETS[alphabet], 0),), (True,), 0)
-    places = _places(alphabet)
-    return _determined(places)
+    return _determined(_places(alphabet))
 
 
 def _places(pattern: str) -> list[tuple[frozenset[str], bool]]:
-    """Of each place of the longest text what may stand there, and whether it may be left out."""
+    """Return, per position of the longest text, the allowed characters and whether it is optional."""
     places: list[tuple[frozenset[str], bool]] = []
     end = 0
     while end < len(pattern):
@@ -81,7 +72,7 @@ def _places(pattern: str) -> list[tuple[frozenset[str], bool]]:
         else:
             low, high = int(least), int(most or least)
         if low > high or high == 0:
-            raise ValueError(f"nothing can stand {repeat} times")
+            raise ValueError(f"nothing can be repeated {repeat} times")
         places += [(allowed, False)] * low + [(allowed, True)] * (high - low)
         end = item.end()
         if len(places) > MOST_CHARACTERS:
@@ -96,7 +87,7 @@ def _class(item: str) -> frozenset[str]:
         return frozenset(DIGITS)
     if not item.startswith("["):
         if item not in _READABLE:
-            raise ValueError(f"{item!r} cannot be read, or means nothing here")
+            raise ValueError(f"{item!r} cannot be read in a field, or has no meaning here")
         return frozenset(item)
     inner = item[1:-1].replace(r"\d", "0-9")
     found: set[str] = set()
@@ -104,7 +95,7 @@ def _class(item: str) -> frozenset[str]:
         last = inner[2] if len(inner) > 2 and inner[1] == "-" else inner[0]
         one = {chr(code) for code in range(ord(inner[0]), ord(last) + 1)}
         if not one or not one <= _READABLE:
-            raise ValueError(f"the class {item} has something that cannot be read")
+            raise ValueError(f"the class {item} has characters that cannot be read")
         found |= one
         inner = inner[3:] if len(inner) > 2 and inner[1] == "-" else inner[1:]
     if not found:
@@ -113,9 +104,10 @@ def _class(item: str) -> frozenset[str]:
 
 
 def _determined(places: list[tuple[frozenset[str], bool]]) -> Automaton:
-    """One state for each set of places at which a text may have arrived (the subset construction)."""
+    """Return the automaton: one state per set of positions that a text can reach (subset construction)."""
 
     def reached(at: int) -> set[int]:
+        """Return the positions that are reached at `at`, optional ones skipped."""
         found = {at}
         while at < len(places) and places[at][1]:
             at += 1

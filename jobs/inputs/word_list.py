@@ -1,4 +1,4 @@
-"""Word lists: the file of `--lexicon`, checked when a job is made and kept in the job's folder."""
+"""Read and check a word list: the file of `--lexicon`, checked when a job is made and kept in its folder."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ MAX_BYTES = 16 * 2**20
 """Larger files are refused: half a million names take about five megabytes."""
 
 MAX_ENTRIES = 500_000
-"""Longer lists are refused: with more words nearly every string of letters is near one of them, and a list
-tells nothing."""
+"""Longer lists are refused: with more words, nearly every string of letters is similar to one of them, so a
+list would be of no use."""
 
 MAX_LETTERS = 64
-"""Longer entries are refused: no name on a line is that long; it is a file of something else."""
+"""Longer entries are refused: no name is that long, so the file is no word list."""
 
 _COMMENT = "#"
 
 _PLAIN = str.maketrans(
     {"ẞ": "SS", "Æ": "AE", "Œ": "OE", "Ø": "O", "Ł": "L", "Đ": "D", "Ð": "D", "Þ": "TH", "Ħ": "H"}
 )
-"""Letters that Unicode does not take apart into a plain capital and its accent."""
+"""Letters that Unicode does not decompose into a plain capital and its accent."""
 
-_DROPPED = frozenset("PZM")
-"""First letters of Unicode's categories of what is not written with the letters of a word: punctuation
-(hyphens, apostrophes, full stops), spaces, and accents once they are taken off."""
+_DROPPED_CATEGORIES = frozenset("PZM")
+"""First letters of the Unicode categories that are left out of words: punctuation (hyphens, apostrophes, full
+stops), spaces, and accents once they are separated from their letters."""
 
-_NEXT_STEP = "Give a text file in UTF-8 with a word or name a line."
+_NEXT_STEP = "Give a text file in UTF-8 with one word or name per line."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ class Entry:
     """A word of the list.
 
     Attributes:
-        letters: what is looked for in the ink: capitals and digits alone.
-        line: where it stands in the file, from 1.
-        begin: byte in the file where the entry, as it is written, begins.
-        end: the byte behind it.
+        letters: the word as it is searched for in the ink: capitals and digits alone.
+        line: number of its line in the file, from 1.
+        begin: offset in bytes of the entry as it is written in the file.
+        end: offset of the byte after it.
     """
 
     letters: str
@@ -60,8 +60,8 @@ class WordList:
 
     Attributes:
         path: the file.
-        content: its bytes; lists are large, so the entries are read from them when they are needed.
-        characters: the characters that may be read.
+        content: its bytes; lists are large, so entries are parsed from the bytes when they are needed.
+        characters: the characters that an entry may have.
     """
 
     path: Path | Place
@@ -74,10 +74,10 @@ class WordList:
         return hashlib.sha256(self.content).hexdigest()
 
     def entries(self) -> Iterator[Entry]:
-        """Read the entries in the order of the file: blank lines and lines that start with # are none.
+        """Parse the entries in the order of the file, without blank lines and lines that start with #.
 
         Raises:
-            BadData: a line is no UTF-8, too long, or has characters that cannot be read.
+            BadData: a line is not UTF-8, too long, or has characters that the alphabet lacks.
         """
         known = frozenset(self.characters)
         end = -1
@@ -106,11 +106,11 @@ def read_word_list(path: Path, characters: str) -> WordList:
     """Read a word list and check it.
 
     Args:
-        path: a text file in UTF-8, a word a line.
-        characters: the characters that may be read.
+        path: a text file in UTF-8, one word per line.
+        characters: the characters that an entry may have.
 
     Raises:
-        BadData: the file is missing, too large, empty, or one of its lines cannot be used.
+        BadData: the file is missing, too large or empty, or one of its lines cannot be used.
     """
     try:
         with path.open("rb") as file:
@@ -128,7 +128,7 @@ def check_word_list(words: WordList) -> None:
     """Check the entries of a word list.
 
     Raises:
-        BadData: the file is too large, has none or too many, or one of them cannot be used.
+        BadData: the file is too large, has no entries or too many, or one of them cannot be used.
     """
     if len(words.content) > MAX_BYTES:
         raise BadData(
@@ -142,16 +142,16 @@ def check_word_list(words: WordList) -> None:
             raise BadData(
                 f"{display_path(words.path)}, line {entry.line}: "
                 f"the list has more than {MAX_ENTRIES:,} words",
-                "Give the words that can stand on these pages: a list of all words tells nothing.",
+                "Give only the words that these pages can contain: a list of all words is of no use.",
             )
     if not count:
         raise BadData(f"the word list {display_path(words.path)} has no words", _NEXT_STEP)
 
 
 def plain(text: str) -> str:
-    """Return a text as it is looked for in the ink: capitals without accents, spaces or punctuation."""
+    """Return a text as it is searched for in the ink: capitals without accents, spaces or punctuation."""
     if text.isascii() and text.isalnum():
         return text.upper()
     apart = unicodedata.normalize("NFKD", text)
-    kept = (char for char in apart if unicodedata.category(char)[0] not in _DROPPED)
+    kept = (char for char in apart if unicodedata.category(char)[0] not in _DROPPED_CATEGORIES)
     return "".join(kept).upper().translate(_PLAIN)

@@ -27,7 +27,7 @@ from lettermill.jobs.job.folder import (
     locked,
 )
 from lettermill.jobs.records.manifest import ManifestEntry, digest
-from lettermill.jobs.scans.decode import DOCUMENT_SUFFIXES, find_scans
+from lettermill.jobs.scans.find import DOCUMENT_SUFFIXES, find_scans
 from lettermill.jobs.scans.page_count import PageCounter
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.display import display_path, not_writable

@@ -1,1 +1,1 @@
-"""What is written down about pages: the manifest, and the reading of each page."""
+"""Values that jobs write down about pages: the manifest, and the reading of each page."""

@@ -1,4 +1,4 @@
-"""The manifest: a line a page that a job reads, in the order of the results."""
+"""Read and write the manifest: one line per page that a job reads, in the order of the results."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from lettermill.jobs.storage.place import Place
 _ID_LENGTH = 24
 _ID = re.compile(f"[0-9a-f]{{{_ID_LENGTH}}}")
 _START = b'{"id":"'
-"""How a line begins: the ids of a whole manifest are cut out of it without reading the rest."""
+"""How a line begins: the ids of a whole manifest are cut out of its lines without decoding them."""
 
-_LONGEST_START = 150
-"""Bytes of a scan's path in the name of a drawing: with number and id it fits any file system."""
+_DRAWING_PATH_BYTES = 150
+"""How much of a scan's path is in the name of a drawing: with number and id it fits any file system."""
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class ManifestEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A page that is to be read: a line of manifest.jsonl, and a page's form in messages.
+    """A page that a job reads: a line of manifest.jsonl, and the page in a message of the queue.
 
     Attributes:
         id: digest of path, size, mtime_ns, page, settings and model.
@@ -72,8 +72,8 @@ class ManifestEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
             ValueError: the values are not those of a page.
         """
         entry = msgspec.convert(values, cls)
-        if b"\0" in os.fsencode(entry.scan):  # It raises ValueError where no file can have the name.
-            raise ValueError("a scan's path holds a zero")
+        if b"\0" in os.fsencode(entry.scan):  # `fsencode` raises ValueError where no file can have the name.
+            raise ValueError("a scan's path holds a NUL")
         return entry
 
     def to_json(self) -> dict[str, Any]:
@@ -85,13 +85,13 @@ class ManifestEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields
         return json.dumps(self.to_json(), separators=(",", ":")) + "\n"
 
     def belongs_to(self, identity: tuple[str, str]) -> bool:
-        """Say whether the id is the one that this page has under a job's settings and model."""
+        """Return whether the id is the one that this page has under a job's settings and model."""
         return self == self.of(self.scan, self.page, self.bytes, self.mtime_ns, self.pages, identity)
 
     @property
     def drawing(self) -> str:
-        """The name of the page's drawing (`--debug`): of no other page, settings or model."""
-        start = os.fsencode(self.scan.replace("/", "-"))[:_LONGEST_START].decode("utf-8", "ignore")
+        """The file name of the page's drawing (`--debug`); it differs for every page, settings and model."""
+        start = os.fsencode(self.scan.replace("/", "-"))[:_DRAWING_PATH_BYTES].decode("utf-8", "ignore")
         return f"{start}-{self.page}-{self.id[:8]}.png"
 
 
@@ -103,7 +103,7 @@ def read_manifest(path: Place, start: int = 0) -> Iterator[tuple[ManifestEntry, 
         start: byte offset of a line's start.
 
     Yields:
-        Each page and the byte offset behind its line.
+        Each page, and the byte offset after its line.
 
     Raises:
         NotAJob: the manifest is missing or damaged.
@@ -119,7 +119,7 @@ def read_manifest(path: Place, start: int = 0) -> Iterator[tuple[ManifestEntry, 
 
 
 def manifest_ids(path: Place) -> list[str]:
-    """Return the ids of all pages of a manifest in its order, as quickly as the file can be read.
+    """Return the ids of all pages of a manifest in its order, as fast as the file can be read.
 
     Raises:
         NotAJob: the manifest is missing or damaged.
@@ -136,14 +136,14 @@ def manifest_ids(path: Place) -> list[str]:
 def _id(line: bytes, begin: int, end: int) -> str:
     found = line[begin:end].decode("ascii")
     if not line.startswith(_START) or not _ID.fullmatch(found) or not line.endswith(b"}\n"):
-        raise ValueError("a line is not that of a page")
+        raise ValueError("a line is not the line of a page")
     return found
 
 
 def _damaged(path: Place, error: Exception) -> NotAJob:
     return NotAJob(
         f"cannot read {display_path(path)}: {error}",
-        "Give the command that made the job again: it writes the manifest anew.",
+        "Give the command that made the job again: it writes a new manifest.",
     )
 
 

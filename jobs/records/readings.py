@@ -1,7 +1,10 @@
-"""What was read: letters, lines and pages as values, and the bytes of a result file.
+"""Hold what was read: letters, lines and pages as values, and as the bytes of a result file.
 
-The values are msgspec structs: one decoder checks a file's types and makes the values at once, so that a
-job of 200,000 pages is collected in seconds and nothing malformed gets past it.
+The values are msgspec structs: one decoder checks the types of a file and makes the values at the same time,
+so that the results of 200,000 pages are written in seconds and nothing malformed gets past it.
+
+`Box` and `Quality` here, and `Layout` and `Printed` in jobs/settings.py, have twins in segmentation/, because
+neither room may import the other. tests/jobs/records/test_readings.py holds each equal to its twin.
 """
 
 from __future__ import annotations
@@ -34,11 +37,11 @@ READ = frozenset({Status.DONE, Status.EMPTY})
 """The ways to end with a reading."""
 
 FAILED = frozenset({Status.FAILED, Status.QUARANTINED})
-"""The ways to end without a reading, though it was tried."""
+"""The ways to end without a reading although the page was tried."""
 
 
 class Box(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A rectangle in pixels of the scan as a viewer shows it: x right, y down, from the top-left corner."""
+    """A rectangle in pixels of the scan as a viewer shows it: x right, y down, origin at the top left."""
 
     x: int
     y: int
@@ -47,14 +50,14 @@ class Box(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One letter; in JSON a flat list, for there may be thousands.
+    """One letter; in JSON a flat list, because a page may have thousands.
 
     Attributes:
-        box: where it stands on the scan.
+        box: its box on the scan.
         word: the number of its word in its line, from 1.
-        ranking: the best three characters with their calibrated confidence (0–1), best first; a character
-            is empty only where a person said that there is no letter (`lettermill.jobs.job.corrections`).
-        flagged: whether a person should look at it.
+        ranking: the best three characters with their calibrated confidence (0–1), best first. A character
+            is empty only where a person decided that there is no letter (`lettermill.jobs.job.corrections`).
+        flagged: whether a person should check it.
     """
 
     box: Box
@@ -74,14 +77,14 @@ class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LineReading(msgspec.Struct, frozen=True, gc=False):
-    """One line; never without a letter.
+    """One line, of at least one letter.
 
     Attributes:
-        box: where it stands on the scan.
+        box: its box on the scan.
         letters: its letters in reading order.
-        lexicon_text: the line as the job's word list explains it; empty where the job has none.
+        lexicon_text: the line as read with the job's word list; empty where the job has none.
         field: name of the form's field that it fills; empty where the job has no template.
-        confidence: of a field, how sure it is that all of its letters are right (0–1).
+        confidence: of a field, the probability (0–1) that all of its letters are right.
     """
 
     box: Box
@@ -109,15 +112,15 @@ class LineReading(msgspec.Struct, frozen=True, gc=False):
         return tuple(tuple(letters) for _, letters in itertools.groupby(self.letters, key=attrgetter("word")))
 
 
-class Measured(msgspec.Struct, frozen=True, gc=False):
-    """What was measured of a scan; None is what cannot be told without ink, or without letters.
+class Quality(msgspec.Struct, frozen=True, gc=False):
+    """What was measured of a scan; None where it cannot be measured without ink, or without letters.
 
     Attributes:
-        letter_height: of a typical letter in pixels.
-        stroke_width: of a typical stroke in pixels.
+        letter_height: height of a typical letter in pixels.
+        stroke_width: width of a typical stroke in pixels.
         contrast: grey levels (of 255) between paper and ink.
         blur: in letter heights.
-        ink_used: share (0–1) of the strokes that were read as letters.
+        ink_used: share (0–1) of the strokes, by length, that were read as letters.
     """
 
     letter_height: float | None = None
@@ -132,19 +135,19 @@ class PageReading(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         page_id: the id in the manifest.
-        scan: path below the scan root, with `/`, as a person reads it (`jobs.storage.atomic.display_path`).
+        scan: path below the scan root, with `/`, as a person reads it (`display_path`).
         page: page number in the scan, from 1.
         status: how the page ended.
         error_code: why there is no reading; None unless the page failed or is quarantined.
         error: the same for a person.
         lines: the lines in reading order.
-        skew_degrees: how far the lines of text were turned; positive where they fall to the right.
+        skew_degrees: the angle of the lines of text; positive where they fall to the right.
         width: of the page in pixels; None where it could not be opened, and in results of early versions.
         height: of the page in pixels; as `width`.
-        quality: codes about the scan's quality, the gravest first.
+        quality: codes about the scan's quality, the most serious first.
         measured: the numbers behind the codes.
-        seconds: time from opening the scan to the reading; may differ from run to run.
-        attempts: how often the page was tried; may differ from run to run.
+        seconds: time from opening the scan to the reading; differs from run to run.
+        attempts: how often the page was tried; differs from run to run.
         version: the version of Lettermill that read it.
     """
 
@@ -159,7 +162,7 @@ class PageReading(msgspec.Struct, frozen=True, gc=False):
     width: int | None = None
     height: int | None = None
     quality: tuple[str, ...] = ()
-    measured: Measured = Measured()
+    measured: Quality = Quality()
     seconds: float = 0.0
     attempts: int = 1
     version: str = ""
@@ -171,17 +174,17 @@ class PageReading(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def text(self) -> str:
-        """The page's lines joined by a newline; one that a person emptied is left out."""
+        """The page's lines joined by newlines, without lines from which a person removed all letters."""
         return "\n".join(text for line in self.lines if (text := line.text))
 
     @property
     def letters(self) -> tuple[Letter, ...]:
-        """All letters in reading order, without those of which a person said that they are none."""
+        """All letters in reading order, without those that a person removed."""
         return tuple(letter for line in self.lines for letter in line.letters if letter.ranking[0][0])
 
 
 class _File(msgspec.Struct):
-    """A result file: the reading, and a digest of its bytes that tells a whole file from an edited one."""
+    """A result file: the reading, and a digest of its bytes, which does not fit a file that was edited."""
 
     check: str
     reading: msgspec.Raw
@@ -194,7 +197,7 @@ _encoder = msgspec.json.Encoder()
 
 def to_bytes(reading: PageReading) -> bytes:
     """Return the content of a reading's result file."""
-    # File names and what libraries say of them may hold bytes that are no text.
+    # File names, and messages of libraries that quote them, may hold bytes that are not UTF-8.
     error = reading.error.encode("utf-8", "backslashreplace").decode()
     raw = _encoder.encode(msgspec.structs.replace(reading, scan=display_path(reading.scan), error=error))
     return _encoder.encode(_File(_check(raw), msgspec.Raw(raw)))
@@ -204,7 +207,7 @@ def from_bytes(content: bytes) -> PageReading:
     """Return the reading of a result file.
 
     Raises:
-        ValueError: the file is cut off, was edited, or is none of this version's.
+        ValueError: the file is cut off, was edited, or was written by another version.
     """
     file = _file_decoder.decode(content)
     if file.check != _check(file.reading):

@@ -24,7 +24,7 @@ from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box
 from lettermill.jobs.results.overlay import draw, to_png
 from lettermill.jobs.results.summary import HISTOGRAM_BINS, SECONDS, Doubtful, Summary, WorstPage
-from lettermill.jobs.scans.decode import open_unchanged, read_page
+from lettermill.jobs.scans.reader import open_unchanged, read_page
 from lettermill.jobs.storage.display import display_path
 
 if TYPE_CHECKING:

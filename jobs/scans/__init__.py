@@ -1,1 +1,1 @@
-"""Files to pixels: scans found, opened and decoded; documents in a child process."""
+"""Files to pixels: find scans, open them, decode images, and decode PDFs in a child process."""

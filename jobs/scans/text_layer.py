@@ -1,6 +1,6 @@
-"""Searchable PDFs: the pages of a scan with what was read as invisible text over the ink.
+"""Write searchable PDFs: the pages of a scan, with the text that was read laid invisibly over the ink.
 
-To be called in a process of its own (`lettermill.jobs.scans.isolated`), for it opens scans with PDFium.
+It opens scans with PDFium, so it runs in a child process (`jobs.scans.isolated`).
 """
 
 from __future__ import annotations
@@ -16,31 +16,25 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.records.readings import Box
-from lettermill.jobs.scans.decode import (
-    POINTS_PER_INCH,
-    disk_errors,
-    is_pdf,
-    on_paper,
-    open_images,
-    open_pdf,
-    plain,
-)
+from lettermill.jobs.scans.checks import disk_errors, first_line
+from lettermill.jobs.scans.decode import on_paper, open_image
+from lettermill.jobs.scans.pdf import POINTS_PER_INCH, is_pdf, open_pdf
 from lettermill.jobs.settings import Limits
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 _FONT = b"Helvetica"
-_CAPITAL = 0.718
-"""Height of the font's capitals, in its size."""
+_CAPITAL_HEIGHT = 0.718
+"""Of the font, in font sizes."""
 
 _LEAST_DPI, _MOST_DPI = 100, 2400
-"""Programs that do not know the resolution write 1, 72 or 96."""
+"""Resolutions that are believed: programs that do not know the resolution write 1, 72 or 96."""
 
-_ORIENTATION = 0x0112
+_ORIENTATION_TAG = 0x0112
 """EXIF's tag of how a picture is turned."""
 
-_SHOWN = {
+_TO_SHOWN = {
     1: (1, 0, 0, 1, 0, 0),
     2: (-1, 0, 0, 1, 1, 0),
     3: (-1, 0, 0, -1, 1, 1),
@@ -50,22 +44,23 @@ _SHOWN = {
     7: (0, 1, 1, 0, 0, 0),
     8: (0, 1, -1, 0, 1, 0),
 }
-"""For each EXIF orientation, the matrix (as in PDF) from a stored picture to a shown one, both 1×1, y up."""
+"""For each EXIF orientation, the matrix (a b c d e f, as in PDF) from the stored to the shown picture, both
+1×1, y up."""
 
 
 class Word(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A word and its place, in pixels of the page as a viewer shows it."""
+    """A word and its box, in pixels of the page as a viewer shows it."""
 
     text: str
     box: Box
 
 
 class PageText(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What stands on a page.
+    """The text of a page.
 
     Attributes:
         lines: the words of each line.
-        turns: by how many quarter turns, clockwise, the letters are turned.
+        turns: by how many quarter turns clockwise the letters are turned, 0 to 3.
     """
 
     lines: tuple[tuple[Word, ...], ...] = ()
@@ -75,14 +70,14 @@ class PageText(msgspec.Struct, frozen=True, array_like=True, gc=False):
 def write_searchable(scan: BinaryIO, pages: list[PageText], out: BinaryIO, dpi: int, limits: Limits) -> None:
     """Write a scan as a PDF with invisible text.
 
-    A PDF keeps its pages as they are. A picture becomes a page: a JPEG as it is, others without loss, at the
-    resolution that the file states, else at `dpi`.
+    A PDF keeps its pages as they are. A picture becomes a page, at the resolution that the file states, else
+    at `dpi`: a JPEG keeps its bytes, others are compressed without loss.
 
     Args:
         scan: the scan's file.
         pages: the text of each of its pages.
         out: the file to write.
-        dpi: at which the pixels of a PDF's pages are counted.
+        dpi: the resolution in which boxes on a PDF's pages are counted.
         limits: what is refused.
 
     Raises:
@@ -101,15 +96,16 @@ def write_searchable(scan: BinaryIO, pages: list[PageText], out: BinaryIO, dpi: 
                             page.gen_content()
                     document.save(out)
                 return
-            with open_images(scan, limits) as load, pypdfium2.PdfDocument.new() as document:
+            with open_image(scan, limits) as load, pypdfium2.PdfDocument.new() as document:
                 for number, text in enumerate(pages, 1):
-                    # Saved by itself, a page is compressed: a document's pictures would not fit into memory.
+                    # A page that is saved by itself is compressed; all pictures at once would not fit into
+                    # memory.
                     with pypdfium2.PdfDocument(_picture_page(scan, load(number), text, dpi)) as single:
                         document.import_pages(single)
                 document.save(out)
         except pypdfium2.PdfiumError as error:
             raise ScanError(
-                ErrorCode.TRUNCATED, f"the PDF is damaged ({plain(error)}): make it again"
+                ErrorCode.TRUNCATED, f"the PDF is damaged ({first_line(error)}): make it again"
             ) from error
 
 
@@ -117,10 +113,10 @@ def _picture_page(scan: BinaryIO, image: Image, text: PageText, dpi: int) -> io.
     import pypdfium2
 
     with pypdfium2.PdfDocument.new() as document:
-        shown = _SHOWN.get(image.getexif().get(_ORIENTATION, 1), _SHOWN[1])
+        shown = _TO_SHOWN.get(image.getexif().get(_ORIENTATION_TAG, 1), _TO_SHOWN[1])
         scale = np.array([POINTS_PER_INCH / one for one in _resolution(image, dpi)])
         size = scale * image.size
-        if shown[0] == 0:  # Width and height change places.
+        if shown[0] == 0:  # A quarter turn: width and height change places.
             scale, size = scale[::-1], size[::-1]
         page = document.new_page(*size)
         picture = _picture(document, scan, image)
@@ -162,7 +158,7 @@ def _resolution(image: Image, otherwise: int) -> tuple[float, float]:
 
 
 def _from_pixels(page: Any, dpi: int) -> NDArray[np.float64]:
-    """Return the matrix, 2×3, from pixels of a PDF's page as it is drawn to the page's own coordinates."""
+    """Return the matrix, float64 2×3, from pixels of a drawn PDF page to the page's own coordinates."""
     from pypdfium2 import raw
 
     width, height = (math.ceil(points * dpi / POINTS_PER_INCH) for points in page.get_size())
@@ -192,11 +188,11 @@ def _add(document: Any, page: Any, text: PageText, from_pixels: NDArray[np.float
     font = raw.FPDFText_LoadStandardFont(document, _FONT)
     for line in text.lines:
         for number, word in enumerate(line, 1):
-            # A space of its own keeps neighbours apart where they stand closer than a reader expects.
+            # The space keeps words apart whose gap is narrower than a PDF reader expects.
             content = word.text if number == len(line) else f"{word.text} "
             origin, along, up = _axes(word.box, text.turns)
             along = along / sum(_advance(font, char) for char in word.text)
-            up = up / _CAPITAL
+            up = up / _CAPITAL_HEIGHT
             matrix = from_pixels @ np.column_stack((np.vstack((along, up, origin)), (0, 0, 1))).T
             item = raw.FPDFPageObj_CreateTextObj(document, font, 1)
             characters = np.frombuffer(f"{content}\0".encode("utf-16-le"), np.uint16)
@@ -208,7 +204,7 @@ def _add(document: Any, page: Any, text: PageText, from_pixels: NDArray[np.float
 
 
 def _axes(box: Box, turns: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return where a word begins on its baseline, and the ways along the word and up, in pixels."""
+    """Return where a word begins on its baseline, and the vectors along the word and up, in pixels."""
     left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
     corners = [(left, bottom), (left, top), (right, top), (right, bottom)]
     origin, above, behind = (np.array(corners[(turns + step) % 4], float) for step in (0, 1, -1))
@@ -216,7 +212,7 @@ def _axes(box: Box, turns: int) -> tuple[NDArray[np.float64], NDArray[np.float64
 
 
 def _advance(font: Any, char: str) -> float:
-    """Return how far a letter takes the pen, in font sizes; 1 where the font lacks it."""
+    """Return the advance width of a letter in font sizes; 1 where the font lacks it."""
     from pypdfium2 import raw
 
     width = ctypes.c_float()

@@ -159,10 +159,8 @@ class Disk(PosixPath):
         within = os.path.realpath(self)
         path = os.path.realpath(os.path.join(within, below), strict=True)  # noqa: PTH118 - may be no UTF-8
         if not path.startswith(os.path.join(within, "")):  # noqa: PTH118
-            raise ScanError(
-                ErrorCode.OUTSIDE,
-                "the file is a link that leads out of the scan folder: copy the file itself there, or give "
-                "--scans a folder that holds both, and run again",
+            raise ScanError.with_remedy(
+                ErrorCode.OUTSIDE, "the file is a link that leads out of the scan folder"
             )
         file = regular_file(_open_without_links(within, os.path.relpath(path, within)))
         status = os.fstat(file.fileno())

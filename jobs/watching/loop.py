@@ -33,7 +33,7 @@ from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.running.hook import run_then
-from lettermill.jobs.scans.decode import find_scans
+from lettermill.jobs.scans.find import find_scans
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.atomic import atomic_write, remove_abandoned
 from lettermill.jobs.storage.disk import Disk

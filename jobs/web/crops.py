@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import Box
-from lettermill.jobs.scans.decode import open_unchanged, read_page
+from lettermill.jobs.scans.reader import open_unchanged, read_page
 from lettermill.jobs.web.letters import Letters
 
 _KEPT = 20_000

@@ -25,8 +25,7 @@ import click
 import pytest
 
 from lettermill import cli
-from lettermill.jobs.errors import ExitStatus
-from lettermill.jobs.errors import ErrorCode, LettermillError
+from lettermill.jobs.errors import ErrorCode, ExitStatus, LettermillError
 from lettermill.jobs.export.formats import FORMATS
 from lettermill.jobs.inputs.form_template import RESERVED
 from lettermill.jobs.records.readings import Status

@@ -7,7 +7,9 @@ import csv
 import pytest
 
 from lettermill.jobs.errors import ErrorCode, ScanError
-from lettermill.jobs.scans.decode import DOCUMENT_SUFFIXES, count_pages, find_scans, read_page
+from lettermill.jobs.scans.find import DOCUMENT_SUFFIXES, find_scans
+from lettermill.jobs.scans.page_count import count_pages
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import Limits
 from tests.support import ROOT
 

@@ -99,4 +99,4 @@ def test_bombs_are_rows_and_the_rest_is_read(start: Starter, tmp_path: Path) -> 
     assert len(rows) == 6 + len(REFUSED)
     # None of them ended its worker.
     assert {row["attempts"] for row in rows.values()} == {"1"}
-    assert max(peaks.values()) < LIMITS.memory + MAPPED
+    assert max(peaks.values()) < LIMITS.memory_bytes + MAPPED

@@ -12,7 +12,7 @@ from lettermill.jobs.job.corrections import Correction, Corrections, Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, PageReading
-from lettermill.jobs.scans.decode import open_unchanged, read_page
+from lettermill.jobs.scans.reader import open_unchanged, read_page
 from lettermill.training.letters.set_formats import LabelledImages
 from lettermill.training.letters.sources import Found
 

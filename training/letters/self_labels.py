@@ -25,7 +25,7 @@ from rich.progress import track
 from lettermill.jobs.errors import BadData, ScanError
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.word_list import plain, read_word_list
-from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import Layout, Settings
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.training.letters.set_formats import IMAGE_SUFFIXES

@@ -32,7 +32,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData
-from lettermill.jobs.scans.decode import grey
+from lettermill.jobs.scans.decode import to_grey
 from lettermill.jobs.settings import LETTERS
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -260,7 +260,8 @@ def _mapping_advice(path: Path) -> str:
 def _decoded(content: bytes, name: str) -> NDArray[np.uint8]:
     try:
         if content.startswith(_PNG) and content[_PNG_KIND : _PNG_KIND + 1] in _PNG_TRANSPARENT:
-            return grey(PIL.Image.open(io.BytesIO(content)))  # OpenCV's grey would forget what is transparent
+            # OpenCV's grey would forget what is transparent.
+            return to_grey(PIL.Image.open(io.BytesIO(content)))
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
     except (cv2.error, OSError):  # OpenCV's: more pixels than it takes
         image = None

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.job.folder import VERSION
+from lettermill.jobs.machine import python_command
 from lettermill.worker.checks.finding import Finding, Level
 
 _WORD = "LETTERMILL"
@@ -85,7 +86,7 @@ def check_reading() -> Iterator[Finding]:
     """Read a drawn word in a process of its own: a library that does not fit the processor kills it."""
     begun = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _READ_IN_A_PROCESS],
+        python_command("-c", _READ_IN_A_PROCESS),
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,

@@ -48,8 +48,8 @@ def _temporary_folder() -> Finding:
 def _memory() -> Finding:
     """Find how large pages may be if every process reads one at the same time."""
     processes, limit = usable_cores(), memory_limit()
-    one_megapixel = Limits(max_megapixels=1).memory
-    each_further_megapixel = Limits(max_megapixels=2).memory - one_megapixel
+    one_megapixel = Limits(max_megapixels=1).memory_bytes
+    each_further_megapixel = Limits(max_megapixels=2).memory_bytes - one_megapixel
     megapixels = max(0.0, 1 + (limit / processes - one_megapixel) / each_further_megapixel)
     available = f"{limit / _GIGABYTE:.1f} GiB for {processes} processes (one per core)"
     if megapixels < _LARGE_PAGE_MEGAPIXELS:

@@ -17,7 +17,7 @@ import click
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.results.write import inert
-from lettermill.jobs.scans.decode import find_scans
+from lettermill.jobs.scans.find import find_scans
 from lettermill.jobs.settings import ALPHABETS, Alphabet
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ScanError, UsageProblem
-from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import MAX_DPI, MIN_DPI, Limits
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path

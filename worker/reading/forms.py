@@ -160,10 +160,7 @@ class Form:
             what += f": {found.found:.0%} of its print was found"
         if found.lost:
             what += ", none or little around " + ", ".join(self._fields[number].name for number in found.lost)
-        raise ScanError(
-            ErrorCode.FORM_NOT_FOUND,
-            f"{what}. Look whether it is another form or edition; else scan the whole sheet again",
-        )
+        raise ScanError.with_remedy(ErrorCode.FORM_NOT_FOUND, what)
 
     def _read_field(
         self, field: _FormField, part: _Part, segmented: Segmentation, settings: Settings

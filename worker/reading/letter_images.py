@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ErrorCode, ScanError
-from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import Limits, Settings
 from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, GLYPH_SIZE

@@ -27,10 +27,11 @@ from lettermill.jobs.machine import bound_memory
 from lettermill.jobs.queue.celery_app import UNREACHABLE, connect
 from lettermill.jobs.queue.feed import Feed
 from lettermill.jobs.queue.message import inside
+from lettermill.jobs.records import readings
 from lettermill.jobs.records.manifest import ManifestEntry
-from lettermill.jobs.records.readings import Measured, PageReading, Status
-from lettermill.jobs.scans.decode import open_unchanged, read_page
-from lettermill.jobs.scans.isolated import memory_message
+from lettermill.jobs.records.readings import PageReading, Status
+from lettermill.jobs.scans.checks import memory_message
+from lettermill.jobs.scans.reader import open_unchanged, read_page
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.place import Place
 from lettermill.segmentation.quality import find_flaws
@@ -292,7 +293,7 @@ def _letters(
     job: Job, scans: Place, entry: ManifestEntry, debug: Path | None, stages: dict[str, float]
 ) -> PageReading:
     settings = job.settings
-    bound_memory(settings.limits.memory)
+    bound_memory(settings.limits.memory_bytes)
     scan = f"{job.scans_below}/{entry.scan}"
     with timed(stages, "decode"), open_unchanged(scans, scan, entry, settings.limits) as file:
         pixels = read_page(file, entry.page, settings.dpi, settings.limits, entry.pages)
@@ -320,9 +321,9 @@ def _letters(
     )
 
 
-def _measured(quality: Quality) -> Measured:
+def _measured(quality: Quality) -> readings.Quality:
     """Round what was measured: three decimals tell all that a person can see."""
-    return Measured(
+    return readings.Quality(
         **{
             name: None if value is None else round(float(value), 3)
             for name, value in dataclasses.asdict(quality).items()

@@ -14,7 +14,7 @@ import sys
 import time
 
 _FAULTS = json.loads(os.environ.get("FAULTS", "{}"))
-_SCANS = "lettermill.jobs.scans.decode"
+_READER = "lettermill.jobs.scans.reader"
 
 
 class _AfterImport:
@@ -25,7 +25,7 @@ class _AfterImport:
             self._set.setdefault(module, {})[attribute] = value
 
     def find_spec(self, name, path=None, target=None):
-        if name not in self._set and name != _SCANS:
+        if name not in self._set and name != _READER:
             return None
         sys.meta_path.remove(self)
         try:
@@ -39,15 +39,15 @@ class _AfterImport:
             for attribute, value in self._set.get(name, {}).items():
                 assert hasattr(module, attribute), f"{name} has no {attribute}"
                 setattr(module, attribute, value)
-            if name == _SCANS:
+            if name == _READER:
                 _spoil(module)
 
         spec.loader.exec_module = execute_and_change
         return spec
 
 
-def _spoil(scans) -> None:
-    open_unchanged = scans.open_unchanged
+def _spoil(reader) -> None:
+    open_unchanged = reader.open_unchanged
     poison = _FAULTS.get("kill")
     slow, seconds = _FAULTS.get("slow", (None, 0))
 
@@ -58,7 +58,7 @@ def _spoil(scans) -> None:
             time.sleep(seconds)
         return open_unchanged(root, scan, *rest)
 
-    scans.open_unchanged = spoiled
+    reader.open_unchanged = spoiled
 
 
 if _FAULTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from lettermill.jobs.errors import BadData
 from lettermill.jobs.inputs.form_template import header, read_template
 from lettermill.jobs.records.readings import Box
+from tests.automata import accepts
 from tests.support import ROOT
 
 EXAMPLE = ROOT / "examples" / "form" / "form.toml"
@@ -42,7 +44,7 @@ def test_the_example() -> None:
     assert [field.name for field in template.fields][:3] == ["surname", "card", "forename"]
     card = template.fields[1]
     assert (card.box, card.comb, card.required) == (Box(1154, 280, 504, 90), 7, True)
-    assert card.automaton.accepts("AB12345")
+    assert accepts(card.automaton, "AB12345")
     assert sorted(template.files) == ["blank.png", "towns.txt"]
     assert header(template)[:7] == [
         "scan",
@@ -78,21 +80,25 @@ def test_a_blank_that_is_a_pdf(folder: Path) -> None:
     ("old", "new", "what"),
     [
         ('"blank.png"', '"gone.png"', "line 1: cannot read the blank form gone.png: No such file"),
-        ('"blank.png"', '"../blank.png"', "line 1: '../blank.png' is not the name of a blank form beside"),
+        ('"blank.png"', '"../blank.png"', "line 1: '../blank.png' is not the name of a blank form in"),
         ('"blank.png"', '"names.txt"', "line 1: the blank form names.txt: this is n"),
-        ('"blank.png"', "7", "line 1: blank has to be the name of a file beside the template, in quotes"),
+        ('"blank.png"', "7", "line 1: blank must be the name of a file in the template's folder, in quotes"),
         ('blank = "blank.png"', "", "line 1: blank is missing"),
-        ('name = "code"', 'name = "Name"', "line 8, field Name: the field in line 4 has a column Name"),
-        ('name = "code"', 'name = "page"', "line 8, field page: fields.csv has already a column page"),
+        (
+            'name = "code"',
+            'name = "Name"',
+            "line 8, field Name: the field in line 4 already has a column",
+        ),
+        ('name = "code"', 'name = "page"', "line 8, field page: fields.csv already has a column page"),
         (
             'name = "code"',
             'name = "name_confidence"',
-            "line 8, field name_confidence: the field in line 4 has",
+            "line 8, field name_confidence: the field in line 4 already has",
         ),
         (
             'name = "code"',
             'name = "two words"',
-            "line 8: name has to be a letter, then letters, digits and _",
+            'line 8: "two words" cannot be a field name: use letters, digits and _, begin with a letter',
         ),
         ('name = "code"', "", "line 7: name is missing"),
         (
@@ -103,9 +109,9 @@ def test_a_blank_that_is_a_pdf(folder: Path) -> None:
         (
             "[10, 40, 80, 20]",
             "[150, 40, 80, 20]",
-            "line 9, field code: the box leaves the blank form, which has",
+            "line 9, field code: the box is not inside the blank form, which has",
         ),
-        ("[10, 40, 80, 20]", "[-1, 40, 80, 20]", "line 9, field code: the box leaves the blank form"),
+        ("[10, 40, 80, 20]", "[-1, 40, 80, 20]", "line 9, field code: the box is not inside the blank form"),
         (
             "[10, 40, 80, 20]",
             "[10, 40, 30, 20]",
@@ -114,32 +120,40 @@ def test_a_blank_that_is_a_pdf(folder: Path) -> None:
         (
             "[10, 40, 80, 20]",
             "[10, 40, 80]",
-            "line 9: box has to be four whole numbers: [x, y, width, height]",
+            "line 9: box must be four whole numbers: [x, y, width, height]",
         ),
-        ("[10, 40, 80, 20]", "[10, 40, 80.5, 20]", "line 9: box has to be four whole numbers"),
-        ("comb = 4", "comb = 3", "line 11, field code: the pattern asks for 4 characters or more"),
+        ("[10, 40, 80, 20]", "[10, 40, 80.5, 20]", "line 9: box must be four whole numbers"),
+        (
+            "comb = 4",
+            "comb = 3",
+            "line 11, field code: the pattern needs at least 4 characters",
+        ),
         ("comb = 4", "combs = 4", "line 11: there is no key combs, only name, box, alphabet, comb"),
-        ("comb = 4", 'lexicon = "names.txt"', "line 11, field code: a field with a pattern has no word list"),
+        (
+            "comb = 4",
+            'lexicon = "names.txt"',
+            "line 11, field code: a field with a pattern cannot have a",
+        ),
         (
             "'[A-Z]\\d{3}'",
             "'[a-z]+'",
-            "line 10, field code: the class [a-z] has something that cannot be read",
+            "line 10, field code: the class [a-z] has characters that cannot be read",
         ),
-        ("comb = 4", "comb = ", "no TOML"),
-        ("comb = 4", "comb = 0", "line 11: comb has to be a whole number from 1 to 200"),
-        ("comb = 4", 'required = "yes"', "line 11: required has to be true or false"),
-        ("comb = 4", '"comb" = "4"', "line 11: comb has to be a whole number"),
+        ("comb = 4", "comb = ", "is not TOML"),
+        ("comb = 4", "comb = 0", "line 11: comb must be a whole number from 1 to 200"),
+        ("comb = 4", 'required = "yes"', "line 11: required must be true or false"),
+        ("comb = 4", '"comb" = "4"', "line 11: comb must be a whole number"),
         (
             'blank = "blank.png"',
             'blank = "blank.png"\ndpi = 20',
-            "line 2: dpi has to be a whole number from 50",
+            "line 2: dpi must be a whole number from 50",
         ),
         (
             'blank = "blank.png"',
             'blank = "blank.png"\nsize = 2',
             "line 2: there is no key size, only blank, fields",
         ),
-        ("'[A-Z]\\d{3}'", '"[A-Z]\\d{3}"', "no TOML: Unescaped"),
+        ("'[A-Z]\\d{3}'", '"[A-Z]\\d{3}"', "is not TOML: Unescaped"),
         ("'[A-Z]\\d{3}'", '"DIGITS"', "line 10, field code: write digits in small letters"),
     ],
 )
@@ -162,11 +176,11 @@ def test_fields_in_one_array(folder: Path) -> None:
         read_template(path)
     path.write_text('blank = "blank.png"\n\nfields = 7\n')
     with pytest.raises(
-        BadData, match=r"line 3: fields has to be 1 to 500 tables, each under a line \[\[fields"
+        BadData, match=r"line 3: fields must be 1 to 500 tables, each under a line \[\[fields"
     ):
         read_template(path)
     path.write_text('blank = "blank.png"\nfields = [7]\n')
-    with pytest.raises(BadData, match="line 2: fields has to be 1 to 500 tables"):
+    with pytest.raises(BadData, match="line 2: fields must be 1 to 500 tables"):
         read_template(path)
 
 
@@ -184,6 +198,32 @@ def test_what_is_no_template(folder: Path, content: bytes) -> None:
     (folder / "form.toml").write_bytes(content)
     with pytest.raises(BadData, match=r"form\.toml"):
         read_template(folder / "form.toml")
+
+
+def test_an_image_in_the_place_of_a_template(folder: Path) -> None:
+    with pytest.raises(BadData, match=r"blank\.png is an image, not a template") as caught:
+        read_template(folder / "blank.png")
+    assert caught.value.next_step.endswith(f"lettermill template new {folder}/blank.png")
+    with pytest.raises(BadData, match="No such file"):
+        read_template(folder / "none.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            '"first name"',
+            '"first name" cannot be a field name: .* at most 40 characters, .* \\(first_name\\)$',
+        ),
+        ('"2nd"', '"2nd" cannot be a field name: .* in quotes$'),
+        ("7", "7 cannot be a field name: .* in quotes$"),
+    ],
+)
+def test_a_better_name_is_proposed_where_there_is_one(folder: Path, name: str, said: str) -> None:
+    (folder / "form.toml").write_text(GOOD.replace('"code"', name))
+    with pytest.raises(BadData) as caught:
+        read_template(folder / "form.toml")
+    assert re.search(said, caught.value.what)
 
 
 def test_a_template_that_is_not_there(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from lettermill.jobs.records.readings import (
     Box,
     Letter,
     LineReading,
-    Measured,
     PageReading,
+    Quality,
     Status,
     from_bytes,
     to_bytes,
@@ -380,7 +380,7 @@ readings = st.builds(
     lines=st.lists(lines, max_size=3).map(tuple),
     skew_degrees=st.floats(-45, 45),
     quality=st.lists(st.sampled_from(["LOW_RESOLUTION", "SKEWED"])).map(tuple),
-    measured=st.builds(Measured, *[st.none() | st.floats(0, 1e4)] * 5),
+    measured=st.builds(Quality, *[st.none() | st.floats(0, 1e4)] * 5),
     seconds=st.floats(0, 1e4),
     attempts=st.integers(1, 3),
 )

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from lettermill.jobs.errors import ErrorCode, ScanError
-from lettermill.jobs.scans.decode import open_file, read_page
-from lettermill.jobs.scans.isolated import Contained, contained
+from lettermill.jobs.scans.isolated import IsolatedDecoder, isolated_decoder
+from lettermill.jobs.scans.reader import open_file, read_page
 from lettermill.jobs.settings import Limits
 from tests.hostile_files import nested_forms, pdf_that_unpacks
 from tests.support import descendants, killed_at_work, wait_for
@@ -26,23 +26,23 @@ LIMITS = Limits(max_megapixels=4)
 
 
 @pytest.fixture
-def own() -> Iterator[Contained]:
-    one = Contained()
+def own() -> Iterator[IsolatedDecoder]:
+    one = IsolatedDecoder()
     yield one
     one.close()
 
 
-def child_of(own: Contained) -> psutil.Process:
+def child_of(own: IsolatedDecoder) -> psutil.Process:
     assert own._child
     return psutil.Process(own._child._process.pid)
 
 
-def render(own: Contained, path: Path, limits: Limits = LIMITS) -> np.ndarray:
+def render(own: IsolatedDecoder, path: Path, limits: Limits = LIMITS) -> np.ndarray:
     with open_file(path) as file:
         return own.render(file, 1, 72, limits, None)
 
 
-def refused(own: Contained, path: Path, limits: Limits = LIMITS) -> ScanError:
+def refused(own: IsolatedDecoder, path: Path, limits: Limits = LIMITS) -> ScanError:
     with pytest.raises(ScanError) as caught:
         render(own, path, limits)
     return caught.value
@@ -54,14 +54,14 @@ def good(scans: Path, picture: Image.Image) -> Path:
     return scans / "good.pdf"
 
 
-def test_one_child_draws_many_pages(own: Contained, good: Path) -> None:
+def test_one_child_draws_many_pages(own: IsolatedDecoder, good: Path) -> None:
     first = render(own, good)
     child = child_of(own)
     assert (render(own, good) == first).all()
     assert child_of(own) == child
 
 
-def test_a_page_that_unpacks_to_more_than_its_memory(own: Contained, scans: Path, good: Path) -> None:
+def test_a_page_that_unpacks_to_more_than_its_memory(own: IsolatedDecoder, scans: Path, good: Path) -> None:
     (scans / "bomb.pdf").write_bytes(pdf_that_unpacks(1024))
     assert (scans / "bomb.pdf").stat().st_size < 6e6
     limits = Limits(max_megapixels=4)
@@ -71,7 +71,7 @@ def test_a_page_that_unpacks_to_more_than_its_memory(own: Contained, scans: Path
     assert render(own, good).shape == (40, 60)
 
 
-def test_a_page_that_takes_too_long(own: Contained, scans: Path, good: Path) -> None:
+def test_a_page_that_takes_too_long(own: IsolatedDecoder, scans: Path, good: Path) -> None:
     (scans / "slow.pdf").write_bytes(nested_forms(30))
     problem = refused(own, scans / "slow.pdf", Limits(page_seconds=1))
     assert problem.code is ErrorCode.TIMEOUT
@@ -83,7 +83,7 @@ def test_a_page_that_takes_too_long(own: Contained, scans: Path, good: Path) -> 
     ("number", "code"), [(signal.SIGSEGV, ErrorCode.TRUNCATED), (signal.SIGKILL, ErrorCode.OUT_OF_MEMORY)]
 )
 def test_a_page_that_ends_its_reader(
-    own: Contained, scans: Path, good: Path, number: signal.Signals, code: ErrorCode
+    own: IsolatedDecoder, scans: Path, good: Path, number: signal.Signals, code: ErrorCode
 ) -> None:
     whole = render(own, good)
     (scans / "slow.pdf").write_bytes(nested_forms(30))
@@ -93,7 +93,7 @@ def test_a_page_that_ends_its_reader(
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
-def test_a_page_that_its_reader_never_began(own: Contained, good: Path, number: signal.Signals) -> None:
+def test_a_page_that_its_reader_never_began(own: IsolatedDecoder, good: Path, number: signal.Signals) -> None:
     whole = render(own, good)
     child = child_of(own)
     child.suspend()  # So that it dies with the request unread.
@@ -107,14 +107,14 @@ def test_a_page_that_its_reader_never_began(own: Contained, good: Path, number: 
 
 
 def test_a_fault_of_our_own_is_not_blamed_on_the_file(
-    own: Contained, good: Path, monkeypatch: pytest.MonkeyPatch
+    own: IsolatedDecoder, good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     with pytest.raises(RuntimeError, match="status 1"):
         render(own, good)
 
 
-def test_ctrl_c_and_sigterm_leave_the_page_at_work_alone(own: Contained, good: Path) -> None:
+def test_ctrl_c_and_sigterm_leave_the_page_at_work_alone(own: IsolatedDecoder, good: Path) -> None:
     render(own, good)
     child = child_of(own)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -126,7 +126,7 @@ def test_ctrl_c_and_sigterm_leave_the_page_at_work_alone(own: Contained, good: P
 def test_the_child_ends_with_its_parent_even_with_a_page_at_work(scans: Path) -> None:
     (scans / "slow.pdf").write_bytes(nested_forms(30))
     code = (
-        "from pathlib import Path; from lettermill.jobs.scans.decode import read_page; "
+        "from pathlib import Path; from lettermill.jobs.scans.reader import read_page; "
         "from lettermill.jobs.settings import Limits; "
         f"read_page(Path({str(scans / 'slow.pdf')!r}), 1, 72, Limits())"
     )
@@ -144,13 +144,13 @@ def busy(pid: int) -> bool:
 
 def test_a_process_that_was_forked_has_a_child_of_its_own(good: Path) -> None:
     read_page(good, 1, 72, LIMITS)
-    child = child_of(contained())
+    child = child_of(isolated_decoder())
     pid = os.fork()
     if not pid:
         try:
             read_page(good, 1, 72, LIMITS)
-            other = child_of(contained()) != child
-            contained().close()
+            other = child_of(isolated_decoder()) != child
+            isolated_decoder().close()
             os._exit(0 if other else 1)
         finally:
             os._exit(2)

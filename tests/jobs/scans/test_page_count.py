@@ -21,7 +21,7 @@ from tests.support import killed_at_work
 
 
 def child_of(counter: PageCounter) -> psutil.Process:
-    child = counter._contained._child
+    child = counter._decoder._child
     assert child
     return psutil.Process(child._process.pid)
 
@@ -86,7 +86,7 @@ def test_a_file_that_hangs_is_one_page(scans: Path, monkeypatch: pytest.MonkeyPa
         assert counter.count(good.name) == 2
         child = child_of(counter)
         child.suspend()
-        monkeypatch.setattr(page_count, "_SECONDS_A_FILE", 1)
+        monkeypatch.setattr(page_count, "_FILE_SECONDS", 1)
         assert counter.count(good.name) == 1
         monkeypatch.undo()
         assert not child.is_running()

@@ -18,8 +18,8 @@ from pypdfium2 import raw
 
 from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.records.readings import Box
-from lettermill.jobs.scans.decode import open_file, read_page
-from lettermill.jobs.scans.isolated import Contained
+from lettermill.jobs.scans.isolated import IsolatedDecoder
+from lettermill.jobs.scans.reader import open_file, read_page
 from lettermill.jobs.scans.text_layer import PageText, Word, write_searchable
 from lettermill.jobs.settings import Limits
 
@@ -50,13 +50,13 @@ STORED = {
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[Contained]:
-    one = Contained()
+def own() -> Iterator[IsolatedDecoder]:
+    one = IsolatedDecoder()
     yield one
     one.close()
 
 
-def searchable(own: Contained, scan: Path, *pages: PageText, limits: Limits | None = None) -> bytes:
+def searchable(own: IsolatedDecoder, scan: Path, *pages: PageText, limits: Limits | None = None) -> bytes:
     with (
         open_file(scan) as file,
         (scan.parent / "text").open("w+b") as text,
@@ -121,12 +121,12 @@ def check(pdf: bytes, scan: Path, page: int = 1) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.bmp", "a.tif"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_pictures(own: Contained, scans: Path, name: str, mode: str) -> None:
+def test_pictures(own: IsolatedDecoder, scans: Path, name: str, mode: str) -> None:
     drawn(mode).save(scans / name, quality=95) if name != "a.tif" else drawn(mode).save(scans / name)
     check(searchable(own, scans / name, PageText((WORDS,))), scans / name)
 
 
-def test_black_and_white_palettes_transparency_and_deep_grey(own: Contained, scans: Path) -> None:
+def test_black_and_white_palettes_transparency_and_deep_grey(own: IsolatedDecoder, scans: Path) -> None:
     drawn("1").save(scans / "fax.tif", compression="group4")
     drawn("RGB").convert("P").save(scans / "palette.png")
     clear = drawn("RGBA")
@@ -140,7 +140,9 @@ def test_black_and_white_palettes_transparency_and_deep_grey(own: Contained, sca
 
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
-def test_pictures_that_a_camera_turned(own: Contained, scans: Path, orientation: int, name: str) -> None:
+def test_pictures_that_a_camera_turned(
+    own: IsolatedDecoder, scans: Path, orientation: int, name: str
+) -> None:
     stored = drawn().transpose(STORED[orientation])
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -149,7 +151,7 @@ def test_pictures_that_a_camera_turned(own: Contained, scans: Path, orientation:
     check(searchable(own, scans / name, PageText((WORDS,))), scans / name)
 
 
-def test_a_jpeg_is_kept_as_it_is(own: Contained, scans: Path) -> None:
+def test_a_jpeg_is_kept_as_it_is(own: IsolatedDecoder, scans: Path) -> None:
     drawn().save(scans / "a.jpg", quality=35)
     content = searchable(own, scans / "a.jpg", PageText((WORDS,)))
     assert (scans / "a.jpg").read_bytes() in content
@@ -166,7 +168,7 @@ def test_a_jpeg_is_kept_as_it_is(own: Contained, scans: Path) -> None:
     ],
 )
 def test_a_page_has_the_size_that_the_picture_states(
-    own: Contained, scans: Path, stated: tuple[int, int] | None, points: tuple[int, int]
+    own: IsolatedDecoder, scans: Path, stated: tuple[int, int] | None, points: tuple[int, int]
 ) -> None:
     more = {"dpi": stated} if stated else {}
     drawn().save(scans / "a.tif", **more)
@@ -176,7 +178,7 @@ def test_a_page_has_the_size_that_the_picture_states(
     assert [word for word, _ in words(pdf, (400, 300))] == ["HELLO", "I"]
 
 
-def test_the_resolution_of_a_turned_picture_turns_with_it(own: Contained, scans: Path) -> None:
+def test_the_resolution_of_a_turned_picture_turns_with_it(own: IsolatedDecoder, scans: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     drawn().transpose(STORED[6]).save(scans / "a.png", exif=exif, dpi=(200, 400))
@@ -184,7 +186,7 @@ def test_the_resolution_of_a_turned_picture_turns_with_it(own: Contained, scans:
         assert document[0].get_size() == pytest.approx((400 * 72 / 400, 300 * 72 / 200), abs=0.1)
 
 
-def test_every_page_of_a_tiff(own: Contained, scans: Path) -> None:
+def test_every_page_of_a_tiff(own: IsolatedDecoder, scans: Path) -> None:
     with TiffImagePlugin.AppendingTiffWriter(str(scans / "a.tif"), True) as file:
         for mode in ("L", "1", "RGB"):
             drawn(mode).save(file)
@@ -226,7 +228,7 @@ def with_box(page: pypdfium2.PdfPage) -> None:
 
 @pytest.mark.parametrize("turned", [0, 90, 180, 270])
 @pytest.mark.parametrize("cropped", [False, True])
-def test_a_pdf_keeps_its_pages(own: Contained, scans: Path, turned: int, cropped: bool) -> None:
+def test_a_pdf_keeps_its_pages(own: IsolatedDecoder, scans: Path, turned: int, cropped: bool) -> None:
     shown = drawn().rotate(turned, expand=True)
     shown.save(scans / "plain.pdf", resolution=DPI)
     with pypdfium2.PdfDocument(scans / "plain.pdf") as document:
@@ -244,7 +246,7 @@ def test_a_pdf_keeps_its_pages(own: Contained, scans: Path, turned: int, cropped
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_words_that_are_turned_on_the_scan(own: Contained, scans: Path, turns: int) -> None:
+def test_words_that_are_turned_on_the_scan(own: IsolatedDecoder, scans: Path, turns: int) -> None:
     drawn().save(scans / "a.png")
     box = Box(60, 90, 40, 120) if turns != 2 else INK
     pdf = searchable(own, scans / "a.png", PageText(((Word("HELLO", box),),), turns))
@@ -260,7 +262,7 @@ def test_words_that_are_turned_on_the_scan(own: Contained, scans: Path, turns: i
     assert forward[turns]
 
 
-def test_the_text_shows_nowhere(own: Contained, scans: Path) -> None:
+def test_the_text_shows_nowhere(own: IsolatedDecoder, scans: Path) -> None:
     drawn().save(scans / "a.png")
     size = (400, 300)
     with_text, without = (
@@ -275,7 +277,7 @@ def test_the_text_shows_nowhere(own: Contained, scans: Path) -> None:
     assert pictures[1].min() < 10
 
 
-def test_what_cannot_be_opened(own: Contained, scans: Path) -> None:
+def test_what_cannot_be_opened(own: IsolatedDecoder, scans: Path) -> None:
     content = io.BytesIO()
     drawn().save(content, "PNG")
     (scans / "cut.png").write_bytes(content.getvalue()[:300])

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from lettermill.jobs.errors import LettermillError, ResultsNotWritable, StoreUnreachable, UsageProblem
-from lettermill.jobs.scans.decode import find_scans
+from lettermill.jobs.scans.find import find_scans
 from lettermill.jobs.storage import bucket
 from lettermill.jobs.storage.bucket import Bucket
 from tests.object_store import pointed_at

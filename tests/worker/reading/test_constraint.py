@@ -11,6 +11,7 @@ import pytest
 from lettermill.jobs.inputs.pattern import Automaton, automaton_of
 from lettermill.worker.reading.constraint import constraint_of
 from lettermill.worker.reading.lattice import WordLattice
+from tests.automata import accepts
 
 CHARACTERS = "AB01"
 
@@ -49,7 +50,7 @@ def is_allowed(
     places = [cells[index] for index, _ in letters]
     if -1 in places or (comb is not None and any(b <= a for a, b in itertools.pairwise(places))):
         return False
-    return automaton.accepts("".join(CHARACTERS[char] for _, char in letters))
+    return accepts(automaton, "".join(CHARACTERS[char] for _, char in letters))
 
 
 @pytest.mark.parametrize("pattern", ["alnum", "letters", r"[AB]\d{1,2}", r"A?[AB]?\d", r"\d{3}"])

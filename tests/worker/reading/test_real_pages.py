@@ -8,7 +8,7 @@ import pytest
 from rapidfuzz.distance import Levenshtein
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import Limits, Settings
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.read_lines import read_lines
