@@ -27,11 +27,13 @@ from lettermill.jobs.commands.options import (
     workers_option,
 )
 from lettermill.jobs.errors import LettermillError, UsageProblem
-from lettermill.jobs.inputs.form_template import Template, read_template
-from lettermill.jobs.inputs.model import Model, installed_model_folder, load_model
-from lettermill.jobs.inputs.word_list import WordList, read_word_list
-from lettermill.jobs.job.folder import Job, Roots, find_job_folders
+from lettermill.jobs.inputs.form_template import read_template
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.word_list import read_word_list
+from lettermill.jobs.job.folder import Job, find_job_folders
 from lettermill.jobs.job.make import Submission, make_job
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.machine import usable_cores
 from lettermill.jobs.running.hook import run_then
 from lettermill.jobs.settings import Alphabet, Layout, Limits, Printed, Settings
@@ -215,17 +217,13 @@ def watch(
         else:
             read_here(job, roots, workers or usable_cores())
 
-    settings, model, lexicon, template = _how_to_read(reading)
     plan = Plan(
         folder=folder,
         out=out,
         done=done and done.resolve(),
         failed=failed.resolve() if failed else out / "failed",
         settle=settle,
-        settings=settings,
-        model=model,
-        lexicon=lexicon,
-        template=template,
+        recipe=_recipe(reading),
         roots=roots,
         shared=broker is not None,
         read=read,
@@ -389,7 +387,7 @@ def resume(
         )
     job = Job.open(path)
     if failed or job.tally().state != "complete":
-        job.model.network  # noqa: B018 - it must be there before pages are queued
+        job.model.check()  # Before pages are queued.
     own = job.local_roots
     roots = Roots(scans or own.scans, results or own.results)
     allowed = allowed_failures(on_error, max_failures, job.max_failures)
@@ -480,16 +478,16 @@ def _submit(
     shared: bool,
     max_failures: int | None,
 ) -> tuple[Submission, Roots]:
-    settings, model, lexicon, template = _how_to_read(reading)
+    recipe = _recipe(reading)
     roots = Roots(scans or folder, results or out)
     submission = make_job(
-        folder, out, settings, model, roots, token, shared, lexicon, max_failures, template=template
+        folder, out, recipe, roots, client_token=token, shared=shared, max_failures=max_failures
     )
     return submission, roots
 
 
-def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | None, Template | None]:
-    """Return what the reading options say.
+def _recipe(reading: dict[str, Any]) -> ReadingRecipe:
+    """Return what the reading options ask for.
 
     Raises:
         UsageProblem: --template comes with an option for pages without one.
@@ -516,7 +514,7 @@ def _how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | N
     )
     model = load_model(reading["model_folder"] or installed_model_folder())
     lexicon = read_word_list(reading["lexicon"], settings.characters) if reading["lexicon"] else None
-    return settings, model, lexicon, template
+    return ReadingRecipe(settings, model, lexicon, template)
 
 
 def _announce(submission: Submission) -> None:

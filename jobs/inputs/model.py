@@ -59,6 +59,14 @@ class Model:
                 "Choose another --alphabet, or train a model with these characters.",
             )
 
+    def check(self) -> None:
+        """Check that the network file is there, and that it is the one of the card.
+
+        Raises:
+            ModelProblem: as `network`.
+        """
+        _ = self.network
+
     @property
     def network(self) -> bytes:
         """The network file's bytes.

