@@ -17,6 +17,7 @@ import click
 from bench.scale import cost, draw, write_results
 from lettermill.jobs.export.formats import FORMATS
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.settings import Settings
 from tests.support import disk_roots
@@ -34,7 +35,7 @@ def main(sizes: tuple[int, ...], letters: int, out: Path) -> None:
             draw(folder / "scans", pages)
             roots = disk_roots(folder / "scans", folder / "out")
             model = load_model(installed_model_folder())
-            job = make_job(roots.scans, roots.results, Settings(), model, roots).job
+            job = make_job(roots.scans, roots.results, ReadingRecipe(Settings(), model), roots).job
             write_results(job, letters)
             cost("status", job.path)  # So that the folders are in the system's memory.
             for name, form in FORMATS.items():

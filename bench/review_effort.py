@@ -26,6 +26,7 @@ from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Page, sync_playwright
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
@@ -90,11 +91,13 @@ def make(folder: Path, pages: int) -> Job:
     for number in range(len(drawn), pages):
         shutil.copyfile(scans / f"{number % DRAWINGS}.png", scans / f"{number}.png")
     model = load_model(installed_model_folder())
-    job = make_job(scans, folder / "out", Settings(), model, disk_roots(scans, folder / "out")).job
+    job = make_job(
+        scans, folder / "out", ReadingRecipe(Settings(), model), disk_roots(scans, folder / "out")
+    ).job
     for entry, _ in job.manifest():
         text = drawn[int(Path(entry.scan).stem) % DRAWINGS]
         lines = tuple(line(number, row, rng) for number, row in enumerate(text))
-        job.write_result(PageReading(entry.id, entry.scan, 1, Status.DONE, lines=lines))
+        job.results.write(PageReading(entry.id, entry.scan, 1, Status.DONE, lines=lines))
     return job
 
 

@@ -121,7 +121,7 @@ def write_results(job: Job, letters: int) -> None:
         reading = PageReading(
             entry.id, entry.scan, 1, Status.DONE, lines=rng.choice(kinds), seconds=rng.random(), **size
         )
-        path = job.result_path(entry.id)
+        path = job.results.path(entry.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(to_bytes(reading))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.corrections import Correction, Corrections, Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
@@ -33,11 +34,11 @@ def job_to_review(folder: Path) -> Job:
     scans.mkdir()
     page.save(scans / "card.png")
     model = load_model(installed_model_folder())
-    job = make_job(scans, out, Settings(), model, disk_roots(scans, out)).job
+    job = make_job(scans, out, ReadingRecipe(Settings(), model), disk_roots(scans, out)).job
     ((entry, _),) = job.manifest()
     letters = tuple(Letter(box, 1, (("X", 0.5),), True) for box in BOXES.values())
     line = LineReading(Box(30, 30, 400, 70), letters)
-    job.write_result(PageReading(entry.id, entry.scan, 1, Status.DONE, lines=(line,)))
+    job.results.write(PageReading(entry.id, entry.scan, 1, Status.DONE, lines=(line,)))
     return job
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from PIL import Image, ImageDraw, ImageFont
 
-from lettermill.jobs.job.folder import Roots
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.storage.disk import Disk
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

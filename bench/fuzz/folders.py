@@ -35,6 +35,7 @@ import psutil
 from bench.fuzz.messages import JUNK, change_bytes, places, put
 from lettermill.jobs.errors import LettermillError
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
@@ -65,7 +66,7 @@ def make_read_job(folder: Path) -> Job:
     words = read_word_list(folder / "words.txt", settings.characters)
     scans, out = folder / "scans", folder / "out"
     model = load_model(installed_model_folder())
-    job = make_job(scans, out, settings, model, disk_roots(scans, out), lexicon=words).job
+    job = make_job(scans, out, ReadingRecipe(settings, model, lexicon=words), disk_roots(scans, out)).job
     service = PageService(make_app(NOBODY), NOBODY, disk_roots(scans, out), "a worker")
     first = next(entry for entry, _ in job.manifest())
     service.read(job.path.name, "", [first.to_json()])
@@ -100,7 +101,7 @@ def mutate(job: Job, dice: random.Random) -> str:
     name = dice.choice(FILES * 3 + FEW)
     first = next(entry for entry, _ in job.manifest())
     path = {
-        "result": job.result_path(first.id),
+        "result": job.results.path(first.id),
         "attempts": job.path / "attempts" / first.id[:2] / f"{first.id}.log",
     }.get(name, job.path / name)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.form_template import Template, read_template
 from lettermill.jobs.inputs.model import Model, installed_model_folder, load_model
 from lettermill.jobs.inputs.word_list import WordList, read_word_list
-from lettermill.jobs.job.folder import Roots
 from lettermill.jobs.job.make import Submission, make_job
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.settings import (
     MAX_PAGE_SECONDS,
     MOST_MEGABYTES,

@@ -20,7 +20,8 @@ from lettermill.jobs.commands.options import (
     workers_option,
 )
 from lettermill.jobs.errors import UsageProblem
-from lettermill.jobs.job.folder import Job, Roots
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.machine import usable_cores
 from lettermill.jobs.results.counted import counted
 from lettermill.jobs.storage.display import display_path

@@ -20,7 +20,8 @@ from lettermill.jobs.commands.options import (
     workers_option,
 )
 from lettermill.jobs.commands.reading_options import how_to_read, reading_options
-from lettermill.jobs.job.folder import Job, Roots
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.machine import usable_cores
 from lettermill.jobs.storage.place import Place
 

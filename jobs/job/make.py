@@ -1,4 +1,4 @@
-"""Submitting: a folder of scans becomes a job folder, or opens the one that it has."""
+"""Makes the job folder of a folder of scans, or reopens the one that there is."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from lettermill.jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, UsageProblem
-from lettermill.jobs.inputs.form_template import Template
-from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, Model
-from lettermill.jobs.inputs.word_list import WordList
+from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import (
     JOB_FILE,
     LEXICON_FILE,
+    MODEL_FOLDER,
     TEMPLATE_FILE,
     TEMPLATE_FOLDER,
     VERSION,
     Job,
-    Roots,
     locked,
 )
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.manifest import ManifestEntry, digest
 from lettermill.jobs.scans.find import DOCUMENT_SUFFIXES, find_scans
 from lettermill.jobs.scans.page_count import PageCounter
-from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.display import display_path, not_writable
 from lettermill.jobs.storage.locate import locate
 from lettermill.jobs.storage.place import Place
 
+_NAME_CHARACTERS = 60
+"""How much of the scan folder's name or of the token a job folder's name begins with."""
+
+_DIGEST_CHARACTERS = 10
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Submission:
-    """What making or reopening a job found.
+    """What there was to read when a job was made or reopened.
 
     Attributes:
         job: the job.
         pages: pages in the manifest.
         to_read: pages without a result.
-        other_files: files below the scan root that are no scans.
+        other_files: files below the scan folder that are no scans.
     """
 
     job: Job
@@ -55,74 +57,54 @@ class Submission:
 def make_job(
     folder: Path | Place,
     out: Path | Place,
-    settings: Settings,
-    model: Model,
+    recipe: ReadingRecipe,
     roots: Roots,
+    *,
     client_token: str = "",
     shared: bool = False,
-    lexicon: WordList | None = None,
     max_failures: int | None = None,
     only: Sequence[str] | None = None,
-    template: Template | None = None,
 ) -> Submission:
     """Make the job of a folder of scans, or reopen it, and write its manifest.
 
-    The same folder, settings and model give the same job; pages that have a result keep it, and pages of
-    changed or new files are added. Failures that may have been mended without touching the file (limits,
-    permissions, files that were gone) are forgotten, so that they are tried again.
+    The same folder and recipe give the same job. Pages that have a result keep it, and pages of changed or
+    new files are added. Failures that may have been mended without changing the file (limits, permissions,
+    missing files) are forgotten, so that their pages are tried again.
 
     Args:
         folder: the scans.
         out: the folder that gets the job folder.
-        settings: how to read.
-        model: with what to read.
+        recipe: how the pages are read.
         roots: what the workers see.
-        client_token: a name of the caller's own that decides the job instead of the folder.
+        client_token: a name chosen by the caller; it identifies the job in place of the scan folder's path.
         shared: whether workers elsewhere read it.
-        lexicon: the words that lines are read with a second time.
         max_failures: stop the job when more pages than this have failed; None for never.
-        only: read these scans (paths below the folder) instead of all that lie there.
-        template: the form whose fields are read.
+        only: read these scans (paths below the folder) instead of all.
 
     Raises:
         UsageProblem: the folder cannot be listed, or one of the two lies outside of its root, or OUT lies
             in the scan folder.
         NoScans: there is nothing to read.
         ModelProblem: the model is damaged, or does not know the alphabet.
-        ResultsNotWritable: the result folder does not take the job.
+        ResultsNotWritable: the job folder cannot be written.
     """
     folder, out = locate(folder).resolve(), locate(out).resolve()
-    if _lies_in(out, folder):
-        raise UsageProblem(
-            f"the result folder {display_path(out)} lies in the scan folder {display_path(folder)}",
-            "Give --out a folder beside it: results would be taken for scans.",
-        )
-    roots.below(roots.scans, folder, "--scans")
-    roots.below(roots.results, out, "--results")
-    model.check_knows(settings.characters)
-    settings = msgspec.structs.replace(
-        settings,
-        lexicon=lexicon.digest if lexicon else None,
-        template=template.digest if template else None,
-    )
+    _check_folders(folder, out, roots)
+    recipe.check_alphabet()
     scans, other_files = (only, 0) if only is not None else find_scans(folder)
-
-    identity = client_token or os.fsencode(str(folder)).decode("utf-8", "backslashreplace")
-    name = digest(identity, settings.fingerprint(), model.fingerprint)
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", client_token or folder.name).strip("-.") or "scans"
-    path = out / f"{readable[:60]}-{name[:10]}"
-    model.network  # noqa: B018 - it must be whole before a folder is made
+    path = _job_folder(folder, out, recipe, client_token)
+    recipe.model.check()  # Before a folder is made.
     try:
         path.make()
         with locked(path):
             reopened = (path / JOB_FILE).exists()
             if not reopened:
-                _make_job(path, settings, model, folder, lexicon, template)
+                _make_folder(path, recipe, folder)
             job = dataclasses.replace(
-                Job.open(path), settings=settings, scan_root=str(folder), max_failures=max_failures
+                Job.open(path), settings=recipe.settings, scan_root=str(folder), max_failures=max_failures
             )
             if reopened:
-                job.model.network, job.lexicon, job.template  # noqa: B018 - the copies must be whole before pages are queued
+                job.check_inputs()  # Before pages are queued.
             job = job.placed(roots, shared)
             job.uncancel()
             if reopened and job.manifest_path.exists():
@@ -135,6 +117,29 @@ def make_job(
     return Submission(job, tally.pages, tally.pages - tally.finished, other_files)
 
 
+def _check_folders(folder: Place, out: Place, roots: Roots) -> None:
+    """Check where the two folders lie.
+
+    Raises:
+        UsageProblem: outside of the roots, or OUT in the scan folder.
+    """
+    if _lies_in(out, folder):
+        raise UsageProblem(
+            f"the result folder {display_path(out)} lies in the scan folder {display_path(folder)}",
+            "Give --out a folder beside it: results would be taken for scans.",
+        )
+    roots.below(roots.scans, folder, "--scans")
+    roots.below(roots.results, out, "--results")
+
+
+def _job_folder(folder: Place, out: Place, recipe: ReadingRecipe, client_token: str) -> Place:
+    """Return the path of the job folder: the same for the same scans, settings and model."""
+    identity = client_token or os.fsencode(str(folder)).decode("utf-8", "backslashreplace")
+    name = digest(identity, recipe.settings.fingerprint(), recipe.model.fingerprint)
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", client_token or folder.name).strip("-.") or "scans"
+    return out / f"{readable[:_NAME_CHARACTERS]}-{name[:_DIGEST_CHARACTERS]}"
+
+
 def _lies_in(inner: Place, folder: Place) -> bool:
     try:
         inner.below(folder)
@@ -143,28 +148,22 @@ def _lies_in(inner: Place, folder: Place) -> bool:
     return True
 
 
-def _make_job(
-    path: Place,
-    settings: Settings,
-    model: Model,
-    folder: Place,
-    lexicon: WordList | None,
-    template: Template | None,
-) -> None:
-    """Write a new job's copies of what it reads with, and job.json last: what has that is a job."""
-    (path / "model" / MODEL_FILE).write(model.network)
-    (path / "model" / CARD_FILE).write(model.folder.read(CARD_FILE))
-    if lexicon:
-        (path / LEXICON_FILE).write(lexicon.content)
+def _make_folder(path: Place, recipe: ReadingRecipe, scans: Place) -> None:
+    """Write a new job's copies of its inputs, and job.json last: a folder that has that file is a job."""
+    model, template = recipe.model, recipe.template
+    (path / MODEL_FOLDER / MODEL_FILE).write(model.network)
+    (path / MODEL_FOLDER / CARD_FILE).write(model.folder.read(CARD_FILE))
+    if recipe.lexicon:
+        (path / LEXICON_FILE).write(recipe.lexicon.content)
     if template:
         for name, content in template.files.items():
             (path / TEMPLATE_FOLDER / name).write(content)
         (path / TEMPLATE_FOLDER / TEMPLATE_FILE).write(template.content)
     Job(
         path=path,
-        settings=settings,
+        settings=recipe.settings,
         model_fingerprint=model.fingerprint,
-        scan_root=str(folder),
+        scan_root=str(scans),
         scans_below="",
         shared=False,
         token=uuid.uuid4().hex[:12],
@@ -179,7 +178,7 @@ def _write_manifest(job: Job, folder: Place, root: Place, scans: Sequence[str]) 
             try:
                 size, mtime_ns = folder.measure(scan)
             except FileNotFoundError:
-                continue  # It went away while the folder was listed; nothing of it was promised.
+                continue  # It was removed while the folder was listed.
             except OSError:
                 size = mtime_ns = 0  # The worker that opens it records why it cannot be read.
             suffix = os.path.splitext(scan)[1].lower()  # noqa: PTH122

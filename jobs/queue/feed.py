@@ -36,7 +36,8 @@ from celery import Celery
 from redis.exceptions import LockError, LockNotOwnedError
 
 from lettermill.jobs.errors import LettermillError
-from lettermill.jobs.job.folder import MANIFEST_FILE, VERSION, Job, Results, find_job_folders
+from lettermill.jobs.job.folder import MANIFEST_FILE, VERSION, Job, find_job_folders
+from lettermill.jobs.job.page_results import ResultIds
 from lettermill.jobs.log import logger
 from lettermill.jobs.queue.celery_app import LANES, MESSAGE_FORMAT, READ_TASK
 from lettermill.jobs.queue.message import MOST_PAGES
@@ -199,8 +200,8 @@ class Feed:
             return self._redis.hlen(self._flight), frozenset()
         flight = self._in_flight()
         # Redis may have been away when these were finished, or their worker died before it could say so.
-        done = self._job.with_result(flight)
-        for _ in in_order(self._job.forget_attempts, done, self._job.path.at_once):
+        done = self._job.results.having(flight)
+        for _ in in_order(self._job.attempts.forget, done, self._job.path.at_once):
             pass
         self.finished(done)
         if self._lane() not in LANES:
@@ -253,7 +254,7 @@ class Feed:
 
     def _queue_again(self, page_ids: frozenset[str]) -> None:
         entries = [entry for entry, _ in self._job.manifest() if entry.id in page_ids]
-        done = set(self._job.with_result(entry.id for entry in entries))
+        done = set(self._job.results.having(entry.id for entry in entries))
         unfinished = [entry for entry in entries if entry.id not in done]
         self.finished(list(page_ids - {entry.id for entry in unfinished}))
         if unfinished:
@@ -282,12 +283,12 @@ class Feed:
     def _queue_next(self, room: int) -> int:
         cursor = int(self._redis.hget(self._state, "cursor") or 0)
         entries: list[ManifestEntry] = []
-        finished = Results(set(), set())
+        finished = ResultIds(set(), set())
         passed = 0
         at_end = False
 
         def is_finished(line: tuple[ManifestEntry, int]) -> bool:
-            return line[0].id in finished or self._job.has_result(line[0].id)
+            return line[0].id in finished or self._job.results.has(line[0].id)
 
         for (entry, offset), done in in_order(
             is_finished, self._job.manifest(cursor), self._job.path.at_once
@@ -296,7 +297,7 @@ class Feed:
             if done:
                 passed += 1
                 if passed == _MANY:
-                    finished = self._job.results()  # One look at all names instead of many.
+                    finished = self._job.results.ids()  # One look at all names instead of many.
                 continue
             entries.append(entry)
             if len(entries) == room:

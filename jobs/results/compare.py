@@ -259,7 +259,7 @@ def _comparable(text: str, alphabet: frozenset[str]) -> str:
 
 def _page_lines(job: Job, page_id: str) -> tuple[LineReading, ...] | None:
     try:
-        reading = job.read_result(page_id)
+        reading = job.results.read(page_id)
     except NotAJob:
         return None  # Damaged: as if it were not there, and `lettermill collect` names it.
     return None if reading is None or reading.failed else reading.lines

@@ -348,7 +348,7 @@ class Counting:
     def add_damaged(self, page_id: str) -> None:
         """Note a page whose result file cannot be read."""
         if len(self._damaged) < MAX_FAILURES:
-            self._damaged.append(self._job.result_path(page_id).below(self._job.path))
+            self._damaged.append(self._job.results.path(page_id).below(self._job.path))
 
     def add_as_read(self, reading: PageReading) -> None:
         """Count the confidences of a page, before it is flagged for a rate and corrected."""

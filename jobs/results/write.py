@@ -105,7 +105,7 @@ _Page = tuple[ManifestEntry, PageReading | NotAJob | None]
 
 
 def by_scan(job: Job) -> Iterator[tuple[str, Iterator[_Page]]]:
-    """Yield a job's scans in the order of the results, each with its pages and their `Job.read_results`.
+    """Yield a job's scans in the order of the results, each with its pages and their `PageResults.read_each`.
 
     A scan's pages have to be taken before the next scan is.
 
@@ -113,7 +113,7 @@ def by_scan(job: Job) -> Iterator[tuple[str, Iterator[_Page]]]:
         NotAJob: the manifest is missing or damaged.
     """
     entries, again = itertools.tee(entry for entry, _ in job.manifest())
-    results = job.read_results(entry.id for entry in again)
+    results = job.results.read_each(entry.id for entry in again)
     for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
         yield scan, ((page, next(results)[1]) for page in pages)
 
@@ -132,7 +132,7 @@ def flagging_of(job: Job, accept_at: float | None) -> Flagging:
     below = job.settings.flag_below
     if accept_at is None:
         return Flagging(None, below, below)
-    results = job.read_results(entry.id for entry, _ in job.manifest())
+    results = job.results.read_each(entry.id for entry, _ in job.manifest())
     readings = (reading for _, reading in results if isinstance(reading, PageReading))
     return Flagging.at(accept_at, readings, below)
 

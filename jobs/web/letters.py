@@ -126,7 +126,7 @@ class Letters:
         """
         if self.read == len(self.pages):
             return False
-        finished = self._job.results()
+        finished = self._job.results.ids()
         numbers = {
             entry.id: number
             for number, entry in enumerate(self.pages)
@@ -134,7 +134,7 @@ class Letters:
         }
         parts = [self._rows]
         count = len(self._rows)
-        for page_id, reading in self._job.read_results(numbers):
+        for page_id, reading in self._job.results.read_each(numbers):
             if isinstance(reading, PageReading):
                 rows = self._page_rows(numbers[page_id], reading)
                 self._spans[page_id] = (count, count + len(rows))
@@ -229,7 +229,7 @@ class Letters:
             NotAJob: the result is gone or damaged.
         """
         line, position = self.where(number)
-        reading = self._job.read_result(self.entry(number).id)
+        reading = self._job.results.read(self.entry(number).id)
         if reading is None or len(reading.lines) < line or len(reading.lines[line - 1].letters) < position:
             raise NotAJob(
                 "the result of the page is gone, or another one", "Start the review of this job again."

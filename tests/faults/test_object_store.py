@@ -17,8 +17,10 @@ import pytest
 import redis
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.job.folder import Job, Roots
+from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.queue.celery_app import make_app
 from lettermill.jobs.queue.feed import Feed
 from lettermill.jobs.results.summary import WORST_PAGES
@@ -182,9 +184,8 @@ def log_of(process: subprocess.Popen[bytes]) -> bytes:
 def test_requests_a_page_and_no_listing(top: Bucket, broker: str, client: redis.Redis) -> None:
     """What costs time and money: counted, for the hot path of a page."""
     roots = Roots(top / "scans", top / "out")
-    job = make_job(
-        roots.scans, roots.results, Settings(), load_model(installed_model_folder()), roots, shared=True
-    ).job
+    recipe = ReadingRecipe(Settings(), load_model(installed_model_folder()))
+    job = make_job(roots.scans, roots.results, recipe, roots, shared=True).job
     Feed(job, job.path.below(roots.results), make_app(broker), client).restart()
     service = PageService(make_app(broker), broker, roots, "a worker")
     epoch = client.hget(f"lettermill:{job.token}:state", "epoch").decode()
@@ -197,4 +198,4 @@ def test_requests_a_page_and_no_listing(top: Bucket, broker: str, client: redis.
     # Nine for the page, three to look for the next pages to queue, which a longer job does seldom.
     assert requests.total() <= 12, requests
     assert requests["ListObjectsV2"] == 0
-    assert Job.open(job.path).has_result(second.id)
+    assert Job.open(job.path).results.has(second.id)

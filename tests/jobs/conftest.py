@@ -16,6 +16,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from lettermill.jobs.inputs.model import Model, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.manifest import ManifestEntry
@@ -69,7 +70,7 @@ def job_of(tmp_path: Path, scans: Path, model: Model, picture: Image.Image) -> C
                 picture.save(drawn, Image.registered_extensions()[path.suffix])
                 path.write_bytes(drawn.getvalue())
         roots = disk_roots(scans, tmp_path / "out")
-        return make_job(scans, tmp_path / "out", settings or Settings(), model, roots).job
+        return make_job(scans, tmp_path / "out", ReadingRecipe(settings or Settings(), model), roots).job
 
     return make
 
@@ -116,6 +117,14 @@ import os, sys
 from pathlib import Path
 import PIL.Image, PIL.ImageOps, pypdfium2
 import lettermill.jobs.job.make
+from lettermill.jobs import errors
+from lettermill.jobs.storage import atomic as files
+from lettermill.jobs.job import folder as job
+from lettermill.jobs.inputs import model as models, recipe
+from lettermill.jobs.storage import disk as places
+from lettermill.jobs.scans import decode as scans
+from lettermill.jobs import settings
+from lettermill.jobs.job import make as submit
 PIL.Image.init()
 if os.geteuid() == 0:
     os.setgroups([])

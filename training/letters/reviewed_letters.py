@@ -47,7 +47,7 @@ def read_corrections(path: Path) -> LabelledImages:
     remarks: list[str] = []
     reviewed = {one.page for one in corrections}
     for entry in [entry for entry, _ in job.manifest() if entry.id in reviewed]:
-        ((_, reading),) = job.read_results([entry.id])
+        ((_, reading),) = job.results.read_each([entry.id])
         said = corrections.of_page(reading) if isinstance(reading, PageReading) else {}
         letters = [one for one in said.values() if one.decision in _LABELLED]
         if letters:

@@ -21,7 +21,9 @@ import msgspec
 from celery import Celery
 
 from lettermill.jobs.errors import ErrorCode, LettermillError, ScanError
-from lettermill.jobs.job.folder import JOB_FILE, MAX_ATTEMPTS, VERSION, Job, Roots
+from lettermill.jobs.job.attempts import MAX_ATTEMPTS
+from lettermill.jobs.job.folder import JOB_FILE, VERSION, Job
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.log import logger
 from lettermill.jobs.machine import bound_memory
 from lettermill.jobs.queue.celery_app import UNREACHABLE, connect
@@ -114,19 +116,19 @@ class PageService:
         Returns:
             Whether the page has a result now; not where another process is at it.
         """
-        with job.attempt(entry.id) as attempt:
+        with job.attempts.begin(entry.id) as attempt:
             if attempt is None:
                 return False
-            if job.has_result(entry.id):
-                job.forget_attempts(entry.id)
+            if job.results.has(entry.id):
+                job.attempts.forget(entry.id)
                 return True
             seconds: dict[str, float] = {}
             try:
                 reading = _read_page(job, self._roots.scans, entry, attempt, self._debug, seconds)
                 with timed(seconds, "write"):
-                    job.write_result(reading)
+                    job.results.write(reading)
             except LettermillError:
-                job.take_back_attempt(entry.id)  # The disk or the model is at fault, not the page.
+                job.attempts.take_back(entry.id)  # The disk or the model is at fault, not the page.
                 raise
         self._report(job, reading, seconds)
         if reading.failed and job.cancel_after_failures():
@@ -166,11 +168,11 @@ class PageService:
         """
         job, feed = self._job(below)
         entries = _entries(job, pages)
-        finished = [entry for entry in entries if job.has_result(entry.id)]
+        finished = [entry for entry in entries if job.results.has(entry.id)]
         unfinished = [entry for entry in entries if entry not in finished]
-        begun = [entry for entry in unfinished if job.attempts(entry.id)]
+        begun = [entry for entry in unfinished if job.attempts.count(entry.id)]
         for entry in begun:
-            job.note_loss(entry.id, cause)
+            job.attempts.note_loss(entry.id, cause)
         if self._wire:
             self._wire.tell(AttemptsLost(len(begun)))
         logger.warning("process_lost", job=display_path(job.path.name), pages=len(unfinished), cause=cause)
@@ -191,7 +193,7 @@ class PageService:
             return
         job, feed = self._job(below)
         (entry,) = _entries(job, pages)
-        if not job.has_result(entry.id):
+        if not job.results.has(entry.id):
             reading = PageReading(
                 page_id=entry.id,
                 scan=entry.scan,
@@ -200,10 +202,10 @@ class PageService:
                 error_code=ErrorCode.TIMEOUT,
                 error=f"the page took longer than {seconds:g} s: raise the limit with --page-seconds",
                 seconds=seconds,
-                attempts=job.attempts(entry.id),
+                attempts=job.attempts.count(entry.id),
                 version=VERSION,
             )
-            job.write_result(reading)
+            job.results.write(reading)
             self._report(job, reading, {})
             job.cancel_after_failures()
         self._finish(feed, [entry])
@@ -264,7 +266,7 @@ def _read_page(
         PageReading, page_id=entry.id, scan=entry.scan, page=entry.page, status=Status.FAILED
     )
     if attempt > MAX_ATTEMPTS:
-        cause = job.last_loss(entry.id) or "the worker's machine or main process ended"
+        cause = job.attempts.last_loss(entry.id) or "the worker's machine or main process ended"
         return PageReading(
             page_id=entry.id,
             scan=entry.scan,

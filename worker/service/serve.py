@@ -25,7 +25,8 @@ from celery.worker import state
 
 from lettermill.jobs.errors import LettermillError
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.job.folder import VERSION, Roots
+from lettermill.jobs.job.folder import VERSION
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.log import LogFormat, hush_libraries, logger, set_up_logging
 from lettermill.jobs.machine import usable_cores
 from lettermill.jobs.queue.celery_app import (

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
@@ -25,11 +26,11 @@ def job(tmp_path: Path) -> Job:
     scans, out = tmp_path / "scans", tmp_path / "out"
     draw(scans / "card.png", ["V V Y V V V", "Q S U R E"])
     model = load_model(installed_model_folder())
-    job = make_job(scans, out, Settings(), model, disk_roots(scans, out)).job
+    job = make_job(scans, out, ReadingRecipe(Settings(), model), disk_roots(scans, out)).job
     ((entry, _),) = job.manifest()
     sure = [0.5 + 0.01 * number for number in range(6)], [0.6, 0.99, 0.99, 0.99, 0.99]
     lines = tuple(line(number, text, sure[number]) for number, text in enumerate(("VVVVVV", "QSURE")))
-    job.write_result(PageReading(entry.id, entry.scan, 1, Status.DONE, lines=lines))
+    job.results.write(PageReading(entry.id, entry.scan, 1, Status.DONE, lines=lines))
     return job
 
 

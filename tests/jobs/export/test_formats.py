@@ -26,8 +26,10 @@ from lettermill.jobs.export import xlsx
 from lettermill.jobs.export.common import printable
 from lettermill.jobs.export.formats import FORMATS, NO_SIZE, NOT_OPENED, UNFINISHED, Exported, export_job
 from lettermill.jobs.inputs.model import Model
-from lettermill.jobs.job.folder import Job, Roots
+from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
+from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.readings import (
     Box,
     Letter,
@@ -90,7 +92,7 @@ def job(job_of: JobOf) -> Job:
             reading = msgspec.structs.replace(reading, status=Status.EMPTY, lines=())
         if entry.scan == "failed.png":
             reading = PageReading(entry.id, entry.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "=late")
-        job.write_result(reading)
+        job.results.write(reading)
     return job
 
 
@@ -222,7 +224,7 @@ def test_a_page_that_lies_on_a_side_says_so(
     shift = Box(40, 40, 0, 0)
     boxes = [Box(one.x + shift.x, one.y + shift.y, one.width, one.height) for one in (first, last)]
     line = LineReading(boxes[0], tuple(Letter(box, 1, (("A", 0.9),), False) for box in boxes))
-    job.write_result(
+    job.results.write(
         PageReading(
             entry.id, "a.png", 1, Status.DONE, lines=(line,), width=99, height=99, quality=("TURNED",)
         )
@@ -268,8 +270,8 @@ def test_cancelled_pages(job_of: JobOf) -> None:
 def test_damaged_results_and_results_without_a_size_are_left_out(job_of: JobOf) -> None:
     job = job_of("a.png", "b.png")
     (a, _), (b, _) = job.manifest()
-    job.write_result(PageReading(a.id, a.scan, 1, Status.DONE, lines=LINES))
-    job.write_result(PageReading(b.id, b.scan, 1, Status.DONE, lines=LINES, width=60, height=40))
+    job.results.write(PageReading(a.id, a.scan, 1, Status.DONE, lines=LINES))
+    job.results.write(PageReading(b.id, b.scan, 1, Status.DONE, lines=LINES, width=60, height=40))
     assert export_job(job, FORMATS["alto"], None).left_out == {NO_SIZE: 1}
     path = job.path / f"pages/{b.id[:2]}/{b.id}.json"
     path.write_bytes(path.read_bytes()[:-9])
@@ -421,9 +423,9 @@ def test_a_job_in_an_object_store(scans: Path, model: Model, picture: Image.Imag
     with object_store():
         boto3.session.Session().client("s3").create_bucket(Bucket="exports")
         out = Bucket("exports", "results")
-        job = make_job(scans, out, Settings(), model, Roots(Disk(scans), out)).job
+        job = make_job(scans, out, ReadingRecipe(Settings(), model), Roots(Disk(scans), out)).job
         for entry, _ in job.manifest():
-            job.write_result(
+            job.results.write(
                 PageReading(entry.id, entry.scan, 1, Status.DONE, lines=LINES, width=60, height=40)
             )
         (job.path / "export" / "alto" / "gone.png.xml").write(b"old")

@@ -43,8 +43,8 @@ def job(job_of: JobOf, reading_of: ReadingOf) -> Job:
     """A page with two lines of doubtful letters, and one that is sure."""
     job = job_of("a.png", "b.png")
     first, second = entries(job)
-    job.write_result(reading_of(first, "QU UX\nII", 0.6))
-    job.write_result(reading_of(second, "SURE"))
+    job.results.write(reading_of(first, "QU UX\nII", 0.6))
+    job.results.write(reading_of(second, "SURE"))
     return job
 
 
@@ -55,7 +55,7 @@ def say(job: Job) -> Callable[..., Correction]:
     def make(
         line: int, position: int, decision: Decision, corrected: str = "", by: str = "anna"
     ) -> Correction:
-        reading = job.read_result(entries(job)[0].id)
+        reading = job.results.read(entries(job)[0].id)
         assert reading is not None
         letter = reading.lines[line - 1].letters[position - 1]
         return Correction(

@@ -21,6 +21,7 @@ from PIL import Image
 from lettermill import cli
 from lettermill.jobs.errors import BadData, ErrorCode, ModelProblem, NoScans, NotAJob, UsageProblem
 from lettermill.jobs.inputs.model import MODEL_FILE, Model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job, find_job_folders
 from lettermill.jobs.job.make import Submission, make_job
@@ -46,7 +47,9 @@ Submit = Callable[..., Submission]
 def submit_scans(tmp_path: Path, scans: Path, model: Model) -> Submit:
     def make(settings: Settings | None = None, token: str = "") -> Submission:
         roots = disk_roots(scans, tmp_path / "out")
-        return make_job(scans, tmp_path / "out", settings or Settings(), model, roots, token)
+        return make_job(
+            scans, tmp_path / "out", ReadingRecipe(settings or Settings(), model), roots, client_token=token
+        )
 
     return make
 
@@ -92,7 +95,7 @@ def test_the_same_command_reopens_the_job(
     picture.save(scans / "a.png")
     picture.save(scans / "b.png")
     first = submit_scans()
-    first.job.write_result(reading_of(entries(first.job)[0], "AB"))
+    first.job.results.write(reading_of(entries(first.job)[0], "AB"))
     again = submit_scans()
     assert (again.pages, again.to_read) == (2, 1)
     assert again.job.path == first.job.path
@@ -107,7 +110,7 @@ def test_new_and_changed_files_are_read_and_the_others_stay(
         picture.save(scans / name)
     first = submit_scans()
     for entry in entries(first.job):
-        first.job.write_result(reading_of(entry, "AB"))
+        first.job.results.write(reading_of(entry, "AB"))
     status = (scans / "touched.png").stat()
     os.utime(scans / "touched.png", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     status = (scans / "grown.png").stat()
@@ -117,7 +120,7 @@ def test_new_and_changed_files_are_read_and_the_others_stay(
     (scans / "goes.png").unlink()
     picture.save(scans / "new.png")
     again = submit_scans()
-    unread = {entry.scan for entry in entries(again.job) if not again.job.has_result(entry.id)}
+    unread = {entry.scan for entry in entries(again.job) if not again.job.results.has(entry.id)}
     assert unread == {"touched.png", "grown.png", "new.png"}
     assert (again.pages, again.to_read) == (4, 3)
 
@@ -144,7 +147,7 @@ def submit_with_list(tmp_path: Path, scans: Path, picture: Image.Image, model: M
         words = read_word_list(names, Settings().characters)
         names.unlink()
         out = tmp_path / "out"
-        return make_job(scans, out, Settings(), model, disk_roots(scans, out), lexicon=words)
+        return make_job(scans, out, ReadingRecipe(Settings(), model, words), disk_roots(scans, out))
 
     return make
 
@@ -185,7 +188,7 @@ def test_result_folder_inside_of_the_scans(scans: Path, picture: Image.Image, mo
     picture.save(scans / "a.png")
     for out in (scans, scans / "results", scans / ".." / "scans" / "x"):
         with pytest.raises(UsageProblem, match="lies in the scan folder"):
-            make_job(scans, out, Settings(), model, disk_roots(scans, out))
+            make_job(scans, out, ReadingRecipe(Settings(), model), disk_roots(scans, out))
     assert sorted(path.name for path in scans.iterdir()) == ["a.png"]
 
 
@@ -195,9 +198,9 @@ def test_folders_outside_of_the_roots(
     picture.save(scans / "a.png")
     out = tmp_path / "out"
     with pytest.raises(UsageProblem, match="--scans"):
-        make_job(scans, out, Settings(), model, disk_roots(tmp_path / "elsewhere", out))
+        make_job(scans, out, ReadingRecipe(Settings(), model), disk_roots(tmp_path / "elsewhere", out))
     with pytest.raises(UsageProblem, match="--results"):
-        make_job(scans, out, Settings(), model, disk_roots(scans, tmp_path / "elsewhere"))
+        make_job(scans, out, ReadingRecipe(Settings(), model), disk_roots(scans, tmp_path / "elsewhere"))
     assert not out.exists()
 
 
@@ -214,7 +217,7 @@ def test_pages_of_a_document_that_is_linked_from_beside_the_folder(
     picture.save(tmp_path / "archive" / "three.tif", save_all=True, append_images=[picture, picture])
     (scans / "three.tif").symlink_to(tmp_path / "archive" / "three.tif")
     out = tmp_path / "out"
-    assert make_job(scans, out, Settings(), model, disk_roots(tmp_path, out)).pages == 3
+    assert make_job(scans, out, ReadingRecipe(Settings(), model), disk_roots(tmp_path, out)).pages == 3
 
 
 def test_a_result_folder_that_takes_nothing(
@@ -236,7 +239,8 @@ from lettermill.jobs.storage.disk import Disk
 root, scans = Path(sys.argv[1]), Path(sys.argv[1]) / "scans"
 for out in (root / "new", root / "closed", root / "closed" / "deep"):
     try:
-        make_job(scans, out, Settings(), load_model(root / "model"), Roots(Disk(scans), Disk(out)))
+        recipe = ReadingRecipe(Settings(), load_model(root / "model"))
+        make_job(scans, out, recipe, Roots(Disk(scans), Disk(out)))
     except ResultsNotWritable as error:
         sys.stdout.write(error.what + "\\n")
 """
@@ -306,7 +310,7 @@ def test_damaged_job_json_deleted_and_submitted_again(
     job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
 ) -> None:
     job = job_of("a.png", "b.png")
-    job.write_result(reading_of(entries(job)[0], "AB"))
+    job.results.write(reading_of(entries(job)[0], "AB"))
     (job.path / "job.json").write_text("{")
     with pytest.raises(NotAJob, match="Delete that file"):
         job_of()
@@ -396,12 +400,12 @@ def test_results_survive_the_disk(job_of: Callable[..., Job], reading_of: Callab
     job = job_of(os.fsdecode(b"caf\xe9.png"), "b.png")
     first, second = entries(job)
     reading = msgspec.structs.replace(reading_of(second, "HELLO WORLD\nAGAIN"), quality=("SKEWED",))
-    job.write_result(reading)
-    assert job.read_result(second.id) == msgspec.structs.replace(reading, scan=display_path(second.scan))
+    job.results.write(reading)
+    assert job.results.read(second.id) == msgspec.structs.replace(reading, scan=display_path(second.scan))
     assert reading.text == "HELLO WORLD\nAGAIN"
-    assert job.read_result(first.id) is None
+    assert job.results.read(first.id) is None
     assert (job.tally().pages, job.tally().finished, job.tally().complete) == (2, 1, False)
-    job.write_result(reading_of(first))
+    job.results.write(reading_of(first))
     assert job.tally().complete
 
 
@@ -412,13 +416,13 @@ def test_damaged_results_are_told_and_read_again(
     job = job_of("a.png", "b.png")
     first, second = entries(job)
     for entry in (first, second):
-        job.write_result(reading_of(entry, "AB"))
-    job.result_path(first.id).write_bytes(content)
+        job.results.write(reading_of(entry, "AB"))
+    job.results.path(first.id).write_bytes(content)
     with pytest.raises(NotAJob, match="damaged"):
-        job.read_result(first.id)
+        job.results.read(first.id)
     assert job.forget_results() == 1
-    assert not job.has_result(first.id)
-    assert job.has_result(second.id)
+    assert not job.results.has(first.id)
+    assert job.results.has(second.id)
 
 
 @pytest.mark.parametrize(
@@ -429,12 +433,12 @@ def test_a_result_edited_by_hand_is_told(
 ) -> None:
     job = job_of("a.png")
     (entry,) = entries(job)
-    job.write_result(msgspec.structs.replace(reading_of(entry, "AB"), quality=("word", "true")))
-    path = job.result_path(entry.id)
+    job.results.write(msgspec.structs.replace(reading_of(entry, "AB"), quality=("word", "true")))
+    path = job.results.path(entry.id)
     assert old in path.read_bytes()
     path.write_bytes(path.read_bytes().replace(old, new))
     with pytest.raises(NotAJob, match="damaged"):
-        job.read_result(entry.id)
+        job.results.read(entry.id)
 
 
 def test_a_result_in_another_pages_place_is_told(
@@ -442,11 +446,11 @@ def test_a_result_in_another_pages_place_is_told(
 ) -> None:
     job = job_of("a.png", "b.png")
     first, second = entries(job)
-    job.write_result(reading_of(first, "AB"))
-    job.result_path(second.id).parent.mkdir(parents=True, exist_ok=True)
-    job.result_path(first.id).rename(job.result_path(second.id))
+    job.results.write(reading_of(first, "AB"))
+    job.results.path(second.id).parent.mkdir(parents=True, exist_ok=True)
+    job.results.path(first.id).rename(job.results.path(second.id))
     with pytest.raises(NotAJob, match="another page"):
-        job.read_result(second.id)
+        job.results.read(second.id)
 
 
 def test_a_reading_counts_more_than_a_failure_whichever_comes_first(
@@ -454,19 +458,19 @@ def test_a_reading_counts_more_than_a_failure_whichever_comes_first(
 ) -> None:
     job = job_of("a.png", "b.png")
     first, second = entries(job)
-    job.write_result(failed(first, ErrorCode.TIMEOUT))
+    job.results.write(failed(first, ErrorCode.TIMEOUT))
     assert (job.tally().finished, job.tally().failed) == (1, 1)
     for entry in (first, second):
-        job.write_result(reading_of(entry, "AB"))
-    job.write_result(failed(second, ErrorCode.TIMEOUT))
+        job.results.write(reading_of(entry, "AB"))
+    job.results.write(failed(second, ErrorCode.TIMEOUT))
     assert (job.tally().finished, job.tally().failed) == (2, 0)
-    assert [job.read_result(entry.id) for entry in (first, second)] == [
+    assert [job.results.read(entry.id) for entry in (first, second)] == [
         reading_of(entry, "AB") for entry in (first, second)
     ]
 
 
 def begin(job: Job, entry: ManifestEntry) -> int | None:
-    with job.attempt(entry.id) as attempt:
+    with job.attempts.begin(entry.id) as attempt:
         return attempt
 
 
@@ -476,22 +480,22 @@ def test_a_result_ends_the_attempts(
     job = job_of("a.png")
     (entry,) = entries(job)
     assert [begin(job, entry) for _ in range(2)] == [1, 2]
-    job.note_loss(entry.id, "WORKER_LOST")
-    job.note_loss(entry.id, "OUT_OF_MEMORY")
-    assert job.attempts(entry.id) == 2
-    assert job.last_loss(entry.id) == "OUT_OF_MEMORY"
-    job.write_result(reading_of(entry, "A"))
-    assert job.attempts(entry.id) == 0
-    assert job.last_loss(entry.id) == ""
+    job.attempts.note_loss(entry.id, "WORKER_LOST")
+    job.attempts.note_loss(entry.id, "OUT_OF_MEMORY")
+    assert job.attempts.count(entry.id) == 2
+    assert job.attempts.last_loss(entry.id) == "OUT_OF_MEMORY"
+    job.results.write(reading_of(entry, "A"))
+    assert job.attempts.count(entry.id) == 0
+    assert job.attempts.last_loss(entry.id) == ""
     assert begin(job, entry) == 1
 
 
 def test_a_page_is_attempted_by_one_process_at_a_time(job_of: Callable[..., Job]) -> None:
     job = job_of("a.png")
     (entry,) = entries(job)
-    with job.attempt(entry.id) as first, job.attempt(entry.id) as second:
+    with job.attempts.begin(entry.id) as first, job.attempts.begin(entry.id) as second:
         assert (first, second) == (1, None)
-    assert job.attempts(entry.id) == 1
+    assert job.attempts.count(entry.id) == 1
     assert begin(job, entry) == 2
 
 
@@ -499,17 +503,17 @@ def test_an_attempt_that_was_nobodys_fault_does_not_count(job_of: Callable[..., 
     job = job_of("a.png")
     (entry,) = entries(job)
     begin(job, entry)
-    job.note_loss(entry.id, "signal 9")
-    with job.attempt(entry.id):
-        job.take_back_attempt(entry.id)
-    assert (job.attempts(entry.id), job.last_loss(entry.id)) == (1, "signal 9")
+    job.attempts.note_loss(entry.id, "signal 9")
+    with job.attempts.begin(entry.id):
+        job.attempts.take_back(entry.id)
+    assert (job.attempts.count(entry.id), job.attempts.last_loss(entry.id)) == (1, "signal 9")
 
 
 def test_a_job_is_stopped_and_goes_on(
     job_of: Callable[..., Job], reading_of: Callable[..., PageReading]
 ) -> None:
     job = job_of("a.png", "b.png")
-    job.write_result(reading_of(entries(job)[0], "A"))
+    job.results.write(reading_of(entries(job)[0], "A"))
     assert job.cancelled is None
     job.cancel("because")
     job.cancel("for another reason")
@@ -525,7 +529,7 @@ def test_a_job_is_stopped_and_goes_on(
 def test_a_job_is_stopped_when_more_fail_than_it_allows(job_of: Callable[..., Job]) -> None:
     job = dataclasses.replace(job_of("a.png", "b.png", "c.png"), max_failures=1)
     for entry, stopped in zip(entries(job), (False, True, True), strict=True):
-        job.write_result(failed(entry, ErrorCode.TRUNCATED))
+        job.results.write(failed(entry, ErrorCode.TRUNCATED))
         assert job.cancel_after_failures() is stopped
     assert "2 pages failed" in (job.cancelled or "")
 
@@ -541,11 +545,11 @@ def test_which_failures_are_tried_again(
         failed(c, ErrorCode.WORKER_LOST, Status.QUARANTINED),
         reading_of(d, "A"),
     ):
-        job.write_result(reading)
+        job.results.write(reading)
     job_of()  # The same command again: what may have been mended outside of the file.
-    assert [job.has_result(entry.id) for entry in (a, b, c, d)] == [False, True, True, True]
+    assert [job.results.has(entry.id) for entry in (a, b, c, d)] == [False, True, True, True]
     assert job.forget_results(failures=True) == 2
-    assert [job.has_result(entry.id) for entry in (a, b, c, d)] == [False, False, False, True]
+    assert [job.results.has(entry.id) for entry in (a, b, c, d)] == [False, False, False, True]
 
 
 def test_the_lock_is_exclusive_and_ends_with_its_holder(job_of: Callable[..., Job]) -> None:

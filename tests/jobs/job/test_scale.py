@@ -66,13 +66,13 @@ def put_scans(scans: Path, count: int) -> None:
 
 
 def put_results(job: Job, reading_of: ReadingOf) -> list[Path]:
-    """Write a result for each page, every tenth a failure; without the sync that `write_result` waits for."""
+    """Write a result for each page, every tenth a failure; without syncing each as `results.write` does."""
     paths = []
     for number, (entry, _) in enumerate(job.manifest()):
         reading = reading_of(entry, "HELLO WORLD\nAGAIN")
         if number % 10 == 0:
             reading = PageReading(entry.id, entry.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late")
-        path = job.result_path(entry.id, failed=reading.failed)
+        path = job.results.path(entry.id, failed=reading.failed)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(to_bytes(reading))
         paths.append(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,10 @@ import redis
 from celery import Celery
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
+from lettermill.jobs.job.page_results import PageResults
 from lettermill.jobs.queue import feed as feeding
 from lettermill.jobs.queue.celery_app import LANES, make_app
 from lettermill.jobs.queue.feed import Feed, Sweep, give_sign
@@ -33,7 +34,7 @@ def job(tmp_path: Path) -> Job:
     out = tmp_path / "out"
     model = load_model(installed_model_folder())
     roots = disk_roots(tmp_path / "scans", out)
-    return make_job(tmp_path / "scans", out, Settings(), model, roots, shared=True).job
+    return make_job(tmp_path / "scans", out, ReadingRecipe(Settings(), model), roots, shared=True).job
 
 
 @pytest.fixture
@@ -135,10 +136,10 @@ def test_finished_pages_do_not_fill_the_window(
     feed.take(epoch(job, client), [page.id for page in pages], "alive")
     give_sign(client, "alive", [page.id for page in pages])
     for page in pages[:2]:
-        job.write_result(read(page))
+        job.results.write(read(page))
     feed.look_after(NOBODY)
     assert client.hkeys(f"lettermill:{job.token}:flight") == [pages[2].id.encode()]
-    job.write_result(read(pages[2]))
+    job.results.write(read(pages[2]))
     feed.look_after(NOBODY)
     assert not client.keys(f"lettermill:{job.token}:*")
 
@@ -147,17 +148,17 @@ def test_a_page_that_is_read_elsewhere_is_neither_read_nor_queued_in_a_loop(
     feed: Feed, job: Job, client: redis.Redis, service: PageService, pages: list[ManifestEntry]
 ) -> None:
     for page in pages[1:]:
-        job.write_result(read(page))
+        job.results.write(read(page))
     feed.restart()
     before = epoch(job, client)
     assert take_all_messages(client) >= 1
-    with job.attempt(pages[0].id) as attempt:
+    with job.attempts.begin(pages[0].id) as attempt:
         assert attempt == 1
         service.read(job.path.name, before, [pages[0].to_json()])
-        assert not job.has_result(pages[0].id)
+        assert not job.results.has(pages[0].id)
         assert epoch(job, client) == before
         assert take_all_messages(client) == 0
-    assert job.attempts(pages[0].id) == 1
+    assert job.attempts.count(pages[0].id) == 1
 
 
 @pytest.mark.parametrize("trouble", [OSError(5, "Input/output error"), MemoryError(), KeyError("surprise")])
@@ -182,7 +183,7 @@ def test_whatever_goes_wrong_the_pages_are_given_back(
             service.read(job.path.name, word, [pages[0].to_json()])
     assert feed.look_after(NOBODY)[0] == 1
     service.read(job.path.name, word, [pages[0].to_json()])
-    assert job.has_result(pages[0].id)
+    assert job.results.has(pages[0].id)
 
 
 def test_the_time_limit_is_the_jobs_whatever_a_message_says(job: Job, service: PageService) -> None:
@@ -216,12 +217,12 @@ def test_a_pipe_in_a_job_folder_holds_nobody_up(
 
 
 def test_a_fresh_start_leaves_alone_what_is_being_read(job: Job, pages: list[ManifestEntry]) -> None:
-    with job.attempt(pages[0].id):
-        with job.attempt(pages[1].id):
+    with job.attempts.begin(pages[0].id):
+        with job.attempts.begin(pages[1].id):
             pass
         job.forget_results(failures=True)
-        assert [job.attempts(page.id) for page in pages[:2]] == [1, 0]
-        with job.attempt(pages[0].id) as second:
+        assert [job.attempts.count(page.id) for page in pages[:2]] == [1, 0]
+        with job.attempts.begin(pages[0].id) as second:
             assert second is None
 
 
@@ -250,25 +251,25 @@ def test_a_finished_stretch_is_passed_with_one_look(
     ]
     job.manifest_path.write_text("".join(page.to_line() for page in many))
     for page in many[1000:4900]:
-        job.result_path(page.id).parent.mkdir(parents=True, exist_ok=True)
-        job.result_path(page.id).touch()
+        job.results.path(page.id).parent.mkdir(parents=True, exist_ok=True)
+        job.results.path(page.id).touch()
     looks = 0
-    has_result: Callable[[Job, str], bool] = Job.has_result
+    has_result = PageResults.has
 
-    def counted(self: Job, page_id: str) -> bool:
+    def counted(self: PageResults, page_id: str) -> bool:
         nonlocal looks
         looks += 1
         return has_result(self, page_id)
 
     made = Feed(job, job.path.name, app, client)
     made.restart()
-    monkeypatch.setattr(Job, "has_result", counted)
+    monkeypatch.setattr(PageResults, "has", counted)
     while (flight := client.hkeys(f"lettermill:{job.token}:flight")) and looks < 20_000:
         take_all_messages(client)
         done = [page.decode() for page in flight]
         for page in done:
-            job.result_path(page).parent.mkdir(parents=True, exist_ok=True)
-            job.result_path(page).touch()
+            job.results.path(page).parent.mkdir(parents=True, exist_ok=True)
+            job.results.path(page).touch()
         made.top_up(done)
     assert job.tally().complete
     assert looks < 2500

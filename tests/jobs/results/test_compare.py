@@ -28,7 +28,7 @@ def job_reading(job_of: JobOf, reading_of: ReadingOf) -> Callable[..., Job]:
     def make(texts: dict[str, str], settings: Settings | None = None) -> Job:
         job = job_of(*texts, settings=settings)
         for entry, _ in job.manifest():
-            job.write_result(reading_of(entry, texts[entry.scan]))
+            job.results.write(reading_of(entry, texts[entry.scan]))
         return job
 
     return make
@@ -111,11 +111,11 @@ def test_what_was_not_read_counts_as_missed(
 ) -> None:
     job = job_of("a.png", "damaged.png", "empty.png", "failed.png", "unread.png")
     a, damaged, empty, failed, _ = entries(job)
-    job.write_result(reading_of(a, "ABCD"))
-    job.write_result(reading_of(damaged, "ABCD"))
-    job.result_path(damaged.id).write_text("{")
-    job.write_result(reading_of(empty))
-    job.write_result(PageReading(failed.id, failed.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+    job.results.write(reading_of(a, "ABCD"))
+    job.results.write(reading_of(damaged, "ABCD"))
+    job.results.path(damaged.id).write_text("{")
+    job.results.write(reading_of(empty))
+    job.results.write(PageReading(failed.id, failed.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
     names = ["a", "damaged", "empty", "failed", "unread", "absent"]
     result = scored(job, *(f"{name}.png,ABCD" for name in names))
     assert (result.edits, result.characters, result.files, result.exact_files) == (20, 24, 6, 1)
@@ -132,7 +132,7 @@ def test_pages_of_a_file_are_one_text(
     sheet.save(scans / "book.tif", save_all=True, append_images=[sheet, sheet])
     job = job_of()
     for entry, text in zip(entries(job), ["DEAR", "", "SIR"], strict=True):
-        job.write_result(reading_of(entry, text))
+        job.results.write(reading_of(entry, text))
     assert scored(job, "book.tif,DEAR SIR").exact == 1.0
 
 
@@ -187,7 +187,7 @@ def test_kinds_add_up_and_flagged_errors_are_told(
 ) -> None:
     job = job_of("a.png", "b.png", "c.png")
     for entry, text, sure in zip(entries(job), ("HELXO", "WOVVS", "CAT"), (0.5, 0.98, 0.5), strict=True):
-        job.write_result(reading_of(entry, text, sure))
+        job.results.write(reading_of(entry, text, sure))
     result = scored(job, "a.png,HELLO", "b.png,WOWS", "c.png,CATS")
     assert (result.classification, result.segmentation, result.edits) == (1, 3, 4)
     assert result.by_kind["split"] == 2

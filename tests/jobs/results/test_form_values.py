@@ -17,6 +17,7 @@ from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.export.formats import FORMATS, export_job
 from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import Model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.corrections import Correction, Corrections, Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
@@ -68,15 +69,17 @@ def job(tmp_path: Path, scans: Path, model: Model) -> Job:
         Image.new("L", (200, 100), 255).save(scans / f"{number}.png")
     roots = disk_roots(scans, tmp_path / "out")
     template = read_template(folder / "form.toml")
-    job = make_job(scans, tmp_path / "out", Settings(alphabet="alnum"), model, roots, template=template).job
+    job = make_job(
+        scans, tmp_path / "out", ReadingRecipe(Settings(alphabet="alnum"), model, template=template), roots
+    ).job
     entries = [entry for entry, _ in job.manifest()]
     lines = [(TOWN, NUMBER), (MISFIT,), (line("note", "LATE", (0.95,) * 4, 0.8),)]
     for entry, of_page in zip(entries, lines, strict=False):
-        job.write_result(
+        job.results.write(
             PageReading(entry.id, entry.scan, 1, Status.DONE, lines=of_page, width=200, height=100)
         )
     other = PageReading(entries[3].id, "3.png", 1, Status.FAILED, ErrorCode.FORM_NOT_FOUND, "another form")
-    job.write_result(other)
+    job.results.write(other)
     return job
 
 
@@ -88,7 +91,7 @@ def fields(job: Job) -> dict[str, dict[str, str]]:
 def say(job: Job, line: int, position: int, decision: Decision, corrected: str = "") -> None:
     """Decide about a letter of the first page."""
     entry = next(entry for entry, _ in job.manifest())
-    reading = job.read_result(entry.id)
+    reading = job.results.read(entry.id)
     assert reading is not None
     letter = reading.lines[line - 1].letters[position - 1]
     one = Correction(

@@ -20,6 +20,7 @@ from PIL import Image
 from lettermill.jobs.commands.text import summary_text
 from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.inputs.model import Model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
@@ -87,7 +88,7 @@ def read_job(job_of: JobOf, reading_of: ReadingOf) -> Callable[..., Job]:
     def make(*names: str) -> Job:
         job = job_of(*names)
         for entry in entries(job):
-            job.write_result(reading_of(entry, "AB CD", sure=0.61))
+            job.results.write(reading_of(entry, "AB CD", sure=0.61))
         return job
 
     return make
@@ -96,9 +97,9 @@ def read_job(job_of: JobOf, reading_of: ReadingOf) -> Callable[..., Job]:
 def test_numbers_and_failures(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png", "b.png", "c.png", "d.png")
     a, b, c, _ = entries(job)
-    job.write_result(reading_of(a, "AB CD", sure=0.61))
-    job.write_result(reading_of(b))
-    job.write_result(PageReading(c.id, c.scan, 1, Status.FAILED, ErrorCode.PASSWORD, "locked: unlock it"))
+    job.results.write(reading_of(a, "AB CD", sure=0.61))
+    job.results.write(reading_of(b))
+    job.results.write(PageReading(c.id, c.scan, 1, Status.FAILED, ErrorCode.PASSWORD, "locked: unlock it"))
     text = words(report(job))
     for expected in (
         "4 pages in 4 files",
@@ -121,13 +122,13 @@ def test_nothing_read_and_nothing_failed(job_of: JobOf, reading_of: ReadingOf) -
     text = words(report(job))
     assert "No letter was read yet." in text
     assert "no page failed" in text
-    job.write_result(reading_of(entries(job)[0]))
+    job.results.write(reading_of(entries(job)[0]))
     assert "No letter was read." in words(report(job))
 
 
 def test_a_stopped_job_is_told(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png", "b.png", "c.png")
-    job.write_result(reading_of(entries(job)[0], "AB"))
+    job.results.write(reading_of(entries(job)[0], "AB"))
     job.cancel("enough <b>said</b> she")
     page = words(report(job))
     assert "The job was stopped (enough <b>said</b> she) before 2 pages were begun: lettermill resume" in page
@@ -143,7 +144,7 @@ def test_a_stopped_job_is_told(job_of: JobOf, reading_of: ReadingOf) -> None:
 def test_every_failure_has_advice(job_of: JobOf, code: ErrorCode) -> None:
     job = job_of("a.png")
     (entry,) = entries(job)
-    job.write_result(PageReading(entry.id, entry.scan, 1, Status.QUARANTINED, code, "so it was"))
+    job.results.write(PageReading(entry.id, entry.scan, 1, Status.QUARANTINED, code, "so it was"))
     text = words(report(job))
     for expected in (code.value, code.meaning, code.remedy, "so it was", "after repeated attempts"):
         assert expected in text
@@ -152,7 +153,7 @@ def test_every_failure_has_advice(job_of: JobOf, code: ErrorCode) -> None:
 def test_quality_is_told_with_advice(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png", "b.png", "c.png")
     for entry, quality in zip(entries(job), [("BLURRED", "SKEWED"), ("BLURRED",), ()], strict=True):
-        job.write_result(msgspec.structs.replace(reading_of(entry, "AB"), quality=quality))
+        job.results.write(msgspec.structs.replace(reading_of(entry, "AB"), quality=quality))
     page = words(report(job))
     printed = re.sub(r"\s+", " ", summary_text(write_results(job)))
     for expected in (*QUALITY_ADVICE["BLURRED"], *QUALITY_ADVICE["SKEWED"]):
@@ -173,7 +174,7 @@ def test_without_a_flaw_nothing_is_said_of_quality(read_job: Callable[..., Job])
 def test_a_quality_code_of_another_version_is_shown_and_escaped(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png")
     (entry,) = entries(job)
-    job.write_result(msgspec.structs.replace(reading_of(entry, "AB"), quality=("<b>NEW</b>",)))
+    job.results.write(msgspec.structs.replace(reading_of(entry, "AB"), quality=("<b>NEW</b>",)))
     assert "<b>NEW</b>" in report(job).text
     assert "<b>NEW</b>: 1 page" in summary_text(write_results(job))
 
@@ -195,7 +196,7 @@ def test_names_and_errors_are_escaped(job_of: JobOf, read_job: Callable[..., Job
     for entry in entries(job):
         if entry.scan == name:
             reading = PageReading(entry.id, name, 1, Status.FAILED, ErrorCode.TRUNCATED, f"{name} <b>")
-            job.write_result(reading)
+            job.results.write(reading)
     page = report(job)
     assert visible(name) in page.text
     assert f"{visible(name)} <b>" in page.text
@@ -236,7 +237,7 @@ def test_for_readers_of_every_kind(job_of: JobOf, read_job: Callable[..., Job]) 
     read_job("a.png")
     job = job_of("b.png")
     failed = entries(job)[1]
-    job.write_result(PageReading(failed.id, failed.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+    job.results.write(PageReading(failed.id, failed.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
     page = report(job)
     assert page.all("html") == [{"lang": "en"}]
     assert len(page.all("h1")) == len(page.all("main")) == len(page.all("title")) - _charts(page) == 1
@@ -288,7 +289,7 @@ def test_a_box_outside_of_the_scan(job_of: JobOf, reading_of: ReadingOf, picture
     (entry,) = entries(job)
     letter = Letter(Box(5000, 5000, 10, 10), 1, (("A", 0.5),), True)
     lines = (LineReading(letter.box, (letter,)),)
-    job.write_result(msgspec.structs.replace(reading_of(entry, "A"), lines=lines))
+    job.results.write(msgspec.structs.replace(reading_of(entry, "A"), lines=lines))
     assert "outside of the scan" in words(report(job))
 
 
@@ -320,8 +321,8 @@ def test_the_worst_pages_are_drawn_and_others_are_removed(
     red, green, blue = drawing.getpixel((left, middle))
     assert red > 180  # The letters are flagged.
     assert max(green, blue) < 60
-    job.write_result(reading_of(first, "AB CD", sure=0.95))
-    job.write_result(reading_of(second))
+    job.results.write(reading_of(first, "AB CD", sure=0.95))
+    job.results.write(reading_of(second))
     report(job)
     assert [path.name for path in (job.path / "overlays").iterdir()] == [f"{first.id}.png"]
     red, green, blue = (
@@ -341,7 +342,7 @@ def test_boxes_that_no_page_has_are_cut_off(job_of: JobOf, reading_of: ReadingOf
     reading = reading_of(entry, "AB")
     (line,) = reading.lines
     odd = LineReading(box, (*line.letters, Letter(box, 1, (("A", 0.5),), True)))
-    job.write_result(msgspec.structs.replace(reading, lines=(odd,)))
+    job.results.write(msgspec.structs.replace(reading, lines=(odd,)))
     report(job)
     with Image.open(job.path / "overlays" / f"{entry.id}.png") as drawing:
         assert drawing.size == (196, 131)
@@ -350,8 +351,8 @@ def test_boxes_that_no_page_has_are_cut_off(job_of: JobOf, reading_of: ReadingOf
 def test_what_to_do_first(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png", "b.png")
     a, b = entries(job)
-    job.write_result(reading_of(a, "AB CD", sure=0.95))
-    job.write_result(PageReading(b.id, b.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+    job.results.write(reading_of(a, "AB CD", sure=0.95))
+    job.results.write(PageReading(b.id, b.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
     text = words(report(job))
     assert "1 page could not be read, for 1 reason: it is missing from all texts until mended." in text
     assert "Look at the worst page" in text
@@ -370,9 +371,9 @@ def test_expected_letters_come_from_the_word_list(
     settings = Settings(lexicon=read_word_list(path, Settings().characters).digest)
     roots = disk_roots(scans, tmp_path / "out")
     lexicon = read_word_list(path, Settings().characters)
-    job = make_job(scans, tmp_path / "out", settings, model, roots, lexicon=lexicon).job
+    job = make_job(scans, tmp_path / "out", ReadingRecipe(settings, model, lexicon=lexicon), roots).job
     for entry in entries(job):
-        job.write_result(reading_of(entry, "AAAA"))
+        job.results.write(reading_of(entry, "AAAA"))
     page = report(job)
     marks = [line for line in page.all("line") if line.get("class") == "mark"]
     assert [mark["y1"] for mark in marks] == ["82.0", "82.0"]  # Half as high as the four A's, for A and B.

@@ -65,7 +65,7 @@ def contract_job(job_of: JobOf) -> Job:
         PageReading(c.id, c.scan, 1, Status.FAILED, ErrorCode.TRUNCATED, 'cut off, "badly"\nhere'),
         PageReading(d.id, d.scan, 1, Status.QUARANTINED, ErrorCode.WORKER_LOST, "=died", attempts=3),
     ):  # fmt: skip
-        job.write_result(reading)
+        job.results.write(reading)
     return job
 
 
@@ -155,7 +155,7 @@ def test_a_scan_of_many_pages_is_one_scan(
     documents("book.tif", 3)
     job = job_of("card.png")
     for entry, sure in zip(entries(job), (0.5, 0.7, 0.9, 0.6), strict=True):
-        job.write_result(reading_of(entry, "AB", sure=sure))
+        job.results.write(reading_of(entry, "AB", sure=sure))
     found = [(scan.scan, scan.letters, scan.mean_confidence) for scan in write_results(job).least_sure_scans]
     assert found == [("card.png", 2, 0.6), ("book.tif", 6, pytest.approx(0.7))]
 
@@ -163,7 +163,7 @@ def test_a_scan_of_many_pages_is_one_scan(
 def test_the_worst_pages_are_those_with_most_expected_mistakes(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of(*(f"{number:02}.png" for number in range(WORST_PAGES + 3)))
     for number, entry in enumerate(entries(job)):
-        job.write_result(reading_of(entry, "A" * (number + 1), sure=0.9))
+        job.results.write(reading_of(entry, "A" * (number + 1), sure=0.9))
     worst = write_results(job).worst_pages
     assert [page.letters for page in worst] == list(range(WORST_PAGES + 3, 3, -1))
     assert worst[0].expected_wrong == pytest.approx(0.1 * (WORST_PAGES + 3))
@@ -176,7 +176,7 @@ def sure_job(job_of: JobOf, reading_of: ReadingOf, *sure: float) -> Job:
     """A page for each confidence, with four letters of it."""
     job = job_of(*(f"{number}.png" for number in range(len(sure))))
     for entry, one in zip(entries(job), sure, strict=True):
-        job.write_result(reading_of(entry, "AB CD", sure=one))
+        job.results.write(reading_of(entry, "AB CD", sure=one))
     return job
 
 
@@ -282,7 +282,7 @@ ODD_NAMES = [
 def test_odd_names(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of(*ODD_NAMES, *(f"=box 2/{name}" for name in ODD_NAMES))
     for entry in entries(job):
-        job.write_result(reading_of(entry, "AB"))
+        job.results.write(reading_of(entry, "AB"))
     write_results(job)
     expected = sorted(display_path(entry.scan) for entry in entries(job))
     for name in ("letters.csv", "lines.csv", "pages.csv"):
@@ -316,10 +316,10 @@ def test_pages_of_a_text_are_separated_by_form_feeds(
 ) -> None:
     first, empty, failed, _unread, last = documents("book.tif", 5)
     job = job_of()
-    job.write_result(reading_of(first, "AB CD\nEF"))
-    job.write_result(reading_of(empty))
-    job.write_result(PageReading(failed.id, failed.scan, 3, Status.FAILED, ErrorCode.TIMEOUT, "late"))
-    job.write_result(reading_of(last, "Z"))
+    job.results.write(reading_of(first, "AB CD\nEF"))
+    job.results.write(reading_of(empty))
+    job.results.write(PageReading(failed.id, failed.scan, 3, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+    job.results.write(reading_of(last, "Z"))
     write_results(job)
     assert (job.path / "text" / "book.tif.txt").read_bytes() == b"AB CD\nEF\n\f\f\f\fZ\n"
 
@@ -328,9 +328,9 @@ def test_a_scan_of_which_nothing_was_read_has_no_text(job_of: JobOf, reading_of:
     job = job_of("failed.png", "empty.png", "unread.png")
     for entry in entries(job):
         if entry.scan == "failed.png":
-            job.write_result(PageReading(entry.id, entry.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+            job.results.write(PageReading(entry.id, entry.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
         elif entry.scan == "empty.png":
-            job.write_result(reading_of(entry))
+            job.results.write(reading_of(entry))
     write_results(job)
     assert [path.name for path in (job.path / "text").iterdir()] == ["empty.png.txt"]
     assert (job.path / "text" / "empty.png.txt").read_bytes() == b""
@@ -345,7 +345,7 @@ def test_long_names_are_shortened(job_of: JobOf, reading_of: ReadingOf) -> None:
         entry = msgspec.structs.replace(entries(job)[0], id="d" * 24, scan=deep)
         file.write(entry.to_line())
     for number, entry in enumerate(entries(job)):
-        job.write_result(reading_of(entry, "ABCDE"[number]))
+        job.results.write(reading_of(entry, "ABCDE"[number]))
     write_results(job)
     files = sorted((job.path / "text").rglob("*.txt"))
     assert len(files) == 5
@@ -358,7 +358,7 @@ def test_long_names_are_shortened(job_of: JobOf, reading_of: ReadingOf) -> None:
 def test_a_file_and_a_folder_of_one_name(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of("a.png", "a.png.txt/b.png")
     for entry in entries(job):
-        job.write_result(reading_of(entry, "A" if entry.scan == "a.png" else "B"))
+        job.results.write(reading_of(entry, "A" if entry.scan == "a.png" else "B"))
     for _ in range(2):
         write_results(job)
         texts = [path.read_text() for path in (job.path / "text").rglob("*.txt") if path.is_file()]
@@ -368,7 +368,7 @@ def test_a_file_and_a_folder_of_one_name(job_of: JobOf, reading_of: ReadingOf) -
 def test_texts_of_scans_that_left_the_job_go(job_of: JobOf, scans: Path, reading_of: ReadingOf) -> None:
     job = job_of("stays.png", "box/goes.png")
     for entry in entries(job):
-        job.write_result(reading_of(entry, "A"))
+        job.results.write(reading_of(entry, "A"))
     write_results(job)
     before = (job.path / "text" / "stays.png.txt").stat().st_mtime_ns
     assert (job.path / "text" / "box" / "goes.png.txt").exists()
@@ -388,7 +388,7 @@ def test_while_the_job_runs(job_of: JobOf, reading_of: ReadingOf) -> None:
     assert (summary.pages, summary.finished, summary.letters, summary.mean_confidence) == (3, 0, 0, None)
     assert table(job.path / "pages.csv") == []
     assert not (job.path / "text").exists()
-    job.write_result(reading_of(entries(job)[1], "AB"))
+    job.results.write(reading_of(entries(job)[1], "AB"))
     summary = write_results(job)
     assert (summary.pages, summary.finished, summary.unfinished) == (3, 1, 2)
     assert [row["scan"] for row in table(job.path / "pages.csv")] == ["b.png"]
@@ -397,7 +397,7 @@ def test_while_the_job_runs(job_of: JobOf, reading_of: ReadingOf) -> None:
 def test_rows_are_in_the_order_of_the_manifest(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of(*(f"{number}.png" for number in (10, 9, 1, 2)))
     for entry in reversed(entries(job)):
-        job.write_result(reading_of(entry, "A"))
+        job.results.write(reading_of(entry, "A"))
     write_results(job)
     for name in ("letters.csv", "lines.csv", "pages.csv"):
         assert [row["scan"] for row in table(job.path / name)] == ["1.png", "2.png", "9.png", "10.png"]
@@ -406,12 +406,12 @@ def test_rows_are_in_the_order_of_the_manifest(job_of: JobOf, reading_of: Readin
 def test_the_same_readings_give_the_same_bytes(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = job_of(*(f"{number}.png" for number in range(5)))
     for entry in entries(job):
-        job.write_result(reading_of(entry, "HELLO WORLD\nAGAIN", sure=0.123456789))
+        job.results.write(reading_of(entry, "HELLO WORLD\nAGAIN", sure=0.123456789))
     write_results(job)
     first = {name: (job.path / name).read_bytes() for name in ("letters.csv", "lines.csv")}
     for entry in reversed(entries(job)):  # Read again, slower and at the third attempt.
         reading = reading_of(entry, "HELLO WORLD\nAGAIN", sure=0.123456789)
-        job.write_result(msgspec.structs.replace(reading, seconds=9.0, attempts=3))
+        job.results.write(msgspec.structs.replace(reading, seconds=9.0, attempts=3))
     write_results(job)
     assert first == {name: (job.path / name).read_bytes() for name in first}
 
@@ -421,8 +421,8 @@ def test_pages_of_a_stopped_job_have_a_row(
 ) -> None:
     first, failed, *_ = documents("book.tif", 4)
     job = job_of("card.png")
-    job.write_result(reading_of(first, "AB"))
-    job.write_result(PageReading(failed.id, failed.scan, 2, Status.FAILED, ErrorCode.TIMEOUT, "late"))
+    job.results.write(reading_of(first, "AB"))
+    job.results.write(PageReading(failed.id, failed.scan, 2, Status.FAILED, ErrorCode.TIMEOUT, "late"))
     job.cancel("=enough, said she")
     summary = write_results(job)
     assert (summary.pages, summary.finished, summary.not_begun, summary.unfinished) == (5, 2, 3, 0)
@@ -465,8 +465,8 @@ def test_a_damaged_result_stops_nothing(
 ) -> None:
     job = job_of("a.png", "b.png", "c.png")
     for entry in entries(job):
-        job.write_result(reading_of(entry, "AB"))
-    damaged = job.result_path(entries(job)[1].id)
+        job.results.write(reading_of(entry, "AB"))
+    damaged = job.results.path(entries(job)[1].id)
     whole = damaged.read_bytes()
     damaged.write_bytes(damage(whole))
     assert damaged.read_bytes() != whole
@@ -513,7 +513,7 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import from_bytes
 job, finished = Job.open(Path(sys.argv[1])), Path(sys.argv[2])
 for content in itertools.cycle(sorted(finished.iterdir())):
-    job.write_result(from_bytes(content.read_bytes()))
+    job.results.write(from_bytes(content.read_bytes()))
 """
     finished = job.path.parent / "finished"
     finished.mkdir()
@@ -575,8 +575,9 @@ import sys, time
 from pathlib import Path
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.job.folder import Job
-read = Job.read_result
-Job.read_result = lambda job, page: time.sleep(600) if page == sys.argv[2] else read(job, page)
+from lettermill.jobs.job.page_results import PageResults
+read = PageResults.read
+PageResults.read = lambda results, page: time.sleep(600) if page == sys.argv[2] else read(results, page)
 write_results(Job.open(Path(sys.argv[1])))
 """
     before_last = job.path / "text" / f"{others[-1].scan}.txt"
@@ -629,7 +630,7 @@ def test_only_some_failures_are_named_one_by_one(job_of: JobOf) -> None:
     job = job_of("a.png")
     _fill(job, MAX_FAILURES + 50)
     for entry in entries(job):
-        job.write_result(PageReading(entry.id, entry.scan, 1, Status.FAILED, ErrorCode.PASSWORD, "locked"))
+        job.results.write(PageReading(entry.id, entry.scan, 1, Status.FAILED, ErrorCode.PASSWORD, "locked"))
     summary = write_results(job)
     assert summary.failed == MAX_FAILURES + 50
     assert len(summary.failures) == MAX_FAILURES
@@ -640,7 +641,7 @@ def test_the_least_certain_letters(job_of: JobOf, reading_of: ReadingOf) -> None
     job = job_of("a.png")
     _fill(job, 40)
     for number, entry in enumerate(entries(job)):
-        job.write_result(reading_of(entry, "ABCDE", sure=0.5 + number / 100))
+        job.results.write(reading_of(entry, "ABCDE", sure=0.5 + number / 100))
     doubtful = write_results(job).doubtful
     assert len(doubtful) == DOUBTFUL_LETTERS
     assert len({letter.entry for letter in doubtful}) <= DOUBTFUL_PAGES
@@ -663,6 +664,6 @@ def _fill(job: Job, pages: int) -> None:
 
 
 def _write_fast(job: Job, reading: PageReading) -> None:
-    path = job.result_path(reading.page_id)
+    path = job.results.path(reading.page_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(to_bytes(reading))

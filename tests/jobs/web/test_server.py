@@ -86,8 +86,8 @@ def job(job_of: JobOf, reading_of: ReadingOf) -> Job:
     """Eight doubtful Vs and a doubtful Q on the first page, sure letters on the second."""
     job = job_of("a.png", "b.png")
     first, second = entries(job)
-    job.write_result(reading_of(first, f"{COMMON}\nQ", 0.6))
-    job.write_result(reading_of(second, "SURE"))
+    job.results.write(reading_of(first, f"{COMMON}\nQ", 0.6))
+    job.results.write(reading_of(second, "SURE"))
     return job
 
 
@@ -174,7 +174,7 @@ def test_a_tab_gets_the_same_letters_again_and_another_tab_others(
     job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
 ) -> None:
     job = job_of("a.png")
-    job.write_result(reading_of(entries(job)[0], "V" * 60, 0.6))
+    job.results.write(reading_of(entries(job)[0], "V" * 60, 0.6))
     browser = Browser(reviewing(job))
     other = browser.tab()
     first = set(browser.look(browser.open("/1/sheet/V")))
@@ -195,7 +195,7 @@ def test_two_reviewers_get_different_letters(
     job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
 ) -> None:
     job = job_of("a.png")
-    job.write_result(reading_of(entries(job)[0], "V" * 60 + "\n" + "W" * 5, 0.6))
+    job.results.write(reading_of(entries(job)[0], "V" * 60 + "\n" + "W" * 5, 0.6))
     anna, bob = (Browser(reviewing(job, "--name", name)) for name in ("anna", "bob"))
     theirs, his = set(anna.look(anna.open("/1/sheet"))), set(bob.look(bob.open("/1/sheet")))
     assert (len(theirs), len(his)) == (40, 20) and not theirs & his
@@ -259,8 +259,8 @@ def test_sheet_after_sheet_then_single_letters(
 ) -> None:
     job = job_of("a.png", "b.png")
     first, second = entries(job)
-    job.write_result(reading_of(first, "VVVVVV\nWWWWW\nQ", 0.6))
-    job.write_result(reading_of(second, "VVSURE"))
+    job.results.write(reading_of(first, "VVVVVV\nWWWWW\nQ", 0.6))
+    job.results.write(reading_of(second, "VVSURE"))
     browser = Browser(reviewing(job))
     assert "sheet by sheet" in browser.open("/1/")
     page = browser.open("/1/sheet")
@@ -285,11 +285,11 @@ def test_doubtful_letters_come_first_however_sure(
     """Where a field does not fit its template, all of its letters are flagged."""
     job = job_of("a.png", "b.png")
     first, second = entries(job)
-    job.write_result(reading_of(first, "V" * 45, 0.95))
+    job.results.write(reading_of(first, "V" * 45, 0.95))
     reading = reading_of(second, "VVVVV", 0.99)
     flagged = tuple(msgspec.structs.replace(one, flagged=True) for one in reading.lines[0].letters)
     line = msgspec.structs.replace(reading.lines[0], letters=flagged)
-    job.write_result(msgspec.structs.replace(reading, lines=(line,)))
+    job.results.write(msgspec.structs.replace(reading, lines=(line,)))
     page = Browser(reviewing(job)).open("/1/sheet")
     sure = re.findall(r'class="sure">(\d+) %', page)
     assert sure == ["99"] * 5 + ["95"] * 35
@@ -330,7 +330,7 @@ def test_a_server_killed_while_it_saves_loses_nothing_that_it_answered(
 ) -> None:
     """What the browser was told is saved is there, and all lines are whole."""
     job = job_of("a.png")
-    job.write_result(reading_of(entries(job)[0], "V" * 800, 0.6))
+    job.results.write(reading_of(entries(job)[0], "V" * 800, 0.6))
     answered = 0
     for run in range(5):
         log = tmp_path / f"process-{run}.log"
@@ -373,7 +373,7 @@ def test_a_job_that_is_still_being_read(
     browser = Browser(reviewing(job))
     assert "0 of 2 pages have a result so far" in browser.open("/1/")
     for entry in entries(job):
-        job.write_result(reading_of(entry, "VVVV", 0.6))
+        job.results.write(reading_of(entry, "VVVV", 0.6))
     wait_for(lambda: "have a result so far" not in browser.open("/1/"), what="the new pages")
     assert len(browser.look(browser.open("/1/sheet/V"))) == 8
 

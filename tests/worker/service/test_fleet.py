@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.queue.celery_app import make_app
 from lettermill.jobs.queue.feed import Feed, batches
@@ -103,7 +104,9 @@ def job(thirteen_scans: Path, tmp_path: Path) -> Job:
 
     out = tmp_path / "out"
     model = load_model(installed_model_folder())
-    return make_job(thirteen_scans, out, Settings(), model, disk_roots(thirteen_scans, out)).job
+    return make_job(
+        thirteen_scans, out, ReadingRecipe(Settings(), model), disk_roots(thirteen_scans, out)
+    ).job
 
 
 @pytest.fixture
@@ -133,7 +136,7 @@ def test_a_scan_path_cannot_lead_out_of_the_roots(service: PageService, job: Job
     foreign = ManifestEntry.of("../../etc/passwd", 1, page.bytes, page.mtime_ns, 1, job.identity)
     with pytest.raises(ValueError, match="outside"):
         service.read(job.path.name, "", [foreign.to_json()])
-    assert not job.has_result(foreign.id)
+    assert not job.results.has(foreign.id)
 
 
 def test_a_message_cannot_name_the_pages_of_another_job(
@@ -143,10 +146,12 @@ def test_a_message_cannot_name_the_pages_of_another_job(
 
     out = job.path.parent
     model = load_model(installed_model_folder())
-    other = make_job(thirteen_scans, out, Settings(dpi=100), model, disk_roots(thirteen_scans, out)).job
+    other = make_job(
+        thirteen_scans, out, ReadingRecipe(Settings(dpi=100), model), disk_roots(thirteen_scans, out)
+    ).job
     with pytest.raises(ValueError, match="none of this job"):
         service.read(job.path.name, "", [entries(other)[0].to_json()])
-    assert not job.results().read
+    assert not job.results.ids().read
 
 
 def test_a_scan_that_was_changed_or_removed_after_submit_is_said_so(
@@ -157,7 +162,7 @@ def test_a_scan_that_was_changed_or_removed_after_submit_is_said_so(
     os.utime(thirteen_scans / second.scan, ns=(0, 0))
     (thirteen_scans / third.scan).unlink()
     service.read(job.path.name, "", [entry.to_json() for entry in (first, second, third)])
-    codes = [job.read_result(entry.id).error_code for entry in (first, second, third)]  # type: ignore[union-attr]
+    codes = [job.results.read(entry.id).error_code for entry in (first, second, third)]  # type: ignore[union-attr]
     assert codes == ["SCAN_CHANGED", "SCAN_CHANGED", "SCAN_GONE"]
 
 
@@ -175,12 +180,12 @@ def test_messages_of_an_older_epoch_are_dropped(
     old = epoch_of(job, client)
     page = entries(job)[1]
     service.read(job.path.name, "an older word", [page.to_json()])
-    assert not job.has_result(page.id)
+    assert not job.results.has(page.id)
     feed.restart()
     service.read(job.path.name, old, [page.to_json()])
-    assert not job.has_result(page.id)
+    assert not job.results.has(page.id)
     service.read(job.path.name, epoch_of(job, client), [page.to_json()])
-    assert job.has_result(page.id)
+    assert job.results.has(page.id)
 
 
 def test_pages_are_queued_in_windows(broker: str, client: redis.Redis, tmp_path: Path, job: Job) -> None:

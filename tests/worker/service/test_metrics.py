@@ -87,7 +87,7 @@ def test_pages_are_counted_once_whatever_becomes_of_their_processes(
     for child in descendants(watched.process.pid):
         child.kill()
     wait_for(lambda: len(descendants(watched.process.pid)) == 2, what="new processes")
-    read = [job.read_result(entry.id) for entry, _ in job.manifest()]
+    read = [job.results.read(entry.id) for entry, _ in job.manifest()]
     letters = [letter for reading in read if reading for letter in reading.letters]
     assert len(letters) == 36
 
