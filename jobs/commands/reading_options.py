@@ -9,9 +9,10 @@ from click.core import ParameterSource
 
 from lettermill.jobs.commands.options import FOLDER, CommandFunction
 from lettermill.jobs.errors import UsageProblem
-from lettermill.jobs.inputs.form_template import Template, read_template
-from lettermill.jobs.inputs.model import Model, installed_model_folder, load_model
-from lettermill.jobs.inputs.word_list import WordList, read_word_list
+from lettermill.jobs.inputs.form_template import read_template
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.make import Submission, make_job
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.settings import (
@@ -30,7 +31,7 @@ _DEFAULTS = Settings()
 
 
 def reading_options(command: CommandFunction) -> CommandFunction:
-    """Add the options that say how pages are read; `how_to_read` takes their values."""
+    """Add the options that say how pages are read; `reading_recipe` takes their values."""
     limits = _DEFAULTS.limits
     for option in (
         click.option(
@@ -114,7 +115,7 @@ def reading_options(command: CommandFunction) -> CommandFunction:
     return command
 
 
-def how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | None, Template | None]:
+def reading_recipe(reading: dict[str, Any]) -> ReadingRecipe:
     """Return what the reading options say.
 
     Args:
@@ -145,7 +146,7 @@ def how_to_read(reading: dict[str, Any]) -> tuple[Settings, Model, WordList | No
     )
     model = load_model(reading["model_folder"] or installed_model_folder())
     lexicon = read_word_list(reading["lexicon"], settings.characters) if reading["lexicon"] else None
-    return settings, model, lexicon, template
+    return ReadingRecipe(settings, model, lexicon, template)
 
 
 def submit_folder(
@@ -180,9 +181,9 @@ def submit_folder(
         BadData, ModelProblem: a file that is given cannot be used.
         ResultsNotWritable: the job folder cannot be made.
     """
-    settings, model, lexicon, template = how_to_read(reading)
+    recipe = reading_recipe(reading)
     roots = Roots(scans or folder, results or out)
     submission = make_job(
-        folder, out, settings, model, roots, token, shared, lexicon, max_failures, template=template
+        folder, out, recipe, roots, client_token=token, shared=shared, max_failures=max_failures
     )
     return submission, roots

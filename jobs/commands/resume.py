@@ -67,7 +67,7 @@ def resume(
         _check_ends(accept_at, then)
     job = Job.open(path)
     if failed_too or job.tally().state != "complete":
-        job.model.network  # noqa: B018 - it must be there before pages are queued
+        job.model.check()  # Before pages are queued.
     own = job.local_roots
     roots = Roots(scans or own.scans, results or own.results)
     allowed = allowed_failures(on_error, max_failures, job.max_failures)

@@ -19,7 +19,7 @@ from lettermill.jobs.commands.options import (
     then_option,
     workers_option,
 )
-from lettermill.jobs.commands.reading_options import how_to_read, reading_options
+from lettermill.jobs.commands.reading_options import reading_options, reading_recipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.machine import usable_cores
@@ -96,17 +96,13 @@ def watch(
         else:
             read_here(job, roots, workers or usable_cores())
 
-    settings, model, lexicon, template = how_to_read(reading)
     plan = Plan(
         folder=folder,
         out=out,
         done=done and done.resolve(),
         failed=failed.resolve() if failed else out / "failed",
         settle=settle,
-        settings=settings,
-        model=model,
-        lexicon=lexicon,
-        template=template,
+        recipe=reading_recipe(reading),
         roots=roots,
         shared=broker is not None,
         read=read,

@@ -10,8 +10,7 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 
-from lettermill.jobs.errors import ResultsNotWritable
-from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.display import not_writable
 from lettermill.jobs.storage.place import Place
 
 MAX_ATTEMPTS = 3
@@ -107,14 +106,6 @@ class Attempts:
             return _lines(path.parent.read(path.name))
         except FileNotFoundError:
             return []
-
-
-def not_writable(path: Place, error: OSError) -> ResultsNotWritable:
-    """Return the error that says that a file of a job cannot be written."""
-    return ResultsNotWritable(
-        f"cannot write {display_path(path)}: {error.strerror}",
-        "Free some space or correct the folder's permissions.",
-    )
 
 
 def _lines(content: bytes) -> list[str]:

@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 from lettermill.jobs.errors import ErrorCode, NotAJob
-from lettermill.jobs.job.attempts import Attempts, not_writable
+from lettermill.jobs.job.attempts import Attempts
 from lettermill.jobs.records.readings import PageReading, from_bytes, to_bytes
-from lettermill.jobs.storage.display import display_path
+from lettermill.jobs.storage.display import display_path, not_writable
 from lettermill.jobs.storage.parallel import in_order
 from lettermill.jobs.storage.place import Place
 
