@@ -81,6 +81,6 @@ def test_a_complete_job_cannot_be_cancelled(
 ) -> None:
     job = job_of("a.png")
     for entry, _ in job.manifest():
-        job.write_result(reading_of(entry, "A"))
+        job.results.write(reading_of(entry, "A"))
     assert "nothing to stop" in lettermill("cancel", job.path).stderr
     assert not job.is_cancelled

@@ -34,14 +34,14 @@ def jobs_of_all_kinds(
     job = job_of("a.png", "b.png")
     out = job.path.parent
     entries = [entry for entry, _ in job.manifest()]
-    job.write_result(reading_of(entries[0], "A"))
+    job.results.write(reading_of(entries[0], "A"))
     paths = {"unfinished": job.path}
     for kind in ("complete", "stopped", "another complete"):
         paths[kind] = out / "below" / kind
         shutil.copytree(job.path, paths[kind])
     Job.open(paths["stopped"]).cancel("enough")
     for kind in ("complete", "another complete"):
-        Job.open(paths[kind]).write_result(reading_of(entries[1], "B"))
+        Job.open(paths[kind]).results.write(reading_of(entries[1], "B"))
     for path in paths.values():
         age(path, 30)
     return paths
@@ -99,7 +99,7 @@ def test_prune_leaves_alone_what_is_young_or_in_use(
 ) -> None:
     out = jobs_of_all_kinds["unfinished"].parent
     entry, _ = next(Job.open(jobs_of_all_kinds["stopped"]).manifest())
-    Job.open(jobs_of_all_kinds["stopped"]).write_result(reading_of(entry, "NEW"))
+    Job.open(jobs_of_all_kinds["stopped"]).results.write(reading_of(entry, "NEW"))
     locked, read = jobs_of_all_kinds["complete"], jobs_of_all_kinds["another complete"]
     with (locked / ".lock").open("a") as lock, Job.open(read).reading_here() as ours:
         assert ours

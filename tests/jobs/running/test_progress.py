@@ -25,7 +25,7 @@ def test_counts_follow_a_manifest_that_is_written_anew(
     job = job_of(*(f"{number}.png" for number in range(5)))
     watched = JobWatch(job)
     for entry, _ in job.manifest():
-        job.write_result(reading_of(entry, "A"))
+        job.results.write(reading_of(entry, "A"))
     assert watched.look() == Tally(5, 5)
     for number in range(3):
         (scans / f"{number}.png").unlink()
@@ -33,7 +33,7 @@ def test_counts_follow_a_manifest_that_is_written_anew(
     assert watched.look() == Tally(3, 2)
     job_of("0.png")
     (entry,) = [entry for entry, _ in job.manifest() if entry.scan == "new.png"]
-    job.write_result(reading_of(entry, "B"))
+    job.results.write(reading_of(entry, "B"))
     assert watched.look() == Tally(4, 3)  # The new 0.png has another time than the one that was read.
 
 
