@@ -7,7 +7,7 @@ import re
 from lettermill.cli import INTERRUPTED
 from lettermill.jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ErrorCode, LettermillError
 from lettermill.jobs.records.readings import Status
-from lettermill.jobs.results.report import ADVICE, QUALITY_ADVICE
+from lettermill.jobs.results.advice import ADVICE, QUALITY_ADVICE
 from lettermill.segmentation.values import Flaw
 from lettermill.worker.commands.predict import HEADER
 from lettermill.worker.reading.single_letter import Note

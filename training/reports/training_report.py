@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem, ResultsNotWritable, UsageProblem
-from lettermill.jobs.results.report import pages
+from lettermill.jobs.results.html import environment
 from lettermill.jobs.storage.atomic import FULL_OR_FORBIDDEN, display_path, written_whole
 from lettermill.training.measure import (
     TARGETS,
@@ -546,9 +546,9 @@ def _flat_error(error: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _page(**content: Any) -> str:
-    environment = pages("lettermill.training.reports")
-    environment.filters.update(percent=_percent)
-    return environment.get_template("report.html.j2").render(**content, shown_confusions=_CONFUSIONS)
+    jinja = environment("lettermill.training.reports")
+    jinja.filters.update(percent=_percent)
+    return jinja.get_template("report.html.j2").render(**content, shown_confusions=_CONFUSIONS)
 
 
 def _percent(value: float | None, digits: int = 2) -> str:

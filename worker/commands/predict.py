@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ErrorCode, ScanError, UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.results.write import inert
+from lettermill.jobs.results.csv_tables import escape_formula
 from lettermill.jobs.scans.decode import find_scans, read_page
 from lettermill.jobs.settings import ALPHABETS, Alphabet, Limits, Settings
 from lettermill.jobs.storage.atomic import display_path, written_whole
@@ -63,7 +63,7 @@ class _Answer(NamedTuple):
     def cells(self) -> list[str]:
         """The row of the CSV file."""
         choices = [cell for letter, sure in self.ranking for cell in (letter, f"{sure:.4f}")]
-        return [inert(self.file), *choices, *[""] * (2 * CHOICES - len(choices)), self.note]
+        return [escape_formula(self.file), *choices, *[""] * (2 * CHOICES - len(choices)), self.note]
 
     def to_json(self) -> dict[str, Any]:
         """The object for a program."""
