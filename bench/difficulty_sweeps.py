@@ -22,7 +22,7 @@ from bench.pages.maker import MadePage, make
 from bench.pages.write import ALIKE, default_hands
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.records.readings import Box, LineReading
-from lettermill.jobs.results.mistakes import Kind, Mistake, Placed, find_mistakes
+from lettermill.jobs.results.mistakes import Kind, Mistake, ReadLetter, find_mistakes
 from lettermill.jobs.settings import Settings
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.read_lines import read_lines
@@ -50,7 +50,7 @@ def measure(page: MadePage, settings: Settings, classifier: Classifier) -> Count
     """Read a page: letters, edits, the number of letters with each fate, and what was inferred of them."""
     lines, _ = read_lines(page.grey, settings, classifier)
     written = "".join(page.text.split())
-    placed = [Placed(number, letter) for number, line in enumerate(lines) for letter in line.letters]
+    placed = [ReadLetter(number, letter) for number, line in enumerate(lines) for letter in line.letters]
     mistakes = find_mistakes(written, placed)
     fates = judge(page.letters, letters_of(lines))
     counts = fates.counts + Counter(letters=len(page.letters), edits=sum(each.edits for each in mistakes))

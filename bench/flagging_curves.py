@@ -21,7 +21,7 @@ from bench.real_sets import Item, compared, fields, grids, pages
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.records.readings import LineReading, PageReading, Status
 from lettermill.jobs.results.flagging import Flagging
-from lettermill.jobs.results.mistakes import Placed, find_mistakes
+from lettermill.jobs.results.mistakes import ReadLetter, find_mistakes
 from lettermill.jobs.settings import Settings
 from lettermill.segmentation.quality import find_flaws
 from lettermill.training.measure import share
@@ -65,7 +65,7 @@ def read(name: str, items: Iterator[Item], settings: Settings) -> Read:
     missed = 0
     for file, image, label in items:
         lines, segmentation = read_lines(image, settings, classifier)
-        placed = [Placed(number, letter) for number, line in enumerate(lines) for letter in line.letters]
+        placed = [ReadLetter(number, letter) for number, line in enumerate(lines) for letter in line.letters]
         mistaken: set[int] = set()
         for mistake in find_mistakes(compared(label, settings), placed):
             mistaken.update(range(mistake.first, mistake.first + len(mistake.read)))

@@ -31,7 +31,7 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
 from lettermill.jobs.settings import LETTERS, Settings
-from lettermill.jobs.web.session import SHEET
+from lettermill.jobs.web.session import SHEET_LETTERS
 from tests.support import LETTERMILL, clean_environment, disk_roots
 
 CHROMIUM = "/usr/bin/chromium"
@@ -188,7 +188,7 @@ def estimate(name: str, letters: list[tuple[str, float]], rate: float) -> str:
         left -= 1 - sure
         looked.append((char, sure))
     wrong = sum(1 - sure for _, sure in looked)
-    sheets = sum(-(-count // SHEET) for count in Counter(char for char, _ in looked).values())
+    sheets = sum(-(-count // SHEET_LETTERS) for count in Counter(char for char, _ in looked).values())
     scale = 1000 / len(ordered)
     minutes = [
         (len(looked) * pace.glance + sheets * pace.sheet + wrong * (pace.mark + pace.single)) * scale / 60

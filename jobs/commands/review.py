@@ -36,18 +36,19 @@ def review(path: Place, port: int, who: str | None, accept_at: float | None, no_
     Example:
       lettermill review results/JOB
     """
-    from lettermill.jobs.web.server import HOST, application, listening, serve
-    from lettermill.jobs.web.session import Desk
+    from lettermill.jobs.web.access import HOST
+    from lettermill.jobs.web.server import application, listening, serve
+    from lettermill.jobs.web.session import Session
 
     job = Job.open(on_disk(path, "JOB of review"))
     job.check_writable()
     with listening(port) as opened:
         number, token = opened.getsockname()[1], secrets.token_urlsafe(24)
-        desk = Desk(job, display_path(who or _user()), accept_at)
+        session = Session(job, display_path(who or _user()), accept_at)
         address = f"http://{HOST}:{number}/?token={token}"
 
         def started() -> None:
-            for problem in desk.problems():
+            for problem in session.problems():
                 click.echo(problem, err=True)
             click.echo(f"review: {address}")
             click.echo(
@@ -56,9 +57,9 @@ def review(path: Place, port: int, who: str | None, accept_at: float | None, no_
             if not no_browser and not webbrowser.open(address):
                 click.echo("No browser could be started: open the address yourself.", err=True)
 
-        with contextlib.closing(desk.others), contextlib.suppress(KeyboardInterrupt), interruptible():
-            serve(application(desk, number, token), opened, started)
-    decided = desk.progress().looked_at
+        with contextlib.closing(session.presence), contextlib.suppress(KeyboardInterrupt), interruptible():
+            serve(application(session, number, token), opened, started)
+    decided = session.progress().looked_at
     click.echo(f"{decided} letters decided. Next: lettermill collect '{display_path(job.path)}'", err=True)
 
 

@@ -1,20 +1,21 @@
-"""What the command line prints of results: short tables for a person."""
+"""Write what the command line prints of results: short tables for a person."""
 
 from __future__ import annotations
 
 from lettermill.jobs.records.readings import Status
+from lettermill.jobs.results.advice import expected_mistakes, quality_advice, why_flagged
 from lettermill.jobs.results.compare import Score
+from lettermill.jobs.results.counted import counted
+from lettermill.jobs.results.csv_tables import FIELDS_FILE, LETTERS_FILE
 from lettermill.jobs.results.mistakes import SEGMENTATION, Kind
-from lettermill.jobs.results.report import expected, flagged_for, quality_advice
 from lettermill.jobs.results.summary import Summary
-from lettermill.jobs.results.write import FIELDS_FILE
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import display_path
 
 _FAILURES_SHOWN = 10
 _CONFUSIONS_SHOWN = 10
 _FIELDS_SHOWN = 6
-_LONGEST_TEXT = 60
+_LONGEST_TEXT_LETTERS = 60
 
 _MEANING = {
     Kind.MISSED: "a letter that is not in the reading",
@@ -25,33 +26,34 @@ _MEANING = {
 
 
 def summary_text(summary: Summary) -> str:
-    """Return a collected job as a short table, its failures, and where the files are."""
+    """Return a summary for a person: a short table, failures, quality codes, and where the files are."""
     counts = ", ".join(
         f"{summary.by_status[status]} {status}" for status in Status if summary.by_status[status]
     )
     rows = [("pages", f"{summary.pages}  ({counts or 'none read yet'})")]
     if summary.unfinished:
-        rows.append(("unfinished", f"{summary.unfinished} pages"))
+        rows.append(("unfinished", counted(summary.unfinished, "page")))
     rows.append(("lines", str(summary.lines)))
     rows.append(("letters", str(summary.letters)))
     if summary.letters:
         share = summary.flagged_letters / summary.letters
-        rows.append(
-            ("to look at", f"{summary.flagged_letters} letters ({share:.1%}), {flagged_for(summary)}")
-        )
+        doubtful = f"{counted(summary.flagged_letters, 'letter')} ({share:.1%}): {why_flagged(summary)}"
+        rows.append(("doubtful", doubtful))
         if summary.unflagged_letters:
-            rows.append(("the others", f"{summary.unflagged_letters} letters, {expected(summary)}"))
+            others = counted(summary.unflagged_letters, "letter")
+            rows.append(("the others", f"{others}: {expected_mistakes(summary)}"))
         if summary.flagging.accept_at is not None:
             rows.append(("other rates", _other_rates(summary)))
         rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
     if summary.fields:
         rows.append(("fields", _fields(summary)))
     if reviewed := summary.reviewed.letters:
-        rows.append(("reviewed", f"{reviewed} letters, {summary.reviewed.corrected} of them corrected"))
+        corrected = summary.reviewed.corrected
+        rows.append(("reviewed", f"{counted(reviewed, 'letter')}, {corrected} of them corrected"))
     text = [f"{name:<11} {value}" for name, value in rows]
     folder = display_path(summary.job.path)
     if summary.not_begun:
-        text += ["", f"stopped: {summary.cancelled}. Go on with: lettermill resume '{folder}'"]
+        text += ["", f"stopped: {summary.cancelled}. To continue: lettermill resume '{folder}'"]
     if summary.failures:
         text += ["", "not read:"]
         for failure in summary.failures[:_FAILURES_SHOWN]:
@@ -64,7 +66,7 @@ def summary_text(summary: Summary) -> str:
         for code, pages in summary.by_quality.items():
             meaning, advice = quality_advice(code)
             text += [
-                f"  {code}: {pages} {'page' if pages == 1 else 'pages'}",
+                f"  {code}: {counted(pages, 'page')}",
                 f"    {meaning}",
                 f"    {advice}",
             ]
@@ -72,35 +74,35 @@ def summary_text(summary: Summary) -> str:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
     text += summary.reviewed.unused
     fields = [f"fields      {folder}/{FIELDS_FILE}"] if summary.job.settings.template else []
-    text += ["", *fields, f"letters     {folder}/letters.csv", f"report      {folder}/summary.html"]
+    text += ["", *fields, f"letters     {folder}/{LETTERS_FILE}", f"report      {folder}/summary.html"]
     if summary.flagged_letters and isinstance(summary.job.path, Disk):
-        text.append(f"look at it  lettermill review '{folder}'")
+        text.append(f"correct it  lettermill review '{folder}'")
     return "\n".join(text)
 
 
 def _other_rates(summary: Summary) -> str:
-    """What other rates of --accept-at would leave to look at."""
+    """Return how many letters other rates of --accept-at would flag."""
     costs = [
         f"{cost.flagged_letters / summary.letters:.1%} at {cost.accept_at}"
         for cost in summary.costs
         if cost.accept_at != summary.flagging.accept_at
     ]
-    return f"{', '.join(costs)} to look at"
+    return f"{', '.join(costs)} of the letters doubtful"
 
 
 def _fields(summary: Summary) -> str:
-    """How many fields of forms were filled, and which to look at."""
+    """Return how many fields of forms were filled, and which of them are doubtful."""
     look_at = sorted((field for field in summary.fields if field.look_at), key=lambda field: -field.look_at)
     text = f"{sum(field.filled for field in summary.fields)} filled"
     if look_at:
         names = [f"{field.field} {field.look_at}" for field in look_at[:_FIELDS_SHOWN]]
         more = ", …" if len(look_at) > _FIELDS_SHOWN else ""
-        text += f", {sum(field.look_at for field in look_at)} to look at: {', '.join(names)}{more}"
+        text += f", {sum(field.look_at for field in look_at)} to check: {', '.join(names)}{more}"
     return text
 
 
 def score_text(score: Score) -> str:
-    """Return a score for a person: rates, kinds of mistakes, the commonest ones, the worst files."""
+    """Return a score for a person: rates, kinds of mistakes, the most common mistakes, the worst files."""
     text = [
         f"CER         {score.cer:.2%}  ({score.edits} edits, {score.characters} characters)",
         f"exact       {score.exact:.1%}  ({score.exact_files} of {score.files} files)",
@@ -108,17 +110,17 @@ def score_text(score: Score) -> str:
     if score.lines > score.files:
         share = score.exact_lines / score.lines
         text.append(f"            {share:.1%}  ({score.exact_lines} of {score.lines} lines)")
-    for count, what in (
-        (score.left_out, "rows of the truth left out (empty, EMPTY or UNREADABLE)"),
-        (score.not_in_job, "files of the truth are not in the job: counted as missed"),
-        (score.not_read, "files with a page that was not read: counted as missed"),
-        (score.without_truth, "files of the job have no truth: not counted"),
+    for label, count, noun, rest in (
+        ("left out", score.left_out, "row", "of the truth (label empty, EMPTY or UNREADABLE)"),
+        ("not in job", score.not_in_job, "file", "of the truth: all characters count as missed"),
+        ("not read", score.not_read, "file", "with a failed or missing page: its characters count as missed"),
+        ("no truth", score.without_truth, "file", "of the job: not counted"),
     ):
         if count:
-            text.append(f"{count:<11} {what}")
+            text.append(f"{label:<11} {counted(count, noun)} {rest}")
     if not score.edits:
         return "\n".join(text)
-    text += ["", "edits by what went wrong:"]
+    text += ["", "edits by kind of mistake:"]
     text.append(f"  {_share(score.classification, score.edits)}  classification: one letter read as another")
     text.append(f"  {_share(score.segmentation, score.edits)}  segmentation:")
     text += [
@@ -131,7 +133,7 @@ def score_text(score: Score) -> str:
         text.append(
             f"{share:.0%} of the wrong letters are flagged ({score.wrong_flagged} of {score.wrong_letters})"
         )
-    text += ["", "commonest mistakes (truth → read):"]
+    text += ["", "most common mistakes (truth → read):"]
     for confusion in score.confusions[:_CONFUSIONS_SHOWN]:
         words = f"{confusion.truth or '(nothing)'} → {confusion.read or '(nothing)'}"
         text.append(f"  {confusion.count:>6}  {words}")
@@ -147,4 +149,4 @@ def _share(count: int, whole: int) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+    return text if len(text) <= _LONGEST_TEXT_LETTERS else f"{text[: _LONGEST_TEXT_LETTERS - 1]}…"

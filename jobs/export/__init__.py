@@ -1,5 +1,5 @@
-"""A job's readings in formats that other programs read: one small writer each, over the same PageReading.
+"""Write the readings of a job in formats that other programs read: one small writer per format.
 
-A writer takes a scan's readings at a time, so memory depends on the largest scan and not on the job. What it
-writes appears whole or not at all.
+A writer takes the readings of one scan at a time, so memory depends on the largest scan, not on the job.
+Files appear whole or not at all.
 """

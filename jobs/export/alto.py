@@ -1,4 +1,4 @@
-"""ALTO 4, the format of libraries: one block, lines, words, glyphs with their variants.
+"""Write ALTO 4, the XML format of libraries: one block, lines, words, glyphs with their variants.
 
 https://www.loc.gov/standards/alto/
 """
@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent
 
-from lettermill.jobs.export.common import around, printable, quarter_turns, sure, text, xml
+from lettermill.jobs.export.common import (
+    bounding_box,
+    least_confidence,
+    printable,
+    quarter_turns,
+    word_text,
+    xml_bytes,
+)
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import Box, PageReading
 
@@ -35,25 +42,26 @@ def alto(reading: PageReading, job: Job) -> bytes:
     page = SubElement(layout, "Page", whole, ID="page", PHYSICAL_IMG_NR=str(reading.page))
     space = SubElement(page, "PrintSpace", whole, HPOS="0", VPOS="0")
     if reading.lines:
-        block = SubElement(space, "TextBlock", _place(around(reading.letters)), ID="block")
+        block = SubElement(space, "TextBlock", _position(bounding_box(reading.letters)), ID="block")
         turned = quarter_turns(reading)
         if turned:
             block.set("ROTATION", str(360 - 90 * turned))  # Counterclockwise.
         for number, line in enumerate(reading.lines, 1):
-            row = SubElement(block, "TextLine", _place(line.box), ID=f"line{number}")
+            row = SubElement(block, "TextLine", _position(line.box), ID=f"line{number}")
             for count, word in enumerate(line.words, 1):
                 if count > 1:
                     SubElement(row, "SP")
-                string = SubElement(row, "String", _place(around(word)), ID=f"line{number}_word{count}")
-                string.attrib.update(CONTENT=text(word), WC=sure(word))
+                string = SubElement(row, "String", _position(bounding_box(word)))
+                string.attrib.update(ID=f"line{number}_word{count}")
+                string.attrib.update(CONTENT=word_text(word), WC=least_confidence(word))
                 for letter in word:
-                    glyph = SubElement(string, "Glyph", _place(letter.box), CONTENT=letter.letter)
+                    glyph = SubElement(string, "Glyph", _position(letter.box), CONTENT=letter.letter)
                     glyph.set("GC", f"{letter.confidence:.4f}")
                     for char, confidence in letter.ranking[1:]:
                         SubElement(glyph, "Variant", CONTENT=char, VC=f"{confidence:.4f}")
     indent(root)
-    return xml(root)
+    return xml_bytes(root)
 
 
-def _place(box: Box) -> dict[str, str]:
+def _position(box: Box) -> dict[str, str]:
     return {"HPOS": str(box.x), "VPOS": str(box.y), "WIDTH": str(box.width), "HEIGHT": str(box.height)}

@@ -1,4 +1,4 @@
-"""What the formats share: names and boxes as they say them, and files of a page each."""
+"""Share between formats: names, boxes and confidences of words, quarter turns, and files per page."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.place import Place
 from lettermill.jobs.storage.scan_files import scan_files
 
-Put = Callable[[ManifestEntry, Sequence[PageReading]], None]
-"""Takes a page of a scan, and readings of its pages; raises ScanError where the scan cannot be opened."""
+PutPages = Callable[[ManifestEntry, Sequence[PageReading]], None]
+"""Takes a page of a scan and the readings of that scan; raises ScanError if the scan cannot be opened."""
 
 _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Most of these XML cannot hold at all; the others change on their way through it."""
+"""Characters that XML cannot hold, or that change on their way through it."""
 
 TURNED = "TURNED"
 """The quality code of a page that lies on a side or upside down."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Files:
+class Destination:
     """Where a format is written.
 
     Attributes:
         place: a file or a folder.
-        own: whether all that is there is Lettermill's.
+        own: whether everything there was written by Lettermill and may be removed.
     """
 
     place: Place
@@ -40,11 +40,11 @@ class Files:
 
 
 def printable(name: str) -> str:
-    r"""Return a scan's name as text that every format holds: what is no text, and controls, show as \xNN."""
+    r"""Return a scan's name as text that every format holds: other bytes and controls show as \xNN."""
     return _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", display_path(name))
 
 
-def around(letters: Iterable[Letter]) -> Box:
+def bounding_box(letters: Iterable[Letter]) -> Box:
     """Return the box that holds the boxes of some letters."""
     boxes = [letter.box for letter in letters]
     left, top = min(box.x for box in boxes), min(box.y for box in boxes)
@@ -52,12 +52,12 @@ def around(letters: Iterable[Letter]) -> Box:
     return Box(left, top, right - left, max(box.y + box.height for box in boxes) - top)
 
 
-def sure(letters: Iterable[Letter]) -> str:
-    """Return how sure a word or a line is, 0–1 with four decimals: as its least certain letter."""
+def least_confidence(letters: Iterable[Letter]) -> str:
+    """Return the confidence of a word or a line, 0–1 with four decimals: that of its least certain letter."""
     return f"{min(letter.confidence for letter in letters):.4f}"
 
 
-def text(letters: Iterable[Letter]) -> str:
+def word_text(letters: Iterable[Letter]) -> str:
     """Return letters as a word."""
     return "".join(letter.letter for letter in letters)
 
@@ -76,17 +76,17 @@ def quarter_turns(reading: PageReading) -> int:
 
 def xml_files(
     to_bytes: Callable[[PageReading, Job], bytes], suffix: str
-) -> Callable[[Job, Files], AbstractContextManager[Put]]:
-    """Return the writer of a format that is a file a page, each under its scan's name; see `ScanFiles`.
+) -> Callable[[Job, Destination], AbstractContextManager[PutPages]]:
+    """Return the writer of a format with one file per page, named after its scan; see `ScanFiles`.
 
     Args:
-        to_bytes: makes a file of a page.
-        suffix: how the files end.
+        to_bytes: makes the file of a page.
+        suffix: the end of the files' names.
     """
 
     @contextlib.contextmanager
-    def writer(job: Job, files: Files) -> Iterator[Put]:
-        folder = scan_files(files.place, suffix, own=files.own)
+    def writer(job: Job, destination: Destination) -> Iterator[PutPages]:
+        folder = scan_files(destination.place, suffix, own=destination.own)
 
         def put(entry: ManifestEntry, readings: Sequence[PageReading]) -> None:
             for reading in readings:
@@ -99,6 +99,6 @@ def xml_files(
     return writer
 
 
-def xml(root: ET.Element, doctype: str = "") -> bytes:
+def xml_bytes(root: ET.Element, doctype: str = "") -> bytes:
     """Return an XML file, UTF-8."""
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{doctype}'.encode() + ET.tostring(root) + b"\n"

@@ -1,4 +1,4 @@
-"""JSON Lines: an object a page, with everything that was read, for programs of one's own."""
+"""Write JSON Lines: one object per page with everything that was read, for your own programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from lettermill.jobs.export.common import Files, Put
+from lettermill.jobs.export.common import Destination, PutPages
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Letter, LineReading, PageReading
@@ -16,10 +16,10 @@ from lettermill.jobs.storage.display import display_path
 
 
 @contextlib.contextmanager
-def jsonl(job: Job, files: Files) -> Iterator[Put]:
+def jsonl(job: Job, destination: Destination) -> Iterator[PutPages]:
     """Write the file; see `Format.writer`."""
     encode = msgspec.json.Encoder().encode
-    with files.place.atomic_write() as file:
+    with destination.place.atomic_write() as file:
 
         def put(entry: ManifestEntry, readings: Sequence[PageReading]) -> None:
             for reading in readings:

@@ -1,4 +1,4 @@
-"""PAGE-XML (2019-07-15), the format of OCR research: one region, lines, words, glyphs with alternatives.
+"""Write PAGE-XML (2019-07-15), the format of OCR research: one region, lines, words, glyphs, alternatives.
 
 https://github.com/PRImA-Research-Lab/PAGE-XML
 """
@@ -9,14 +9,21 @@ import datetime as dt
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element, SubElement, indent
 
-from lettermill.jobs.export.common import around, printable, quarter_turns, sure, text, xml
+from lettermill.jobs.export.common import (
+    bounding_box,
+    least_confidence,
+    printable,
+    quarter_turns,
+    word_text,
+    xml_bytes,
+)
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import Box, PageReading
 
 _NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 
 _ORIENTATION = {1: "-90", 2: "180", 3: "90"}
-"""Degrees by which letters so many quarter turns off have to be turned clockwise to be righted."""
+"""Degrees clockwise that turn letters upright, by the quarter turns that they are off."""
 
 
 def page_xml(reading: PageReading, job: Job) -> bytes:
@@ -40,26 +47,26 @@ def page_xml(reading: PageReading, job: Job) -> bytes:
         imageHeight=str(reading.height),
     )
     if reading.lines:
-        region = _placed(page, "TextRegion", "region", around(reading.letters))
+        region = _add_boxed(page, "TextRegion", "region", bounding_box(reading.letters))
         turned = quarter_turns(reading)
         if turned:
             region.set("orientation", _ORIENTATION[turned])
         for number, line in enumerate(reading.lines, 1):
-            row = _placed(region, "TextLine", f"line{number}", line.box)
+            row = _add_boxed(region, "TextLine", f"line{number}", line.box)
             for count, word in enumerate(line.words, 1):
                 name = f"line{number}_word{count}"
-                string = _placed(row, "Word", name, around(word))
+                string = _add_boxed(row, "Word", name, bounding_box(word))
                 for position, letter in enumerate(word, 1):
-                    glyph = _placed(string, "Glyph", f"{name}_glyph{position}", letter.box)
-                    _read(glyph, ((char, f"{confidence:.4f}") for char, confidence in letter.ranking))
-                _read(string, [(text(word), sure(word))])
-            _read(row, [(line.text, sure(line.letters))])
-        _read(region, [(reading.text, sure(reading.letters))])
+                    glyph = _add_boxed(string, "Glyph", f"{name}_glyph{position}", letter.box)
+                    _add_texts(glyph, ((char, f"{confidence:.4f}") for char, confidence in letter.ranking))
+                _add_texts(string, [(word_text(word), least_confidence(word))])
+            _add_texts(row, [(line.text, least_confidence(line.letters))])
+        _add_texts(region, [(reading.text, least_confidence(reading.letters))])
     indent(root)
-    return xml(root)
+    return xml_bytes(root)
 
 
-def _placed(parent: Element, tag: str, name: str, box: Box) -> Element:
+def _add_boxed(parent: Element, tag: str, name: str, box: Box) -> Element:
     element = SubElement(parent, tag, id=name)
     right, bottom = box.x + box.width, box.y + box.height
     points = f"{box.x},{box.y} {right},{box.y} {right},{bottom} {box.x},{bottom}"
@@ -67,8 +74,8 @@ def _placed(parent: Element, tag: str, name: str, box: Box) -> Element:
     return element
 
 
-def _read(element: Element, choices: Iterable[tuple[str, str]]) -> None:
-    """Say what was read, with its confidence, best first."""
+def _add_texts(element: Element, choices: Iterable[tuple[str, str]]) -> None:
+    """Add the readings of an element with their confidences, best first."""
     for index, (content, confidence) in enumerate(choices):
         equivalent = SubElement(element, "TextEquiv", index=str(index), conf=confidence)
         SubElement(equivalent, "Unicode").text = content

@@ -1,4 +1,4 @@
-"""Parquet: letters.csv as a table with types, for pandas, DuckDB, Spark and others."""
+"""Write Parquet: letters.csv as a table with types, for pandas, DuckDB, Spark and others."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from lettermill.jobs.errors import MissingExtra
-from lettermill.jobs.export.common import Files, Put
+from lettermill.jobs.export.common import Destination, PutPages
 from lettermill.jobs.export.rows import Cell, letter_rows
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
-from lettermill.jobs.results.write import READ_LETTER_HEADER
+from lettermill.jobs.results.csv_tables import READ_LETTER_HEADER
 
 _ROWS_AT_ONCE = 100_000
 
@@ -20,7 +20,7 @@ _CONFIDENCES = frozenset({"confidence", "second_confidence", "third_confidence"}
 
 
 @contextlib.contextmanager
-def parquet(job: Job, files: Files) -> Iterator[Put]:
+def parquet(job: Job, destination: Destination) -> Iterator[PutPages]:
     """Write the file; see `Format.writer`."""
     try:
         import pyarrow as pa
@@ -41,7 +41,7 @@ def parquet(job: Job, files: Files) -> Iterator[Put]:
     schema = pa.schema([(column, kind(column)) for column in READ_LETTER_HEADER.split(",")])
     waiting: list[list[Cell]] = []
     with (
-        files.place.atomic_write() as file,
+        destination.place.atomic_write() as file,
         pq.ParquetWriter(file.buffer, schema) as writer,
     ):
 

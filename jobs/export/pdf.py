@@ -1,4 +1,4 @@
-"""Searchable PDF: a file a scan, which shows the scan and has what was read as invisible text over it."""
+"""Write searchable PDFs: one file per scan that shows the scan, with what was read as invisible text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from lettermill.jobs.export.common import Files, Put, around, quarter_turns, text
+from lettermill.jobs.export.common import Destination, PutPages, bounding_box, quarter_turns, word_text
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
@@ -19,9 +19,9 @@ from lettermill.jobs.storage.scan_files import scan_files
 
 
 @contextlib.contextmanager
-def pdf(job: Job, files: Files) -> Iterator[Put]:
+def pdf(job: Job, destination: Destination) -> Iterator[PutPages]:
     """Write the folder; see `Format.writer`."""
-    folder = scan_files(files.place, ".pdf", own=files.own)
+    folder = scan_files(destination.place, ".pdf", own=destination.own)
     limits = job.settings.limits
 
     def put(entry: ManifestEntry, readings: Sequence[PageReading]) -> None:
@@ -44,5 +44,7 @@ def pdf(job: Job, files: Files) -> Iterator[Put]:
 
 
 def _text(reading: PageReading) -> PageText:
-    lines = (tuple(Word(text(word), around(word)) for word in line.words) for line in reading.lines)
+    lines = (
+        tuple(Word(word_text(word), bounding_box(word)) for word in line.words) for line in reading.lines
+    )
     return PageText(tuple(lines), quarter_turns(reading))

@@ -1,4 +1,4 @@
-"""The rows of the CSV files as numbers and texts, for formats that have types."""
+"""Make the rows of the CSV files as numbers and texts, for formats that have types."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DECIMALS = 4
 
 
 def letter_rows(reading: PageReading) -> Iterator[list[Cell]]:
-    """Yield a row a letter, in the columns of `READ_LETTER_HEADER`."""
+    """Yield one row per letter, in the columns of `READ_LETTER_HEADER`."""
     scan = printable(reading.scan)
     for number, line in enumerate(reading.lines, 1):
         for position, letter in enumerate(line.letters, 1):
@@ -30,7 +30,7 @@ def letter_rows(reading: PageReading) -> Iterator[list[Cell]]:
 
 
 def line_rows(reading: PageReading) -> Iterator[list[Cell]]:
-    """Yield a row a line, in the columns of `LINE_HEADER`."""
+    """Yield one row per line, in the columns of `LINE_HEADER`."""
     for number, line in enumerate(reading.lines, 1):
         sure = [letter.confidence for letter in line.letters]
         box = line.box

@@ -1,6 +1,6 @@
-"""Excel: the tables as sheets, of forms the fields first.
+"""Write Excel: the tables as sheets; for forms, the sheet of fields comes first.
 
-Texts are cells of text: no formula runs, no leading zero is lost.
+Texts become text cells: no formula runs, and no leading zero is lost.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lettermill.jobs.errors import MissingExtra, UsageProblem
-from lettermill.jobs.export.common import Files, Put, printable
+from lettermill.jobs.export.common import Destination, PutPages, printable
 from lettermill.jobs.export.rows import Cell, form_row, letter_rows, line_rows, page_row
 from lettermill.jobs.inputs.form_template import header
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
-from lettermill.jobs.results.write import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER, by_scan
+from lettermill.jobs.results.csv_tables import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER
+from lettermill.jobs.results.scan_pages import by_scan
 
 _MOST_ROWS = 1_048_576
 _MOST_CHARACTERS = 32_767
-"""What a sheet and a cell hold."""
+"""The limits of a sheet and of a cell."""
 
 _OPTIONS = {
-    "constant_memory": True,  # Rows go to the disk as they come, a sheet's rows one after the other.
+    "constant_memory": True,  # Rows go to the disk as they come; each sheet gets its rows in order.
     "strings_to_formulas": False,
     "strings_to_urls": False,
     "strings_to_numbers": False,
@@ -32,7 +33,7 @@ _OPTIONS = {
 
 
 @contextlib.contextmanager
-def xlsx(job: Job, files: Files) -> Iterator[Put]:
+def xlsx(job: Job, destination: Destination) -> Iterator[PutPages]:
     """Write the file; see `Format.writer`."""
     try:
         import xlsxwriter
@@ -44,7 +45,7 @@ def xlsx(job: Job, files: Files) -> Iterator[Put]:
     _check_limits(job)
     template = job.template
     with (
-        files.place.atomic_write() as file,
+        destination.place.atomic_write() as file,
         xlsxwriter.Workbook(file.buffer, _OPTIONS) as book,
     ):
         # The same readings give the same bytes.
@@ -88,7 +89,11 @@ class _Sheet:
 
 
 def _check_limits(job: Job) -> None:
-    """Count before anything is written: a sheet that is full in the middle of a job helps nobody."""
+    """Check before anything is written that the job fits: half a job in a sheet helps nobody.
+
+    Raises:
+        UsageProblem: a cell or a sheet would be too large.
+    """
     pages = letters = 0
     for _, results in by_scan(job):
         for entry, reading in results:
@@ -100,10 +105,11 @@ def _check_limits(job: Job) -> None:
                 raise UsageProblem(
                     f"page {entry.page} of {printable(entry.scan)!r} has {len(reading.text)} characters, "
                     f"and a cell of Excel holds {_MOST_CHARACTERS}",
-                    "Give --format parquet or jsonl, which hold it.",
+                    "Use --format parquet or jsonl, which have no such limit.",
                 )
-    if max(pages, letters) >= _MOST_ROWS:  # There are no more lines than letters, and a header on top.
+    # There are at most as many lines as letters; one row is the header.
+    if max(pages, letters) >= _MOST_ROWS:
         raise UsageProblem(
             f"the job has {pages} pages and {letters} letters, and a sheet of Excel holds {_MOST_ROWS} rows",
-            "Give --format parquet, which holds any number.",
+            "Use --format parquet, which has no such limit.",
         )

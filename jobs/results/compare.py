@@ -1,4 +1,4 @@
-"""Scoring: the letters of a job against a person's transcription."""
+"""Compare the results of a job with the truth, a person's transcription."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Any
 from lettermill.jobs.errors import BadData, NotAJob
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import LineReading
-from lettermill.jobs.results.mistakes import SEGMENTATION, Kind, Mistake, Placed, find_mistakes
-from lettermill.jobs.results.write import not_inert
+from lettermill.jobs.results.csv_tables import unescape_formula
+from lettermill.jobs.results.mistakes import SEGMENTATION, Kind, Mistake, ReadLetter, find_mistakes
 from lettermill.jobs.storage.display import display_path
 
-_WORST = 10
-"""Files that are named as the worst: what a person looks at."""
+_WORST_FILES = 10
+"""How many files are named as the worst."""
 
 NOT_COMPARED = frozenset({"", "EMPTY", "UNREADABLE"})
-"""Labels that say that there is nothing to read; their rows are left out."""
+"""Labels that mean that there is nothing to read; their rows are left out."""
 
 _MAKE_CSV = (
     "Give a CSV file in UTF-8 with the columns file,label: "
-    "each file's path below the scan folder, and what is written there."
+    "each file's path below the scan folder, and what is written on it."
 )
 
 
@@ -36,9 +36,9 @@ class Confusion:
     """How often something was read for something else.
 
     Attributes:
-        truth: what is written; empty where a letter was read that is not there; several letters where some
-            were merged or split.
-        read: what was read; empty where a letter was missed.
+        truth: what is written; empty if a letter was read that is not there; several letters if some were
+            merged or split.
+        read: what was read; empty if a letter was missed.
         count: how often.
     """
 
@@ -77,12 +77,12 @@ class Score:
         edits: characters to replace, insert or delete to turn the readings into the truth.
         by_kind: the same by kind (`lettermill.jobs.results.mistakes.Kind`); they add up to `edits`.
         wrong_letters: letters that were read and are part of a mistake.
-        wrong_flagged: those of them that are flagged, which a person who looks at these finds.
-        left_out: rows whose label is empty, EMPTY or UNREADABLE; they count nowhere else.
-        not_in_job: files of the truth that are not in the job; every character of theirs counts as missed.
-        not_read: compared files of the job with a page that failed or has no result yet; what is missing
-            counts as missed.
-        without_truth: files of the job that the truth does not name; they count nowhere.
+        wrong_flagged: those of them that are flagged: a person who checks the flagged letters finds them.
+        left_out: rows whose label is empty, EMPTY or UNREADABLE; not counted anywhere else.
+        not_in_job: files of the truth that are not in the job; all of their characters count as missed.
+        not_read: compared files with a page that failed or has no result yet; the characters of that page
+            count as missed.
+        without_truth: files of the job that the truth does not name; not counted anywhere else.
         confusions: the mistakes, most frequent first.
         worst: the files with the most edits, at most ten.
     """
@@ -105,7 +105,7 @@ class Score:
 
     @property
     def cer(self) -> float:
-        """Character error rate: edits for each character of the truth."""
+        """Character error rate: edits per character of the truth."""
         return self.edits / self.characters
 
     @property
@@ -115,16 +115,16 @@ class Score:
 
     @property
     def segmentation(self) -> int:
-        """Edits where the number of letters is wrong."""
+        """Edits in which the number of letters is wrong."""
         return sum(self.by_kind[kind] for kind in SEGMENTATION)
 
     @property
     def classification(self) -> int:
-        """Edits where one letter was read for another."""
+        """Edits in which one letter was read for another."""
         return self.by_kind[Kind.CONFUSED]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the score as plain values, the two rates rounded to four decimals."""
+        """Return the score as JSON values; the two rates are rounded to four decimals."""
         return {
             "cer": round(self.cer, 4),
             "exact": round(self.exact, 4),
@@ -187,7 +187,7 @@ def compare(job: Job, truth_csv: Path) -> Score:
         not_read=not_read,
         without_truth=without_truth,
         confusions=tally.confusions(),
-        worst=tuple(sorted(tally.wrong_files, key=lambda file: (-file.edits, file.file))[:_WORST]),
+        worst=tuple(sorted(tally.wrong_files, key=lambda file: (-file.edits, file.file))[:_WORST_FILES]),
     )
 
 
@@ -207,7 +207,7 @@ class _Comparison:
         written = [text for line in label.splitlines() if (text := _comparable(line, self._alphabet))]
         truth = "".join(written)
         read = [
-            Placed(number, letter)
+            ReadLetter(number, letter)
             for number, line in enumerate(lines)
             for letter in line.letters
             if letter.letter in self._alphabet
@@ -220,12 +220,12 @@ class _Comparison:
         for mistake in mistakes:
             self.by_kind[mistake.kind] += mistake.edits
             self.mistakes[mistake.written, mistake.read] += 1
-            letters = [placed.letter for placed in read[mistake.first : mistake.first + len(mistake.read)]]
+            letters = [one.letter for one in read[mistake.first : mistake.first + len(mistake.read)]]
             self.wrong += len(letters)
             self.wrong_flagged += sum(letter.flagged for letter in letters)
         if mistakes:
             edits = sum(mistake.edits for mistake in mistakes)
-            text = "".join(placed.letter.letter for placed in read)
+            text = "".join(one.letter.letter for one in read)
             self.wrong_files.append(FileScore(name, edits, truth, text))
 
     def confusions(self) -> tuple[Confusion, ...]:
@@ -234,16 +234,16 @@ class _Comparison:
         return tuple(Confusion(truth, read, count) for (truth, read), count in ordered)
 
 
-def _spoilt(written: Sequence[str], read: Sequence[Placed], mistakes: Sequence[Mistake]) -> set[int]:
-    """Which lines of the truth have a mistake; letters invented on a line of their own spoil none."""
+def _spoilt(written: Sequence[str], read: Sequence[ReadLetter], mistakes: Sequence[Mistake]) -> set[int]:
+    """Return the lines of the truth that have a mistake; letters on invented lines spoil none."""
     line_of = [number for number, line in enumerate(written) for _ in line]
     spoilt = set()
     for mistake in mistakes:
         here = line_of[mistake.start : mistake.start + len(mistake.written)]
         if not here and line_of:
-            # Between two lines: that one is spoilt whose letter stands on the same line of the reading.
+            # Between two lines, the one is spoilt whose letter is on the same line of the reading.
             before, after = mistake.first - 1, mistake.first + len(mistake.read)
-            own = {placed.line for placed in read[mistake.first : after]}
+            own = {one.line for one in read[mistake.first : after]}
             if before >= 0 and read[before].line in own and mistake.start > 0:
                 here = [line_of[mistake.start - 1]]
             elif mistake.start < len(line_of) and after < len(read) and read[after].line in own:
@@ -261,12 +261,12 @@ def _page_lines(job: Job, page_id: str) -> tuple[LineReading, ...] | None:
     try:
         reading = job.results.read(page_id)
     except NotAJob:
-        return None  # Damaged: as if it were not there, and `lettermill collect` names it.
+        return None  # Damaged: treated as missing; `lettermill collect` names it.
     return None if reading is None or reading.failed else reading.lines
 
 
 def _labels(path: Path) -> dict[str, str]:
-    """Read the truth: label by file, both without the apostrophe of an inert cell."""
+    """Read the truth: labels by file, both without the apostrophe of an escaped formula."""
     table = _table(path)
     table.columns = table.columns.str.strip()
     absent = [column for column in ("file", "label") if column not in table.columns]
@@ -276,11 +276,11 @@ def _labels(path: Path) -> dict[str, str]:
             f"it has {', '.join(table.columns)}",
             _MAKE_CSV,
         )
-    files = [not_inert(file) for file in table["file"]]
+    files = [unescape_formula(file) for file in table["file"]]
     repeated = [file for file, count in Counter(files).items() if count > 1]
     if repeated:
-        raise BadData(f"{display_path(path)} names {repeated[0]!r} more than once", "Keep one row a file.")
-    return dict(zip(files, (not_inert(label) for label in table["label"]), strict=True))
+        raise BadData(f"{display_path(path)} names {repeated[0]!r} more than once", "Keep one row per file.")
+    return dict(zip(files, (unescape_formula(label) for label in table["label"]), strict=True))
 
 
 def _table(path: Path) -> Any:
@@ -289,7 +289,7 @@ def _table(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # Rows longer than the header.
-            # As text, and nothing but an empty cell is empty: a person may be named NA.
+            # All cells are text, and only an empty cell is empty: a person may be named NA.
             return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
     except UnicodeDecodeError as error:
         raise BadData(f"{display_path(path)} is not in UTF-8: {error.reason}", _MAKE_CSV) from error

@@ -1,4 +1,4 @@
-"""A form as it was filled: what stands in each of its fields, and at which a person should look."""
+"""Read the values of a form's fields from a page, and say which fields a person should check."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lettermill.jobs.records.readings import READ, LineReading, PageReading
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Value:
-    """What stands in a field.
+    """The value of a field.
 
     Attributes:
-        text: its entry of the word list, where there is one, else its letters; empty where there is nothing.
-        confidence: how sure it is that all letters are right, 0–1; None where there are none.
+        text: the entry of the field's word list if it has a list, else its letters; may be empty.
+        confidence: the probability that all letters are right, 0–1; None without letters.
     """
 
     text: str
@@ -26,12 +26,12 @@ _NOTHING = Value("", None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Filled:
-    """A page as the copy of a form.
+class FormValues:
+    """The values of a page that is a copy of a form.
 
     Attributes:
-        values: what stands in the fields, in the order of the template.
-        look_at: names of the fields at which a person should look.
+        values: one per field, in the order of the template.
+        look_at: names of the fields that a person should check.
         flagged: whether there are such fields, or the page was not read.
     """
 
@@ -40,16 +40,16 @@ class Filled:
     flagged: bool
 
 
-def form_values(template: Template, reading: PageReading) -> Filled:
-    """Return what a page says as the copy of a template's form."""
+def form_values(template: Template, reading: PageReading) -> FormValues:
+    """Return the values of a page that is a copy of a template's form."""
     is_read = reading.status in READ
-    # A line that people emptied holds nothing.
+    # A line whose letters people removed is an empty field.
     lines = {line.field: line for line in reading.lines if line.text}
     values = tuple(_value(lines.get(field.name)) for field in template.fields)
     look_at = tuple(
         field.name for field in template.fields if is_read and _is_doubtful(field, lines.get(field.name))
     )
-    return Filled(values, look_at, bool(look_at) or not is_read)
+    return FormValues(values, look_at, bool(look_at) or not is_read)
 
 
 def _value(line: LineReading | None) -> Value:
@@ -59,6 +59,6 @@ def _value(line: LineReading | None) -> Value:
 def _is_doubtful(field: Field, line: LineReading | None) -> bool:
     if line is None:
         return field.required
-    # What a word list made of the ink is a guess, however good.
+    # Where the word list changed the letters, its entry is a guess, however good.
     is_changed = field.lexicon is not None and plain(line.lexicon_text) != plain(line.text)
     return is_changed or any(letter.flagged for letter in line.letters)

@@ -1,6 +1,6 @@
-"""What went wrong where a reading differs from the truth: segmentation apart from classification.
+"""Find mistakes in a reading, and tell errors of segmentation from errors of classification.
 
-The truth has no boxes, so the kinds are inferred: from the shortest alignment of the two texts (Levenshtein
+The truth has no boxes, so the kinds are inferred from the shortest alignment of the two texts (Levenshtein
 1966) and from the boxes of the letters that were read.
 """
 
@@ -13,20 +13,20 @@ from statistics import median
 
 from lettermill.jobs.records.readings import Letter
 
-MERGED_WIDTH = 1.5
-"""A letter wider than so many of its line's median letters holds its neighbour as well."""
+MERGED_WIDTH_LETTERS = 1.5
+"""A letter wider than this, in median letter widths of its line, also holds its neighbour."""
 
-SPLIT_WIDTH = 1.2
-"""Two letters that together are no wider than so many of their line's median letters are parts of one."""
+SPLIT_WIDTH_LETTERS = 1.2
+"""Two letters that together are at most this wide, in median letter widths, are parts of one letter."""
 
-SPLIT_GAP = 0.3
-"""Parts of one letter are no farther apart than so many median letters are wide."""
+SPLIT_GAP_LETTERS = 0.3
+"""The largest gap between parts of one letter, in median letter widths."""
 
-MOST_FOR_ONE = 2
-"""Letters that are read for one or one for them; of a longer run the rest was invented or missed."""
+MOST_FOR_ONE_LETTERS = 2
+"""The most letters that are read for one, or one for them; the rest of a run was invented or missed."""
 
-LEAST_LETTERS = 3
-"""Letters of a line from which their median says how wide a letter is."""
+ENOUGH_LETTERS = 3
+"""From this many letters on, the median of a line says how wide a letter is."""
 
 
 class Kind(StrEnum):
@@ -44,8 +44,8 @@ SEGMENTATION = (Kind.MISSED, Kind.INVENTED, Kind.SPLIT, Kind.MERGED)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Placed:
-    """A letter that was read and the number of its line; lines of all pages of a file count on."""
+class ReadLetter:
+    """A letter that was read and the number of its line; lines are numbered through all pages of a file."""
 
     line: int
     letter: Letter
@@ -56,12 +56,11 @@ class Mistake:
     """Neighbouring letters that went wrong together.
 
     Attributes:
-        kind: how.
+        kind: what went wrong.
         start: where `written` begins in the truth.
         first: where `read` begins in the reading.
-        written: the letters of the truth; empty where letters were invented, and where a letter next to it
-            was split.
-        read: the letters of the reading; empty where letters were missed, or merged into the one beside.
+        written: the letters of the truth; empty if letters were invented, or are part of a split letter.
+        read: the letters of the reading; empty if letters were missed, or merged into the letter beside.
     """
 
     kind: Kind
@@ -72,17 +71,17 @@ class Mistake:
 
     @property
     def edits(self) -> int:
-        """How many letters must be replaced, inserted or deleted to mend it."""
+        """How many letters must be replaced, inserted or deleted to correct it."""
         return max(len(self.written), len(self.read))
 
 
-def find_mistakes(truth: str, read: Sequence[Placed]) -> list[Mistake]:
+def find_mistakes(truth: str, read: Sequence[ReadLetter]) -> list[Mistake]:
     """Compare a reading with the truth.
 
-    A run of neighbouring edits that leaves the number of letters as it is holds confused letters. Letters
-    read for half or twice their number are merged or split. What is only missing is merged where a letter
-    beside it is too wide for one, else missed; what is only too much is a part of a split letter where it
-    and a letter beside it are together no wider than one, else invented.
+    A run of neighbouring edits that keeps the number of letters consists of confused letters. Letters read
+    for half or twice their number are merged or split. Missing letters are merged if a letter beside them is
+    too wide for one letter, else missed. Extra letters are parts of a split letter if one of them and a
+    letter beside it are together no wider than one letter, else invented.
 
     Args:
         truth: characters of the alphabet.
@@ -92,13 +91,13 @@ def find_mistakes(truth: str, read: Sequence[Placed]) -> list[Mistake]:
         The mistakes in order; their edits add up to the Levenshtein distance.
     """
     mistakes: list[Mistake] = []
-    for start, end, first, last in _runs(truth, "".join(placed.letter.letter for placed in read)):
+    for start, end, first, last in _runs(truth, "".join(one.letter.letter for one in read)):
         mistakes += _judge(truth, read, start, end, first, last)
     return mistakes
 
 
 def _runs(truth: str, text: str) -> Iterator[tuple[int, int, int, int]]:
-    """Runs of neighbouring edits: start and end in the truth, start and end in the text."""
+    """Yield runs of neighbouring edits: start and end in the truth, start and end in the text."""
     from rapidfuzz.distance import Levenshtein
 
     run: tuple[int, int, int, int] | None = None
@@ -115,11 +114,11 @@ def _runs(truth: str, text: str) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _judge(
-    truth: str, read: Sequence[Placed], start: int, end: int, first: int, last: int
+    truth: str, read: Sequence[ReadLetter], start: int, end: int, first: int, last: int
 ) -> Iterator[Mistake]:
-    """Say what a run of edits is made of."""
+    """Yield the mistakes of which a run of edits consists."""
     written, got = end - start, last - first
-    text = "".join(placed.letter.letter for placed in read[first:last])
+    text = "".join(one.letter.letter for one in read[first:last])
     if written == 0:
         for at in range(first, last):
             kind = Kind.SPLIT if _is_part(read, at) else Kind.INVENTED
@@ -128,9 +127,9 @@ def _judge(
         kind = Kind.MERGED if end - start == 1 and _is_wide_beside(read, first) else Kind.MISSED
         for at in range(start, end):
             yield Mistake(kind, at, first, truth[at], "")
-    elif written < got <= MOST_FOR_ONE * written:
+    elif written < got <= MOST_FOR_ONE_LETTERS * written:
         yield Mistake(Kind.SPLIT, start, first, truth[start:end], text)
-    elif got < written <= MOST_FOR_ONE * got:
+    elif got < written <= MOST_FOR_ONE_LETTERS * got:
         yield Mistake(Kind.MERGED, start, first, truth[start:end], text)
     else:
         both = min(written, got)
@@ -139,15 +138,15 @@ def _judge(
         yield from _judge(truth, read, start + both, end, first + both, last) if written != got else ()
 
 
-def _is_wide_beside(read: Sequence[Placed], at: int) -> bool:
-    """Whether the letter before or after a gap in the reading is too wide for one letter."""
+def _is_wide_beside(read: Sequence[ReadLetter], at: int) -> bool:
+    """Say whether the letter before or after a gap in the reading is too wide for one letter."""
     beside = read[max(0, at - 1) : at + 1]
-    widths = [(placed, _usual_width(read, placed.line)) for placed in beside]
-    return any(usual and placed.letter.box.width > MERGED_WIDTH * usual for placed, usual in widths)
+    widths = [(one, _usual_width(read, one.line)) for one in beside]
+    return any(usual and one.letter.box.width > MERGED_WIDTH_LETTERS * usual for one, usual in widths)
 
 
-def _is_part(read: Sequence[Placed], at: int) -> bool:
-    """Whether a letter and one beside it are together no wider than a letter."""
+def _is_part(read: Sequence[ReadLetter], at: int) -> bool:
+    """Say whether a letter and one beside it are together no wider than one letter."""
     one = read[at]
     usual = _usual_width(read, one.line)
     for other in (*read[max(0, at - 1) : at], *read[at + 1 : at + 2]):
@@ -155,12 +154,12 @@ def _is_part(read: Sequence[Placed], at: int) -> bool:
             left, right = sorted((one.letter.box, other.letter.box), key=lambda box: box.x)
             gap = right.x - left.x - left.width
             together = max(right.x + right.width, left.x + left.width) - left.x
-            if gap <= SPLIT_GAP * usual and together <= SPLIT_WIDTH * usual:
+            if gap <= SPLIT_GAP_LETTERS * usual and together <= SPLIT_WIDTH_LETTERS * usual:
                 return True
     return False
 
 
-def _usual_width(read: Sequence[Placed], line: int) -> float:
-    """Median width of a line's letters in pixels; 0 where there are too few to tell."""
-    widths = [placed.letter.box.width for placed in read if placed.line == line]
-    return float(median(widths)) if len(widths) >= LEAST_LETTERS else 0.0
+def _usual_width(read: Sequence[ReadLetter], line: int) -> float:
+    """Return the median width of a line's letters in pixels; 0 if there are too few."""
+    widths = [one.letter.box.width for one in read if one.line == line]
+    return float(median(widths)) if len(widths) >= ENOUGH_LETTERS else 0.0

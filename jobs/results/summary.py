@@ -1,52 +1,44 @@
-"""What a job came to, in numbers: counted page by page in bounded memory, and the file summary.json."""
+"""Hold the counts of a job, and turn them into summary.json."""
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
-import heapq
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
-from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.corrections import NOT_REVIEWED, Reviewed
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
-from lettermill.jobs.records.readings import FAILED, Letter, LineReading, PageReading, Status
-from lettermill.jobs.results.flagging import RATES, Confidences, Cost, Flagging
-from lettermill.jobs.results.form_values import form_values
+from lettermill.jobs.records.readings import FAILED, Letter, LineReading, Status
+from lettermill.jobs.results.flagging import Cost, Flagging
 from lettermill.jobs.storage.display import display_path
-
-_Kept = TypeVar("_Kept")
 
 HISTOGRAM_BINS = 20
 """Bins of equal width over the confidences 0–1."""
 
-MAX_FAILURES = 200
-"""Failures that the summary names one by one; pages.csv has them all."""
+FAILURES_LISTED = 200
+"""How many failures the summary names one by one; pages.csv has them all."""
 
 DOUBTFUL_LETTERS = 24
-"""Letters that the summary shows: as many as stand on one sheet of paper."""
+"""How many letters the summary shows: as many as fit on one sheet of paper."""
 
 DOUBTFUL_PAGES = 8
-"""Pages that these letters come from: each is decoded once more for its pictures."""
+"""How many pages these letters may come from: each page is decoded again for its pictures."""
 
 WORST_PAGES = 12
-"""Pages that the report draws: each is decoded once more, and its drawing takes about a megabyte."""
+"""How many pages the report draws: each is decoded again, and its drawing takes about a megabyte."""
 
 WORST_SCANS = 12
-"""Scans that the summary names as the least sure ones."""
+"""How many scans the summary names as the least certain ones."""
 
-SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Bounds between the bins of the time that pages took, in seconds."""
+BOUNDS_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Bounds between the bins of the time that pages took."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Failure:
-    """A page that has no reading, as it stands in pages.csv."""
+    """A page without a reading, as in pages.csv."""
 
     scan: str
     page: int
@@ -56,8 +48,8 @@ class Failure:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Doubtful:
-    """A letter that is among the least certain ones.
+class DoubtfulLetter:
+    """One of the least certain letters.
 
     Attributes:
         entry: its page.
@@ -95,9 +87,9 @@ class WorstPage:
 
     Attributes:
         entry: the page.
-        expected_wrong: how many of its letters are, by their confidence.
+        expected_wrong: how many of its letters, by their confidence.
         letters: its letters.
-        flagged_letters: those that a person should look at.
+        flagged_letters: letters that a person should check.
         quality: codes about the scan's quality.
         lines: what was read.
     """
@@ -122,8 +114,8 @@ class WorstPage:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class LeastSure:
-    """A scan that was read with little confidence: the mean, 0–1, over the letters of all its pages."""
+class LeastCertainScan:
+    """A scan with a low mean confidence, 0–1, over the letters of all its pages."""
 
     scan: str
     letters: int
@@ -133,7 +125,7 @@ class LeastSure:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FieldCount:
-    """How a form's field was filled: on how many pages there is something, and where to look."""
+    """How often a field of a form was filled, and how often a person should check it, in pages."""
 
     field: str
     filled: int
@@ -156,8 +148,8 @@ class Summary:
         lines: lines read.
         letters: letters read.
         flagging: which letters are flagged.
-        flagged_letters: letters that a person should look at.
-        expected_wrong: how many of the others are wrong, by their confidence.
+        flagged_letters: letters that a person should check.
+        expected_wrong: how many of the other letters are wrong, by their confidence.
         costs: what the rates in `RATES` take; empty without letters.
         mean_confidence: mean over the letters, 0–1; None without letters.
         histogram: letters by confidence, in `HISTOGRAM_BINS` bins from 0 to 1.
@@ -165,10 +157,9 @@ class Summary:
         letter_counts: how often each character of the alphabet was read; every character is there.
         letter_confidence: mean confidence of each character that was read, 0–1.
         seconds: time spent on reading, all pages together.
-        seconds_histogram: pages by the time that they took; the bins lie between `SECONDS`, below the first,
-            and above the last.
-        failures: the first `MAX_FAILURES` pages without a reading, in the order of the manifest.
-        damaged: result files below the job folder that cannot be read, `MAX_FAILURES` at most; their pages
+        seconds_histogram: pages by the time that they took; `BOUNDS_SECONDS` has the bounds of the bins.
+        failures: the first `FAILURES_LISTED` pages without a reading, in the order of the manifest.
+        damaged: result files below the job folder that cannot be read, `FAILURES_LISTED` at most; their pages
             count as unfinished.
         doubtful: the least certain letters of the `DOUBTFUL_PAGES` pages with the least certain ones.
         worst_pages: the `WORST_PAGES` pages on which most letters are expected to be wrong, worst first.
@@ -200,20 +191,20 @@ class Summary:
     seconds_histogram: tuple[int, ...]
     failures: tuple[Failure, ...]
     damaged: tuple[str, ...]
-    doubtful: tuple[Doubtful, ...]
+    doubtful: tuple[DoubtfulLetter, ...]
     worst_pages: tuple[WorstPage, ...]
-    least_sure_scans: tuple[LeastSure, ...]
+    least_sure_scans: tuple[LeastCertainScan, ...]
     fields: tuple[FieldCount, ...]
     reviewed: Reviewed = NOT_REVIEWED
 
     @property
     def finished(self) -> int:
-        """Pages with a result of whatever kind."""
+        """Pages with a result of any kind."""
         return sum(self.by_status.values()) - self.not_begun
 
     @property
     def not_begun(self) -> int:
-        """Pages without a result that get none until somebody resumes the job."""
+        """Pages without a result that get one only if somebody resumes the job."""
         return self.by_status[Status.CANCELLED]
 
     @property
@@ -228,27 +219,27 @@ class Summary:
 
     @property
     def flagged_share(self) -> float | None:
-        """Share of the letters that a person should look at; None without letters."""
+        """Share of the letters that a person should check; None without letters."""
         return self.flagged_letters / self.letters if self.letters else None
 
     @property
     def unflagged_letters(self) -> int:
-        """Letters that nobody has to look at."""
+        """Letters that nobody has to check."""
         return self.letters - self.flagged_letters
 
     @property
     def expected_wrong_in_all(self) -> float:
-        """How many letters are wrong by their confidence, flagged ones too."""
+        """How many of all letters are wrong, by their confidence; flagged letters included."""
         return self.letters * (1 - self.mean_confidence) if self.mean_confidence is not None else 0.0
 
     @property
     def expected_right(self) -> float | None:
-        """Expected share of right ones among the letters that are not flagged; None where all are."""
+        """Expected accuracy of the unflagged letters, 0–1; None if all letters are flagged."""
         return 1 - self.expected_wrong / self.unflagged_letters if self.unflagged_letters else None
 
     @property
     def pages_a_minute(self) -> float | None:
-        """Pages that one process read in a minute; None where no time was spent."""
+        """Pages that one process read per minute; None if no time was spent."""
         return 60 * self.finished / self.seconds if self.seconds else None
 
     def to_json(self) -> dict[str, Any]:
@@ -300,220 +291,6 @@ class Summary:
             "corrected_letters": self.reviewed.corrected,
             "unused_corrections": list(self.reviewed.unused),
         }
-
-
-class Counting:
-    """Counts the pages of a job one after the other; memory does not grow with the job.
-
-    Args:
-        job: the job.
-        collected: when the counting began, ISO time in UTC.
-        cancelled: why the job is stopped; None while it is not.
-        flagging: which letters are flagged.
-    """
-
-    def __init__(self, job: Job, collected: str, cancelled: str | None, flagging: Flagging) -> None:
-        self.cancelled = cancelled
-        self.flagging = flagging
-        self._job = job
-        self._collected = collected
-        self._pages = self._scans = self._lines = self._letters = self._flagged = 0
-        self._confidence = self._seconds = self._expected_wrong = 0.0
-        self._statuses: Counter[Status] = Counter()
-        self._codes: Counter[str] = Counter()
-        self._quality: Counter[str] = Counter()
-        self._bins: Counter[int] = Counter()
-        self._as_read = Confidences(flagging.by_settings)
-        self._filled: Counter[str] = Counter()
-        self._look_at: Counter[str] = Counter()
-        self._characters = Counter(dict.fromkeys(job.settings.characters, 0))
-        self._sure: defaultdict[str, float] = defaultdict(float)
-        self._page_seconds: Counter[int] = Counter()
-        self._scan = _Scan("")
-        self._scan_bins: Counter[int] = Counter()
-        self._failures: list[Failure] = []
-        self._damaged: list[str] = []
-        self._doubtful: _Highest[list[Doubtful]] = _Highest(DOUBTFUL_PAGES)
-        self._worst_pages: _Highest[WorstPage] = _Highest(WORST_PAGES)
-        self._least_sure: _Highest[LeastSure] = _Highest(WORST_SCANS)
-
-    def add_page(self, entry: ManifestEntry) -> None:
-        """Count a page of the manifest."""
-        if entry.scan != self._scan.name:
-            self._finish_scan()
-            self._scan = _Scan(entry.scan)
-        self._pages += 1
-        self._scans += entry.page == 1
-
-    def add_damaged(self, page_id: str) -> None:
-        """Note a page whose result file cannot be read."""
-        if len(self._damaged) < MAX_FAILURES:
-            self._damaged.append(self._job.results.path(page_id).below(self._job.path))
-
-    def add_as_read(self, reading: PageReading) -> None:
-        """Count the confidences of a page, before it is flagged for a rate and corrected."""
-        self._as_read.add_page(reading)
-
-    def add_reading(self, entry: ManifestEntry, reading: PageReading) -> None:
-        """Count the result of a page, flagged and corrected."""
-        self._statuses[reading.status] += 1
-        self._seconds += reading.seconds
-        if reading.attempts:
-            self._page_seconds[bisect.bisect_right(SECONDS, reading.seconds)] += 1
-        self._quality.update(reading.quality)
-        if reading.failed:
-            self._add_failure(reading)
-        self._lines += len(reading.lines)
-        if letters := reading.letters:
-            self._add_letters(entry, reading, letters)
-        if self._job.template:
-            form = form_values(self._job.template, reading)
-            self._look_at.update(form.look_at)
-            names = (field.name for field in self._job.template.fields)
-            self._filled.update(name for name, value in zip(names, form.values, strict=True) if value.text)
-
-    def _add_letters(self, entry: ManifestEntry, reading: PageReading, letters: tuple[Letter, ...]) -> None:
-        # Counter.update and sum count in C: there are millions of letters.
-        characters = [letter.letter for letter in letters]
-        confidences = [letter.confidence for letter in letters]
-        doubts = [1 - letter.confidence for letter in letters if not letter.flagged]
-        flagged, total = len(letters) - len(doubts), sum(confidences)
-        self._letters += len(letters)
-        self._flagged += flagged
-        self._expected_wrong += sum(doubts)
-        self._confidence += total
-        self._characters.update(characters)
-        self._bins.update([int(confidence * HISTOGRAM_BINS) for confidence in confidences])
-        for character, confidence in zip(characters, confidences, strict=True):
-            self._sure[character] += confidence
-        self._scan.letters += len(letters)
-        self._scan.flagged += flagged
-        self._scan.confidence += total
-        # Where two are alike, the earlier page stays.
-        rank = -min(confidences), -self._pages
-        if self._doubtful.takes(rank):
-            least = heapq.nsmallest(DOUBTFUL_LETTERS, _places(entry, reading), key=_confidence)
-            self._doubtful.add(rank, least)
-        wrong = len(letters) - total
-        rank = wrong, -self._pages
-        if self._worst_pages.takes(rank):
-            page = WorstPage(entry, wrong, len(letters), flagged, reading.quality, reading.lines)
-            self._worst_pages.add(rank, page)
-
-    def _finish_scan(self) -> None:
-        """Count a scan of which all pages were counted."""
-        scan = self._scan
-        if scan.letters:
-            mean = scan.confidence / scan.letters
-            self._scan_bins[int(mean * HISTOGRAM_BINS)] += 1
-            rank = -mean, -self._pages
-            if self._least_sure.takes(rank):
-                least_sure = LeastSure(display_path(scan.name), scan.letters, scan.flagged, mean)
-                self._least_sure.add(rank, least_sure)
-
-    def _add_failure(self, reading: PageReading) -> None:
-        code = (reading.error_code or ErrorCode.INTERNAL).value
-        self._codes[code] += 1
-        if len(self._failures) < MAX_FAILURES:
-            failure = Failure(display_path(reading.scan), reading.page, reading.status, code, reading.error)
-            self._failures.append(failure)
-
-    def summary(self) -> Summary:
-        """Return what was counted."""
-        self._finish_scan()
-        doubtful = heapq.nsmallest(
-            DOUBTFUL_LETTERS,
-            (letter for letters in self._doubtful.kept() for letter in letters),
-            key=_confidence,
-        )
-        return Summary(
-            job=self._job,
-            collected=self._collected,
-            cancelled=self.cancelled,
-            scans=self._scans,
-            pages=self._pages,
-            by_status={status: self._statuses[status] for status in Status},
-            by_error_code=dict(self._codes.most_common()),
-            by_quality=dict(self._quality.most_common()),
-            lines=self._lines,
-            letters=self._letters,
-            flagging=self.flagging,
-            flagged_letters=self._flagged,
-            expected_wrong=self._expected_wrong,
-            costs=tuple(map(self._as_read.cost, RATES)) if self._letters else (),
-            mean_confidence=self._confidence / self._letters if self._letters else None,
-            histogram=_histogram(self._bins),
-            scan_histogram=_histogram(self._scan_bins),
-            letter_counts=dict(self._characters),
-            letter_confidence={
-                char: self._sure[char] / count for char, count in self._characters.items() if count
-            },
-            seconds=self._seconds,
-            seconds_histogram=tuple(self._page_seconds[bin_] for bin_ in range(len(SECONDS) + 1)),
-            failures=tuple(self._failures),
-            damaged=tuple(self._damaged),
-            doubtful=tuple(doubtful),
-            worst_pages=self._worst_pages.kept(),
-            least_sure_scans=self._least_sure.kept(),
-            fields=tuple(
-                FieldCount(field.name, self._filled[field.name], self._look_at[field.name])
-                for field in (self._job.template.fields if self._job.template else ())
-            ),
-        )
-
-
-@dataclasses.dataclass(slots=True)
-class _Scan:
-    """What was counted of a scan so far."""
-
-    name: str
-    letters: int = 0
-    flagged: int = 0
-    confidence: float = 0.0
-
-
-class _Highest(Generic[_Kept]):
-    """Keeps the things of the highest ranks, so that memory stays flat; no two ranks are the same.
-
-    Args:
-        most: how many.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._heap: list[tuple[float, int, _Kept]] = []  # The lowest rank first.
-
-    def takes(self, rank: tuple[float, int]) -> bool:
-        """Say whether a thing of a rank would be kept, before it is made."""
-        return len(self._heap) < self._most or rank > self._heap[0][:2]
-
-    def add(self, rank: tuple[float, int], thing: _Kept) -> None:
-        """Keep a thing; the one of the lowest rank goes where there are too many."""
-        heapq.heappush(self._heap, (*rank, thing))
-        if len(self._heap) > self._most:
-            heapq.heappop(self._heap)
-
-    def kept(self) -> tuple[_Kept, ...]:
-        """Return what was kept, the highest rank first."""
-        return tuple(thing for _, _, thing in sorted(self._heap, key=lambda one: one[:2], reverse=True))
-
-
-def _histogram(bins: Counter[int]) -> tuple[int, ...]:
-    last = HISTOGRAM_BINS - 1
-    counts = [bins[bin_] for bin_ in range(HISTOGRAM_BINS)]
-    counts[last] += bins[HISTOGRAM_BINS]  # A confidence of 1 has no bin of its own.
-    return tuple(counts)
-
-
-def _places(entry: ManifestEntry, reading: PageReading) -> Iterator[Doubtful]:
-    for number, line in enumerate(reading.lines, 1):
-        for position, letter in enumerate(line.letters, 1):
-            if letter.letter:
-                yield Doubtful(entry, number, position, letter)
-
-
-def _confidence(doubtful: Doubtful) -> float:
-    return doubtful.letter.confidence
 
 
 def _rounded(value: float | None) -> float | None:

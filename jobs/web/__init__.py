@@ -1,1 +1,1 @@
-"""Review in the browser: people look at doubtful letters and say what they are."""
+"""Review in the browser: people check doubtful letters and correct them."""

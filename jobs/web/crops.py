@@ -1,4 +1,4 @@
-"""Pictures of letters, cut from the scans when they are asked for."""
+"""Cut pictures of letters, lines and pages from the scans when the browser asks for them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import Box
-from lettermill.jobs.scans.reader import open_unchanged, read_page
-from lettermill.jobs.web.letters import Letters
+from lettermill.jobs.results.letter_crop import letter_crop, page_pixels
+from lettermill.jobs.web.letter_table import LetterTable
 
-_KEPT = 20_000
-"""Pictures of letters in memory: about 2 kB each."""
+_PICTURES_KEPT = 20_000
+"""How many pictures of letters stay in memory: about 2 kB each."""
 
-_MARGIN = 0.3
+_MARGIN_SHARE = 0.3
 """Paper around a letter, as a share of its longer side: neighbours help to judge it."""
 
-_FADED = 0.35
-"""How much is left of the ink beside the letter's box, so that nobody judges the neighbour."""
+_FADED_INK_SHARE = 0.35
+"""How much of the ink beside the letter's box is left, so that nobody judges the neighbour."""
 
-_LETTER_SIDE = 128
-_LINE_SIZE = (1400, 240)
-_PAGE_SIZE = (900, 900)
-_FRAME = (200, 30, 30)
-_MOST_ENLARGED = 4.0
+_LETTER_SIDE_PIXELS = 128
+_LINE_PIXELS = (1400, 240)
+_PAGE_PIXELS = (900, 900)
+_FRAME_COLOUR = (200, 30, 30)
+_LARGEST_ZOOM = 4.0
 
 
 class Crops:
@@ -40,7 +40,7 @@ class Crops:
         letters: its letters.
     """
 
-    def __init__(self, job: Job, letters: Letters) -> None:
+    def __init__(self, job: Job, letters: LetterTable) -> None:
         self._job = job
         self._letters = letters
         self._lock = threading.Lock()
@@ -48,11 +48,12 @@ class Crops:
         self._page: tuple[str, NDArray[np.uint8]] | None = None
 
     def letter(self, number: int, also: Sequence[int] = ()) -> bytes:
-        """Return a letter's picture, PNG; others of its page are cut with it, for the page is decoded once.
+        """Return the picture of a letter, PNG; other letters of its page are cut at the same time.
 
         Args:
             number: the letter.
-            also: letters that are asked for next; those on the same page and its doubtful ones are cut, too.
+            also: letters that will be asked for next. Those on the same page and the doubtful letters of the
+                page are cut, too, so that the page is decoded once.
 
         Raises:
             ScanError: the scan cannot be read, or the letter's place lies outside of it.
@@ -63,8 +64,8 @@ class Crops:
                 for other in self._letters.doubtful_beside(number, also):
                     crop = _letter(self._letters.box(other), pixels)
                     if crop.size:
-                        self._cut[other] = _png(crop, (_LETTER_SIDE, _LETTER_SIDE))
-                while len(self._cut) > _KEPT:
+                        self._cut[other] = _png(crop, (_LETTER_SIDE_PIXELS, _LETTER_SIDE_PIXELS))
+                while len(self._cut) > _PICTURES_KEPT:
                     self._cut.popitem(last=False)
             try:
                 self._cut.move_to_end(number)
@@ -87,14 +88,14 @@ class Crops:
         left, top = max(min(box.x, letter.x) - margin, 0), max(min(box.y, letter.y) - margin, 0)
         right = max(box.x + box.width, letter.x + letter.width) + margin
         bottom = max(box.y + box.height, letter.y + letter.height) + margin
-        # A line as wide as a page would be too small to read: its neighbourhood is enough.
+        # A line as wide as a page would be too small to read: show only the part around the letter.
         reach = 3 * (bottom - top)
         middle = letter.x + letter.width // 2
         left, right = max(left, middle - reach), min(right, middle + reach)
         with self._lock:
             pixels = self._pixels(number)[top:bottom, left:right]
         inner = Box(letter.x - left, letter.y - top, letter.width, letter.height)
-        return _framed(pixels, inner, _LINE_SIZE)
+        return _framed(pixels, inner, _LINE_PIXELS)
 
     def page(self, number: int) -> bytes:
         """Return a letter's page with a frame around the letter, PNG.
@@ -104,20 +105,13 @@ class Crops:
         """
         with self._lock:
             pixels = self._pixels(number)
-        return _framed(pixels, self._letters.box(number), _PAGE_SIZE)
+        return _framed(pixels, self._letters.box(number), _PAGE_PIXELS)
 
     def _pixels(self, number: int) -> NDArray[np.uint8]:
-        entry, job = self._letters.entry(number), self._job
+        entry = self._letters.entry(number)
         if self._page is None or self._page[0] != entry.id:
-            self._page = None  # Before the next one is decoded: one page is enough memory.
-            try:
-                with open_unchanged(
-                    job.local_roots.scans, f"{job.scans_below}/{entry.scan}", entry, job.settings.limits
-                ) as file:
-                    pixels = read_page(file, entry.page, job.settings.dpi, job.settings.limits)
-            except MemoryError as error:
-                raise ScanError(ErrorCode.OUT_OF_MEMORY, "the scan is too large to open here") from error
-            self._page = entry.id, pixels
+            self._page = None  # Before the next page is decoded, so that only one is in memory.
+            self._page = entry.id, page_pixels(self._job, entry)
         return self._page[1]
 
 
@@ -127,15 +121,14 @@ NO_PICTURE = (
     b'<text x="64" y="60" text-anchor="middle" font-family="sans-serif" font-size="20" fill="#a32020">'
     b'no<tspan x="64" dy="24">picture</tspan></text></svg>'
 )
-"""A picture that says that there is none, SVG; the page of the single letter says why."""
+"""An SVG picture that says that there is none; the page of the single letter says why."""
 
 
 def _letter(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    margin = round(_MARGIN * max(box.width, box.height))
-    top, left = max(box.y - margin, 0), max(box.x - margin, 0)
-    crop = pixels[top : max(box.y + box.height + margin, 0), left : max(box.x + box.width + margin, 0)]
+    """Return a letter with the ink around its box faded; empty if it lies outside of the page."""
+    crop, (left, top) = letter_crop(pixels, box, _MARGIN_SHARE)
     paper = np.percentile(crop, 90) if crop.size else 255.0
-    faded: NDArray[np.uint8] = np.clip(paper + (crop - paper) * _FADED, 0, 255).astype(np.uint8)
+    faded: NDArray[np.uint8] = np.clip(paper + (crop - paper) * _FADED_INK_SHARE, 0, 255).astype(np.uint8)
     y, x = max(box.y - top, 0), max(box.x - left, 0)
     inside = slice(y, box.y - top + box.height), slice(x, box.x - left + box.width)
     faded[inside] = crop[inside]
@@ -143,12 +136,13 @@ def _letter(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _framed(pixels: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> bytes:
+    """Return pixels as a PNG of at most a size, with a frame around a box."""
     import PIL.Image
     import PIL.ImageDraw
 
     picture = PIL.Image.fromarray(pixels)
-    # Small scans are enlarged, so that the frame is as thin on them as on large ones.
-    scale = min(size[0] / picture.width, size[1] / picture.height, _MOST_ENLARGED)
+    # Small scans are enlarged, so that the frame has the same width on all scans.
+    scale = min(size[0] / picture.width, size[1] / picture.height, _LARGEST_ZOOM)
     picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
     picture = picture.convert("RGB")
     gap = 4
@@ -156,7 +150,7 @@ def _framed(pixels: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> bytes
         *(box.x * scale - gap, box.y * scale - gap),
         *((box.x + box.width) * scale + gap, (box.y + box.height) * scale + gap),
     )
-    PIL.ImageDraw.Draw(picture).rectangle(frame, outline=_FRAME, width=3)
+    PIL.ImageDraw.Draw(picture).rectangle(frame, outline=_FRAME_COLOUR, width=3)
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Letters that other processes which review the same job have before somebody: a small file of each."""
+"""Share which letters are on screen with other review processes; each keeps them in a small file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PREFIX = "reviewing-"
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Letters before a person.
+    """Letters on screen in one tab.
 
     Attributes:
-        until: when they are free again, seconds since 1970: other machines have no other clock in common.
-        letters: what they are known by in the corrections.
+        until: when they are free again, seconds since 1970, the clock that all machines share.
+        letters: their keys in the corrections.
     """
 
     until: float
@@ -32,8 +32,8 @@ class Held(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(tuple[Held, ...])
 
 
-class Others:
-    """What is before whom in other processes. Nothing depends on it but that people do the same work twice.
+class Presence:
+    """Letters on screen in other processes. Without it, two people might review the same letter.
 
     Args:
         job: a job on disk.
@@ -43,16 +43,16 @@ class Others:
         self._folder = Disk(str(job.path))
         self._own = self._folder / f"{_PREFIX}{secrets.token_hex(8)}.json"
 
-    def tell(self, held: Sequence[Held]) -> None:
-        """Tell the others what is before people here.
+    def announce(self, held: Sequence[Held]) -> None:
+        """Tell other processes which letters are on screen here.
 
         Raises:
-            ResultsNotWritable: the job folder does not take it.
+            ResultsNotWritable: the job folder does not take the file.
         """
         self._own.write(msgspec.json.encode(held))
 
     def held(self) -> set[Key]:
-        """Return the letters that are before people elsewhere; what a killed process left is deleted in time.
+        """Return the letters on screen elsewhere, and delete files of killed processes that have expired.
 
         Raises:
             NotAJob: a file is damaged.
@@ -64,12 +64,12 @@ class Others:
                 continue
             try:
                 theirs = [one for one in _decoder.decode(path.read_bytes()) if one.until > now]
-            except FileNotFoundError:  # It has just ended.
+            except FileNotFoundError:  # That process has just ended.
                 continue
             except msgspec.MsgspecError as error:
                 raise NotAJob(
                     f"{display_path(path)} is damaged",
-                    "Delete it: it only says which letters are before whom.",
+                    "Delete it: it only says which letters are on screen.",
                 ) from error
             if not theirs:
                 path.unlink(missing_ok=True)
@@ -77,5 +77,5 @@ class Others:
         return keys
 
     def close(self) -> None:
-        """Give all back."""
+        """Release all letters of this process."""
         self._own.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Who looks at which letters: sheets and single letters for any number of browser tabs, decisions, undo.
+"""Run the review of a job: which tab shows which letters, decisions and undo.
 
-A tab holds the letters that it shows, so that no other gets them, in this process or another. What two people
-decided about one letter all the same is found when the second decision is to be written, and told.
+A tab holds the letters that it shows, so that no other tab of this or another process gets them. If two
+people decide about one letter all the same, the second decision is not written, and its person is told.
 """
 
 from __future__ import annotations
@@ -17,37 +17,39 @@ from lettermill.jobs.job.corrections import Correction, Corrections, Decision, K
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Letter
+from lettermill.jobs.results.counted import counted
 from lettermill.jobs.web.crops import Crops
-from lettermill.jobs.web.letters import Group, Letters, Progress
-from lettermill.jobs.web.presence import Held, Others
+from lettermill.jobs.web.letter_table import Group, LetterTable, Progress
+from lettermill.jobs.web.presence import Held, Presence
 
-SHEET = 40
-"""Letters on a sheet: as many as a window of 1024 × 768 pixels shows at once."""
+SHEET_LETTERS = 40
+"""Letters per sheet: as many as a window of 1024 × 768 pixels shows at once."""
 
-FEWEST = 4
-"""Doubtful letters of a character that are worth a sheet: fewer are looked at one by one."""
+FEWEST_LETTERS = 4
+"""Doubtful letters of a character that make a sheet; fewer are shown one by one."""
 
 _HELD_SECONDS = 600
-"""A tab that was closed gives its letters back after so long."""
+"""How long a tab holds its letters without a request; then other tabs may get them."""
 
-_UNDOABLE = 200
+_UNDOABLE_STEPS = 200
+"""How many steps of a tab can be undone."""
 
-_NAMES_SECONDS = 3
-"""How often new results are looked for while the job is read."""
+_REFRESH_SECONDS = 3
+"""How often the job folder is searched for new results."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Shown:
+class ShownLetter:
     """A letter as a tab shows it.
 
     Attributes:
-        number: its number in `Letters`.
+        number: its number in `LetterTable`.
         seen: the version of the last decision about it.
         letter: what was read, with its ranking.
         entry: its page.
         line: its line, from 1.
         position: its position in the line, from 1.
-        decision: what people say of it.
+        decision: the latest decision about it.
     """
 
     number: int
@@ -61,13 +63,13 @@ class Shown:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person says of a letter that was shown.
+    """The answer of a person about a letter that was shown.
 
     Attributes:
         number: the letter.
         seen: the version of the last decision about it that the person saw.
-        decision: what the person says.
-        corrected: the letter by that; empty where there is none, or it is not said.
+        decision: the decision.
+        corrected: the right letter; empty if there is none or it is not known yet.
     """
 
     number: int
@@ -82,9 +84,9 @@ class _Step:
 
     Attributes:
         sheet: the character of the sheet on which they were given; empty for a single letter.
-        before: the decision about each letter that held before; None where there was none.
-        versions: of that decision.
-        since: the version of each answer.
+        before: the decision about each letter before the step; None if there was none.
+        versions: the version of that decision, by letter.
+        since: the version of each answer, by letter.
     """
 
     sheet: str
@@ -101,9 +103,9 @@ class Tab:
         number: its number, from 1.
         held: the letters that it shows.
         sheet: the character of their sheet; empty for a single letter.
-        until: when it gives them back, seconds since 1970.
+        until: until when it holds them, seconds since 1970.
         skipped: letters that the person did not want to decide.
-        steps: what can be undone, the last one at the end.
+        steps: the steps that can be undone, the last one at the end.
         notes: sentences for the next page.
     """
 
@@ -116,13 +118,13 @@ class Tab:
     notes: list[str] = dataclasses.field(default_factory=list)
 
 
-class Desk:
+class Session:
     """The review of one job in this process.
 
     Args:
         job: a job on disk.
-        who: the name that stands beside decisions.
-        accept_at: as for `Letters`.
+        who: the name that is written beside decisions.
+        accept_at: as for `LetterTable`.
 
     Raises:
         NotAJob: the manifest, the results or the corrections cannot be read.
@@ -131,14 +133,14 @@ class Desk:
     def __init__(self, job: Job, who: str, accept_at: float | None = None) -> None:
         self.job = job
         self.who = who
-        self.letters = Letters(job, accept_at)
-        self.others = Others(job)
+        self.letters = LetterTable(job, accept_at)
+        self.presence = Presence(job)
         self.crops = Crops(job, self.letters)
         self._corrections = Corrections(job)
         self._gone: dict[Key, Correction] = {}
         self._tabs: dict[int, Tab] = {}
         self._delivered: set[int] = set()
-        self._looked = time.monotonic()
+        self._refreshed = time.monotonic()
         self._lock = threading.RLock()
         self._note(list(self._corrections))
 
@@ -150,16 +152,16 @@ class Desk:
                 self._gone[correction.key] = correction
 
     def refresh(self) -> None:
-        """Take up what other processes decided, and pages that were read meanwhile."""
+        """Take over decisions of other processes, and pages that were read meanwhile."""
         with self._lock:
             self._note(self._corrections.refresh())
-            if time.monotonic() - self._looked >= _NAMES_SECONDS:
-                if self.letters.take_up():
+            if time.monotonic() - self._refreshed >= _REFRESH_SECONDS:
+                if self.letters.add_new_pages():
                     self._note(list(self._gone.values()))
-                self._looked = time.monotonic()
+                self._refreshed = time.monotonic()
 
     def problems(self) -> list[str]:
-        """Say which lines of the corrections' file are not used, and why."""
+        """Return sentences about lines of the corrections file that are not used, and why."""
         with self._lock:
             return list(self._corrections.problems(len(self._gone)))
 
@@ -174,12 +176,12 @@ class Desk:
             return self.letters.groups()
 
     def singles(self) -> int:
-        """Return how many letters are to be looked at one by one."""
+        """Return how many letters are to be shown one by one."""
         with self._lock:
-            return len(self.letters.to_say(FEWEST))
+            return len(self.letters.singles(FEWEST_LETTERS))
 
     def new_tab(self) -> Tab:
-        """Return a tab of its own."""
+        """Return a new tab."""
         with self._lock:
             tab = Tab(len(self._tabs) + 1)
             self._tabs[tab.number] = tab
@@ -189,12 +191,12 @@ class Desk:
         """Return a tab of this process."""
         return self._tabs.get(number)
 
-    # --- which letters --------------------------------------------------------------------------
+    # --- letters to show ------------------------------------------------------------------------
 
-    def sheet(self, tab: Tab, char: str) -> list[Shown]:
+    def sheet(self, tab: Tab, char: str) -> list[ShownLetter]:
         """Return letters that were read as a character, doubtful and least certain first, and hold them.
 
-        A tab gets the same ones again until they are decided.
+        A tab gets the same letters again until they are decided.
         """
         with self._lock:
             held = [
@@ -203,17 +205,17 @@ class Desk:
                 if tab.sheet == char and self.letters.decision(number) == Decision.OPEN
             ]
             if not held:
-                # What the person left open comes again once there is nothing else.
+                # Letters that the person skipped come back when there are no others.
                 others = self._held_by_others(tab)
-                held = self.letters.least_certain(char, SHEET, others | tab.skipped)
-                held = held or self.letters.least_certain(char, SHEET, others)
+                held = self.letters.least_certain(char, SHEET_LETTERS, others | tab.skipped)
+                held = held or self.letters.least_certain(char, SHEET_LETTERS, others)
             self._hold(tab, held, char)
             return [self._shown(number) for number in held]
 
     def next_sheet(self, tab: Tab) -> str:
-        """Return the character with the most doubtful letters that has free ones; empty where none is."""
+        """Return the character with the most doubtful letters of those with free ones; empty if none."""
         with self._lock:
-            worth = (group.char for group in self.letters.groups() if group.doubtful >= FEWEST)
+            worth = (group.char for group in self.letters.groups() if group.doubtful >= FEWEST_LETTERS)
             return next((char for char in worth if self._has_doubtful(tab, char)), "")
 
     def _has_doubtful(self, tab: Tab, char: str) -> bool:
@@ -221,12 +223,12 @@ class Desk:
         return bool(first) and self.letters.is_doubtful(first[0])
 
     def sheet_after(self, tab: Tab, char: str, decided: Sequence[Answer]) -> str:
-        """Return whose sheet comes after one of a character; empty where no doubtful letters are left.
+        """Return the character of the next sheet; empty if no doubtful letters are left.
 
         Args:
             tab: the tab.
-            char: the character.
-            decided: what was said of that sheet. Who looks at sure letters goes on with the character's.
+            char: the character of the last sheet.
+            decided: the answers on it. After a sheet of confident letters the same character continues.
         """
         with self._lock:
             was_doubtful = any(self.letters.is_doubtful(answer.number) for answer in decided)
@@ -234,17 +236,17 @@ class Desk:
                 return char
             return self.next_sheet(tab)
 
-    def single(self, tab: Tab) -> Shown | None:
-        """Return the next letter to be looked at by itself; None where there is none for this tab."""
+    def single(self, tab: Tab) -> ShownLetter | None:
+        """Return the next letter to be shown by itself; None if there is none for this tab."""
         with self._lock:
             others = self._held_by_others(tab) | tab.skipped
-            for number in self.letters.to_say(FEWEST):
+            for number in self.letters.singles(FEWEST_LETTERS):
                 if number not in others:
                     return self.one(tab, number)
             self._hold(tab, [])
             return None
 
-    def one(self, tab: Tab, number: int) -> Shown:
+    def one(self, tab: Tab, number: int) -> ShownLetter:
         """Return a letter, and hold it."""
         with self._lock:
             self._hold(tab, [number])
@@ -253,21 +255,21 @@ class Desk:
     def _hold(self, tab: Tab, letters: list[int], sheet: str = "") -> None:
         tab.held, tab.sheet = letters, sheet
         tab.until = time.time() + _HELD_SECONDS
-        self._tell()
+        self._announce()
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         held = [Held(tab.until, tuple(map(self.letters.key, tab.held))) for tab in self._tabs.values()]
-        self.others.tell([one for one in held if one.letters])
+        self.presence.announce([one for one in held if one.letters])
 
     def _held_by_others(self, tab: Tab) -> set[int]:
         now = time.time()
         here = (other.held for other in self._tabs.values() if other is not tab and other.until > now)
-        elsewhere = map(self.letters.find, self.others.held())
+        elsewhere = map(self.letters.find, self.presence.held())
         return {*itertools.chain.from_iterable(here), *(number for number in elsewhere if number is not None)}
 
-    def _shown(self, number: int) -> Shown:
+    def _shown(self, number: int) -> ShownLetter:
         letter, _ = self.letters.in_context(number)
-        return Shown(
+        return ShownLetter(
             number=number,
             seen=self._corrections.version(self.letters.key(number)),
             letter=letter,
@@ -280,7 +282,7 @@ class Desk:
     # --- decisions ------------------------------------------------------------------------------
 
     def picture(self, number: int) -> bytes:
-        """Return a letter's picture; only letters whose picture was delivered can be accepted in a sheet."""
+        """Return the picture of a letter; letters without a delivered picture cannot be decided."""
         with self._lock:
             held = [one for tab in self._tabs.values() if number in tab.held for one in tab.held]
         picture = self.crops.letter(number, held)
@@ -288,11 +290,11 @@ class Desk:
         return picture
 
     def decide(self, tab: Tab, answers: Sequence[Answer], sheet: str = "") -> None:
-        """Write down answers; what does not become of them is in the tab's notes.
+        """Save answers; the notes of the tab say which were not saved, and why.
 
         Args:
             tab: the tab.
-            answers: what the person says.
+            answers: the answers of the person.
             sheet: the character of the sheet on which they were given; empty for a single letter.
 
         Raises:
@@ -301,9 +303,8 @@ class Desk:
         with self._lock:
             seen = [answer for answer in answers if answer.number in self._delivered]
             if unseen := len(answers) - len(seen):
-                tab.notes.append(
-                    f"{_letters(unseen)} had no picture and {'stays' if unseen == 1 else 'stay'} open."
-                )
+                stay = "stays" if unseen == 1 else "stay"
+                tab.notes.append(f"{counted(unseen, 'letter')} had no picture and {stay} open.")
                 tab.skipped.update(answer.number for answer in answers if answer not in seen)
             keys = {answer.number: self.letters.key(answer.number) for answer in seen}
             before = {number: self._corrections.of(key) for number, key in keys.items()}
@@ -312,11 +313,11 @@ class Desk:
             since = {number: self._corrections.version(key) for number, key in keys.items() if key in ours}
             if since:
                 tab.steps.append(_Step(sheet, before, versions, since))
-                del tab.steps[:-_UNDOABLE]
+                del tab.steps[:-_UNDOABLE_STEPS]
             tab.held = []
 
     def undo(self, tab: Tab) -> bool:
-        """Take the tab's last answers back and hold their letters; return whether there are such answers."""
+        """Undo the last answers of a tab and hold their letters again; return whether there were any."""
         with self._lock:
             if not tab.steps:
                 return False
@@ -328,7 +329,7 @@ class Desk:
                 answers.append(Answer(number, seen, *said))
             self._write(tab, answers)
             tab.steps.pop()
-            # What holds again stands in a new line of the file: earlier answers are undone from there.
+            # The restored decision is a new line of the file: earlier steps are undone from that line.
             for earlier in tab.steps:
                 for number in step.since.keys() & earlier.since.keys():
                     if earlier.since[number] == step.versions[number]:
@@ -337,7 +338,7 @@ class Desk:
             return True
 
     def _write(self, tab: Tab, answers: Sequence[Answer]) -> set[Key]:
-        """Append answers, note in the tab which are not, and return the letters of those that are."""
+        """Write answers, note in the tab which were not written, and return the letters of the others."""
         when = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         corrections = [(self._correction(answer, when), answer.seen) for answer in answers]
         new, before = self._corrections.add(corrections)
@@ -347,9 +348,11 @@ class Desk:
         differing = [one for one in before if (one.key, one.decision, one.corrected) not in said]
         tab.notes += [_said_before(correction) for correction in differing[:3]]
         if len(differing) > 3:
-            tab.notes.append(f"{len(differing) - 3} more were decided otherwise before you; that counts.")
+            tab.notes.append(
+                f"{len(differing) - 3} more were decided differently before you; those decisions count."
+            )
         if same := len(before) - len(differing):
-            tab.notes.append(f"{_letters(same)} had been decided before you, as you say.")
+            tab.notes.append(f"{counted(same, 'letter')} had been decided before you in the same way.")
         return {correction.key for correction in new if correction in ours}
 
     def _correction(self, answer: Answer, when: str) -> Correction:
@@ -370,20 +373,16 @@ class Desk:
         )
 
 
-def _letters(count: int) -> str:
-    return "1 letter" if count == 1 else f"{count} letters"
-
-
 def _said_before(correction: Correction) -> str:
     says = {
         Decision.RIGHT: f"it is {correction.corrected}",
         Decision.CORRECTED: f"it is {correction.corrected}",
-        Decision.NO_LETTER: "it is no letter",
+        Decision.NO_LETTER: "it is not a letter",
         Decision.WRONG: f"it is not {correction.letter}",
         Decision.OPEN: "it is open again",
     }[correction.decision]
     when = correction.when[11:16]
     return (
         f"A letter read as {correction.letter} was decided before you: {correction.by} said at {when} UTC "
-        f"that {says}. That counts; yours is not saved."
+        f"that {says}. That decision counts; yours is not saved."
     )

@@ -29,7 +29,7 @@ from lettermill.jobs.errors import ErrorCode, ExitStatus, LettermillError
 from lettermill.jobs.export.formats import FORMATS
 from lettermill.jobs.inputs.form_template import RESERVED
 from lettermill.jobs.records.readings import Status
-from lettermill.jobs.results.write import LETTER_HEADER, LINE_HEADER, PAGE_HEADER
+from lettermill.jobs.results.csv_tables import LETTER_HEADER, LINE_HEADER, PAGE_HEADER
 from lettermill.segmentation.values import Flaw
 from lettermill.worker.commands.predict import HEADER
 from lettermill.worker.reading.single_letter import Note

@@ -6,7 +6,7 @@ import re
 
 from lettermill.jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, ErrorCode, ExitStatus, LettermillError
 from lettermill.jobs.records.readings import Status
-from lettermill.jobs.results.report import QUALITY_ADVICE
+from lettermill.jobs.results.advice import QUALITY_ADVICE
 from lettermill.segmentation.values import Flaw
 from lettermill.worker.commands.predict import HEADER
 from lettermill.worker.reading.single_letter import Note

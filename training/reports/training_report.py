@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem, UsageProblem
-from lettermill.jobs.results.report import pages
+from lettermill.jobs.results.html import environment
 from lettermill.jobs.storage.atomic import FULL_OR_FORBIDDEN, atomic_write
 from lettermill.jobs.storage.display import display_path, not_writable
 from lettermill.training.measure import (
@@ -547,9 +547,9 @@ def _flat_error(error: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _page(**content: Any) -> str:
-    environment = pages("lettermill.training.reports")
-    environment.filters.update(percent=_percent)
-    return environment.get_template("report.html.j2").render(**content, shown_confusions=_CONFUSIONS)
+    jinja = environment("lettermill.training.reports")
+    jinja.filters.update(percent=_percent)
+    return jinja.get_template("report.html.j2").render(**content, shown_confusions=_CONFUSIONS)
 
 
 def _percent(value: float | None, digits: int = 2) -> str:

@@ -32,7 +32,7 @@ def test_with_the_keyboard_alone(job: Job, reviewing: Callable[[Job], str], page
         page.keyboard.press(key)
     # There is no other sheet, so the single letters follow.
     expect(page.get_by_role("heading")).to_contain_text("This is not V")
-    expect(page.get_by_text("1 marked wrong waits for its letter")).to_be_visible()
+    expect(page.get_by_text("1 letter is marked wrong and not corrected yet")).to_be_visible()
     assert decisions(job) == sorted([*RIGHT, (1, 3, "wrong", "")])
     page.wait_for_load_state("networkidle")
     page.keyboard.press("2")
@@ -41,7 +41,7 @@ def test_with_the_keyboard_alone(job: Job, reviewing: Callable[[Job], str], page
     page.wait_for_load_state("networkidle")
     page.keyboard.press("-")
     expect(page.get_by_role("status")).to_contain_text("No single letters are left")
-    expect(page.get_by_text("No doubtful letter is left. End here")).to_be_visible()
+    expect(page.get_by_text("No doubtful letters are left. To finish")).to_be_visible()
     assert (2, 1, "no letter", "") in decisions(job)
     page.wait_for_load_state("networkidle")
     page.keyboard.press("Control+z")
@@ -54,12 +54,12 @@ def test_with_the_keyboard_alone(job: Job, reviewing: Callable[[Job], str], page
 
 def test_with_the_mouse_and_undo(job: Job, reviewing: Callable[[Job], str], page: Page) -> None:
     page.goto(reviewing(job))
-    page.get_by_role("link", name="doubtful ones, read as V").click()
+    page.get_by_role("link", name="doubtful letters, read as V").click()
     page.wait_for_load_state("networkidle")
     page.locator(".tile").nth(2).click()
     expect(page.get_by_role("checkbox").nth(2)).to_be_checked()
     expect(page.locator(".tile").nth(2).get_by_text("wrong")).to_be_visible()
-    page.get_by_role("button", name="The rest is right").click()
+    page.get_by_role("button", name="The others are right").click()
     expect(page.get_by_role("heading")).to_contain_text("This is not V")
     assert len(decisions(job)) == 6
     page.get_by_role("button", name="Undo").click()
@@ -101,12 +101,12 @@ def test_a_connection_that_is_lost(job: Job, reviewing: Callable[[Job], str], pa
     other.goto(f"{page.url}sheet/V", wait_until="networkidle")
     other.locator(".tile").nth(2).click()
     page.context.set_offline(True)
-    other.get_by_role("button", name="The rest is right").click()
+    other.get_by_role("button", name="The others are right").click()
     expect(other.get_by_role("alert")).to_contain_text("does not answer")
     expect(other.get_by_role("checkbox").nth(2)).to_be_checked()
     assert decisions(job) == []
     page.context.set_offline(False)
-    other.get_by_role("button", name="The rest is right").click()
+    other.get_by_role("button", name="The others are right").click()
     expect(other.get_by_role("heading")).to_contain_text("This is not V")
     assert decisions(job) == sorted([*RIGHT, (1, 3, "wrong", "")])
 
@@ -118,7 +118,7 @@ def test_two_tabs_have_different_letters(job: Job, reviewing: Callable[[Job], st
     other = page.context.new_page()
     other.goto(address)
     other.goto(f"{other.url}sheet/V")
-    expect(other.get_by_role("status")).to_contain_text("is before others now")
+    expect(other.get_by_role("status")).to_contain_text("are being reviewed elsewhere")
 
 
 def test_another_site_sends_a_form(job: Job, reviewing: Callable[[Job], str], page: Page) -> None:
@@ -128,5 +128,5 @@ def test_another_site_sends_a_form(job: Job, reviewing: Callable[[Job], str], pa
     other = page.context.new_page()
     other.set_content(f'<form method="post" action="{action}"><input name="letter" value="0-0"><button>')
     other.get_by_role("button").click()
-    expect(other.get_by_text("not let in").or_(other.get_by_text("not sent by"))).to_be_visible()
+    expect(other.get_by_text("has no access").or_(other.get_by_text("not sent by"))).to_be_visible()
     assert decisions(job) == []

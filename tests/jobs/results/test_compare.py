@@ -223,7 +223,7 @@ def test_the_printed_score_says_what_went_wrong(
     assert "2  66.7%  segmentation" in printed
     assert "2  split: one letter read as two" in printed
     assert "W → VV" in printed
-    assert "went wrong" not in score_text(scored(job_reading({"a.png": "AB", "b.png": "D"}), "a.png,AB"))
+    assert "kind of mistake" not in score_text(scored(job_reading({"a.png": "AB", "b.png": "D"}), "a.png,AB"))
 
 
 @pytest.mark.parametrize(

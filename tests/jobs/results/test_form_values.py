@@ -112,11 +112,11 @@ def test_fields_before_a_review(job: Job) -> None:
     assert (found["3.png"]["flagged"], found["3.png"]["look_at"]) == ("1", "")
     told = [(one.field, one.filled, one.look_at) for one in summary.fields]
     assert told == [("town", 1, 1), ("number", 2, 2), ("note", 1, 0)]
-    assert "fields      4 filled, 3 to look at: number 2, town 1" in summary_text(summary)
+    assert "fields      4 filled, 3 to check: number 2, town 1" in summary_text(summary)
     report = (job.path / "summary.html").read_text(encoding="utf-8")
-    assert "Look at 3 fields" in report
+    assert "Check 3 fields" in report
     assert report.count("<th scope") == report.count("<th ")
-    assert '<a href="fields.csv">fields.csv</a> has a column a field' in report
+    assert '<a href="fields.csv">fields.csv</a>: one row per page, one column per field' in report
     assert json.loads((job.path / "summary.json").read_text(encoding="utf-8"))["fields"][0] == {
         "field": "town", "filled": 1, "look_at": 1,
     }  # fmt: skip

@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from lettermill.jobs.records.readings import Box, Letter
-from lettermill.jobs.results.mistakes import Kind, Placed, find_mistakes
+from lettermill.jobs.results.mistakes import Kind, ReadLetter, find_mistakes
 
 
-def placed(text: str, widths: dict[int, int] | None = None, gap: int = 8, line: int = 0) -> list[Placed]:
+def placed(text: str, widths: dict[int, int] | None = None, gap: int = 8, line: int = 0) -> list[ReadLetter]:
     """Letters 20 pixels wide, some of another width, with gaps between."""
     read, x = [], 0
     for index, char in enumerate(text):
         width = (widths or {}).get(index, 20)
-        read.append(Placed(line, Letter(Box(x, 0, width, 30), 1, ((char, 0.9),), False)))
+        read.append(ReadLetter(line, Letter(Box(x, 0, width, 30), 1, ((char, 0.9),), False)))
         x += width + gap
     return read
 
 
-def kinds(truth: str, read: list[Placed]) -> list[tuple[Kind, str, str]]:
+def kinds(truth: str, read: list[ReadLetter]) -> list[tuple[Kind, str, str]]:
     return [(each.kind, each.written, each.read) for each in find_mistakes(truth, read)]
 
 
@@ -61,7 +61,7 @@ def test_nothing_read_and_nothing_written() -> None:
 def test_parts_of_a_letter_stand_on_one_line() -> None:
     above = placed("ABCI", {3: 5})  # The I begins at 84, two gaps from where the next line's D ends.
     for line, kind in ((0, Kind.SPLIT), (1, Kind.INVENTED)):
-        below = [Placed(line, Letter(Box(90, 0, 13, 30), 1, (("D", 0.9),), False))]
+        below = [ReadLetter(line, Letter(Box(90, 0, 13, 30), 1, (("D", 0.9),), False))]
         assert [mistake.kind for mistake in find_mistakes("ABCD", above + below)] == [kind]
 
 

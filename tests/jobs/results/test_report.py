@@ -26,7 +26,8 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
-from lettermill.jobs.results.report import QUALITY_ADVICE, visible
+from lettermill.jobs.results.advice import QUALITY_ADVICE
+from lettermill.jobs.results.html import visible
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.settings import Settings
 from tests.support import disk_roots
@@ -136,7 +137,7 @@ def test_a_stopped_job_is_told(job_of: JobOf, reading_of: ReadingOf) -> None:
     assert "No page failed." in page
     printed = summary_text(write_results(job))
     assert "3  (1 DONE, 2 CANCELLED)" in printed
-    assert f"stopped: enough <b>said</b> she. Go on with: lettermill resume '{job.path}'" in printed
+    assert f"stopped: enough <b>said</b> she. To continue: lettermill resume '{job.path}'" in printed
     assert "unfinished" not in printed
 
 
@@ -354,9 +355,9 @@ def test_what_to_do_first(job_of: JobOf, reading_of: ReadingOf) -> None:
     job.results.write(reading_of(a, "AB CD", sure=0.95))
     job.results.write(PageReading(b.id, b.scan, 1, Status.FAILED, ErrorCode.TIMEOUT, "late"))
     text = words(report(job))
-    assert "1 page could not be read, for 1 reason: it is missing from all texts until mended." in text
+    assert "1 page could not be read (1 reason); its text is missing from all files." in text
     assert "Look at the worst page" in text
-    assert "The other 4 letters: less than one expected to be wrong (95.00% right)" in text
+    assert "Of the other 4 letters, less than one is expected to be wrong (95.00% right)" in text
     assert "flagged letters (" not in text
 
 
@@ -364,7 +365,7 @@ def test_expected_letters_come_from_the_word_list(
     tmp_path: Path, scans: Path, read_job: Callable[..., Job], model: Model, reading_of: ReadingOf
 ) -> None:
     page = report(read_job("a.png"))
-    assert "What to expect is not known without a word list" in words(page)
+    assert "Without a word list (--lexicon), what to expect is not known" in words(page)
     assert not [line for line in page.all("line") if line.get("class") == "mark"]
     path = tmp_path / "words.txt"
     path.write_text("ABBA\n")

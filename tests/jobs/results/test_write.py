@@ -20,8 +20,14 @@ from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status, to_bytes
-from lettermill.jobs.results.summary import DOUBTFUL_LETTERS, DOUBTFUL_PAGES, MAX_FAILURES, WORST_PAGES
-from lettermill.jobs.results.write import inert, not_inert, write_results
+from lettermill.jobs.results.csv_tables import escape_formula, unescape_formula
+from lettermill.jobs.results.summary import (
+    DOUBTFUL_LETTERS,
+    DOUBTFUL_PAGES,
+    FAILURES_LISTED,
+    WORST_PAGES,
+)
+from lettermill.jobs.results.write import write_results
 from lettermill.jobs.storage.display import display_path
 from tests.support import LETTERMILL, ROOT, Command, wait_for
 
@@ -224,12 +230,14 @@ def test_letters_are_flagged_for_a_rate(
 
 def test_a_rate_that_cannot_be_met_is_said(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = sure_job(job_of, reading_of, 0.99, 0.8)
-    told = "8 letters (100.0%), as no letter is sure enough for 0.999"
+    told = "8 letters (100.0%): no letter is certain enough for 0.999"
     printed = summary_text(write_results(job, 0.999))
     assert told in printed
-    assert printed.endswith(f"look at it  lettermill review '{job.path}'")
-    assert "no letter is sure enough for 0.999" in (job.path / "summary.html").read_text(encoding="utf-8")
-    assert "4 letters, less than one expected to be wrong (99.00% right)" in summary_text(write_results(job))
+    assert printed.endswith(f"correct it  lettermill review '{job.path}'")
+    assert "no letter is certain enough for 0.999" in (job.path / "summary.html").read_text(encoding="utf-8")
+    assert "4 letters: less than one is expected to be wrong (99.00% right)" in summary_text(
+        write_results(job)
+    )
 
 
 def test_flags_change_nothing_that_was_read(job_of: JobOf, reading_of: ReadingOf) -> None:
@@ -251,15 +259,15 @@ def test_flags_change_nothing_that_was_read(job_of: JobOf, reading_of: ReadingOf
     "cell",
     ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "\nx", " =1", "\u00a0=1", "\u3000@x", "'=1", "''-1", "＝1"],
 )
-def test_cells_that_a_spreadsheet_would_run_are_inert(cell: str) -> None:
-    assert inert(cell) == f"'{cell}"
-    assert not_inert(inert(cell)) == cell
+def test_cells_that_a_spreadsheet_would_run_are_escape_formula(cell: str) -> None:
+    assert escape_formula(cell) == f"'{cell}"
+    assert unescape_formula(escape_formula(cell)) == cell
 
 
 @pytest.mark.parametrize("cell", ["", "A", "a-b", "1=1", "'quoted'", "O'HARA", "(=x)", " x"])
 def test_other_cells_stay(cell: str) -> None:
-    assert inert(cell) == cell
-    assert not_inert(cell) == cell
+    assert escape_formula(cell) == cell
+    assert unescape_formula(cell) == cell
 
 
 ODD_NAMES = [
@@ -287,7 +295,7 @@ def test_odd_names(job_of: JobOf, reading_of: ReadingOf) -> None:
     expected = sorted(display_path(entry.scan) for entry in entries(job))
     for name in ("letters.csv", "lines.csv", "pages.csv"):
         cells = {row["scan"] for row in table(job.path / name)}
-        assert sorted(not_inert(cell) for cell in cells) == expected
+        assert sorted(unescape_formula(cell) for cell in cells) == expected
         assert not [cell for cell in cells if re.match(r"\s*[=+\-@]|[\t\r]", cell)]
     assert "caf\\xe9.png" in expected
     for name in ODD_NAMES:
@@ -444,7 +452,7 @@ def test_a_stopped_job_ends_with_status_1(job_of: JobOf, lettermill: Command) ->
     assert "unfinished" in lettermill("collect", job.path, status=1).stdout
     job.cancel("enough")
     assert (
-        "stopped: enough. Go on with: lettermill resume" in lettermill("collect", job.path, status=1).stdout
+        "stopped: enough. To continue: lettermill resume" in lettermill("collect", job.path, status=1).stdout
     )
 
 
@@ -628,13 +636,13 @@ except ResultsNotWritable as error:
 
 def test_only_some_failures_are_named_one_by_one(job_of: JobOf) -> None:
     job = job_of("a.png")
-    _fill(job, MAX_FAILURES + 50)
+    _fill(job, FAILURES_LISTED + 50)
     for entry in entries(job):
         job.results.write(PageReading(entry.id, entry.scan, 1, Status.FAILED, ErrorCode.PASSWORD, "locked"))
     summary = write_results(job)
-    assert summary.failed == MAX_FAILURES + 50
-    assert len(summary.failures) == MAX_FAILURES
-    assert len(table(job.path / "pages.csv")) == MAX_FAILURES + 50
+    assert summary.failed == FAILURES_LISTED + 50
+    assert len(summary.failures) == FAILURES_LISTED
+    assert len(table(job.path / "pages.csv")) == FAILURES_LISTED + 50
 
 
 def test_the_least_certain_letters(job_of: JobOf, reading_of: ReadingOf) -> None:

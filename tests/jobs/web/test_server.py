@@ -202,10 +202,10 @@ def test_two_reviewers_get_different_letters(
     third, fourth = Browser(reviewing(job)), Browser(reviewing(job))
     third.open("/1/sheet")
     assert third.url == "/1/sheet/W"
-    assert "The doubtful letters that are left had no picture, or are before others" in fourth.open(
+    assert "The remaining doubtful letters had no picture, or are being reviewed elsewhere" in fourth.open(
         "/1/sheet"
     )
-    assert "What is left of the letters read as V is before others now." in third.open("/1/sheet/V")
+    assert "The remaining letters read as V are being reviewed elsewhere." in third.open("/1/sheet/V")
     # Who asked for the rest of V has given W back, and anna goes on with it.
     anna.open("/1/sheet/V", sorted(theirs))  # type: ignore[arg-type]
     assert anna.url == "/1/sheet/W"
@@ -226,7 +226,7 @@ def test_a_reviewer_who_is_killed_gives_the_letters_back(
     process.kill()
     process.wait()
     (hers,) = (path for path in held(job) if path != his)
-    assert "are before others" in bob.open("/1/letter")
+    assert "are being reviewed elsewhere" in bob.open("/1/letter")
     # Ten minutes later.
     hers.write_bytes(re.sub(rb'"until":[\d.]+', b'"until":1.0', hers.read_bytes()))
     assert len(bob.look(bob.open("/1/letter"))) == 1
@@ -248,8 +248,8 @@ def test_two_reviewers_with_one_letter(job: Job, reviewing: Callable[..., str]) 
     assert theirs == his
     anna.open("/1/sheet/V", [*theirs[:3], ("wrong", 0)])
     page = bob.open("/1/sheet/V", his)
-    assert "anna said" in page and "that it is not V. That counts; yours is not saved." in page
-    assert "2 letters had been decided before you, as you say." in page
+    assert "anna said" in page and "that it is not V. That decision counts; yours is not saved." in page
+    assert "2 letters had been decided before you in the same way." in page
     assert Corrections(job).of((entries(job)[0].id, 1, 1)).decision == Decision.WRONG  # type: ignore[union-attr]
     assert [one.by for one in sorted(Corrections(job), key=lambda one: one.key)] == ["anna"] * 3 + ["bob"] * 5
 
@@ -273,10 +273,10 @@ def test_sheet_after_sheet_then_single_letters(
     assert browser.url == "/1/letter"
     page = browser.open("/1/letter", [*browser.look(page), ("choice", "is:Q")])
     assert browser.url == "/1/"
-    assert "No doubtful letter is left. End here" in page
+    assert "No doubtful letters are left. To finish" in page
     # Who wants sure letters stays with their character.
     browser.open("/1/sheet/S", browser.look(browser.open("/1/sheet/S")))
-    assert "Nothing is left to decide of the letters read as S." in browser.open("/1/sheet/S")
+    assert "All letters read as S are decided." in browser.open("/1/sheet/S")
 
 
 def test_doubtful_letters_come_first_however_sure(
@@ -432,7 +432,7 @@ def test_what_ends_it_gives_letters_back_and_says_what_comes_next(
     assert len(held(job)) == 1
     process.send_signal(how)
     assert process.wait(60) == 0
-    assert "8 letters decided. Now: lettermill collect" in log.read_text()
+    assert "8 letters decided. Next: lettermill collect" in log.read_text()
     assert held(job) == []
 
 

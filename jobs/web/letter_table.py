@@ -1,4 +1,4 @@
-"""All letters of a job as arrays: small in memory, and quick to sort by confidence."""
+"""Hold all letters of a job as an array: small in memory, and quick to sort by confidence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ROW = np.dtype(
         ("char", np.int8),
         ("decision", np.int8),
         ("flagged", np.bool_),
-        ("as_read", np.bool_),  # Whether it was flagged then, whatever the rate says now.
+        ("as_read", np.bool_),  # Whether it was flagged when it was read; a rate changes only "flagged".
     ]
 )
 
@@ -43,8 +43,8 @@ class Group:
     Attributes:
         char: the character.
         letters: how many.
-        doubtful: those of them that are flagged and not decided.
-        undecided: those that nobody has decided.
+        doubtful: how many of them are flagged and undecided.
+        undecided: how many nobody has decided.
         expected_wrong: how many of the undecided are expected to be wrong: the sum of 1 - confidence.
     """
 
@@ -66,12 +66,12 @@ class Progress:
 
     Attributes:
         letters: all letters that were read.
-        undecided: those that nobody has decided.
-        doubtful: those of them that are flagged.
-        wrong: letters that are wrong and of which nobody has said yet what they are.
+        undecided: letters that nobody has decided.
+        doubtful: how many of them are flagged.
+        wrong: letters that are marked wrong and whose right letter is not known yet.
         looked_at: letters that somebody decided.
-        found_wrong: those of them that were read wrongly.
-        expected_found: how many of those looked at were expected to be wrong.
+        found_wrong: how many of them were read wrongly.
+        expected_found: how many of them were expected to be wrong.
         expected_wrong: how many of the undecided are expected to be wrong.
     """
 
@@ -91,21 +91,21 @@ class Progress:
 
     @property
     def accuracy_of_all(self) -> float | None:
-        """The share of all letters that is expected to be right, decided ones by what people said of them."""
+        """The share of all letters that is expected to be right; decided ones count as people decided."""
         return 1 - (self.expected_wrong + self.wrong) / self.letters if self.letters else None
 
 
-class Letters:
-    """The letters of the pages that have a result; a letter is known by its number, which it keeps.
+class LetterTable:
+    """The letters of the pages that have a result; each letter has a number, which it keeps.
 
     Args:
         job: the job.
-        accept_at: letters are doubtful so that the others are expected to be right at this rate, 0–1; None
-            for the flags of the job.
+        accept_at: the accuracy that the letters that are not doubtful are to have, 0–1; None for the flags of
+            the job.
 
     Attributes:
-        pages: the pages of the job, in the manifest's order.
-        read: how many of them were taken up.
+        pages: the pages of the job, in the order of the manifest.
+        read: how many of them are in the table.
     """
 
     def __init__(self, job: Job, accept_at: float | None = None) -> None:
@@ -116,10 +116,10 @@ class Letters:
         self._spans: dict[str, tuple[int, int]] = {}
         self.pages: list[ManifestEntry] = [entry for entry, _ in job.manifest()]
         self.read = 0
-        self.take_up()
+        self.add_new_pages()
 
-    def take_up(self) -> bool:
-        """Take up the pages that have a result by now; return whether there are new ones.
+    def add_new_pages(self) -> bool:
+        """Add the pages that have a result by now; return whether there are new ones.
 
         Raises:
             NotAJob: the results cannot be listed.
@@ -165,7 +165,7 @@ class Letters:
         return len(self._rows)
 
     def find(self, key: Key) -> int | None:
-        """Return the number of the letter in a place; None where there is none, or it is not read yet."""
+        """Return the number of the letter with a key; None if there is none, or its page is not read yet."""
         page, line, position = key
         begin, end = self._spans.get(page, (0, 0))
         rows = self._rows[begin:end]
@@ -173,7 +173,7 @@ class Letters:
         return begin + int(found[0]) if len(found) else None
 
     def number(self, correction: Correction) -> int | None:
-        """Return the number of the letter that a decision is about; None where it is not there any more."""
+        """Return the number of the letter of a decision; None if it no longer exists."""
         number = self.find(correction.key)
         if number is None:
             return None
@@ -181,7 +181,7 @@ class Letters:
         return number if same else None
 
     def note(self, correction: Correction) -> bool:
-        """Note a decision; return whether its letter is there."""
+        """Enter a decision; return whether its letter exists."""
         number = self.number(correction)
         if number is None:
             return False
@@ -199,7 +199,7 @@ class Letters:
         return int(self._rows["line"][number]), int(self._rows["position"][number])
 
     def box(self, number: int) -> Box:
-        """Return a letter's place on the scan."""
+        """Return the box of a letter on the scan."""
         return Box(*map(int, self._rows["box"][number]))
 
     def char(self, number: int) -> str:
@@ -207,19 +207,19 @@ class Letters:
         return self._job.settings.characters[self._rows["char"][number]]
 
     def confidence(self, number: int) -> float:
-        """Return how sure that is, 0–1."""
+        """Return the confidence of a letter, 0–1."""
         return float(self._rows["confidence"][number])
 
     def decision(self, number: int) -> Decision:
-        """Return what people say of it."""
+        """Return the latest decision about a letter."""
         return _DECISIONS[int(self._rows["decision"][number])]
 
     def is_doubtful(self, number: int) -> bool:
-        """Say whether a person should look at a letter, decided or not."""
+        """Say whether a letter is flagged, decided or not."""
         return bool(self._rows["flagged"][number])
 
     def key(self, number: int) -> Key:
-        """Return what a letter is known by in the corrections."""
+        """Return the key of a letter in the corrections."""
         return self.entry(number).id, *self.where(number)
 
     def in_context(self, number: int) -> tuple[Letter, LineReading]:
@@ -232,28 +232,28 @@ class Letters:
         reading = self._job.results.read(self.entry(number).id)
         if reading is None or len(reading.lines) < line or len(reading.lines[line - 1].letters) < position:
             raise NotAJob(
-                "the result of the page is gone, or another one", "Start the review of this job again."
+                "the result of the page is gone or has changed", "Start the review of this job again."
             )
         return reading.lines[line - 1].letters[position - 1], reading.lines[line - 1]
 
     # --- many letters ---------------------------------------------------------------------------
 
     def doubtful_beside(self, number: int, also: Sequence[int]) -> set[int]:
-        """Return a letter, the doubtful ones on its page, and those of some others that are on it."""
+        """Return a letter, the doubtful letters of its page, and those of `also` that are on that page."""
         begin, end = self._spans[self.entry(number).id]
         rows = self._rows[begin:end]
         doubtful = begin + np.flatnonzero(rows["flagged"] & (rows["decision"] == _OPEN))
         return {number, *doubtful.tolist(), *(other for other in also if begin <= other < end)}
 
     def least_certain(self, char: str, count: int, without: set[int]) -> list[int]:
-        """Return the undecided letters that were read as a character: doubtful, then least certain first.
+        """Return undecided letters that were read as a character: doubtful ones first, then least certain.
 
-        All letters of a form's field are doubtful where it does not fit, sure ones too.
+        If a field of a form does not fit its template, all of its letters are doubtful, confident ones too.
 
         Args:
             char: the character.
-            count: at most so many.
-            without: letters that others have before them.
+            count: how many, at most.
+            without: letters to leave out, for example those on screen elsewhere.
         """
         rows = self._rows
         found = np.flatnonzero((rows["char"] == self._chars[char]) & (rows["decision"] == _OPEN))
@@ -265,11 +265,11 @@ class Letters:
         ordered = found[np.argsort(rank, kind="stable")].tolist()
         return [number for number in ordered if number not in without][:count]
 
-    def to_say(self, fewer_than: int) -> list[int]:
-        """Return the letters to be looked at one by one: wrong ones, then doubtful ones of small groups.
+    def singles(self, fewer_than: int) -> list[int]:
+        """Return the letters to be shown one by one: wrong ones, then doubtful ones of small groups.
 
         Args:
-            fewer_than: a group of so many doubtful letters has a sheet.
+            fewer_than: from this many doubtful letters on, a group has a sheet.
         """
         rows = self._rows
         wrong = np.flatnonzero(rows["decision"] == _WRONG)
@@ -282,11 +282,11 @@ class Letters:
     def groups(self) -> list[Group]:
         """Return the letters by what they were read as, those with the most doubtful ones first."""
         rows, kinds = self._rows, len(self._chars)
-        open_ = rows["decision"] == _OPEN
+        is_open = rows["decision"] == _OPEN
         letters = np.bincount(rows["char"], minlength=kinds)
-        doubtful = np.bincount(rows["char"][open_ & rows["flagged"]], minlength=kinds)
-        undecided = np.bincount(rows["char"][open_], minlength=kinds)
-        wrong = np.bincount(rows["char"][open_], 1.0 - rows["confidence"][open_], minlength=kinds)
+        doubtful = np.bincount(rows["char"][is_open & rows["flagged"]], minlength=kinds)
+        undecided = np.bincount(rows["char"][is_open], minlength=kinds)
+        wrong = np.bincount(rows["char"][is_open], 1.0 - rows["confidence"][is_open], minlength=kinds)
         groups = [
             Group(char, int(letters[i]), int(doubtful[i]), int(undecided[i]), float(wrong[i]))
             for char, i in self._chars.items()
@@ -297,15 +297,15 @@ class Letters:
     def progress(self) -> Progress:
         """Return how far the review is."""
         rows = self._rows
-        open_ = rows["decision"] == _OPEN
+        is_open = rows["decision"] == _OPEN
         errors = 1.0 - rows["confidence"]
         return Progress(
             letters=len(rows),
-            undecided=int(open_.sum()),
-            doubtful=int((open_ & rows["flagged"]).sum()),
+            undecided=int(is_open.sum()),
+            doubtful=int((is_open & rows["flagged"]).sum()),
             wrong=int((rows["decision"] == _WRONG).sum()),
-            looked_at=int((~open_).sum()),
-            found_wrong=int((~open_ & (rows["decision"] != _RIGHT)).sum()),
-            expected_found=float(errors[~open_].sum()),
-            expected_wrong=float(errors[open_].sum()),
+            looked_at=int((~is_open).sum()),
+            found_wrong=int((~is_open & (rows["decision"] != _RIGHT)).sum()),
+            expected_found=float(errors[~is_open].sum()),
+            expected_wrong=float(errors[is_open].sum()),
         )

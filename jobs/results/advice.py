@@ -1,0 +1,63 @@
+"""Say in words what the results mean: quality codes, why letters are flagged, how many mistakes to expect."""
+
+from __future__ import annotations
+
+from lettermill.jobs.results.summary import Summary
+
+QUALITY_ADVICE: dict[str, tuple[str, str]] = {
+    "NO_INK": (
+        "The page looks blank, apart from dust and ruled lines.",
+        "If the page is not blank, scan it again with darker settings.",
+    ),
+    "LOW_RESOLUTION": (
+        "The letters are less than 12 pixels high.",
+        "Scan at a higher resolution: at 300 dpi, a letter of 3 mm is 35 pixels high.",
+    ),
+    "LOW_CONTRAST": (
+        "Ink and paper differ by less than a seventh of the range from black to white.",
+        "Scan darker or with more contrast; photograph in better light.",
+    ),
+    "BLURRED": (
+        "The edges of the strokes are so soft that gaps inside letters close.",
+        "Clean the scanner's glass and lay the sheet flat; hold the camera still and let it focus.",
+    ),
+    "SKEWED": (
+        "The lines of text are tilted by more than 5°; from 20° on they are not found.",
+        "Lay the sheet straight and scan it again, or rotate the image.",
+    ),
+    "TURNED": (
+        "The page lies on its side or upside down; it was turned before it was read.",
+        "Check that it was turned the right way. If it was, nothing needs to be done.",
+    ),
+    "MUCH_INK_UNREAD": (
+        "More than a quarter of the ink on the page was not read as letters (ruled lines and boxes not "
+        "counted).",
+        "Look at the page: joined writing, drawings, stamps, crossed-out text and letters on ruled lines are "
+        "not read.",
+    ),
+}
+"""What each code of the column `quality` means, and what a person can do about it."""
+
+
+def quality_advice(code: str) -> tuple[str, str]:
+    """Return what a quality code means and what to do; a code of another version is unknown."""
+    unknown = "This version does not know the code.", "Collect with a newer version."
+    return QUALITY_ADVICE.get(code, unknown)
+
+
+def why_flagged(summary: Summary) -> str:
+    """Return why letters are flagged, to follow their number: "confidence below 0.9"."""
+    if summary.flagging.below is None:
+        return f"no letter is certain enough for {summary.flagging.accept_at}"
+    return f"confidence below {summary.flagging.below}"
+
+
+def expected_mistakes(summary: Summary) -> str:
+    """Return what to expect of the unflagged letters: "about 4 are expected to be wrong (98.63% right)"."""
+    if summary.expected_wrong < 0.5:
+        wrong = "less than one is"
+    elif summary.expected_wrong < 1.5:
+        wrong = "about 1 is"
+    else:
+        wrong = f"about {summary.expected_wrong:,.0f} are"
+    return f"{wrong} expected to be wrong ({summary.expected_right:.2%} right)"
