@@ -81,7 +81,7 @@ class Counting:
     def add_damaged(self, page_id: str) -> None:
         """Count a page whose result file cannot be read."""
         if len(self._damaged) < FAILURES_LISTED:
-            self._damaged.append(self._job.result_path(page_id).below(self._job.path))
+            self._damaged.append(self._job.results.path(page_id).below(self._job.path))
 
     def add_as_read(self, reading: PageReading) -> None:
         """Count the confidences of a page as it was read, before flags and corrections are applied."""

@@ -152,6 +152,6 @@ def flagging_of(job: Job, accept_at: float | None) -> Flagging:
     below = job.settings.flag_below
     if accept_at is None:
         return Flagging(None, below, below)
-    results = job.read_results(entry.id for entry, _ in job.manifest())
+    results = job.results.read_each(entry.id for entry, _ in job.manifest())
     readings = (reading for _, reading in results if isinstance(reading, PageReading))
     return Flagging.at(accept_at, readings, below)

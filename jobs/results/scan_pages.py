@@ -24,7 +24,7 @@ def by_scan(job: Job) -> Iterator[tuple[str, Iterator[Page]]]:
         NotAJob: the manifest is missing or damaged.
     """
     entries, again = itertools.tee(entry for entry, _ in job.manifest())
-    results = job.read_results(entry.id for entry in again)
+    results = job.results.read_each(entry.id for entry in again)
     for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
         yield scan, ((page, next(results)[1]) for page in pages)
 

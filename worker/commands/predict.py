@@ -16,7 +16,7 @@ import click
 
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.results.write import inert
+from lettermill.jobs.results.csv_tables import escape_formula
 from lettermill.jobs.scans.find import find_scans
 from lettermill.jobs.settings import ALPHABETS, Alphabet
 from lettermill.jobs.storage.atomic import atomic_write
@@ -167,7 +167,7 @@ def _explain(picture: Path, file: Path, answer: Answer, classifier: Classifier) 
 def _cells(answer: Answer) -> list[str]:
     """Return the row of the CSV file."""
     choices = [cell for letter, confidence in answer.ranking for cell in (letter, f"{confidence:.4f}")]
-    return [inert(answer.file), *choices, *[""] * (2 * CHOICES - len(choices)), answer.note]
+    return [escape_formula(answer.file), *choices, *[""] * (2 * CHOICES - len(choices)), answer.note]
 
 
 def _json_object(answer: Answer) -> dict[str, Any]:
