@@ -22,11 +22,11 @@ from lettermill.jobs.results.write import inert
 from lettermill.jobs.scans.decode import find_scans, read_page
 from lettermill.jobs.settings import ALPHABETS, Alphabet, Limits, Settings
 from lettermill.jobs.storage.atomic import display_path, written_whole
-from lettermill.segmentation.glyph import GLYPH_SIZE
+from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, GLYPH_SIZE
 from lettermill.worker.reading.classifier import CHOICES, Classifier
 from lettermill.worker.reading.explain import draw_explanation
 from lettermill.worker.reading.litert_network import BATCH
-from lettermill.worker.reading.single_letter import FAINTEST, Note, Single, look
+from lettermill.worker.reading.single_letter import Note, Single, look
 
 HEADER = "file,letter,confidence,second,second_confidence,third,third_confidence,note"
 
@@ -212,7 +212,7 @@ def _doubted(single: Single) -> Note:
     """
     if single.note:
         return single.note
-    rows, columns = np.nonzero(single.glyph >= FAINTEST)
+    rows, columns = np.nonzero(single.glyph >= GLYPH_INK_LEVEL)
     return Note.SEVERAL if np.ptp(columns) > np.ptp(rows) else Note.NO_LETTER
 
 
