@@ -28,29 +28,29 @@ Mask = NDArray[np.uint8]
 
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-OFTEN = "EAISNTRULO"
+FREQUENT = "EAISNTRULO"
 """Capitals that are drawn three times as often as the others."""
 
-LETTERS = ("nist_az_uniform.npz", "nist_az_original.npz", "mohneesh_az.npz")
+LETTER_FILES = ("nist_az_uniform.npz", "nist_az_original.npz", "mohneesh_az.npz")
 """Sets of real letters, white on black, that words are put together from."""
 
 TEXT_FACES = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
 """Matplotlib's fonts that hold letters; the others hold symbols."""
 
-BY_PRINT, BY_FONT = 0.5, 0.22
+PRINT_SHARE, FONT_SHARE = 0.5, 0.22
 """Shares of words in text faces and in handwriting fonts; real letters make the others."""
 
-UPPER = {True: 0.55, False: 0.85}
+CAPITALS_SHARE = {True: 0.55, False: 0.85}
 """Share of words in capitals, of print and of hand; of the others half are lower case, half digits."""
 
-LOWEST, HIGHEST = 8.0, 48.0
+LOWEST_PIXELS, HIGHEST_PIXELS = 8.0, 48.0
 """Heights of a capital in pixels, evenly spread over their logarithm; half of the words are below `SMALL`."""
 
-SMALL = 15.0
-DRAWN = 2.5
+SMALL_PIXELS = 15.0
+DRAWN_RATIO = 2.5
 """Times its final height at which a word is drawn, at least 48 pixels."""
 
-HIDDEN, EPOCHS, BATCH, RATE, DECAY = 32, 25, 256, 2e-3, 1e-4
+HIDDEN_UNITS, EPOCHS, BATCH_LETTERS, LEARNING_RATE, WEIGHT_DECAY = 32, 25, 256, 2e-3, 1e-4
 
 
 @click.command(help=__doc__)
@@ -88,16 +88,18 @@ class Words:
 
     def __init__(self, faces: Sequence[str], fonts: Sequence[str], letters: Path) -> None:
         self.faces, self.fonts = list(faces), list(fonts)
-        self.letters = [_letters(letters / name) for name in LETTERS]
+        self.letters = [_letters(letters / name) for name in LETTER_FILES]
 
     def make(self, rng: np.random.Generator) -> tuple[bool, bool, Mask]:
         """A word: whether it is print, whether its font is left out for the measurement, and its page."""
-        final = float(np.exp(rng.uniform(np.log(LOWEST), np.log(rng.choice([SMALL, HIGHEST])))))
-        cap = max(48, int(final * DRAWN))
+        final = float(
+            np.exp(rng.uniform(np.log(LOWEST_PIXELS), np.log(rng.choice([SMALL_PIXELS, HIGHEST_PIXELS]))))
+        )
+        cap = max(48, int(final * DRAWN_RATIO))
         kind = rng.random()
-        is_print = bool(kind < BY_PRINT)
+        is_print = bool(kind < PRINT_SHARE)
         text = _text(rng, is_print)
-        if kind < BY_PRINT + BY_FONT:
+        if kind < PRINT_SHARE + FONT_SHARE:
             fonts = self.faces if is_print else self.fonts
             number = int(rng.integers(len(fonts)))
             spaced = rng.random() < (0.15 if is_print else 0.4)
@@ -119,13 +121,17 @@ def fit(x: NDArray[np.float32], y: NDArray[np.float32], seed: int) -> dict[str, 
     mean, spread = x.mean(0), x.std(0) + 1e-6
     layers = [
         tf.keras.layers.Input((CELLS_PER_SIDE * CELLS_PER_SIDE * DIRECTIONS,)),
-        tf.keras.layers.Dense(HIDDEN, "relu", kernel_regularizer=tf.keras.regularizers.l2(DECAY)),
+        tf.keras.layers.Dense(
+            HIDDEN_UNITS, "relu", kernel_regularizer=tf.keras.regularizers.l2(WEIGHT_DECAY)
+        ),
         tf.keras.layers.Dense(1),
     ]
     model = tf.keras.Sequential(layers)
-    schedule = tf.keras.optimizers.schedules.CosineDecay(RATE, EPOCHS * max(1, len(x) // BATCH))
+    schedule = tf.keras.optimizers.schedules.CosineDecay(
+        LEARNING_RATE, EPOCHS * max(1, len(x) // BATCH_LETTERS)
+    )
     model.compile(tf.keras.optimizers.Adam(schedule), tf.keras.losses.BinaryCrossentropy(from_logits=True))
-    model.fit((x - mean) / spread, y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
+    model.fit((x - mean) / spread, y, batch_size=BATCH_LETTERS, epochs=EPOCHS, verbose=0)
     hidden, hidden_bias, output, output_bias = (weight.numpy() for weight in model.weights)
     hidden = hidden / spread[:, None]
     return {
@@ -156,9 +162,9 @@ def _letters(path: Path) -> dict[str, NDArray[np.uint8]]:
 
 
 def _text(rng: np.random.Generator, is_print: bool) -> str:
-    weights = np.array([3.0 if letter in OFTEN else 1.0 for letter in CAPITALS])
+    weights = np.array([3.0 if letter in FREQUENT else 1.0 for letter in CAPITALS])
     word = "".join(rng.choice(list(CAPITALS), int(rng.integers(2, 10)), p=weights / weights.sum()))
-    kind = (rng.random() - UPPER[is_print]) / (1 - UPPER[is_print])
+    kind = (rng.random() - CAPITALS_SHARE[is_print]) / (1 - CAPITALS_SHARE[is_print])
     if kind < 0:
         return word
     return word.capitalize() if kind < 0.25 else word.lower() if kind < 0.5 else _digits(len(word), rng)

@@ -21,7 +21,7 @@ from lettermill.segmentation.components import (
 from tests.segmentation.drawn import Page, component
 
 
-def test_pieces_within_a_frame_are_found_and_holes_are_kept() -> None:
+def test_components_within_a_frame_are_found_and_holes_are_kept() -> None:
     ink = np.zeros((100, 100), np.uint8)
     cv2.rectangle(ink, (5, 5), (94, 94), 255, 2)
     cv2.circle(ink, (50, 50), 20, 255, 4)
