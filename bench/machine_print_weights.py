@@ -1,8 +1,8 @@
-"""Fits the weights of segmentation/machine_print.py: letters of made words in type against letters by hand.
+"""Fits the weights of segmentation/machine_print.py on made words in type and by hand.
 
 Words in text faces are print; words in handwriting fonts and words put together from real letters are not.
-Each is drawn large, turned, thickened, blurred, shrunk, now and then made black and white, compressed, and
-then cut into letters by the reader itself. Writes OUT (machine_print.npz): see README.md.
+Each is drawn large, rotated, thickened, blurred, shrunk, sometimes binarised, compressed, and then segmented
+into letters by Lettermill itself. Writes OUT (machine_print.npz): see README.md.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Mask = NDArray[np.uint8]
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 FREQUENT = "EAISNTRULO"
-"""Capitals that are drawn three times as often as the others."""
+"""Capitals that occur three times as often as the others."""
 
 LETTER_FILES = ("nist_az_uniform.npz", "nist_az_original.npz", "mohneesh_az.npz")
-"""Sets of real letters, white on black, that words are put together from."""
+"""Sets of real letters, white on black, of which words are made."""
 
 TEXT_FACES = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
 """Matplotlib's fonts that hold letters; the others hold symbols."""
@@ -41,14 +41,16 @@ PRINT_SHARE, FONT_SHARE = 0.5, 0.22
 """Shares of words in text faces and in handwriting fonts; real letters make the others."""
 
 CAPITALS_SHARE = {True: 0.55, False: 0.85}
-"""Share of words in capitals, of print and of hand; of the others half are lower case, half digits."""
+"""Share of words in capitals, of print and of hand; half of the rest are lower case, half digits."""
 
 LOWEST_PIXELS, HIGHEST_PIXELS = 8.0, 48.0
-"""Heights of a capital in pixels, evenly spread over their logarithm; half of the words are below `SMALL`."""
+"""Heights of a capital, evenly spread over their logarithm."""
 
 SMALL_PIXELS = 15.0
+"""Half of the words are lower than this."""
+
 DRAWN_RATIO = 2.5
-"""Times its final height at which a word is drawn, at least 48 pixels."""
+"""Height at which a word is drawn divided by its final height; at least 48 pixels are drawn."""
 
 HIDDEN_UNITS, EPOCHS, BATCH_LETTERS, LEARNING_RATE, WEIGHT_DECAY = 32, 25, 256, 2e-3, 1e-4
 
@@ -79,7 +81,9 @@ def main(out: Path, fonts: Path, faces: Path | None, words: int, seed: int) -> N
     x, y, test = edge_histograms(glyphs), np.array(kinds, np.float32), np.array(held)
     odds = _odds(x[test], fit(x[~test], y[~test], seed))
     right = float(((odds > 0) == y[test]).mean())
-    click.echo(f"{len(glyphs)} letters; of those in fonts left out {right:.1%} are told right, each alone")
+    click.echo(
+        f"{len(glyphs)} letters; of those in fonts held out {right:.1%} are classified right, each alone"
+    )
     np.savez(out, **fit(x, y, seed))
 
 
@@ -91,7 +95,7 @@ class Words:
         self.letters = [_letters(letters / name) for name in LETTER_FILES]
 
     def make(self, rng: np.random.Generator) -> tuple[bool, bool, Mask]:
-        """A word: whether it is print, whether its font is left out for the measurement, and its page."""
+        """Make a word: whether it is print, whether its font is held out for the test, and its page."""
         final = float(
             np.exp(rng.uniform(np.log(LOWEST_PIXELS), np.log(rng.choice([SMALL_PIXELS, HIGHEST_PIXELS]))))
         )
@@ -180,7 +184,7 @@ def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _set(path: str, text: str, cap: int, spaced: bool, rng: np.random.Generator) -> Mask:
-    """Set a word in a font, white on black."""
+    """Set a word in a font: uint8, white on black."""
     font = _font(path, int(cap / 0.72))
     image = Image.new("L", (int(cap * (2 * len(text) + 4)), int(cap * 3.4)))
     draw, x, space = ImageDraw.Draw(image), cap + rng.random(), rng.uniform(0.1, 0.7) * cap
@@ -191,7 +195,7 @@ def _set(path: str, text: str, cap: int, spaced: bool, rng: np.random.Generator)
 
 
 def _put(text: str, letters: dict[str, NDArray[np.uint8]], cap: int, rng: np.random.Generator) -> Mask:
-    """Put a word together from real letters, white on black."""
+    """Make a word of real letters: uint8, white on black."""
     mask = np.zeros((int(cap * 3.4), int(cap * (2.6 * len(text) + 4))), np.uint8)
     shift, uneven, gap = rng.uniform(0.02, 0.1), rng.uniform(0.03, 0.12), rng.uniform(0.1, 0.6)
     x = float(cap)
@@ -214,7 +218,7 @@ def _put(text: str, letters: dict[str, NDArray[np.uint8]], cap: int, rng: np.ran
 
 
 def _spoil(mask: Mask, cap: int, final: float, rng: np.random.Generator) -> Mask:
-    """Turn, thicken, blur, shrink and compress a word, as a scanner and its software do: dark on light."""
+    """Rotate, thicken, blur, shrink and compress a word as a scanner does: uint8, dark on light."""
     left, top, width, height = cv2.boundingRect((mask > 60).astype(np.uint8))
     margin = cap // 2
     mask = np.pad(mask[top : top + height, left : left + width], margin)
