@@ -1,8 +1,8 @@
-"""Fits the weights of segmentation/machine_print.py: letters of made words in type against letters by hand.
+"""Fits the weights of segmentation/machine_print.py on made words in type and by hand.
 
 Words in text faces are print; words in handwriting fonts and words put together from real letters are not.
-Each is drawn large, turned, thickened, blurred, shrunk, now and then made black and white, compressed, and
-then cut into letters by the reader itself. Writes OUT (machine_print.npz): see README.md.
+Each is drawn large, rotated, thickened, blurred, shrunk, sometimes binarised, compressed, and then segmented
+into letters by Lettermill itself. Writes OUT (machine_print.npz): see README.md.
 """
 
 from __future__ import annotations
@@ -28,29 +28,31 @@ Mask = NDArray[np.uint8]
 
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-OFTEN = "EAISNTRULO"
-"""Capitals that are drawn three times as often as the others."""
+FREQUENT = "EAISNTRULO"
+"""Capitals that occur three times as often as the others."""
 
-LETTERS = ("nist_az_uniform.npz", "nist_az_original.npz", "mohneesh_az.npz")
-"""Sets of real letters, white on black, that words are put together from."""
+LETTER_FILES = ("nist_az_uniform.npz", "nist_az_original.npz", "mohneesh_az.npz")
+"""Sets of real letters, white on black, of which words are made."""
 
 TEXT_FACES = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
 """Matplotlib's fonts that hold letters; the others hold symbols."""
 
-BY_PRINT, BY_FONT = 0.5, 0.22
+PRINT_SHARE, FONT_SHARE = 0.5, 0.22
 """Shares of words in text faces and in handwriting fonts; real letters make the others."""
 
-UPPER = {True: 0.55, False: 0.85}
-"""Share of words in capitals, of print and of hand; of the others half are lower case, half digits."""
+CAPITALS_SHARE = {True: 0.55, False: 0.85}
+"""Share of words in capitals, of print and of hand; half of the rest are lower case, half digits."""
 
-LOWEST, HIGHEST = 8.0, 48.0
-"""Heights of a capital in pixels, evenly spread over their logarithm; half of the words are below `SMALL`."""
+LOWEST_PIXELS, HIGHEST_PIXELS = 8.0, 48.0
+"""Heights of a capital, evenly spread over their logarithm."""
 
-SMALL = 15.0
-DRAWN = 2.5
-"""Times its final height at which a word is drawn, at least 48 pixels."""
+SMALL_PIXELS = 15.0
+"""Half of the words are lower than this."""
 
-HIDDEN, EPOCHS, BATCH, RATE, DECAY = 32, 25, 256, 2e-3, 1e-4
+DRAWN_RATIO = 2.5
+"""Height at which a word is drawn divided by its final height; at least 48 pixels are drawn."""
+
+HIDDEN_UNITS, EPOCHS, BATCH_LETTERS, LEARNING_RATE, WEIGHT_DECAY = 32, 25, 256, 2e-3, 1e-4
 
 
 @click.command(help=__doc__)
@@ -79,7 +81,9 @@ def main(out: Path, fonts: Path, faces: Path | None, words: int, seed: int) -> N
     x, y, test = edge_histograms(glyphs), np.array(kinds, np.float32), np.array(held)
     odds = _odds(x[test], fit(x[~test], y[~test], seed))
     right = float(((odds > 0) == y[test]).mean())
-    click.echo(f"{len(glyphs)} letters; of those in fonts left out {right:.1%} are told right, each alone")
+    click.echo(
+        f"{len(glyphs)} letters; of those in fonts held out {right:.1%} are classified right, each alone"
+    )
     np.savez(out, **fit(x, y, seed))
 
 
@@ -88,16 +92,18 @@ class Words:
 
     def __init__(self, faces: Sequence[str], fonts: Sequence[str], letters: Path) -> None:
         self.faces, self.fonts = list(faces), list(fonts)
-        self.letters = [_letters(letters / name) for name in LETTERS]
+        self.letters = [_letters(letters / name) for name in LETTER_FILES]
 
     def make(self, rng: np.random.Generator) -> tuple[bool, bool, Mask]:
-        """A word: whether it is print, whether its font is left out for the measurement, and its page."""
-        final = float(np.exp(rng.uniform(np.log(LOWEST), np.log(rng.choice([SMALL, HIGHEST])))))
-        cap = max(48, int(final * DRAWN))
+        """Make a word: whether it is print, whether its font is held out for the test, and its page."""
+        final = float(
+            np.exp(rng.uniform(np.log(LOWEST_PIXELS), np.log(rng.choice([SMALL_PIXELS, HIGHEST_PIXELS]))))
+        )
+        cap = max(48, int(final * DRAWN_RATIO))
         kind = rng.random()
-        is_print = bool(kind < BY_PRINT)
+        is_print = bool(kind < PRINT_SHARE)
         text = _text(rng, is_print)
-        if kind < BY_PRINT + BY_FONT:
+        if kind < PRINT_SHARE + FONT_SHARE:
             fonts = self.faces if is_print else self.fonts
             number = int(rng.integers(len(fonts)))
             spaced = rng.random() < (0.15 if is_print else 0.4)
@@ -119,13 +125,17 @@ def fit(x: NDArray[np.float32], y: NDArray[np.float32], seed: int) -> dict[str, 
     mean, spread = x.mean(0), x.std(0) + 1e-6
     layers = [
         tf.keras.layers.Input((CELLS_PER_SIDE * CELLS_PER_SIDE * DIRECTIONS,)),
-        tf.keras.layers.Dense(HIDDEN, "relu", kernel_regularizer=tf.keras.regularizers.l2(DECAY)),
+        tf.keras.layers.Dense(
+            HIDDEN_UNITS, "relu", kernel_regularizer=tf.keras.regularizers.l2(WEIGHT_DECAY)
+        ),
         tf.keras.layers.Dense(1),
     ]
     model = tf.keras.Sequential(layers)
-    schedule = tf.keras.optimizers.schedules.CosineDecay(RATE, EPOCHS * max(1, len(x) // BATCH))
+    schedule = tf.keras.optimizers.schedules.CosineDecay(
+        LEARNING_RATE, EPOCHS * max(1, len(x) // BATCH_LETTERS)
+    )
     model.compile(tf.keras.optimizers.Adam(schedule), tf.keras.losses.BinaryCrossentropy(from_logits=True))
-    model.fit((x - mean) / spread, y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
+    model.fit((x - mean) / spread, y, batch_size=BATCH_LETTERS, epochs=EPOCHS, verbose=0)
     hidden, hidden_bias, output, output_bias = (weight.numpy() for weight in model.weights)
     hidden = hidden / spread[:, None]
     return {
@@ -156,9 +166,9 @@ def _letters(path: Path) -> dict[str, NDArray[np.uint8]]:
 
 
 def _text(rng: np.random.Generator, is_print: bool) -> str:
-    weights = np.array([3.0 if letter in OFTEN else 1.0 for letter in CAPITALS])
+    weights = np.array([3.0 if letter in FREQUENT else 1.0 for letter in CAPITALS])
     word = "".join(rng.choice(list(CAPITALS), int(rng.integers(2, 10)), p=weights / weights.sum()))
-    kind = (rng.random() - UPPER[is_print]) / (1 - UPPER[is_print])
+    kind = (rng.random() - CAPITALS_SHARE[is_print]) / (1 - CAPITALS_SHARE[is_print])
     if kind < 0:
         return word
     return word.capitalize() if kind < 0.25 else word.lower() if kind < 0.5 else _digits(len(word), rng)
@@ -174,7 +184,7 @@ def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _set(path: str, text: str, cap: int, spaced: bool, rng: np.random.Generator) -> Mask:
-    """Set a word in a font, white on black."""
+    """Set a word in a font: uint8, white on black."""
     font = _font(path, int(cap / 0.72))
     image = Image.new("L", (int(cap * (2 * len(text) + 4)), int(cap * 3.4)))
     draw, x, space = ImageDraw.Draw(image), cap + rng.random(), rng.uniform(0.1, 0.7) * cap
@@ -185,7 +195,7 @@ def _set(path: str, text: str, cap: int, spaced: bool, rng: np.random.Generator)
 
 
 def _put(text: str, letters: dict[str, NDArray[np.uint8]], cap: int, rng: np.random.Generator) -> Mask:
-    """Put a word together from real letters, white on black."""
+    """Make a word of real letters: uint8, white on black."""
     mask = np.zeros((int(cap * 3.4), int(cap * (2.6 * len(text) + 4))), np.uint8)
     shift, uneven, gap = rng.uniform(0.02, 0.1), rng.uniform(0.03, 0.12), rng.uniform(0.1, 0.6)
     x = float(cap)
@@ -208,7 +218,7 @@ def _put(text: str, letters: dict[str, NDArray[np.uint8]], cap: int, rng: np.ran
 
 
 def _spoil(mask: Mask, cap: int, final: float, rng: np.random.Generator) -> Mask:
-    """Turn, thicken, blur, shrink and compress a word, as a scanner and its software do: dark on light."""
+    """Rotate, thicken, blur, shrink and compress a word as a scanner does: uint8, dark on light."""
     left, top, width, height = cv2.boundingRect((mask > 60).astype(np.uint8))
     margin = cap // 2
     mask = np.pad(mask[top : top + height, left : left + width], margin)

@@ -1,1 +1,1 @@
-"""A page image goes in, candidate letters come out: pure functions on arrays, OpenCV and NumPy only."""
+"""Segments page images into candidate letters: pure functions on arrays, with OpenCV and NumPy alone."""

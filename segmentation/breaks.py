@@ -90,40 +90,48 @@ def mend_breaks(components: Sequence[Component], sizes: Sizes, ink: Ink) -> tupl
         return list(components), ink
     widest = min(WIDEST_BREAK_LETTERS * sizes.letter, WIDEST_BREAK_STROKES * sizes.stroke) + 1
     ends = _ends(components, _near_parts(components, sizes, widest), sizes)
+    groups, bridges, leader = _grouped(components, ends, _facing(ends, widest), sizes)
+    if not groups:
+        return list(components), ink
+
+    mask = ink.mask.copy()
+    mended = []
+    for number, component in enumerate(components):
+        if number in groups:
+            whole = join_components([components[part] for part in groups[number]])
+            mended.append(_drawn(whole, bridges[number], sizes.stroke, mask))
+        elif leader[number] == number:
+            mended.append(component)
+    return mended, dataclasses.replace(ink, mask=mask)
+
+
+def _grouped(
+    components: Sequence[Component], ends: _Ends, facing: Sequence[tuple[int, int]], sizes: Sizes
+) -> tuple[dict[int, list[int]], dict[int, list[_Bridge]], list[int]]:
+    """Group components whose ends face each other, unless the letter would be too high.
+
+    Returns:
+        By the group's lowest number: the numbers of its components, and its bridges; and for each component
+        the lowest number of its group, its own if it is in none.
+    """
     groups: dict[int, list[int]] = {}
     bridges: dict[int, list[_Bridge]] = {}
     leader = list(range(len(components)))
-    for one, other in _facing(ends, widest):
+    for one, other in facing:
         low, high = sorted((leader[ends.owners[one]], leader[ends.owners[other]]))
         parts = groups.get(low, [low]) + (groups.pop(high, [high]) if high != low else [])
-        top, bottom = (
-            min(components[part].top for part in parts),
-            max(components[part].bottom for part in parts),
-        )
+        top = min(components[part].top for part in parts)
+        bottom = max(components[part].bottom for part in parts)
         if bottom - top > HIGHEST_LETTERS * sizes.letter:
             continue
+
         half = sizes.stroke / 2 * ends.directions
         bridge = (ends.places[one] - half[one], ends.places[other] - half[other])
         bridges[low] = [*bridges.get(low, []), *(bridges.pop(high, []) if high != low else []), bridge]
         groups[low] = parts
         for part in parts:
             leader[part] = low
-    if not groups:
-        return list(components), ink
-    mask = ink.mask.copy()
-    mended = [
-        _drawn(
-            join_components([components[part] for part in groups[number]]),
-            bridges[number],
-            sizes.stroke,
-            mask,
-        )
-        if number in groups
-        else component
-        for number, component in enumerate(components)
-        if leader[number] == number
-    ]
-    return mended, dataclasses.replace(ink, mask=mask)
+    return groups, bridges, leader
 
 
 def _near_parts(components: Sequence[Component], sizes: Sizes, widest: float) -> list[int]:
@@ -201,6 +209,7 @@ def _ends(components: Sequence[Component], chosen: Sequence[int], sizes: Sizes) 
             places.append(points[index] + back / 2 - (back @ out) / 2 * out)
             directions.append(out)
             owners.append(number)
+
     whole = [components[number].height >= WHOLE_LETTERS * sizes.letter for number in owners]
     return _Ends(
         np.array(places, np.float64).reshape(-1, 2),

@@ -515,12 +515,14 @@ def _is_part(mark: Component, places: _Places, stroke: float) -> NDArray[np.bool
     is_stop = (max(mark.width, mark.height) < LARGEST_STOP_LETTERS * height) & (
         mark.top > places.bottom - DOT_SLACK_LETTERS * height
     )
+
     close = (above <= JOIN_GAP_STROKES * stroke) & (mark.bottom <= places.bottom + stroke)
     level = (mark.top + mark.bottom) / 2
     is_bar = mark.width >= BAR_RATIO * mark.height
     room = (BAR_SLACK_LETTERS if is_bar else BAND_SLACK_LETTERS) * height
     in_band = (level >= places.head - room) & (level <= places.foot + room)
     in_band |= is_bar & (above >= 0) & (mark.width >= right - left)
+
     over = np.minimum(right, mark.right) - np.maximum(left, mark.left)
     covers = over >= JOIN_OVERLAP_SHARE * np.minimum(right - left, mark.width)
     near = np.maximum(above, mark.top - places.bottom) <= BAND_GAP_LETTERS * height

@@ -242,12 +242,14 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
     nothing = _Runs(np.zeros((0, 0), np.uint8), column, 1, [])
     if columns < run:
         return nothing
+
     small = _columns(ink, column, columns)
     _, seen = cv2.threshold(small, FAINT_LEVEL, 255, cv2.THRESH_BINARY)
     letter_run = np.ones((1, round(sizes.letter / column) | 1), np.uint8)
     thickest = max(3, round(THICKEST_LETTERS * sizes.letter))
     thick = cv2.morphologyEx(seen, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
     thin = cv2.subtract(seen, thick)
+
     # Over a letter the line continues as ink; over paper it may stop no longer than between two dots.
     along = cv2.bitwise_and(cv2.morphologyEx(thin, cv2.MORPH_CLOSE, letter_run), seen)
     # A sloping line continues in the next row.
@@ -257,6 +259,7 @@ def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
     near = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
     if not near.any():
         return nothing
+
     outlines, links = cv2.findContours(near, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     boxes = contour_boxes(outlines)
     width, height = (boxes[:, 2:] - boxes[:, :2]).T

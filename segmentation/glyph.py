@@ -128,6 +128,7 @@ def _without_remnants(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
         stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT],
         stats[:, cv2.CC_STAT_AREA],
     )
+
     largest = 1 + int(area[1:].argmax())
     share = area / area[largest]
     touches_left, touches_right = left == 0, right == width
@@ -142,7 +143,8 @@ def _without_remnants(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     drop[0] = False
     if not drop.any():
         return ink
-    # The soft rim of a component goes with it; the rim of what stays, stays.
+
+    # Remove the soft rim of a component with it, but not the rim of what stays.
     kept = cv2.dilate((~drop & (np.arange(count) > 0))[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
     gone = cv2.dilate(drop[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
     cleaned = ink.copy()

@@ -150,6 +150,7 @@ def find_machine_print(
     print_ = float(odds[odds > 0].mean()) if (odds > 0).any() else 0.0
     middle = float(np.clip((hand + print_) / 2, *MIDDLE_LOG_ODDS))
     odds, hand = odds - middle, hand - middle
+
     parts = np.split(odds, np.cumsum([len(row) for row in rows])[:-1])
     evidence = [float(part.sum()) for part in parts]
     marked = [_with_marks(*each) for each in zip(rows, parts, before_colon, strict=True)]
@@ -158,6 +159,7 @@ def find_machine_print(
         _machine_print_in(row, *each, hand if min(evidence[number:]) < -START_LOG_ODDS else 0.0)
         for number, (row, each) in enumerate(zip(rows, marked, strict=True))
     ]
+
     flags = np.concatenate(found)
     left = -odds[~flags].sum()
     runs = [list(itertools.compress(row, printed)) for row, printed in zip(rows, found, strict=True)]
@@ -200,19 +202,8 @@ def _machine_print_in(
     costs = SWITCH_LOG_ODDS / (1 + GAP_WEIGHT * open_gaps**2 / open_gaps.max(initial=1))
     staying = np.where(ends, STAYING_LOG_ODDS, 0)[:-1]
     costs[ends[:-1]] = 0
-    best = [0.0, float(odds[0])]
-    came: list[tuple[int, int]] = []
-    for cost, stay, odd in zip(costs.tolist(), staying.tolist(), odds[1:].tolist(), strict=True):
-        to_hand, to_print = best[1] - cost, best[0] - cost
-        goes_on = best[1] - stay
-        came.append((int(to_hand > best[0]), int(goes_on >= to_print)))
-        best = [max(best[0], to_hand), max(goes_on, to_print) + odd]
-    state = int(best[1] > best[0])
-    states = [state]
-    for choice in reversed(came):
-        state = choice[state]
-        states.append(state)
-    printed = np.array(states[::-1], np.bool_)
+    printed = _best_sequence(odds, costs, staying)
+
     for run in np.split(np.arange(len(row)), np.flatnonzero(np.diff(printed)) + 1):
         inside, after = gaps[run[:-1]], gaps[run[-1] :][:1]
         in_front = (
@@ -226,6 +217,32 @@ def _machine_print_in(
         if odds[run].sum() < least:
             printed[run] = False
     return printed
+
+
+def _best_sequence(
+    odds: NDArray[np.float64], costs: NDArray[np.float64], staying: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Find the most likely sequence of print (True) and hand-print with Viterbi's algorithm.
+
+    Args:
+        odds: float64, n: log-odds of print.
+        costs: float64, n - 1: of a change between each letter and the next.
+        staying: float64, n - 1: of print that continues there.
+    """
+    best = [0.0, float(odds[0])]
+    came: list[tuple[int, int]] = []
+    for cost, stay, odd in zip(costs.tolist(), staying.tolist(), odds[1:].tolist(), strict=True):
+        to_hand, to_print = best[1] - cost, best[0] - cost
+        continues = best[1] - stay
+        came.append((int(to_hand > best[0]), int(continues >= to_print)))
+        best = [max(best[0], to_hand), max(continues, to_print) + odd]
+
+    state = int(best[1] > best[0])
+    states = [state]
+    for choice in reversed(came):
+        state = choice[state]
+        states.append(state)
+    return np.array(states[::-1], np.bool_)
 
 
 def _with_marks(

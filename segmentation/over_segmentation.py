@@ -98,23 +98,12 @@ def over_segment(
     """
     if not any(doubtful) and all(gap.paper > CLOSE_LETTERS for gap in word.gaps):
         return word
-    parts: list[_Part] = []
-    gaps: list[Gap] = []
-    for number, (candidate, doubt) in enumerate(zip(word.candidates, doubtful, strict=True)):
-        whole = _Part(candidate.left, candidate.top, candidate.ink, number, candidate.box)
-        cut, crossed = _cut(whole, letter, ink, shape) if doubt else ([whole], [])
-        gaps += [*word.gaps[number - 1 : number], *(Gap(0.0, ink) for ink in crossed)]
-        parts += cut
+
+    parts, gaps = _cut_doubtful(word, doubtful, letter, ink, shape)
     if len(parts) == 1:
         return word
-    components = [part.component for part in parts]
-    wholes = []
-    for number, candidate in enumerate(word.candidates):
-        first = components.index(number)
-        last = first + components.count(number)
-        if (first, last) != (candidate.first, candidate.last):
-            candidate = dataclasses.replace(candidate, first=first, last=last)
-        wholes.append(candidate)
+
+    wholes = _renumbered(word, parts)
     known = {(whole.first, whole.last) for whole in wholes}
     runs = []
     for first in range(len(parts)):
@@ -123,9 +112,34 @@ def over_segment(
                 break
             if (first, last) not in known:
                 runs.append(_candidate(parts[first:last], first))
-    if not runs:
-        return word
-    return Word((*wholes, *runs), tuple(gaps))
+    return Word((*wholes, *runs), tuple(gaps)) if runs else word
+
+
+def _cut_doubtful(
+    word: Word, doubtful: Sequence[bool], letter: float, ink: Ink, shape: tuple[int, ...]
+) -> tuple[list[_Part], list[Gap]]:
+    """Cut the doubtful components of a word; returns all its parts, and the gaps between them."""
+    parts: list[_Part] = []
+    gaps: list[Gap] = []
+    for number, (candidate, doubt) in enumerate(zip(word.candidates, doubtful, strict=True)):
+        whole = _Part(candidate.left, candidate.top, candidate.ink, number, candidate.box)
+        cut, crossed = _cut(whole, letter, ink, shape) if doubt else ([whole], [])
+        gaps += [*word.gaps[number - 1 : number], *(Gap(0.0, strokes) for strokes in crossed)]
+        parts += cut
+    return parts, gaps
+
+
+def _renumbered(word: Word, parts: Sequence[_Part]) -> list[Candidate]:
+    """The candidates of a word, with `first` and `last` counted in its parts."""
+    components = [part.component for part in parts]
+    wholes = []
+    for number, candidate in enumerate(word.candidates):
+        first = components.index(number)
+        last = first + components.count(number)
+        if (first, last) != (candidate.first, candidate.last):
+            candidate = dataclasses.replace(candidate, first=first, last=last)
+        wholes.append(candidate)
+    return wholes
 
 
 def _may_join(
@@ -165,6 +179,7 @@ def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple
     columns = np.arange(strokes.shape[1])
     numbers = (columns[None, :, None] > seams.T[:, None, :]).sum(axis=2)
     amounts = np.bincount(numbers[strokes], minlength=len(seams) + 1)
+
     least = _LEAST_PART_SQUARE_STROKES * stroke**2
     bounds = [0]
     cuts: list[float] = []

@@ -11,17 +11,14 @@ from lettermill.segmentation.columns import find_lines_in_columns
 from lettermill.segmentation.components import Component
 from lettermill.segmentation.lines import find_lines
 from lettermill.segmentation.page import segment
+from tests.segmentation.drawn import Draw, Page, shape_of
 
 LETTER = 40
 TEXT = ("MEND THE ROADS", "BEFORE WINTER", "AND COUNT THE", "BRIDGES TWICE", "IN ALL SEASONS")
 OTHER = ("PAY THE SMITH", "HIS SEVEN COINS", "THEN SEND HIM", "HOME BY THE OLD", "MILL ROAD")
 
 
-def shape_of(segmentation):
-    return [[len(word.candidates) for word in line.words] for line in segmentation.lines]
-
-
-def beside(*pages, gap=2.5, drops=(0.0, 0.0, 0.0)):
+def beside(*pages: Page, gap: float = 2.5, drops: tuple[float, ...] = (0.0, 0.0, 0.0)) -> Page:
     """Pages side by side, each lowered by some letter heights."""
     tall = max(page.shape[0] for page in pages) + round(max(drops) * LETTER)
     parts = []
@@ -35,19 +32,19 @@ def beside(*pages, gap=2.5, drops=(0.0, 0.0, 0.0)):
     return np.pad(np.hstack(parts), LETTER, constant_values=215)
 
 
-def test_two_columns_of_running_text_are_read_one_after_the_other(draw):
+def test_two_columns_of_running_text_are_read_one_after_the_other(draw: Draw) -> None:
     one, two = draw(*TEXT), draw(*OTHER)
     assert shape_of(segment(beside(one.page, two.page))) == one.shape + two.shape
 
 
 @pytest.mark.parametrize("drop", [0.7, 1.1, 1.5])
-def test_blocks_whose_lines_do_not_line_up_are_columns(draw, drop):
+def test_blocks_whose_lines_do_not_line_up_are_columns(draw: Draw, drop: float) -> None:
     one, two = draw("MILL ROAD", "YORK", "NORTH"), draw("SMITH", "SEVEN OAK", "WINTER")
     found = shape_of(segment(beside(one.page, two.page, drops=(0.0, drop))))
     assert found == one.shape + two.shape
 
 
-def test_a_title_over_two_columns_comes_first(draw):
+def test_a_title_over_two_columns_comes_first(draw: Draw) -> None:
     one, two, title = draw(*TEXT), draw(*OTHER), draw("THE BOOK OF ALL THE ROADS AND MILLS IN YORK")
     text = beside(one.page, two.page)
     width = max(text.shape[1], title.page.shape[1])
@@ -60,7 +57,7 @@ def test_a_title_over_two_columns_comes_first(draw):
     assert shape_of(segment(page)) == title.shape + one.shape + two.shape
 
 
-def test_the_rows_of_a_table_are_read_across(draw):
+def test_the_rows_of_a_table_are_read_across(draw: Draw) -> None:
     names, towns, years = (
         draw("ABBOT", "CROW", "DUKE", "HAZEL"),
         draw("YORK", "DOVER", "EXETER", "POOL"),
@@ -71,14 +68,14 @@ def test_the_rows_of_a_table_are_read_across(draw):
     assert found == [a + b + c for a, b, c in zip(names.shape, towns.shape, years.shape, strict=True)]
 
 
-def test_numbers_before_lines_are_no_column(draw):
+def test_numbers_before_lines_are_no_column(draw: Draw) -> None:
     numbers, text = draw("1", "2", "3", "4", "5"), draw(*TEXT)
     found = shape_of(segment(beside(numbers.page, text.page, gap=2.0)))
     assert found == [a + b for a, b in zip(numbers.shape, text.shape, strict=True)]
 
 
 @pytest.mark.parametrize("uneven", [0.0, 0.25])
-def test_a_grid_is_read_row_by_row(uneven):
+def test_a_grid_is_read_row_by_row(uneven: float) -> None:
     random = np.random.default_rng(2)
     components = [
         square(200 * column + shift[0], 160 * row + shift[1])
@@ -90,7 +87,7 @@ def test_a_grid_is_read_row_by_row(uneven):
     assert [len(line) for line in found] == [4] * 5
 
 
-def square(left, top, width=30, height=LETTER):
+def square(left: float, top: float, width: int = 30, height: int = LETTER) -> Component:
     left, top = round(left), round(top)
     return Component(left, top, left + width, top + height, width * height / 4, 2 * (width + height), ())
 
@@ -99,7 +96,7 @@ def square(left, top, width=30, height=LETTER):
 @given(
     places=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 40)), min_size=0, max_size=80, unique=True)
 )
-def test_every_letter_is_in_one_line_and_lines_run_to_the_right(places):
+def test_every_letter_is_in_one_line_and_lines_run_to_the_right(places: list[tuple[int, int]]) -> None:
     components = [square(35 * x, 25 * y) for x, y in places]
     lines = find_lines_in_columns(components, LETTER)
     assert sorted((p.left, p.top) for line in lines for p in line) == sorted(
@@ -112,7 +109,7 @@ def test_every_letter_is_in_one_line_and_lines_run_to_the_right(places):
 
 @settings(max_examples=40, deadline=None)
 @given(lengths=st.lists(st.integers(4, 14), min_size=4, max_size=8), drop=st.integers(16, 60))
-def test_letters_of_two_columns_are_never_in_one_line(lengths, drop):
+def test_letters_of_two_columns_are_never_in_one_line(lengths: list[int], drop: int) -> None:
     left = [square(40 * x, 90 * row) for row, length in enumerate(lengths) for x in range(length)]
     right = [
         square(800 + 40 * x, 90 * row + drop) for row, length in enumerate(lengths) for x in range(length)

@@ -1,4 +1,4 @@
-"""Form furniture: rules, boxes and combs go, the letters on them stay."""
+"""Form lines (rules, boxes, combs) are removed, the letters on them stay."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def line(
 
 
 def write(word: str = "EFTLIHAZJQ") -> Mask:
-    """Write letters without furniture: uint8, feet at row TOP + LETTER."""
+    """Write letters without form lines: uint8, feet at row TOP + LETTER."""
     ink = np.zeros((260, 2 * LEFT + LETTER * len(word)), np.uint8)
     for number, letter in enumerate(word):
         for x, y, right, bottom in STROKES[letter]:
@@ -146,7 +146,7 @@ def test_a_bent_rule_goes() -> None:
     st.lists(st.sampled_from(sorted(STROKES)), min_size=1, max_size=8, unique=True).map("".join),
     st.sampled_from([4, 6, 8]),
 )
-def test_writing_without_furniture_is_left_alone(word: str, pen: int) -> None:
+def test_writing_without_form_lines_is_left_alone(word: str, pen: int) -> None:
     written = write(word)
     if pen != PEN:
         written = cv2.resize(written, None, fx=pen / PEN, fy=pen / PEN).astype(np.uint8)

@@ -15,8 +15,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lettermill.segmentation.components import Component
 from lettermill.segmentation.machine_print import (
+    CELLS_PER_SIDE,
+    DIRECTIONS,
+    edge_histograms,
     find_colons,
     find_cut_rows,
+    find_machine_print,
     find_stray_rows,
     machine_print_odds,
 )
@@ -266,3 +270,38 @@ def test_a_line_of_slim_letters_alone_is_read() -> None:
         cv2.line(page, (x, 20), (x, 70), 0, 6)
     (line,) = segment(page, printed="drop").lines
     assert sum(len(word.candidates) for word in line.words) == 4
+
+
+def test_histograms_are_shares_of_each_glyph_alone() -> None:
+    glyphs = list(np.random.default_rng(2).integers(0, 256, (5, 28, 28), np.uint8))
+    for glyph in glyphs:
+        glyph[:4], glyph[-4:], glyph[:, :4], glyph[:, -4:] = 0, 0, 0, 0
+    together = edge_histograms(glyphs)
+    assert together.shape == (5, CELLS_PER_SIDE**2 * DIRECTIONS)
+    np.testing.assert_allclose((together**2).sum(axis=1), 1, atol=1e-5)
+    for glyph, one in zip(glyphs, together, strict=True):
+        np.testing.assert_allclose(edge_histograms([glyph])[0], one, atol=0.01)
+    assert not edge_histograms([np.zeros((28, 28), np.uint8)]).any()
+
+
+def print_in(odds: list[float], *lefts: int, width: int = 900) -> list[bool]:
+    line = row(*lefts)
+    (found,) = find_machine_print([line], np.array(odds), width, [[False] * len(line)])
+    return found
+
+
+def test_a_word_of_clear_print_before_hand_print_is_found() -> None:
+    caption, entry = (0, 24, 48, 72, 96), (200, 232, 264, 296, 328)
+    assert print_in([3.0] * 5 + [-3.0] * 5, *caption, *entry) == [True] * 5 + [False] * 5
+    assert print_in([-3.0] * 5 + [-2.0] * 5, *caption, *entry) == [False] * 10
+
+
+def test_one_letter_that_looks_printed_is_hand_print_like_its_word() -> None:
+    assert print_in([-3.0, -2.0, 3.0, -3.0, -2.0], 0, 24, 48, 72, 96) == [False] * 5
+
+
+def test_nothing_but_print_stays_unless_it_leaves_room_for_an_entry() -> None:
+    lefts = tuple(range(0, 240, 24))
+    assert print_in([3.0] * 10, *lefts, width=250) == [False] * 10
+    assert print_in([3.0] * 10, *lefts, width=900) == [True] * 10
+    assert find_machine_print([], np.zeros(0), 100, []) == []

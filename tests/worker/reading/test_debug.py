@@ -40,7 +40,7 @@ def count(picture: np.ndarray, colour: tuple[int, int, int]) -> int:
 def test_every_stage_has_a_panel() -> None:
     page = np.full((100, NARROWEST), 255, np.uint8)
     drawing, fewer = Drawing(page), Drawing(page)
-    for stage in ("ink", "rules", "rules", "cuts"):
+    for stage in ("ink", "form lines", "form lines", "parts"):
         drawing.note(stage, np.zeros_like(page), "some")
     fewer.note("ink", np.zeros_like(page))
     panel = 100 + TITLE + 2
@@ -53,7 +53,7 @@ def test_masks_and_groups_are_coloured_where_they_lie() -> None:
     mask = np.zeros_like(page)
     mask[50:60, 100:140] = 1
     drawing = Drawing(page)
-    drawing.note("rules", mask, "")
+    drawing.note("form lines", mask, "")
     picture = drawing.picture(())
     top = 200 + TITLE + 2 + TITLE + 1
     assert (picture[top + 50 : top + 60, 101:141] == COLOUR).all()
@@ -75,7 +75,7 @@ def test_groups_have_colours_of_their_own_unless_they_are_named() -> None:
         find_components(cv2.rectangle(np.zeros_like(page), (x, 20), (x + 30, 50), 255, -1)) for x in (50, 150)
     ]
     counts = []
-    for what in ("", "printed"):
+    for what in ("", "machine print"):
         drawing = Drawing(page)
         drawing.note("words", groups, what)
         picture = drawing.picture(())[TITLE + 200 + TITLE :]  # below the second title
