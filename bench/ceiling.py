@@ -44,7 +44,12 @@ its paper and written as ink, the ink is read for its contours, and once more fo
 COPIED = 1 << 28
 """Bytes of the array that is copied: far more than the caches hold."""
 
-STAGES = {"segment": "segmentation", "find_quarters": "which way up", "refine": "cuts", "weigh": "lattice"}
+STAGES = {
+    "segment": "segmentation",
+    "find_quarter_turns": "which way up",
+    "refine": "cuts",
+    "score_words": "lattice",
+}
 """Functions that worker/reading/read_lines.py calls, and what the table calls them."""
 
 REST = "glyphs, paths and the rest"

@@ -47,38 +47,38 @@ def test_a_mask_only_takes_characters_away(glyphs: np.ndarray) -> None:
 
 def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), LETTERS)
-    together, none = classifier.read(glyphs)
-    likeness = classifier.likeness(glyphs, 2)
-    closely = classifier.read_closely(glyphs)[0]
+    together, none = classifier.classify(glyphs)
+    best = classifier.best_probability(glyphs, 2)
+    closely = classifier.classify_augmented(glyphs)[0]
     order = np.random.default_rng(4).permutation(len(glyphs))
     for size in (1, 2, BATCH - 1, BATCH + 1, 100):
         for start in range(0, min(len(glyphs), 5 * size), size):
             own = order[start : start + size]
-            answers = classifier.read(glyphs[own])
+            answers = classifier.classify(glyphs[own])
             np.testing.assert_array_equal(answers[0], together[own])
             np.testing.assert_array_equal(answers[1], none[own])
-            np.testing.assert_array_equal(classifier.likeness(glyphs[own], 2), likeness[own])
-            np.testing.assert_array_equal(classifier.read_closely(glyphs[own])[0], closely[own])
+            np.testing.assert_array_equal(classifier.best_probability(glyphs[own], 2), best[own])
+            np.testing.assert_array_equal(classifier.classify_augmented(glyphs[own])[0], closely[own])
 
 
 def test_only_what_is_in_doubt_is_looked_at_again(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), LETTERS + DIGITS)
-    once, closely = classifier.read(glyphs), classifier.read_closely(glyphs)
+    once, closely = classifier.classify(glyphs), classifier.classify_augmented(glyphs)
     same = (once[0] == closely[0]).all(axis=1) & (once[1] == closely[1])
     assert 0 < same.sum() < len(glyphs)
     # What no class is likely for is in doubt, whatever the temperature.
     assert not same[np.maximum(once[0].max(axis=1), once[1]) < 0.4].any()
-    np.testing.assert_array_equal(classifier.read_closely(glyphs[same])[0], once[0][same])
+    np.testing.assert_array_equal(classifier.classify_augmented(glyphs[same])[0], once[0][same])
 
 
 def test_the_ranking_is_three_characters_best_first(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), DIGITS)
-    for ranking in classifier.ranked(classifier.probabilities(glyphs[:10])):
+    for ranking in classifier.rank(classifier.probabilities(glyphs[:10])):
         sure = [confidence for _, confidence in ranking]
         assert len(ranking) == 3
         assert sure == sorted(sure, reverse=True)
         assert {character for character, _ in ranking} <= set(DIGITS)
-    assert classifier.ranked(classifier.probabilities(glyphs[:0])) == []
+    assert classifier.rank(classifier.probabilities(glyphs[:0])) == []
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
