@@ -99,25 +99,24 @@ def draw_explanation(
 
     row = probabilities(glyph[None])[0]
     ranking = [(characters[index], float(row[index])) for index in np.argsort(-row, kind="stable")[:_BARS]]
-    fall = occlusion_map(probabilities, glyph)
     letter = ranking[0][0]
+    fall = occlusion_map(probabilities, glyph)
+    strongest = float(np.abs(fall).max()) or 1.0
+    tint = mpl.colormaps["RdBu_r"](fall / strongest / 2 + 0.5)[..., :3]
+
     # A dollar sign in a file name must not begin a formula.
     with mpl.rc_context({"text.parse_math": False}), written_whole(path) as file:
         figure = Figure(figsize=(12, 3.9), dpi=100, layout="constrained")
         figure.suptitle(f"{_short(name)}: {letter}, {ranking[0][1]:.1%}" + (f"\n{remark}" if remark else ""))
         image_axes, glyph_axes, map_axes, bar_axes = figure.subplots(1, 4)
-        for axes, title in (
-            (image_axes, f"the image, {image.shape[1]}×{image.shape[0]}"),
-            (glyph_axes, "what the CNN saw, 28×28"),
-            (map_axes, f"which ink decided\nred supports {letter}, blue contradicts"),
-        ):
-            axes.set_title(title, fontsize=10)
+        image_axes.set_title(f"the image, {image.shape[1]}×{image.shape[0]}", fontsize=10)
+        glyph_axes.set_title("what the CNN saw, 28×28", fontsize=10)
+        map_axes.set_title(f"which ink decided\nred supports {letter}, blue contradicts", fontsize=10)
+        for axes in (image_axes, glyph_axes, map_axes):
             axes.set_xticks([])
             axes.set_yticks([])
         image_axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
         glyph_axes.imshow(255 - glyph, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        strongest = float(np.abs(fall).max()) or 1.0
-        tint = mpl.colormaps["RdBu_r"](fall / strongest / 2 + 0.5)[..., :3]
         # The map colours the paper; the ink is drawn over it in grey.
         map_axes.imshow(tint * (1 - 0.6 * glyph[..., None] / 255), interpolation="nearest")
         _draw_bars(bar_axes, ranking)

@@ -42,7 +42,7 @@ WIDEST_LETTER_CELLS = 1.45
 """Widest letter in a comb: an M that leans into the neighbouring cells."""
 
 MISFIT_NATS = 7.0
-"""The fit is 0.5 if the allowed readings are together this much less likely than all of them: docs/forms.md."""
+"""The fit is 0.5 if all allowed readings together are this much less likely than all readings."""
 
 MISFIT_SLACK_NATS = 0.7
 """Range over which the fit falls from near 1 to near 0."""
