@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +13,8 @@ import pytest
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, installed_model_folder, load_model
 from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS
-from lettermill.worker.reading.classifier import Classifier
-from lettermill.worker.reading.litert_network import BATCH, Network
+from lettermill.worker.reading.classifier import Classification, Classifier, concatenate
+from lettermill.worker.reading.litert_network import BATCH
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +103,6 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
         load_model(folder)
 
 
-def test_a_damaged_network_is_refused() -> None:
-    content = load_model(installed_model_folder()).network
-    for damaged in (b"", b"damaged", content[: len(content) // 2], content[:-8], b"\0" * len(content)):
-        with pytest.raises(ModelProblem, match="cannot be loaded"):
-            Network(damaged)
-
-
 def test_a_network_of_other_classes_is_refused() -> None:
     model = load_model(installed_model_folder())
     fewer = dataclasses.replace(model, card={**model.card, "labels": model.card["labels"][:-1]})
@@ -119,22 +110,23 @@ def test_a_network_of_other_classes_is_refused() -> None:
         Classifier(fewer, LETTERS)
 
 
-def test_a_network_says_nothing_and_reads_the_same_after_a_fork() -> None:
-    """Workers are forked; and what LiteRT prints would stand in their logs and beside answers."""
-    code = """
-import os, sys
-import numpy as np
-from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.worker.reading.litert_network import Network
+def test_classifications_are_split_and_joined_in_order(glyphs: np.ndarray) -> None:
+    whole = Classifier(load_model(installed_model_folder()), LETTERS).classify(glyphs[:7])
+    groups = whole.split([3, 0, 4])
+    assert (
+        [len(group.probabilities) for group in groups] == [len(group.reject) for group in groups] == [3, 0, 4]
+    )
+    again = concatenate(groups)
+    assert isinstance(again, Classification)
+    np.testing.assert_array_equal(again.probabilities, whole.probabilities)
+    np.testing.assert_array_equal(again.reject, whole.reject)
 
-network = Network(load_model(installed_model_folder()).network)
-glyphs = np.random.default_rng(1).integers(0, 256, (70, 28, 28), np.uint8)
-here = network.logits(glyphs).tobytes()
-child = os.fork()
-if child == 0:
-    anew = Network(load_model(installed_model_folder()).network)
-    os._exit(0 if network.logits(glyphs).tobytes() == anew.logits(glyphs).tobytes() == here else 1)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+def test_a_model_without_a_reject_class_rejects_nothing(
+    glyphs: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = Classifier(load_model(installed_model_folder()), LETTERS)
+    assert classifier.has_reject_class
+    assert classifier.classify(glyphs).reject.max() > 0
+    monkeypatch.setattr(classifier, "has_reject_class", False)
+    assert not classifier.classify(glyphs).reject.any()
