@@ -111,7 +111,7 @@ def test_a_word_list_adds_its_reading_and_changes_no_letter(classifier: Classifi
 
 def test_stages_report_the_parts_and_the_chosen_letters(classifier: Classifier) -> None:
     notes = Notes()
-    lines, _ = read_lines(drawn("OHOH", gap=-3), ONE_LINE, classifier, trace=notes)
+    lines, _ = read_lines(drawn("OHOH", gap=-9), ONE_LINE, classifier, trace=notes)
     letters = [letter for line in lines for letter in line.letters]
     boxes = [(one.box.x, one.box.y) for (one,) in notes.seen["chosen"]]
     assert boxes == [(letter.box.x, letter.box.y) for letter in letters]
@@ -120,7 +120,7 @@ def test_stages_report_the_parts_and_the_chosen_letters(classifier: Classifier) 
 
 
 def test_doubtful_components_are_over_segmented_and_certain_ones_are_not(classifier: Classifier) -> None:
-    for page, more in ((drawn("RAMEN"), False), (drawn("OHOH", gap=-3), True)):
+    for page, more in ((drawn("RAMEN"), False), (drawn("OHOH", gap=-9), True)):
         segmentation = segment(page, "line", "keep")
         components = classify_components(segmentation, classifier)
         count = sum(len(word.candidates) for line in segmentation.lines for word in line.words)
