@@ -46,9 +46,9 @@ COPIED = 1 << 28
 
 STAGES = {
     "segment": "segmentation",
-    "find_quarters": "which way up",
+    "find_quarter_turns": "which way up",
     "over_segment": "over-segmentation",
-    "weigh": "lattice",
+    "score_words": "lattice",
 }
 """Functions that worker/reading/read_lines.py calls, and what the table calls them."""
 

@@ -235,13 +235,13 @@ def not_letters_of(model: Model, letters: Letters) -> NotLetters | None:
     from lettermill.worker.reading.classifier import Classifier
 
     classifier = Classifier(model, _classes(model))
-    if not classifier.tells_non_letters:
+    if not classifier.has_reject_class:
         return None
     count = min(len(letters), _NON_LETTERS)
     glyphs, kinds = non_letter_glyphs(letters.canvases, count, np.random.default_rng(0))
     return NotLetters(
-        classifier.read(letters.glyphs)[1].astype(np.float64),
-        classifier.read(glyphs)[1].astype(np.float64),
+        classifier.classify(letters.glyphs).reject.astype(np.float64),
+        classifier.classify(glyphs).reject.astype(np.float64),
         np.array(KINDS)[kinds],
     )
 

@@ -31,9 +31,9 @@ from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.training.letters.set_formats import IMAGE_SUFFIXES
 from lettermill.training.letters.sources import SELF_LABELLED_FILE, canvas_of
 from lettermill.worker.reading.classifier import Classifier
-from lettermill.worker.reading.lattice import joined
+from lettermill.worker.reading.lattice import join_lattices
 from lettermill.worker.reading.lexicon import Lexicon
-from lettermill.worker.reading.read_lines import Examined, examine_page
+from lettermill.worker.reading.read_lines import ClassifiedWord, classify_page
 
 LEAST_LETTERS = 4
 """Letters of a line from which on an entry that fits is seldom another word than the one written."""
@@ -51,7 +51,7 @@ def explained_lines(
     classifier: Classifier,
     lexicon: Lexicon,
     known: frozenset[str],
-) -> Iterator[tuple[str, list[Examined]]]:
+) -> Iterator[tuple[str, list[ClassifiedWord]]]:
     """Yield those lines of a page that an entry of the list explains.
 
     Args:
@@ -64,7 +64,7 @@ def explained_lines(
     Yields:
         The entry as capitals, and the line's words.
     """
-    segmentation, words = examine_page(page, settings, classifier)
+    segmentation, words = classify_page(page, settings, classifier)
     start = 0
     for line in segmentation.lines:
         own = words[start : start + len(line.words)]
@@ -72,7 +72,7 @@ def explained_lines(
         readings = []
         for one in own:
             lattice = one.lattice()
-            _, rankings = lattice.reading(classifier.characters)
+            _, rankings = lattice.best_reading(classifier.characters)
             readings.append(("".join(ranking[0][0] for ranking in rankings), lattice))
         free = "".join(text for text, _ in readings)
         text = lexicon.read(readings)
@@ -84,11 +84,11 @@ def explained_lines(
 
 
 def label_letters(
-    entry: str, words: Sequence[Examined], classifier: Classifier
+    entry: str, words: Sequence[ClassifiedWord], classifier: Classifier
 ) -> Iterator[tuple[NDArray[np.uint8], str]]:
     """Lay the letters of an entry along a line and yield the ink of each, uint8, h×w, with its letter."""
     candidates = [candidate for one in words for candidate in one.word.candidates]
-    lattice = joined([one.lattice() for one in words])
+    lattice = join_lattices([one.lattice() for one in words])
     path = lattice.align([classifier.characters.index(character) for character in entry])
     likely = np.exp(lattice.scores[:, :-1] - lattice.scores[:, :-1].max(axis=1, keepdims=True))
     for index, character in zip(path or (), entry, strict=bool(path)):

@@ -21,11 +21,11 @@ from lettermill.jobs.scans.find import find_scans
 from lettermill.jobs.settings import ALPHABETS, Alphabet
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
-from lettermill.worker.reading.classifier import CHOICES, Classifier
+from lettermill.worker.reading.classifier import RANKING_LENGTH, Classifier
 from lettermill.worker.reading.explain import draw_explanation
 from lettermill.worker.reading.letter_images import Answer, decode_letter_image, read_letter_images
 from lettermill.worker.reading.litert_network import BATCH
-from lettermill.worker.reading.single_letter import Note, look
+from lettermill.worker.reading.single_letter import Note, find_letter
 
 HEADER = "file,letter,confidence,second,second_confidence,third,third_confidence,note"
 
@@ -158,7 +158,7 @@ def _explain(picture: Path, file: Path, answer: Answer, classifier: Classifier) 
         answer.file,
         _remark(answer),
         image,
-        look(image).glyph,
+        find_letter(image).glyph,
         classifier.probabilities,
         classifier.characters,
     )
@@ -167,7 +167,7 @@ def _explain(picture: Path, file: Path, answer: Answer, classifier: Classifier) 
 def _cells(answer: Answer) -> list[str]:
     """Return the row of the CSV file."""
     choices = [cell for letter, confidence in answer.ranking for cell in (letter, f"{confidence:.4f}")]
-    return [escape_formula(answer.file), *choices, *[""] * (2 * CHOICES - len(choices)), answer.note]
+    return [escape_formula(answer.file), *choices, *[""] * (2 * RANKING_LENGTH - len(choices)), answer.note]
 
 
 def _json_object(answer: Answer) -> dict[str, Any]:

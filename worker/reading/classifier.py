@@ -1,6 +1,9 @@
-"""Glyphs to ranked characters: the outputs of the CNN, masked to an alphabet and calibrated."""
+"""Classifies glyphs: the CNN's outputs, masked to an alphabet and calibrated, become ranked characters."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,31 +13,62 @@ from lettermill.jobs.inputs.model import NOT_A_LETTER, Model
 from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
 from lettermill.worker.reading.litert_network import Network
 
-CHOICES = 3
-"""How many characters are ranked: the best and two alternatives."""
+RANKING_LENGTH = 3
+"""Characters in a ranking: the best one and two alternatives."""
 
-SURE = 0.6
-"""Share of the network's belief, at temperature 1, from which a glyph is not shown again."""
+AUGMENT_BELOW_PROBABILITY = 0.6
+"""A glyph gets test-time augmentation if its best class has less than this probability at temperature 1."""
 
-TURNS = (-7.0, 7.0)
-"""Degrees by which a glyph is turned for a second look: as much as people's hands lean to either side."""
+AUGMENTATION_DEGREES = (-7.0, 7.0)
+"""Angles by which such a glyph is rotated: as far as handwriting leans to either side."""
 
-_LARGEST_EXPONENT = 80.0
+_MAX_EXPONENT = 80.0
+"""Logit difference at which the exponential is capped, so that it stays finite in float32."""
 
 Ranking = tuple[tuple[str, float], ...]
 """Characters with their confidence, best first."""
 
 
+class Classification(NamedTuple):
+    """What the CNN says about n glyphs.
+
+    Attributes:
+        probabilities: float32, n×characters: calibrated; rows sum to 1.
+        reject: float32, n: probability of the reject class, that is of no single letter.
+    """
+
+    probabilities: NDArray[np.float32]
+    reject: NDArray[np.float32]
+
+    def split(self, counts: Sequence[int]) -> list[Classification]:
+        """Split into groups of consecutive glyphs.
+
+        Args:
+            counts: the number of glyphs in each group.
+        """
+        ends = np.cumsum(counts, dtype=np.intp)[:-1]
+        groups = zip(np.split(self.probabilities, ends), np.split(self.reject, ends), strict=True)
+        return [Classification(*group) for group in groups]
+
+
+def concatenate(groups: Sequence[Classification]) -> Classification:
+    """Join the classifications of several groups of glyphs, at least one, in order."""
+    return Classification(
+        np.concatenate([group.probabilities for group in groups]),
+        np.concatenate([group.reject for group in groups]),
+    )
+
+
 class Classifier:
-    """A network with its card, masked to an alphabet.
+    """A network with its model card, masked to an alphabet.
 
     Args:
         model: network and card.
         characters: the characters that may be answered.
 
     Raises:
-        ModelProblem: the network is damaged, has other glyphs than this version makes, or lacks one of
-            the characters.
+        ModelProblem: the network is damaged, was trained on glyphs of another version, or does not know one
+            of the characters.
     """
 
     def __init__(self, model: Model, characters: str) -> None:
@@ -54,71 +88,74 @@ class Classifier:
         self._allowed = np.array([labels.index(character) for character in characters])
         self.characters = characters
         self._temperature = float(model.card["temperature"])
-        self.tells_non_letters = labels[-1] == NOT_A_LETTER
-        """Whether the network has an output for what is no letter."""
+        self.has_reject_class = labels[-1] == NOT_A_LETTER
+        """Whether the network has an output for glyphs that are not a single letter."""
 
-    def read(self, glyphs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the calibrated probability of each character, and how likely each glyph is none at all.
+    def classify(self, glyphs: NDArray[np.uint8]) -> Classification:
+        """Classify glyphs.
 
         Args:
             glyphs: uint8, n×28×28, as `segmentation.glyph.normalise` makes them.
 
         Returns:
-            float32, n×(number of characters), rows sum to 1: softmax of the allowed logits over the
-            card's temperature (Guo et al. 2017, arXiv:1706.04599).
+            Probabilities: the softmax of the allowed logits divided by the card's temperature (Guo et al.
+            2017, arXiv:1706.04599).
 
-            float32, n: how likely a glyph is half a letter, several, a rule or a blot, against all characters
-            that the network knows, whatever the alphabet. It takes one glyph in seven for none, as
-            training does, and is not calibrated. Zeros where the network has no output for it.
+            Reject: the probability that a glyph is half a letter, several letters, a rule or a blot, against
+            all characters that the network knows, regardless of the alphabet. It assumes, as training does,
+            that one glyph in seven is of this class, and it is not calibrated. All zeros if the network has
+            no reject class.
         """
-        return self._answers(self._network.logits(glyphs))
+        return self._calibrate(self._network.logits(glyphs))
 
-    def read_closely(self, glyphs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """As `read`, with a second look where the network is in doubt.
+    def classify_augmented(self, glyphs: NDArray[np.uint8]) -> Classification:
+        """Classify like `classify`, with test-time augmentation of the doubtful glyphs.
 
-        Such a glyph is shown turned to either side, too, and the mean of the outputs counts (test-time
-        augmentation, as with the crops of Krizhevsky, Sutskever and Hinton 2012).
+        A doubtful glyph is classified again, rotated to either side, and the mean of the three outputs counts
+        (Krizhevsky, Sutskever and Hinton 2012 average over crops in the same way).
         """
         logits = self._network.logits(glyphs)
-        belief = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
-        doubtful = np.flatnonzero(belief < SURE)
+        best = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
+        doubtful = np.flatnonzero(best < AUGMENT_BELOW_PROBABILITY)
         if doubtful.size:
-            looks = [self._network.logits(rotated(glyphs[doubtful], degrees)) for degrees in TURNS]
+            looks = [
+                self._network.logits(rotated(glyphs[doubtful], degrees)) for degrees in AUGMENTATION_DEGREES
+            ]
             logits[doubtful] = np.mean([logits[doubtful], *looks], axis=0)
-        return self._answers(logits)
+        return self._calibrate(logits)
 
-    def _answers(self, logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        # np.take, for rows that lie apart are summed in another order when there is but one.
+    def _calibrate(self, logits: NDArray[np.float32]) -> Classification:
+        # np.take instead of indexing: a single row that is not contiguous is summed in another order.
         scaled = np.take(logits, self._allowed, axis=1) / self._temperature
         odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        non_letter = np.zeros(len(logits), np.float32)
-        if self.tells_non_letters:
-            against = np.exp(np.minimum(logits[:, :-1] - logits[:, -1:], _LARGEST_EXPONENT))
-            non_letter = 1 / (1 + against.sum(axis=1))
-        return odds / odds.sum(axis=1, keepdims=True), non_letter
+        reject = np.zeros(len(logits), np.float32)
+        if self.has_reject_class:
+            against = np.exp(np.minimum(logits[:, :-1] - logits[:, -1:], _MAX_EXPONENT))
+            reject = 1 / (1 + against.sum(axis=1))
+        return Classification(odds / odds.sum(axis=1, keepdims=True), reject)
 
     def probabilities(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the first half of `read`."""
-        return self.read(glyphs)[0]
+        """Return the probabilities of `classify` alone."""
+        return self.classify(glyphs).probabilities
 
-    def likeness(self, glyphs: NDArray[np.uint8], calm: float) -> NDArray[np.float32]:
-        """Return how surely each glyph is one character that the network knows, whatever the alphabet.
+    def best_probability(self, glyphs: NDArray[np.uint8], temperature_factor: float) -> NDArray[np.float32]:
+        """Return how probable the likeliest character is, among all that the network knows.
 
         Args:
             glyphs: uint8, n×28×28, as `segmentation.glyph.normalise` makes them.
-            calm: how many times the card's temperature to use, for glyphs unlike those it was set on.
+            temperature_factor: multiplies the card's temperature, for glyphs unlike those it was fitted on.
 
         Returns:
-            float32, n: the probability of the likeliest character, "not a letter" being one of its rivals.
+            float32, n: the reject class is a competitor, but never the answer.
         """
-        logits = self._network.logits(glyphs) / (calm * self._temperature)
+        logits = self._network.logits(glyphs) / (temperature_factor * self._temperature)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        characters = odds[:, : -1 if self.tells_non_letters else None]
+        characters = odds[:, : -1 if self.has_reject_class else None]
         return np.asarray(characters.max(axis=1) / odds.sum(axis=1))
 
-    def ranked(self, probabilities: NDArray[np.float32]) -> list[Ranking]:
+    def rank(self, probabilities: NDArray[np.float32]) -> list[Ranking]:
         """Return the best three characters of each row of probabilities, best first."""
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :CHOICES]
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :RANKING_LENGTH]
         return [
             tuple((self.characters[index], round(float(row[index]), 6)) for index in best)
             for row, best in zip(probabilities, order, strict=True)

@@ -1,8 +1,8 @@
-"""A word's lattice under a constraint: of all readings, those that a field of a form allows.
+"""Finds the best reading of a lattice that a field of a form allows, and the shares of all allowed readings.
 
-A pattern is an automaton, a comb allows a letter a cell. Both together are states that each letter leads on
-from, so the best reading and the shares of all readings are found as without them (Viterbi,
-forward–backward), with states at each node.
+A pattern is an automaton; a comb allows one letter per cell. Both together form states, and each letter leads
+from one state to another. The best reading and the shares are found as without a constraint (Viterbi,
+forward–backward), with every state at every node.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ class Constraint:
     """What a field allows.
 
     Attributes:
-        moves: for each cell (one where there is no comb) intp, states×characters: the state that a letter
-            leads to; -1 where it may not stand.
-        accepting: bool, states: where a reading may end. It begins in state 0.
+        moves: one array per cell (a single one without a comb): intp, states×characters: the state that a
+            letter leads to; -1 if it is not allowed.
+        accepting: bool, states: whether a reading may end there. It begins in state 0.
     """
 
     moves: tuple[_Moves, ...]
     accepting: NDArray[np.bool_]
 
-    def best(self, lattice: WordLattice, cells: Sequence[int]) -> list[tuple[int, int]] | None:
-        """Return the best reading that is allowed: of each letter its candidate and its character.
+    def best_reading(self, lattice: WordLattice, cells: Sequence[int]) -> list[tuple[int, int]] | None:
+        """Return the best allowed reading: the candidate and the character of each letter.
 
         Args:
             lattice: what the ink may be.
-            cells: for each candidate the cell in which it stands; -1 where it can be no letter.
+            cells: the cell of each candidate; -1 if it cannot be a letter.
 
         Returns:
-            The letters from left to right, characters as columns of the scores; None where no reading is
+            The letters from left to right, characters as columns of the scores; None if no reading is
             allowed.
         """
-        scores, none = lattice.scores[:, :-1], lattice.scores[:, -1]
-        best = np.full((lattice.pieces + 1, len(self.accepting)), -np.inf)
+        scores, null = lattice.scores[:, :-1], lattice.scores[:, -1]
+        best = np.full((lattice.parts + 1, len(self.accepting)), -np.inf)
         best[0, 0] = 0.0
         back: dict[tuple[int, int], tuple[int, int, int]] = {}
         for index in np.lexsort((lattice.first, lattice.last)).tolist():
             first, last = int(lattice.first[index]), int(lattice.last[index])
             for state in np.flatnonzero(np.isfinite(best[first])).tolist():
                 before = best[first, state]
-                ways = [(before + none[index], state, -1)]
+                ways = [(before + null[index], state, -1)]
                 if cells[index] >= 0:
                     leads = self.moves[cells[index]][state]
                     ways += [
@@ -62,8 +62,9 @@ class Constraint:
                     if score > best[last, there]:
                         best[last, there] = score
                         back[last, there] = (index, state, char)
+
         ends = np.where(self.accepting, best[-1], -np.inf)
-        node, state = lattice.pieces, int(ends.argmax())
+        node, state = lattice.parts, int(ends.argmax())
         if not np.isfinite(ends[state]):
             return None
         letters = []
@@ -75,31 +76,37 @@ class Constraint:
         return letters[::-1]
 
     def log_posteriors(self, lattice: WordLattice, cells: Sequence[int]) -> tuple[NDArray[np.float64], float]:
-        """Return what share of the allowed readings has each candidate as each character.
+        """Return the share of all allowed readings in which each candidate is each character.
+
+        Args:
+            lattice: what the ink may be.
+            cells: as for `best_reading`.
 
         Returns:
-            float64, n×characters, logarithms; and the logarithm of the weight of all allowed readings, which
-            is not finite where there are none.
+            The logarithms of the shares, float64, n×characters; and the logarithm of the weight of all
+            allowed readings, minus infinity if there are none.
         """
-        scores, none = lattice.scores[:, :-1], lattice.scores[:, -1]
-        shape = (lattice.pieces + 1, len(self.accepting))
+        scores, null = lattice.scores[:, :-1], lattice.scores[:, -1]
+        shape = (lattice.parts + 1, len(self.accepting))
         forward, backward = np.full(shape, -np.inf), np.full(shape, -np.inf)
         forward[0, 0] = 0.0
         backward[-1, self.accepting] = 0.0
         for index in np.lexsort((lattice.first, lattice.last)).tolist():
             before, behind = forward[lattice.first[index]], forward[lattice.last[index]]
-            np.logaddexp(behind, before + none[index], out=behind)
+            np.logaddexp(behind, before + null[index], out=behind)
             if cells[index] >= 0 and np.isfinite(before).any():
                 states, chars = np.nonzero((self.moves[cells[index]] >= 0) & np.isfinite(before)[:, None])
                 there = self.moves[cells[index]][states, chars]
                 np.logaddexp.at(behind, there, before[states] + scores[index, chars])
+
         total = float(np.logaddexp.reduce(np.where(self.accepting, forward[-1], -np.inf)))
         found = np.full(scores.shape, -np.inf)
         if not np.isfinite(total):
             return found, total
+
         for index in np.lexsort((lattice.last, lattice.first))[::-1].tolist():
             first, behind = lattice.first[index], backward[lattice.last[index]]
-            backward[first] = np.logaddexp(backward[first], behind + none[index])
+            backward[first] = np.logaddexp(backward[first], behind + null[index])
             if cells[index] >= 0:
                 leads = self.moves[cells[index]]
                 ways = np.where(leads >= 0, behind[leads], -np.inf) + scores[index]
@@ -108,13 +115,13 @@ class Constraint:
         return found, total
 
 
-def constraint_of(automaton: Automaton, comb: int | None, characters: str) -> Constraint:
+def make_constraint(automaton: Automaton, comb: int | None, characters: str) -> Constraint:
     """Make the constraint of a field.
 
     Args:
-        automaton: what its text may be.
-        comb: how many cells it has; None where letters stand freely.
-        characters: the columns of the lattices' scores.
+        automaton: accepts what the text may be.
+        comb: the number of cells; None if the field is not a comb.
+        characters: those of the columns of the lattices' scores.
     """
     states = len(automaton.moves)
     plain = np.full((states, len(characters)), -1, np.intp)
@@ -124,7 +131,8 @@ def constraint_of(automaton: Automaton, comb: int | None, characters: str) -> Co
     accepting = np.array(automaton.accepting)
     if comb is None:
         return Constraint((plain,), accepting)
-    # States of a comb: how many cells are behind, and for each of them those of the automaton.
+
+    # A state of a comb is the number of cells already passed, combined with a state of the automaton.
     moves = []
     for cell in range(comb):
         one = np.full(((comb + 1) * states, len(characters)), -1, np.intp)

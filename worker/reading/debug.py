@@ -1,6 +1,6 @@
-"""A drawing of what each stage saw on a page: a panel a stage, then the letters as they were read.
+"""Draws what each stage found on a page: one panel per stage, then the letters as they were read.
 
-It is made of what the stages note (`segmentation.trace`), so a new stage appears in it by itself.
+The drawing consists of what the stages report to `segmentation.trace`, so a new stage appears automatically.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from lettermill.segmentation.components import INK_LEVEL, Component
 from lettermill.segmentation.trace import Blot, Seen, Trace
 from lettermill.segmentation.values import Ink
 
-LETTER = 40.0
-"""Pixels of a panel that a letter is high: its parts can be told apart and its reading fits beside it."""
+LETTER_PIXELS = 40.0
+"""Height of a letter in a panel: its parts can be distinguished and its reading fits beside it."""
 
-LARGEST = 8
-"""Screen pixels that a pixel of the ink gets at most."""
+MAX_ZOOM = 8
+"""Panel pixels per pixel of the ink."""
 
-LONGEST_SIDE = 2400
-"""Pixels of a panel's longer side: a full A4 page keeps letters of about 30 pixels."""
+MAX_SIDE_PIXELS = 2400
+"""Longer side of a panel: the letters of a full A4 page are then about 30 pixels high."""
 
-NARROWEST = 760
-"""Pixels of a panel's width: its title has room."""
+MIN_WIDTH_PIXELS = 760
+"""Width of a panel: its title fits."""
 
-PALE = 0.3
+PALE_SHARE = 0.3
 """Share of its darkness that the page keeps behind colours."""
 
-ASPECT = 1.4
-"""Width in heights that the whole drawing comes near to: about a screen's."""
+ASPECT_RATIO = 1.4
+"""Width by height that the whole drawing comes near to: about a screen's."""
 
-TITLE = 30
-"""Pixels of the strip above a panel."""
+TITLE_PIXELS = 30
+"""Height of the title above a panel."""
 
-# Okabe and Ito's colours, which colour-blind people can tell apart; blue, green, red.
+# The colours of Okabe and Ito, which colour-blind people can tell apart: blue, green, red.
 _COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (0, 159, 230), (233, 180, 86))
 _SURE, _DOUBTFUL, _WORDS = (115, 120, 0), (0, 60, 213), (40, 40, 40)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_CAPITAL = 21.0  # Pixels of a capital of that font at scale 1.
+_CAPITAL_PIXELS = 21.0  # height of a capital in that font at scale 1
 
 Picture = NDArray[np.uint8]
 """uint8, h×w×3: blue, green, red."""
@@ -53,14 +53,14 @@ Picture = NDArray[np.uint8]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Note:
-    """Something that a stage saw."""
+    """Something that a stage found, and the words for it in the panel's title."""
 
     seen: Seen
     what: str
 
 
 class Drawing(Trace):
-    """Listens to the stages and draws what they saw.
+    """Records what the stages report and draws it.
 
     Args:
         page: uint8, h×w, grey: the page that is read.
@@ -72,41 +72,44 @@ class Drawing(Trace):
         self._stages: dict[str, list[_Note]] = {}
 
     def note(self, stage: str, seen: Seen, what: str = "") -> None:
-        """Take down what a stage saw."""
+        """Record what a stage found."""
         if isinstance(seen, Ink):
-            self._ink, self._stages = seen, {}  # The page is segmented anew, another way up.
+            # New ink: the page is segmented again, another way up.
+            self._ink, self._stages = seen, {}
         self._stages.setdefault(stage, []).append(_Note(seen, what))
 
     def picture(self, lines: Sequence[LineReading]) -> Picture:
-        """Draw all panels: the page, what each stage noted in the order of the first notes, the letters.
+        """Draw all panels: the page, each stage in the order of their first notes, and the letters.
 
         Args:
-            lines: what was read in the end, boxes in pixels of the page.
+            lines: the result of reading, boxes in pixels of the page.
         """
         upright = self._upright()
         zoom = self._zoom(upright, lines)
-        pale = _coloured((255 - PALE * (255.0 - upright)).astype(np.uint8))
+        pale = _coloured((255 - PALE_SHARE * (255.0 - upright)).astype(np.uint8))
+
         height, width = self._page.shape
         words = [(f"page, {width} x {height} pixels", _WORDS)]
         panels = [_titled(_zoomed(_coloured(upright), zoom), words)]
         for stage, notes in self._stages.items():
             panel, words = pale.copy(), [(stage, _WORDS)]
             for colour, note in enumerate(notes):
-                words += _show(panel, note, colour)
+                words += _draw_note(panel, note, colour)
             panels.append(_titled(_zoomed(panel, zoom), words))
+
         letters = [letter for line in lines for letter in line.letters]
         panel = _zoomed(pale, zoom)
-        self._write(panel, letters, zoom)
+        self._draw_letters(panel, letters, zoom)
         words = [
             (f"letters {len(letters)}, confidence in %", _WORDS),
             ("sure", _SURE),
             ("flagged", _DOUBTFUL),
         ]
         panels.append(_titled(panel, words))
-        return _arranged(panels)
+        return _arrange(panels)
 
     def _upright(self) -> NDArray[np.uint8]:
-        """The page in the frame of the ink."""
+        """Return the page in the frame of the ink."""
         if self._ink is None:
             return self._page
         height, width = self._ink.mask.shape
@@ -117,16 +120,16 @@ class Drawing(Trace):
         )
 
     def _zoom(self, upright: NDArray[np.uint8], lines: Sequence[LineReading]) -> float:
-        """Panel pixels an ink pixel: whole where the panel is larger, so that pixels stay squares."""
+        """Return panel pixels per ink pixel: a whole number from 1 on, so that pixels stay squares."""
         heights = [letter.box.height for line in lines for letter in line.letters]
         scale = self._ink.scale if self._ink else 1.0
-        readable = LETTER / (float(np.median(heights)) * scale) if heights else 0.0
-        wanted = max(readable, NARROWEST / upright.shape[1])
-        zoom = min(float(LARGEST), wanted, LONGEST_SIDE / max(upright.shape))
+        readable = LETTER_PIXELS / (float(np.median(heights)) * scale) if heights else 0.0
+        wanted = max(readable, MIN_WIDTH_PIXELS / upright.shape[1])
+        zoom = min(float(MAX_ZOOM), wanted, MAX_SIDE_PIXELS / max(upright.shape))
         return float(round(zoom)) if zoom >= 1 else zoom
 
-    def _write(self, panel: Picture, letters: Sequence[Letter], zoom: float) -> None:
-        """Draw the letters' boxes, the reading above each and the confidence below it."""
+    def _draw_letters(self, panel: Picture, letters: Sequence[Letter], zoom: float) -> None:
+        """Draw each letter's box, its reading above the box and its confidence below."""
         if not letters:
             return
         boxes = [letter.box for letter in letters]
@@ -137,13 +140,13 @@ class Drawing(Trace):
             back = cv2.invertAffineTransform(self._ink.to_page)
             outlines = (outlines - 0.5) @ back[:, :2].T + back[:, 2] + 0.5
         outlines *= zoom
-        size = min(LETTER, float(np.median(np.ptp(outlines[..., 1], axis=1)))) / _CAPITAL
+        size = min(LETTER_PIXELS, float(np.median(np.ptp(outlines[..., 1], axis=1)))) / _CAPITAL_PIXELS
         for letter, outline in zip(letters, outlines, strict=True):
             colour = _DOUBTFUL if letter.flagged else _SURE
             cv2.polylines(panel, [np.rint(outline).astype(np.int32)], True, colour, 1)
             left, top = (round(float(side)) for side in outline.min(axis=0))
-            above = max(round(_CAPITAL * 0.42 * size), top - 3)
-            below = round(float(outline[:, 1].max()) + _CAPITAL * 0.34 * size)
+            above = max(round(_CAPITAL_PIXELS * 0.42 * size), top - 3)
+            below = round(float(outline[:, 1].max()) + _CAPITAL_PIXELS * 0.34 * size)
             below = min(panel.shape[0] - 2, below)
             cv2.putText(panel, letter.letter, (left, above), _FONT, 0.42 * size, colour, 1, cv2.LINE_AA)
             sure = f"{100 * letter.confidence:.0f}"
@@ -154,15 +157,15 @@ def write_drawing(path: Path, picture: Picture) -> None:
     """Write a drawing as PNG.
 
     Raises:
-        ResultsNotWritable: the folder does not take it.
+        ResultsNotWritable: the file cannot be written.
     """
     _, packed = cv2.imencode(".png", picture)
     with atomic_write(path) as file:
         file.buffer.write(packed.tobytes())
 
 
-def _show(panel: Picture, note: _Note, number: int) -> list[tuple[str, tuple[int, int, int]]]:
-    """Colour what was seen on a panel of the ink's frame; gives the words for the title."""
+def _draw_note(panel: Picture, note: _Note, number: int) -> list[tuple[str, tuple[int, int, int]]]:
+    """Draw what a stage found on a panel of the ink's frame; returns the words for the title."""
     seen, colour = note.seen, _COLOURS[number % len(_COLOURS)]
     if isinstance(seen, Ink):
         panel[:] = 255 - seen.mask[..., None]
@@ -201,26 +204,26 @@ def _zoomed(panel: Picture, zoom: float) -> Picture:
 
 
 def _titled(panel: Picture, words: Sequence[tuple[str, tuple[int, int, int]]]) -> Picture:
-    """Put a panel in a frame, below words in their colours."""
+    """Put a panel in a frame, below a title of words in their colours."""
     height, width = panel.shape[:2]
-    framed = np.full((height + TITLE + 2, max(width, NARROWEST) + 2, 3), 255, np.uint8)
-    framed[TITLE + 1 : TITLE + 1 + height, 1 : 1 + width] = panel
-    framed[TITLE], framed[-1] = 160, 160
-    framed[TITLE:, [0, -1]] = 160
+    framed = np.full((height + TITLE_PIXELS + 2, max(width, MIN_WIDTH_PIXELS) + 2, 3), 255, np.uint8)
+    framed[TITLE_PIXELS + 1 : TITLE_PIXELS + 1 + height, 1 : 1 + width] = panel
+    framed[TITLE_PIXELS], framed[-1] = 160, 160
+    framed[TITLE_PIXELS:, [0, -1]] = 160
     x = 6
     for text, colour in words:
-        cv2.putText(framed, text, (x, TITLE - 9), _FONT, 0.55, colour, 1, cv2.LINE_AA)
+        cv2.putText(framed, text, (x, TITLE_PIXELS - 9), _FONT, 0.55, colour, 1, cv2.LINE_AA)
         x += cv2.getTextSize(text, _FONT, 0.55, 1)[0][0] + 22
     return framed
 
 
-def _arranged(panels: Sequence[Picture]) -> Picture:
-    """Put panels of one size below and beside each other, in the order of reading."""
+def _arrange(panels: Sequence[Picture]) -> Picture:
+    """Put panels of one size below and beside each other, in reading order."""
     height, width = panels[0].shape[:2]
 
     def aspect_with(columns: int) -> float:
         rows = -(-len(panels) // columns)
-        return abs(float(np.log(columns * width / (rows * height) / ASPECT)))
+        return abs(float(np.log(columns * width / (rows * height) / ASPECT_RATIO)))
 
     columns = min(range(1, len(panels) + 1), key=aspect_with)
     empty: Any = [np.full_like(panels[0], 255)] * (-len(panels) % columns)

@@ -1,4 +1,4 @@
-"""Reading a form: the scan is laid on the blank, and each field is read by itself, as its template allows."""
+"""Reads a form: registers the scan to the blank form, and reads each field as the template allows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ErrorCode, ScanError
-from lettermill.jobs.inputs import form_template as template
+from lettermill.jobs.inputs.form_template import Template
 from lettermill.jobs.records import readings
 from lettermill.jobs.records.readings import Letter, LineReading
 from lettermill.jobs.settings import Settings
@@ -30,32 +30,34 @@ from lettermill.segmentation.registration import (
 )
 from lettermill.segmentation.values import Box, Quality, Segmentation
 from lettermill.worker.reading.classifier import Classifier, Ranking
-from lettermill.worker.reading.constraint import Constraint, constraint_of
-from lettermill.worker.reading.lattice import WordLattice, joined
+from lettermill.worker.reading.constraint import Constraint, make_constraint
+from lettermill.worker.reading.lattice import WordLattice, join_lattices
 from lettermill.worker.reading.lexicon import Lexicon
-from lettermill.worker.reading.read_lines import examine, see_pieces
+from lettermill.worker.reading.read_lines import classify_candidates, classify_components
 
-MARGIN = 0.3
-"""Of a field's height, what is looked at around it: letters leave their boxes."""
+MARGIN_FIELD_HEIGHTS = 0.3
+"""Margin around a field that is read as well, because letters leave their boxes."""
 
-WIDEST_LETTER = 1.45
-"""Cells of a comb that a letter may cover: an M that leans into its neighbours' cells."""
+WIDEST_LETTER_CELLS = 1.45
+"""Widest letter in a comb: an M that leans into the neighbouring cells."""
 
-MISFIT = 7.0
-"""Nats by which the best allowed reading may be less likely than the free one; see docs/forms.md."""
+MISFIT_NATS = 7.0
+"""The fit is 0.5 if all allowed readings together are this much less likely than all readings."""
 
-MISFIT_SLACK = 0.7
-"""Nats over which that doubt grows."""
+MISFIT_SLACK_NATS = 0.7
+"""Range over which the fit falls from near 1 to near 0."""
 
-FITS = 0.5
-"""How well a reading must fit its field, or all of its letters are flagged."""
+FLAG_BELOW_FIT = 0.5
+"""All letters of a field are flagged if its reading fits less than this (0–1)."""
 
-LARGEST = 1.5
-"""Pixels in one of the blank at which a field is read at most: the CNN sees 22 of a letter."""
+MAX_SCALE = 1.5
+"""Largest scale at which a field is read, in pixels per pixel of the blank: the CNN sees 22 of a letter."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _FormField:
+    """A field of a template, prepared for reading. Its box is in pixels of the blank."""
+
     name: str
     box: Box
     comb: int | None
@@ -63,20 +65,28 @@ class _FormField:
     lexicon: Lexicon | None
     words: bool
 
-    def cell(self, part: _Part, box: Box) -> int:
-        """Return the cell of a candidate, 0 without a comb; -1 where it is too wide for a letter."""
+    def cell(self, crop: _FieldCrop, box: Box) -> int:
+        """Return the number of the cell in which a candidate lies.
+
+        Args:
+            crop: the field on the scan.
+            box: of the candidate, in pixels of the crop.
+
+        Returns:
+            From 0; 0 for a field without a comb; -1 if the candidate is too wide for a letter.
+        """
         if self.comb is None:
             return 0
-        left, _ = part.of_blank(self.box.x, self.box.y)
-        pitch = self.box.width * part.scale / self.comb
-        if box.width > WIDEST_LETTER * pitch:
+        left, _ = crop.from_blank(self.box.x, self.box.y)
+        pitch = self.box.width * crop.scale / self.comb
+        if box.width > WIDEST_LETTER_CELLS * pitch:
             return -1
         return min(max(0, int((box.x + box.width / 2 - left) // pitch)), self.comb - 1)
 
     @property
     def frame(self) -> Box:
-        """The field and what is looked at around it, in pixels of the blank."""
-        margin = round(MARGIN * self.box.height)
+        """The field with its margin, in pixels of the blank."""
+        margin = round(MARGIN_FIELD_HEIGHTS * self.box.height)
         return Box(
             self.box.x - margin,
             self.box.y - margin,
@@ -86,31 +96,32 @@ class _FormField:
 
 
 class Form:
-    """A template made ready for reading.
+    """A template, prepared for reading.
 
     Args:
-        of: the template.
+        template: the template.
         classifier: knows the glyphs of all fields.
     """
 
-    def __init__(self, of: template.Template, classifier: Classifier) -> None:
+    def __init__(self, template: Template, classifier: Classifier) -> None:
         self._classifier = classifier
         self._fields = [
             _FormField(
                 field.name,
                 Box(field.box.x, field.box.y, field.box.width, field.box.height),
                 field.comb,
-                constraint_of(field.automaton, field.comb, classifier.characters),
+                make_constraint(field.automaton, field.comb, classifier.characters),
                 Lexicon(field.lexicon) if field.lexicon else None,
                 field.words,
             )
-            for field in of.fields
+            for field in template.fields
         ]
-        self._printed = of.blank
+        self._blank_image = template.blank
         self._blank: Blank | None
         try:
-            self._blank = prepare(of.blank)
-        except ValueError:  # Each page says so: whoever reads it made no template.
+            self._blank = prepare(template.blank)
+        except ValueError:
+            # Reported for each page by `_register`: whoever reads pages did not make the template.
             self._blank = None
 
     def read(
@@ -124,37 +135,44 @@ class Form:
 
         Returns:
             A line for each field that is not empty, in the order of the template, boxes in pixels of the
-            page; and how the page lies and what was measured of it, with the lines of all fields, each in
-            the frame of its own.
+            page; and the rotation and quality of the page, with the lines of all fields, each in the frame of
+            its own crop.
 
         Raises:
             ScanError: the page is not this form.
         """
-        found = self._lay(page)
-        parts = [_Part(page, found, self._printed, field.frame) for field in self._fields]
+        registration = self._register(page)
+        crops = [_FieldCrop(page, registration, self._blank_image, field.frame) for field in self._fields]
         segmented = [
-            segment(part.writing(field.box), "line", "keep")
-            for part, field in zip(parts, self._fields, strict=True)
+            segment(crop.without_form(field.box), "line", "keep")
+            for crop, field in zip(crops, self._fields, strict=True)
         ]
         lines = [
-            self._read_field(*each, settings) for each in zip(self._fields, parts, segmented, strict=True)
+            self._read_field(*each, settings) for each in zip(self._fields, crops, segmented, strict=True)
         ]
-        quarters = round(found.degrees / 90) % 4
-        skew = (found.degrees + 45) % 90 - 45
-        quality = _typical([each.quality for each in segmented if each.lines], parts[0].scale)
-        seen = tuple(itertools.chain.from_iterable(each.lines for each in segmented))
-        return tuple(line for line in lines if line), Segmentation(seen, skew, quality, quarters)
 
-    def _lay(self, page: NDArray[np.uint8]) -> Registration:
+        quarters = round(registration.degrees / 90) % 4
+        skew = (registration.degrees + 45) % 90 - 45
+        quality = _median_quality([each.quality for each in segmented if each.lines])
+        found = tuple(itertools.chain.from_iterable(each.lines for each in segmented))
+        return tuple(line for line in lines if line), Segmentation(found, skew, quality, quarters)
+
+    def _register(self, page: NDArray[np.uint8]) -> Registration:
+        """Find how the blank form lies on a page.
+
+        Raises:
+            ScanError: the page is not this form.
+        """
         if self._blank is None:
             raise ScanError(
                 ErrorCode.FORM_NOT_FOUND,
-                "too little is printed on the template's blank form for a scan to be laid on it: "
-                "give a blank with all of the form's captions and boxes",
+                "too little is printed on the template's blank form to align a scan with it: "
+                "give a blank form with all captions and boxes",
             )
         found = register(self._blank, page, [field.box for field in self._fields])
         if found.matches:
             return found
+
         what = "the page is not the form of the template"
         if found != NOT_FOUND:
             what += f": {found.found:.0%} of its print was found"
@@ -163,130 +181,138 @@ class Form:
         raise ScanError.with_remedy(ErrorCode.FORM_NOT_FOUND, what)
 
     def _read_field(
-        self, field: _FormField, part: _Part, segmented: Segmentation, settings: Settings
+        self, field: _FormField, crop: _FieldCrop, segmented: Segmentation, settings: Settings
     ) -> LineReading | None:
-        """Read one field; None where it is empty."""
+        """Read one field; None if it is empty."""
         characters = self._classifier.characters
-        seen = see_pieces(segmented, self._classifier)
-        words = examine(segmented, seen, part.shape, self._classifier)
+        components = classify_components(segmented, self._classifier)
+        words = classify_candidates(segmented, components, crop.shape, self._classifier)
         lattices = [word.lattice() for word in words]
         if not any(lattice.best_path() for lattice in lattices):
             return None
-        lattice = joined(lattices)
+
+        lattice = join_lattices(lattices)
         candidates = [candidate for word in words for candidate in word.word.candidates]
-        numbers = [number for number, word in enumerate(words) for _ in word.word.candidates]
-        cells = [field.cell(part, candidate.box) for candidate in candidates]
-        path, rankings, fit = _reading(lattice, field.constraint, cells, characters)
+        word_of_candidate = [number for number, word in enumerate(words) for _ in word.word.candidates]
+        cells = [field.cell(crop, candidate.box) for candidate in candidates]
+        path, rankings, fit = _best_reading(lattice, field.constraint, cells, characters)
         if not path:
             return None
-        # A new word begins where the writer left a gap, or a cell of a comb empty.
-        places, next_to = (cells, 1) if field.comb else (numbers, 0)
+
+        # A new word begins after a gap; in a comb, after an empty cell.
+        positions, max_step = (cells, 1) if field.comb else (word_of_candidate, 0)
         letters = []
         word = 1
         for before, index, ranking in zip([path[0], *path], path, rankings, strict=False):
-            word += field.words and places[index] - places[before] > next_to
-            flagged = fit < FITS or ranking[0][1] < settings.flag_below
-            letters.append(Letter(part.on_page(candidates[index].box), word, ranking, flagged))
-        line = LineReading(_around(letters), tuple(letters), "", field.name, _confidence(letters, fit))
+            word += field.words and positions[index] - positions[before] > max_step
+            flagged = fit < FLAG_BELOW_FIT or ranking[0][1] < settings.flag_below
+            letters.append(Letter(crop.to_page(candidates[index].box), word, ranking, flagged))
+        line = LineReading(_box_around(letters), tuple(letters), "", field.name, _confidence(letters, fit))
+
         if field.lexicon is None:
             return line
-        read = ["".join(each) for each in _by_number(path, rankings, numbers, len(words))]
+        texts = [""] * len(words)
+        for index, ranking in zip(path, rankings, strict=True):
+            texts[word_of_candidate[index]] += ranking[0][0]
         columns = [characters.index(character) for character in field.lexicon.characters]
-        restricted = [_restricted(each, columns) for each in lattices]
-        lexicon_text = field.lexicon.read(list(zip(read, restricted, strict=True)))
+        restricted = [_restrict(each, columns) for each in lattices]
+        lexicon_text = field.lexicon.read(list(zip(texts, restricted, strict=True)))
         return msgspec.structs.replace(line, lexicon_text=lexicon_text)
 
 
-def _reading(
+def _best_reading(
     lattice: WordLattice, constraint: Constraint, cells: Sequence[int], characters: str
 ) -> tuple[list[int], list[Ranking], float]:
-    """The best reading that a field allows, and how well it fits (0–1): candidates and what they may be.
+    """Find the best reading that a field allows.
 
-    Where none is allowed, the free one, which does not fit.
+    Args:
+        lattice: what the ink may be.
+        constraint: what the field allows.
+        cells: the cell of each candidate; -1 if it cannot be a letter.
+        characters: those of the columns of the lattice's scores.
+
+    Returns:
+        For each letter the number of its candidate, and its ranking; and how well the reading fits the field
+        (0–1). If the field allows no reading, the free one, with a fit of 0.
     """
-    letters = constraint.best(lattice, cells)
+    letters = constraint.best_reading(lattice, cells)
     if letters is None:
-        return *lattice.reading(characters), 0.0
-    likely, total = constraint.log_posteriors(lattice, cells)
-    cuts = np.exp(np.logaddexp.reduce(likely, axis=1))
-    fit = 1 / (1 + np.exp((lattice.log_total() - total - MISFIT) / MISFIT_SLACK))
-    return [index for index, _ in letters], lattice.ranked(letters, likely, cuts, characters), float(fit)
+        return *lattice.best_reading(characters), 0.0
+    log_shares, log_allowed = constraint.log_posteriors(lattice, cells)
+    cut_shares = np.exp(np.logaddexp.reduce(log_shares, axis=1))
+    fit = 1 / (1 + np.exp((lattice.log_total() - log_allowed - MISFIT_NATS) / MISFIT_SLACK_NATS))
+    rankings = lattice.rank(letters, log_shares, cut_shares, characters)
+    return [index for index, _ in letters], rankings, float(fit)
 
 
 def _confidence(letters: Sequence[Letter], fit: float) -> float:
-    """How sure it is that all letters are right: as if each were right or wrong by itself."""
+    """Return the confidence that all letters are right, as if they were independent."""
     return round(fit * float(np.prod([letter.confidence for letter in letters])), 6)
 
 
-def _around(letters: Sequence[Letter]) -> readings.Box:
+def _box_around(letters: Sequence[Letter]) -> readings.Box:
     found = enclosing_box([Box(one.box.x, one.box.y, one.box.width, one.box.height) for one in letters])
     return readings.Box(found.x, found.y, found.width, found.height)
 
 
-def _by_number(
-    path: Sequence[int], rankings: Sequence[Ranking], numbers: Sequence[int], count: int
-) -> list[list[str]]:
-    """The letters of each word as segmentation found them."""
-    words: list[list[str]] = [[] for _ in range(count)]
-    for index, ranking in zip(path, rankings, strict=True):
-        words[numbers[index]].append(ranking[0][0])
-    return words
-
-
-def _restricted(lattice: WordLattice, columns: Sequence[int]) -> WordLattice:
-    """A lattice over some of its characters."""
+def _restrict(lattice: WordLattice, columns: Sequence[int]) -> WordLattice:
+    """Return a lattice over some of its characters, given as columns of its scores."""
     return dataclasses.replace(lattice, scores=lattice.scores[:, [*columns, -1]])
 
 
-class _Part:
-    """A field on a scan.
+class _FieldCrop:
+    """A field cut out of a scan, and how its pixels map to the scan and the blank.
 
     Args:
         page: uint8, h×w: the scan.
-        found: how it lies.
-        printed: uint8, h×w: the blank form.
+        registration: how the blank form lies on it.
+        blank: uint8, h×w: the blank form.
         frame: the part of the blank that is cut out.
     """
 
     def __init__(
-        self, page: NDArray[np.uint8], found: Registration, printed: NDArray[np.uint8], frame: Box
+        self, page: NDArray[np.uint8], registration: Registration, blank: NDArray[np.uint8], frame: Box
     ) -> None:
-        self.scale = min(LARGEST, scale_of(found.to_scan, printed.shape))
+        self.scale = min(MAX_SCALE, scale_of(registration.to_scan, blank.shape))
         self._frame = frame
         self._page_shape = page.shape
-        self._to_scan = found.to_scan
-        self._scan = cut(page, found.to_scan, frame, self.scale)
-        self._blank = cut(printed, np.eye(3), frame, self.scale)
+        self._to_scan = registration.to_scan
+        self._scan = cut(page, registration.to_scan, frame, self.scale)
+        self._blank = cut(blank, np.eye(3), frame, self.scale)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Height and width in pixels."""
         return self._scan.shape
 
-    def writing(self, field: Box) -> NDArray[np.uint8]:
-        """Return what was written into the field, without the form."""
-        left, top = self.of_blank(field.x, field.y)
-        right, low = self.of_blank(field.x + field.width, field.y + field.height)
+    def without_form(self, field: Box) -> NDArray[np.uint8]:
+        """Return the crop with the printed form removed: uint8, h×w.
+
+        Args:
+            field: its box, in pixels of the blank.
+        """
+        left, top = self.from_blank(field.x, field.y)
+        right, low = self.from_blank(field.x + field.width, field.y + field.height)
         return drop_form(self._scan, self._blank, (round(left), round(top), round(right), round(low)))
 
-    def of_blank(self, x: float, y: float) -> tuple[float, float]:
-        """Return where the corner of a pixel of the blank lies here."""
+    def from_blank(self, x: float, y: float) -> tuple[float, float]:
+        """Map the corner of a pixel of the blank to the crop."""
         return (x - self._frame.x) * self.scale, (y - self._frame.y) * self.scale
 
-    def on_page(self, box: Box) -> readings.Box:
-        """Return the smallest box on the scan around a box of this part."""
+    def to_page(self, box: Box) -> readings.Box:
+        """Return the smallest box on the scan around a box of the crop."""
         x = self._frame.x + np.array([box.x, box.x + box.width]) / self.scale
         y = self._frame.y + np.array([box.y, box.y + box.height]) / self.scale
         corners = np.array([(right, down) for right in x for down in y]) - 0.5
-        places = mapped(self._to_scan, corners) + 0.5
-        low, high = np.floor(places.min(axis=0) + 0.01), np.ceil(places.max(axis=0) - 0.01)
+        on_scan = mapped(self._to_scan, corners) + 0.5
+        low, high = np.floor(on_scan.min(axis=0) + 0.01), np.ceil(on_scan.max(axis=0) - 0.01)
         edges = [int(low[0]), int(low[1]), int(high[0]), int(high[1])]
         found = clip_to_page(edges, self._page_shape)
         return readings.Box(found.x, found.y, found.width, found.height)
 
 
-def _typical(qualities: Sequence[Quality], scale: float) -> Quality:
-    """The median over the fields; nothing of a form without letters."""
+def _median_quality(qualities: Sequence[Quality]) -> Quality:
+    """Return the median of each measure over the fields that have letters."""
     names = [field.name for field in dataclasses.fields(Quality)]
     values = {name: [v for v in (getattr(one, name) for one in qualities) if v is not None] for name in names}
-    return Quality(**{name: float(np.median(seen)) if seen else None for name, seen in values.items()})
+    return Quality(**{name: float(np.median(found)) if found else None for name, found in values.items()})

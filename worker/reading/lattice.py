@@ -1,11 +1,11 @@
-"""What a word's ink may be: a lattice of runs of pieces, its best path, and how sure each letter on it is.
+"""Scores what a word's ink may be: a lattice over runs of parts, its best path, each letter's confidence.
 
 A reading is a path through the lattice. It says of each candidate on the path which letter it is, and of all
-others that they are none, so its score is a sum over the path of what speaks for each letter against none:
-the CNN's answer and the shape of the cut, weighted (a conditional random field, Lafferty 2001). The best
-path is found by dynamic programming (Viterbi), and what share of all paths' weight goes through a candidate
-by the forward–backward algorithm (Rabiner 1989): a doubtful cut lowers the confidence of the letters beside
-it.
+other candidates that they are no letters. Its score is therefore a sum over the path of the evidence for each
+letter against none: the CNN's answer and the shape of the cut, weighted (a conditional random field, Lafferty
+2001). A part may also be passed over without output (a null path). Dynamic programming finds the best path
+(Viterbi). The forward–backward algorithm (Rabiner 1989) finds which share of the weight of all paths goes
+through each candidate, so a doubtful cut lowers the confidence of the letters beside it.
 """
 
 from __future__ import annotations
@@ -19,105 +19,116 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.segmentation.values import Word
-from lettermill.worker.reading.classifier import CHOICES, Ranking
+from lettermill.worker.reading.classifier import RANKING_LENGTH, Classification, Ranking
 
 WEIGHTS = {
-    "is a letter": 1.47,
-    "is no letter": -0.56,
+    "log letter": 1.47,
+    "log reject": -0.56,
     "each letter": -3.97,
-    "ends at a cut": -0.63,
+    "cut ends": -0.63,
     "ink crossed": 0.18,
-    "joins pieces": -2.21,
+    "parts joined": -2.21,
     "paper within": -10.61,
     "lowness": -23.43,
     "wideness": 0.52,
 }
-"""What the score of a letter gains for each feature: the chances of being a letter and of being none as
-logarithms; one for each letter; cuts at its two ends, each counting half, and the strokes of ink that they
-cross; pieces apart from each other that it joins, and the paper between them in letter heights; how far it
-falls short of the usual height (squared), and how far it exceeds the usual width. Fitted together with the
-next two by maximum likelihood of the true text over all paths: see docs/segmentation.md."""
+"""What each feature adds to the log score of a letter, per unit of the feature. The features are:
+
+- log letter, log reject: logarithms of the CNN's probabilities that the candidate is a letter, or is none;
+- each letter: 1 for every letter;
+- cut ends: how many of its two ends are cuts through ink, each counting half;
+- ink crossed: mean ink that the cuts at its two ends cross, in stroke widths;
+- parts joined: how many gaps without ink it spans;
+- paper within: total width of the paper in these gaps, in letter heights;
+- lowness: square of what its height lacks to `LOW_BELOW_LETTER_HEIGHTS`, in letter heights;
+- wideness: what its width exceeds `WIDE_ABOVE_LETTER_HEIGHTS` by, in letter heights.
+
+Fitted together with `PROBABILITY_WEIGHT` and the null path's constants by maximum likelihood of the true text
+over all paths: see docs/segmentation.md and bench/lattice_weights.py."""
 
 _WEIGHTS = np.array(list(WEIGHTS.values()))
 
 PROBABILITY_WEIGHT = 1.26
-"""What the logarithm of a character's probability counts: bad cuts are read with too much confidence."""
+"""Weight of the logarithm of a character's probability: above 1, as bad cuts are read too confidently."""
 
-SKIP_COST, SKIP_WEIGHT = -7.2, 1.54
-"""Score of passing over a piece as no letter, and what the logarithm of its chance to be none counts."""
+NULL_PATH_SCORE, NULL_PATH_REJECT_WEIGHT = -7.2, 1.54
+"""Log score of passing over a part, and the weight of the logarithm of its reject probability."""
 
-LOW, WIDE = 0.7, 1.1
-"""Letter heights below and beyond which a letter is lower and wider than usual."""
+LOW_BELOW_LETTER_HEIGHTS, WIDE_ABOVE_LETTER_HEIGHTS = 0.7, 1.1
+"""A letter lower or wider than this is unusual."""
 
-SUREST = 1e-4
-"""Chance of "no letter" beyond which the CNN's certainty tells nothing more."""
+MIN_REJECT_PROBABILITY = 1e-4
+"""Reject probabilities are clipped to this and 1 minus this: beyond, the CNN's certainty means nothing."""
 
-LEAST_PROBABILITY = 1e-12
-"""Of a character: its logarithm stays finite."""
+MIN_CHARACTER_PROBABILITY = 1e-12
+"""Lower bound of a character's probability, so that its logarithm stays finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class WordLattice:
-    """What a word's ink may be: pieces 0..n from left to right, and candidates that each cover a run of them.
+    """What a word's ink may be: parts from left to right, and candidates that each cover a run of them.
+
+    Nodes 0 … n lie before, between and behind the n parts.
 
     Attributes:
-        pieces: number of pieces; nodes are 0..pieces.
-        first: intp, n: node where each candidate begins.
-        last: intp, n: node where it ends, first < last.
-        scores: float64, n×(characters + 1): log score of each candidate being each character, in which the
-            logarithm of the CNN's probability counts `PROBABILITY_WEIGHT`; the last column is the log score
-            of its ink being no letter at all (passed over without output).
+        parts: the number of parts.
+        first: intp, n: the node where each candidate begins.
+        last: intp, n: the node where it ends, first < last.
+        scores: float64, n×(characters + 1): log score of each candidate as each character, in which the
+            logarithm of the CNN's probability has the weight `PROBABILITY_WEIGHT`. The last column is the log
+            score of the null path, on which the candidate gives no letter.
     """
 
-    pieces: int
+    parts: int
     first: NDArray[np.intp]
     last: NDArray[np.intp]
     scores: NDArray[np.float64]
 
     def best_path(self) -> list[int]:
         """Return the candidates of the best reading from left to right, without those passed over."""
-        best = [0.0] + [-math.inf] * self.pieces
-        back = [-1] * (self.pieces + 1)
+        best = [0.0] + [-math.inf] * self.parts
+        back = [-1] * (self.parts + 1)
         choices = self.scores.argmax(axis=1)
         tops = self.scores[np.arange(len(choices)), choices].tolist()
-        for index, first, last in self._steps():
+        for index, first, last in self._in_path_order():
             score = best[first] + tops[index]
             if score > best[last]:
                 best[last], back[last] = score, index
-        path, node = [], self.pieces
+
+        path, node = [], self.parts
         while node > 0:
             path.append(back[node])
             node = int(self.first[back[node]])
-        none = self.scores.shape[1] - 1
-        return [index for index in reversed(path) if choices[index] != none]
+        null = self.scores.shape[1] - 1
+        return [index for index in reversed(path) if choices[index] != null]
 
-    def _steps(self) -> Iterator[tuple[int, int, int]]:
-        """Give the number of each candidate and its nodes, in the order in which a path meets them."""
+    def _in_path_order(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the number of each candidate and its two nodes, in an order in which paths meet them."""
         order = np.lexsort((self.first, self.last))
         return zip(order.tolist(), self.first[order].tolist(), self.last[order].tolist(), strict=True)
 
     def align(self, text: Sequence[int]) -> list[int] | None:
-        """Return the candidates of the best reading that spells a text; None where there is none.
+        """Return the candidates of the best path that spells a text; None if no path spells it.
 
         Args:
             text: the characters, as columns of `scores`.
         """
-        none = self.scores.shape[1] - 1
-        best = np.full((self.pieces + 1, len(text) + 1), -np.inf)
+        null = self.scores.shape[1] - 1
+        best = np.full((self.parts + 1, len(text) + 1), -np.inf)
         best[0, 0] = 0.0
         back = np.full(best.shape, -1, np.intp)
         spelled = np.zeros(best.shape, np.bool_)
-        for index in np.lexsort((self.first, self.last)).tolist():
-            first, last = self.first[index], self.last[index]
-            over = best[first] + self.scores[index, none]
+        for index, first, last in self._in_path_order():
+            passed_over = best[first] + self.scores[index, null]
             letter = np.concatenate(([-np.inf], best[first, :-1] + self.scores[index, list(text)]))
-            score = np.maximum(over, letter)
+            score = np.maximum(passed_over, letter)
             better = score > best[last]
             best[last, better], back[last, better] = score[better], index
-            spelled[last, better] = letter[better] >= over[better]
+            spelled[last, better] = letter[better] >= passed_over[better]
         if not np.isfinite(best[-1, -1]):
             return None
-        path, node, count = [], self.pieces, len(text)
+
+        path, node, count = [], self.parts, len(text)
         while node > 0:
             index = int(back[node, count])
             if spelled[node, count]:
@@ -127,18 +138,17 @@ class WordLattice:
         return path[::-1]
 
     def posteriors(self) -> NDArray[np.float64]:
-        """Return the share of all readings in which each candidate is each character (last: no letter).
+        """Return the share of all readings in which each candidate is each character (last: null path).
 
         Returns:
-            float64, n×(characters + 1); over the candidates that cover a piece they sum to 1.
+            float64, n×(characters + 1); over the candidates that cover a part they sum to 1.
         """
-        totals = np.logaddexp.reduce(self.scores, axis=1)
-        weights = totals.tolist()
+        weights = np.logaddexp.reduce(self.scores, axis=1).tolist()
         forward = np.array(self._forward(weights))
-        ways = [-math.inf] * self.pieces + [0.0]
-        for index, first, last in sorted(self._steps(), key=lambda step: -step[1]):
-            ways[first] = _added(ways[first], ways[last] + weights[index])
-        through = forward[self.first] + np.array(ways)[self.last] - forward[-1]
+        backward = [-math.inf] * self.parts + [0.0]
+        for index, first, last in sorted(self._in_path_order(), key=lambda step: -step[1]):
+            backward[first] = _log_add(backward[first], backward[last] + weights[index])
+        through = forward[self.first] + np.array(backward)[self.last] - forward[-1]
         return np.asarray(np.exp(self.scores + through[:, None]))
 
     def log_total(self) -> float:
@@ -146,61 +156,68 @@ class WordLattice:
         return self._forward(np.logaddexp.reduce(self.scores, axis=1).tolist())[-1]
 
     def _forward(self, weights: Sequence[float]) -> list[float]:
-        """Log weight of all ways from the first node to each, by the log weight of each candidate."""
-        forward = [0.0] + [-math.inf] * self.pieces
-        for index, first, last in self._steps():
-            forward[last] = _added(forward[last], forward[first] + weights[index])
+        """Return the log weight of all ways from the first node to each node.
+
+        Args:
+            weights: the log weight of each candidate.
+        """
+        forward = [0.0] + [-math.inf] * self.parts
+        for index, first, last in self._in_path_order():
+            forward[last] = _log_add(forward[last], forward[first] + weights[index])
         return forward
 
-    def reading(self, characters: str) -> tuple[list[int], list[Ranking]]:
+    def best_reading(self, characters: str) -> tuple[list[int], list[Ranking]]:
         """Return the best reading: the candidate of each letter, and what it may be.
 
         Args:
-            characters: those that the scores are of.
+            characters: those of the columns of `scores`.
 
         Returns:
-            Of each letter the number of its candidate, and its best three characters, best first. The
-            first is that of the best path. A character's confidence is what the CNN gives it on this cut of
-            the letter and on those alike, each as much as the share of all readings that cut so: where
-            there is one way to cut, it is the CNN's.
+            For each letter the number of its candidate, and its three best characters, best first; the first
+            is the one on the best path. The confidence of a character is its probability on this cut of the
+            letter and on overlapping cuts, each weighted with the share of all readings that cut there. With
+            one way to cut, it is the CNN's probability.
         """
         path = self.best_path()
-        cuts = self.posteriors()[:, :-1].sum(axis=1)
+        cut_shares = self.posteriors()[:, :-1].sum(axis=1)
         columns = self.scores[path, :-1].argmax(axis=1).tolist()
-        return path, self.ranked(list(zip(path, columns, strict=True)), self.scores[:, :-1], cuts, characters)
+        letters = list(zip(path, columns, strict=True))
+        return path, self.rank(letters, self.scores[:, :-1], cut_shares, characters)
 
-    def ranked(
+    def rank(
         self,
         letters: Sequence[tuple[int, int]],
         scores: NDArray[np.float64],
-        cuts: NDArray[np.float64],
+        cut_shares: NDArray[np.float64],
         characters: str,
     ) -> list[Ranking]:
         """Rank what each letter of a reading may be.
 
         Args:
-            letters: of each its candidate and its character, which becomes the first.
-            scores: float64, n×characters: log score of each candidate being each character.
-            cuts: float64, n: share of all readings in which each candidate is a letter.
-            characters: those that the scores are of.
+            letters: for each letter its candidate, and the column of the character that comes first.
+            scores: float64, n×characters: log score of each candidate as each character.
+            cut_shares: float64, n: share of all readings in which each candidate is a letter.
+            characters: those of the columns of `scores`.
 
         Returns:
-            Of each letter the best three characters, see `reading`.
+            For each letter the three best characters: see `best_reading`.
         """
         top = scores.max(axis=1, keepdims=True)
-        said = np.exp((scores - np.where(np.isfinite(top), top, 0)) / PROBABILITY_WEIGHT)
-        confidences = said * (cuts / np.maximum(said.sum(axis=1), LEAST_PROBABILITY))[:, None]
-        near = self.alike([index for index, _ in letters]) @ confidences
-        orders = np.argsort(-near, axis=1, kind="stable").tolist()
+        odds = np.exp((scores - np.where(np.isfinite(top), top, 0)) / PROBABILITY_WEIGHT)
+        totals = np.maximum(odds.sum(axis=1), MIN_CHARACTER_PROBABILITY)
+        confidences = odds * (cut_shares / totals)[:, None]
+        of_letters = self._overlapping([index for index, _ in letters]) @ confidences
+
+        orders = np.argsort(-of_letters, axis=1, kind="stable").tolist()
         rankings = []
-        for (_, column), order, row in zip(letters, orders, near.tolist(), strict=True):
-            rest = [other for other in order[:CHOICES] if other != column and row[other] > 0]
-            chosen = [column, *rest[: CHOICES - 1]]
+        for (_, column), order, row in zip(letters, orders, of_letters.tolist(), strict=True):
+            rest = [other for other in order[:RANKING_LENGTH] if other != column and row[other] > 0]
+            chosen = [column, *rest[: RANKING_LENGTH - 1]]
             rankings.append(tuple((characters[one], round(row[one], 6)) for one in chosen))
         return rankings
 
-    def alike(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
-        """Return which candidates share most pieces with each chosen one: other cuts of the same letter.
+    def _overlapping(self, chosen: Sequence[int]) -> NDArray[np.bool_]:
+        """Return which candidates share most parts with each chosen one: other cuts of the same letter.
 
         Returns:
             bool, (number of chosen)×(number of candidates).
@@ -208,15 +225,15 @@ class WordLattice:
         first, last = self.first[chosen, None], self.last[chosen, None]
         shared = np.minimum(self.last, last) - np.maximum(self.first, first)
         union = np.maximum(self.last, last) - np.minimum(self.first, first)
-        alike: NDArray[np.bool_] = 2 * shared > union
-        return alike
+        overlapping: NDArray[np.bool_] = 2 * shared > union
+        return overlapping
 
 
-def joined(lattices: Sequence[WordLattice]) -> WordLattice:
+def join_lattices(lattices: Sequence[WordLattice]) -> WordLattice:
     """Put the lattices of neighbouring words one after the other."""
     if len(lattices) == 1:
         return lattices[0]
-    starts = np.cumsum([0, *(lattice.pieces for lattice in lattices)])
+    starts = np.cumsum([0, *(lattice.parts for lattice in lattices)])
     pairs = list(zip(lattices, starts[:-1], strict=True))
     return WordLattice(
         int(starts[-1]),
@@ -226,36 +243,42 @@ def joined(lattices: Sequence[WordLattice]) -> WordLattice:
     )
 
 
-def _added(one: float, other: float) -> float:
-    """Add two weights given as logarithms: `numpy.logaddexp` of single numbers, but quicker."""
+def _log_add(one: float, other: float) -> float:
+    """Add two weights given as logarithms: `numpy.logaddexp` for single numbers, but faster."""
     low, high = (one, other) if one < other else (other, one)
     return high if low == -math.inf else high + math.log1p(math.exp(low - high))
 
 
-def weigh(
-    words: Sequence[Word], letter: float, probabilities: NDArray[np.float32], non_letter: NDArray[np.float32]
+def score_words(
+    words: Sequence[Word], letter_height: float, classification: Classification
 ) -> list[WordLattice]:
     """Score the candidates of a line's words.
 
     Args:
         words: n candidates in all.
-        letter: height of the line's typical letter in pixels of the ink frame.
-        probabilities: float32, n×characters, the CNN's calibrated probabilities.
-        non_letter: float32, n, how likely each candidate is no letter.
+        letter_height: of the line's typical letter, in pixels of the ink frame.
+        classification: of all candidates, one word after the other.
+
+    Returns:
+        One lattice per word.
     """
     first, last = _nodes(words)
+    probabilities, reject = classification
     scores = np.empty((len(first), probabilities.shape[1] + 1))
+
     letters = scores[:, :-1]
-    np.log(np.maximum(probabilities, LEAST_PROBABILITY, dtype=np.float64), out=letters)
+    np.log(np.maximum(probabilities, MIN_CHARACTER_PROBABILITY, dtype=np.float64), out=letters)
     letters *= PROBABILITY_WEIGHT
-    letters += (features(words, letter, non_letter) @ _WEIGHTS)[:, None]
-    skip = SKIP_COST + SKIP_WEIGHT * np.log(clipped(non_letter))
-    scores[:, -1] = np.where(last == first + 1, skip, -np.inf)
+    letters += (features(words, letter_height, reject) @ _WEIGHTS)[:, None]
+
+    null = NULL_PATH_SCORE + NULL_PATH_REJECT_WEIGHT * np.log(clip_reject(reject))
+    scores[:, -1] = np.where(last == first + 1, null, -np.inf)
+
     ends = list(itertools.accumulate(len(word.candidates) for word in words))
-    own = itertools.starmap(slice, itertools.pairwise([0, *ends]))
+    slices = itertools.starmap(slice, itertools.pairwise([0, *ends]))
     return [
-        WordLattice(len(word.gaps) + 1, first[each], last[each], scores[each])
-        for word, each in zip(words, own, strict=True)
+        WordLattice(len(word.gaps) + 1, first[own], last[own], scores[own])
+        for word, own in zip(words, slices, strict=True)
     ]
 
 
@@ -266,43 +289,46 @@ def _nodes(words: Sequence[Word]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return first, last
 
 
-def features(words: Sequence[Word], letter: float, non_letter: NDArray[np.float32]) -> NDArray[np.float64]:
+def features(words: Sequence[Word], letter_height: float, reject: NDArray[np.float32]) -> NDArray[np.float64]:
     """Measure what tells a letter from a bad cut: float64, n×(number of `WEIGHTS`), in their order.
 
     Args:
         words: of one line; n candidates in all.
-        letter: height of the line's typical letter in pixels of the ink frame.
-        non_letter: float32, n, how likely each candidate is no letter.
+        letter_height: of the line's typical letter, in pixels of the ink frame.
+        reject: float32, n: the CNN's reject probability of each candidate.
     """
-    none = clipped(non_letter)
+    clipped_reject = clip_reject(reject)
+
+    # The ink of a candidate has a margin of one pixel on each side.
     sides = [candidate.ink.shape for word in words for candidate in word.candidates]
-    height, width = (
-        np.array(sides, np.float64).reshape(-1, 2).T - 2
-    ) / letter  # Without the margin of a pixel.
-    # Nodes and what lies at them, of one word after the other.
-    ink = np.array([ink for word in words for ink in (0.0, *(gap.ink for gap in word.gaps), 0.0)])
+    height, width = (np.array(sides, np.float64).reshape(-1, 2).T - 2) / letter_height
+
+    # Nodes, and the ink and paper at each, of one word after the other.
+    ink = np.array([ink for word in words for ink in (0.0, *(joint.ink for joint in word.gaps), 0.0)])
     paper = np.array([gap for word in words for gap in (0.0, *(max(0.0, j.paper) for j in word.gaps), 0.0)])
     starts = list(itertools.accumulate((len(word.gaps) + 2 for word in words), initial=0))
     start = np.repeat(starts[:-1], [len(word.candidates) for word in words])
     first, last = (nodes + start for nodes in _nodes(words))
-    apart, gaps = np.cumsum(ink == 0), np.cumsum(paper)  # Up to each node, and with it.
+
+    # Up to and including each node.
+    gaps_without_ink, paper_before = np.cumsum(ink == 0), np.cumsum(paper)
     measured = (
-        np.log1p(-none),
-        np.log(none),
+        np.log1p(-clipped_reject),
+        np.log(clipped_reject),
         1.0,
         ((ink[first] != 0).astype(np.float64) + (ink[last] != 0)) / 2,
         (ink[first] + ink[last]) / 2,
-        apart[last - 1] - apart[first],
-        gaps[last - 1] - gaps[first],
-        np.maximum(0.0, LOW - height) ** 2,
-        np.maximum(0.0, width - WIDE),
+        gaps_without_ink[last - 1] - gaps_without_ink[first],
+        paper_before[last - 1] - paper_before[first],
+        np.maximum(0.0, LOW_BELOW_LETTER_HEIGHTS - height) ** 2,
+        np.maximum(0.0, width - WIDE_ABOVE_LETTER_HEIGHTS),
     )
-    columns = np.empty((len(none), len(measured)))
+    columns = np.empty((len(clipped_reject), len(measured)))
     for number, values in enumerate(measured):
         columns[:, number] = values
     return columns
 
 
-def clipped(non_letter: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Keep chances off 0 and 1: beyond, the CNN's certainty tells nothing more."""
-    return np.clip(non_letter.astype(np.float64), SUREST, 1 - SUREST)
+def clip_reject(reject: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Clip reject probabilities to `MIN_REJECT_PROBABILITY` … 1 − `MIN_REJECT_PROBABILITY`."""
+    return np.clip(reject.astype(np.float64), MIN_REJECT_PROBABILITY, 1 - MIN_REJECT_PROBABILITY)

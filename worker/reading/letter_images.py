@@ -16,7 +16,7 @@ from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, GLYPH_SIZE
 from lettermill.worker.reading.classifier import Classifier, Ranking
 from lettermill.worker.reading.litert_network import BATCH
-from lettermill.worker.reading.single_letter import Note, Single, look
+from lettermill.worker.reading.single_letter import Note, SingleLetter, find_letter
 
 REJECT_ABOVE_PROBABILITY = 0.9
 """Above this the network's reject class is believed; docs/experiments.md has the price in letters."""
@@ -55,9 +55,9 @@ def read_letter_images(files: Sequence[Path], classifier: Classifier) -> Iterato
         images = [(display_path(file), *_find_letter(file)) for file in files[start : start + BATCH]]
         glyphs = [np.zeros((0, GLYPH_SIZE, GLYPH_SIZE), np.uint8)]
         glyphs += [single.glyph[None] for _, single, _ in images if single is not None]
-        probabilities, reject = classifier.read_closely(np.concatenate(glyphs))
+        probabilities, reject = classifier.classify_augmented(np.concatenate(glyphs))
 
-        results = zip(classifier.ranked(probabilities), reject, strict=True)
+        results = zip(classifier.rank(probabilities), reject, strict=True)
         for name, single, error in images:
             if single is None:
                 yield Answer(name, (), Note.UNREADABLE, error)
@@ -76,10 +76,10 @@ def decode_letter_image(file: Path) -> NDArray[np.uint8]:
     return read_page(file, 1, Settings().dpi, Limits())
 
 
-def _find_letter(file: Path) -> tuple[Single | None, str]:
+def _find_letter(file: Path) -> tuple[SingleLetter | None, str]:
     """Decode a file and make its glyph; None and a reason if it cannot be read."""
     try:
-        return look(decode_letter_image(file)), ""
+        return find_letter(decode_letter_image(file)), ""
     except ScanError as error:
         too_large = error.code in (ErrorCode.TOO_MANY_PIXELS, ErrorCode.TOO_MANY_BYTES)
         return None, _TOO_LARGE if too_large else error.message
@@ -87,11 +87,11 @@ def _find_letter(file: Path) -> tuple[Single | None, str]:
         return None, _NO_MEMORY
 
 
-def _note_of_rejected(single: Single) -> Note:
+def _note_of_rejected(single: SingleLetter) -> Note:
     """Return the note of an image that the network rejects, although its ink has the shape of one letter.
 
-    Touching letters are wider than high. Rules are, too, but `look` has already recognised them. Halves of
-    letters and blots are not wider than high.
+    Touching letters are wider than high. Rules are, too, but `find_letter` has already recognised them.
+    Halves of letters and blots are not wider than high.
     """
     if single.note:
         return single.note

@@ -1,9 +1,10 @@
-"""A word list against the ink: which of its entries a line's words may be.
+"""Finds the entries of a word list that a line's words may be.
 
-The entries are a trie. All of it is searched at once, a letter deeper a step, for the cheapest way to
-spell each entry along a word's lattice. What a way costs is how much less likely it is than the free
-reading: with the free reading's own scores as potentials every step costs zero or more (Johnson 1977), so a
-branch that has cost more than may be spent is given up, and nothing that could be accepted is lost.
+The entries form a trie. All branches are searched at once, one letter deeper per step, for the cheapest way
+to spell each entry along a word's lattice. The cost of a way is how much less likely it is than the free
+reading (the one without a list). With the scores of the free reading as potentials, every step costs zero or
+more (Johnson 1977). So a branch can be dropped as soon as it costs more than the limit, and no entry that
+could be accepted is lost.
 """
 
 from __future__ import annotations
@@ -14,39 +15,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.inputs.word_list import WordList
-from lettermill.worker.reading.lattice import WordLattice, joined
+from lettermill.worker.reading.lattice import WordLattice, join_lattices
 
-CAUTION = 3.0
-"""Odds, as a logarithm, that an entry must overcome: some words of a line stand in no list."""
+CAUTION_NATS = 3.0
+"""Log odds that an entry must overcome: some words of a line are in no list."""
 
-TRIGRAM, BIGRAM = 0.7, 0.2
-"""Weights of what the two letters before and the one before tell of a letter; the rest is any letter."""
+TRIGRAM_WEIGHT, BIGRAM_WEIGHT = 0.7, 0.2
+"""Weights of a letter's probability after the two letters before it, and after the one before it; the rest
+goes to all letters equally."""
 
-MISREAD = 9.0
-"""Most that a letter costs that the CNN reads as another one: it is that sure, and still wrong, at times."""
+MAX_MISREAD_NATS = 9.0
+"""Maximum cost of a letter that the CNN reads as another one: sometimes it is sure and still wrong."""
 
-MISSED = 7.0
-"""Cost of a letter of the entry that is not in the ink."""
+MISSED_LETTER_NATS = 7.0
+"""Cost of a letter of the entry that is missing in the ink."""
 
-INVENTED = 8.0
-"""Cost of ink that was read as a letter and is none of the entry's."""
+MAX_EXTRA_LETTER_NATS = 8.0
+"""Maximum cost of ink that was read as a letter but is not part of the entry."""
 
-FALSE_GAP = 1.0
-"""Cost of a gap between words of the line where the entry has no hyphen, apostrophe or space."""
+FALSE_GAP_NATS = 1.0
+"""Cost of a gap between words of the line if the entry has no hyphen, apostrophe or space."""
 
-LONGEST_RUN = 4
-"""Words of a line that may be one entry together."""
+MAX_WORDS_PER_ENTRY = 4
+"""Words of a line that may together be one entry."""
 
-FIRST_LOOK = 0.25
-"""Share of what may be spent with which the list is searched first: mostly the entry is found with it."""
+FIRST_SEARCH_SHARE = 0.25
+"""Share of the cost limit with which the list is searched first: usually the entry is found with it."""
 
-
-_ROUNDING = 1e-9
-"""Nats by which arithmetic may be off: what was read just so costs nothing, and must not cost more."""
+_ROUNDING_NATS = 1e-9
+"""Rounding error that is allowed: an entry that equals the free reading costs 0, and must be found."""
 
 
 class Lexicon:
-    """A word list made ready for searching.
+    """A word list, prepared for searching.
 
     Args:
         words: the list.
@@ -60,33 +61,35 @@ class Lexicon:
             seen.setdefault(entry.letters.translate(codes).encode("latin-1"), (entry.begin, entry.end))
         spelled = sorted(seen)
         self.characters = words.characters
-        """The characters whose scores the lattices must have."""
+        """Those of the columns that the lattices' scores must have."""
         self._size = len(spelled)
         self._content = words.content
         self._written = np.array([seen[word] for word in spelled], np.int32)
         self._levels = _levels(spelled)
         self._codes = codes
-        self._likeness = _likeness(spelled, len(words.characters))
+        self._log_probabilities = _trigram_log_probabilities(spelled, len(words.characters))
 
     def read(self, words: Sequence[tuple[str, WordLattice]]) -> str:
-        """Read a line with the list.
+        """Replace the words of a line by entries of the list that explain the ink well enough.
 
         Args:
-            words: the line's words from left to right: what was read freely, and what the ink may be.
+            words: for each word of the line, from left to right, the free reading and the lattice.
 
         Returns:
-            The line's entries as they stand in the list, one space between them; a word that no entry
-            explains well enough is given as it was read.
+            The entries as they are spelled in the list, with one space between them. A word that no entry
+            explains well enough stays as it was read.
         """
         words = [word for word in words if word[0]]
+        # For each number of words from the left: the best total gain, and the texts that give it.
         gains = [0.0]
         texts: list[tuple[str, ...]] = [()]
         for end in range(1, len(words) + 1):
             best = gains[end - 1], (*texts[end - 1], words[end - 1][0])
-            for begin in range(end - 1, max(-1, end - 1 - LONGEST_RUN), -1):
+            for begin in range(end - 1, max(-1, end - 1 - MAX_WORDS_PER_ENTRY), -1):
                 run = words[begin:end]
                 surprise = sum(self._surprise(text) for text, _ in run)
-                found = self._entry(joined([lattice for _, lattice in run]), surprise, len(run) - 1)
+                lattice = join_lattices([lattice for _, lattice in run])
+                found = self._best_entry(lattice, surprise, len(run) - 1)
                 if found is not None and gains[begin] + found[0] >= best[0]:
                     best = gains[begin] + found[0], (*texts[begin], found[1])
             gains.append(best[0])
@@ -94,32 +97,42 @@ class Lexicon:
         return " ".join(texts[-1])
 
     def _surprise(self, text: str) -> float:
-        """Return how unlike the list's words a word is, in nats: one like them may be one of its own."""
+        """Return how unlike the list's words a text is, in nats: minus its log probability by trigrams."""
         code = np.array([0, 0, *map(ord, text.translate(self._codes)), 0])
-        return -float(self._likeness[code[:-2], code[1:-1], code[2:]].sum())
+        return -float(self._log_probabilities[code[:-2], code[1:-1], code[2:]].sum())
 
-    def _entry(self, lattice: WordLattice, surprise: float, gaps: int) -> tuple[float, str] | None:
-        """Return the likeliest entry for a run of words: what it gains on the free reading, and its text."""
-        evidence = surprise - float(np.log(self._size)) - CAUTION
-        to_spend = max(evidence, _ROUNDING)
+    def _best_entry(self, lattice: WordLattice, surprise: float, gaps: int) -> tuple[float, str] | None:
+        """Find the likeliest entry for a run of words.
+
+        Args:
+            lattice: of the run.
+            surprise: how unlike the words of the list the free reading is, in nats.
+            gaps: the number of gaps between the words of the run.
+
+        Returns:
+            What the entry gains over the free reading, in nats, and its text; None if no entry is likely
+            enough.
+        """
+        evidence = surprise - float(np.log(self._size)) - CAUTION_NATS
+        cost_limit = max(evidence, _ROUNDING_NATS)
         if gaps and not evidence > 0:
             return None
         costs = _Costs(lattice)
-        for limit in (FIRST_LOOK * to_spend, to_spend):
-            found = self._search(costs, limit)
-            if found is not None:
-                break
-        else:
+        found = self._search(costs, FIRST_SEARCH_SHARE * cost_limit) or self._search(costs, cost_limit)
+        if found is None:
             return None
         cost, entry = found
         begin, end = self._written[entry]
         text = self._content[begin:end].decode("utf-8")
         inner = sum(not char.isalnum() for char in text)
-        cost += FALSE_GAP * max(0, gaps - inner)
-        return (max(evidence - cost, 0.0), text) if cost <= to_spend else None
+        cost += FALSE_GAP_NATS * max(0, gaps - inner)
+        return (max(evidence - cost, 0.0), text) if cost <= cost_limit else None
 
     def _search(self, costs: _Costs, limit: float) -> tuple[float, int] | None:
-        """Return the cheapest entry with its cost, at most `limit`; of equals the first by its letters."""
+        """Return the cost and the number of the cheapest entry, None if all cost more than the limit.
+
+        Of equally cheap entries the shortest counts, then the first in alphabetical order.
+        """
         best: tuple[float, int] | None = None
         alive = np.zeros(1, np.intp)
         spent = costs.start()
@@ -143,28 +156,36 @@ class Lexicon:
         return best
 
 
-def _likeness(words: list[bytes], characters: int) -> NDArray[np.float64]:
-    """Return the log probability of a letter after two others in words like these; 0 is before and behind."""
+def _trigram_log_probabilities(words: list[bytes], characters: int) -> NDArray[np.float64]:
+    """Return the log probability of a letter after two others, counted in words and smoothed.
+
+    Args:
+        words: letters as numbers from 1.
+        characters: how many different letters there are.
+
+    Returns:
+        float64, (characters + 1) cubed: index 0 is the space before and behind a word.
+    """
     counts = np.zeros((characters + 1,) * 3)
     codes = np.frombuffer(b"\0\0".join((b"", *words, b"")), np.uint8)
     np.add.at(counts, (codes[:-2], codes[1:-1], codes[2:]), 1.0)
     pairs = counts.sum(axis=0)
-    likeness = (
-        TRIGRAM * counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)
-        + BIGRAM * pairs / np.maximum(pairs.sum(axis=1, keepdims=True), 1)
-        + (1 - TRIGRAM - BIGRAM) / (characters + 1)
+    probabilities = (
+        TRIGRAM_WEIGHT * counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)
+        + BIGRAM_WEIGHT * pairs / np.maximum(pairs.sum(axis=1, keepdims=True), 1)
+        + (1 - TRIGRAM_WEIGHT - BIGRAM_WEIGHT) / (characters + 1)
     )
-    return np.asarray(np.log(likeness))
+    return np.asarray(np.log(probabilities))
 
 
 class _Level:
-    """The trie's nodes of one depth, and how they hang on those above.
+    """The nodes of one depth of the trie, and how they are linked to the nodes above.
 
     Attributes:
-        first_children: of each node one level higher, the first of its children here.
-        child_counts: of each node one level higher, how many children follow each other from there.
-        characters: of each node here, the index of its character.
-        entries: of each node here, the entry that ends with it; -1 for none.
+        first_children: for each node of the level above, the number of its first child.
+        child_counts: for each node of the level above, how many children it has; they are consecutive.
+        characters: for each node, the index of its character.
+        entries: for each node, the number of the entry that ends there; -1 if none does.
     """
 
     __slots__ = ("characters", "child_counts", "entries", "first_children")
@@ -183,14 +204,15 @@ class _Level:
 
 
 def _levels(words: list[bytes]) -> list[_Level]:
-    """Make the trie of sorted, different words of bytes above zero."""
+    """Make the trie of different words, sorted, whose letters are numbers from 1."""
     lengths = np.array([len(word) for word in words])
     letters = np.array(words).view(np.uint8).reshape(len(words), -1)
     differ = letters[1:] != letters[:-1]
-    common = np.concatenate(([-1], differ.argmax(axis=1)))  # Columns that a word shares with the one before.
+    # How many letters each word shares with the word before it.
+    common = np.concatenate(([-1], differ.argmax(axis=1)))
     levels = []
-    above = np.zeros(len(words), np.intp)  # The node of each word, one level higher.
-    size = 1
+    # The node of each word in the level above, and how many nodes that level has.
+    above, size = np.zeros(len(words), np.intp), 1
     for depth in range(letters.shape[1]):
         is_new = (lengths > depth) & (common <= depth)
         first = np.flatnonzero(is_new)
@@ -202,7 +224,7 @@ def _levels(words: list[bytes]) -> list[_Level]:
 
 
 class _Costs:
-    """What each step along a lattice costs against its free reading.
+    """What each step along a lattice costs compared with its free reading, in nats.
 
     Args:
         lattice: what the ink may be.
@@ -210,24 +232,26 @@ class _Costs:
 
     def __init__(self, lattice: WordLattice) -> None:
         free = lattice.scores.max(axis=1)
-        rest = np.full(lattice.pieces + 1, -np.inf)
+        rest = np.full(lattice.parts + 1, -np.inf)
         rest[-1] = 0.0
         for index in np.lexsort((lattice.last, lattice.first))[::-1].tolist():
             begin = lattice.first[index]
             rest[begin] = max(rest[begin], free[index] + rest[lattice.last[index]])
+
         order = np.lexsort((lattice.first, lattice.last))
-        order = order[np.isfinite(rest[lattice.last[order]])]  # From elsewhere no way leads to the end.
+        # Without candidates from which no way leads to the end.
+        order = order[np.isfinite(rest[lattice.last[order]])]
         self._first, last = lattice.first[order], lattice.last[order]
-        letters, none = lattice.scores[order, :-1], lattice.scores[order, -1]
+        letters, null = lattice.scores[order, :-1], lattice.scores[order, -1]
         top = letters.max(axis=1)
         lost = (rest[self._first] - rest[last])[:, None]
-        self._letter_costs = lost - np.maximum(letters, top[:, None] - MISREAD)
-        self._none_costs = lost[:, 0] - np.maximum(none, top - INVENTED)
+        self._letter_costs = lost - np.maximum(letters, top[:, None] - MAX_MISREAD_NATS)
+        self._null_costs = lost[:, 0] - np.maximum(null, top - MAX_EXTRA_LETTER_NATS)
         self._nodes, self._starts = np.unique(last, return_index=True)
-        self._size = lattice.pieces + 1
+        self._size = lattice.parts + 1
 
     def start(self) -> NDArray[np.float64]:
-        """Return what it costs to be at each node before the first letter: float64, nodes×1."""
+        """Return the cost of reaching each node before the first letter: float64, nodes×1."""
         spent = np.full((self._size, 1), np.inf)
         spent[0] = 0.0
         self.pass_over(spent)
@@ -237,20 +261,20 @@ class _Costs:
         """Spell one more character in each column.
 
         Args:
-            spent: float64, nodes×n, the cost of being at each node before it.
+            spent: float64, nodes×n, the cost of reaching each node before the character.
             characters: uint8, n, the index of each column's character.
 
         Returns:
-            float64, nodes×n, the cost of being at each node behind it.
+            float64, nodes×n, the cost of reaching each node behind the character.
         """
-        behind = spent + MISSED
+        behind = spent + MISSED_LETTER_NATS
         ways = spent[self._first] + self._letter_costs[:, characters]
         behind[self._nodes] = np.minimum(behind[self._nodes], np.minimum.reduceat(ways, self._starts, axis=0))
         return behind
 
     def pass_over(self, spent: NDArray[np.float64]) -> None:
-        """Allow, in place, that ink after the last letter is none of the entry's."""
+        """Allow null paths after the last letter: ink that is not part of the entry. Works in place."""
         stops = [*self._starts[1:].tolist(), self._first.size]
         for node, start, stop in zip(self._nodes.tolist(), self._starts.tolist(), stops, strict=True):
-            ways = spent[self._first[start:stop]] + self._none_costs[start:stop, None]
+            ways = spent[self._first[start:stop]] + self._null_costs[start:stop, None]
             np.minimum(spent[node], ways.min(axis=0), out=spent[node])

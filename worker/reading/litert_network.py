@@ -1,4 +1,4 @@
-"""The CNN of a model file, run by LiteRT on the calling thread alone."""
+"""Runs the CNN of a model file with LiteRT, on the calling thread only."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import ModelProblem
 
 BATCH = 32
-"""Glyphs a call of the network. Memory grows with the batch and speed does not: see
-docs/decisions/0004-reading-on-one-thread.md for what was measured."""
+"""Glyphs per call of the network. A larger batch takes more memory and is not faster: see
+docs/decisions/0004-reading-on-one-thread.md for the measurements."""
 
-_STANDARD_ERROR = 2
+_STANDARD_ERROR = 2  # its file descriptor
 
 
 class Network:
-    """A network: glyphs in, one number a class out.
+    """A network: glyphs in, one logit per class out.
 
-    It computes in int8 for the most part, with a scale for each glyph, so what it says of a glyph does not
-    hang on those beside it. It takes one thread, for a worker is many processes, and threads times processes
-    is the slowest way to use a machine; and it must be used by one thread at a time.
+    It computes mostly in int8, with a scale for each glyph, so the logits of a glyph do not depend on the
+    other glyphs in the batch. It uses one thread: a worker runs one process per core, and more threads than
+    cores slow all of them down. An instance must be used by one thread at a time.
 
     Args:
-        content: bytes of a file as `lettermill.training.fitting.litert_export.write_network` writes it.
+        content: the bytes of a file that `lettermill.training.fitting.litert_export.write_network` wrote.
 
     Raises:
-        ModelProblem: they are no such file.
+        ModelProblem: the bytes are not such a file.
     """
 
     def __init__(self, content: bytes) -> None:
         try:
-            with _nothing_printed():
+            with _silenced_standard_error():
                 self._interpreter = Interpreter(model_content=content, num_threads=1)
-                entry, out = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-                self._entry, self._exit = entry[0]["index"], out[0]["index"]
-                self.outputs = self._run(np.zeros((1, *entry[0]["shape"][1:]), entry[0]["dtype"])).shape[-1]
-                """How many numbers it gives a glyph."""
+                input_, output = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+                self._input, self._output = input_[0]["index"], output[0]["index"]
+                self.outputs = self._run(np.zeros((1, *input_[0]["shape"][1:]), input_[0]["dtype"])).shape[-1]
+                """Logits per glyph, one for each class."""
         except (ValueError, RuntimeError, IndexError) as error:
             raise ModelProblem(f"the network cannot be loaded: {error}") from error
 
     def logits(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the network's outputs.
+        """Classify glyphs.
 
         Args:
             glyphs: uint8, n×28×28, as `segmentation.glyph.normalise` makes them; n may be 0.
 
         Returns:
-            float32, n×classes.
+            float32, n×classes: the network's outputs before the softmax.
         """
         logits = np.empty((len(glyphs), self.outputs), np.float32)
         for start in range(0, len(glyphs), BATCH):
@@ -60,22 +60,23 @@ class Network:
         return logits
 
     def _run(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self._interpreter.resize_tensor_input(self._entry, glyphs.shape)  # A few µs, even where it changes.
+        # This takes a few µs, even if the shape changes.
+        self._interpreter.resize_tensor_input(self._input, glyphs.shape)
         self._interpreter.allocate_tensors()
-        self._interpreter.set_tensor(self._entry, glyphs)
+        self._interpreter.set_tensor(self._input, glyphs)
         self._interpreter.invoke()
-        logits: NDArray[np.float32] = self._interpreter.get_tensor(self._exit)
+        logits: NDArray[np.float32] = self._interpreter.get_tensor(self._output)
         return logits
 
 
 @contextlib.contextmanager
-def _nothing_printed() -> Iterator[None]:
-    """Send standard error nowhere: LiteRT tells there, in each process, which of its parts it uses."""
-    kept, nowhere = os.dup(_STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, _STANDARD_ERROR)
-    os.close(nowhere)
+def _silenced_standard_error() -> Iterator[None]:
+    """Discard standard error: each process of LiteRT prints there which of its components it uses."""
+    saved, null = os.dup(_STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, _STANDARD_ERROR)
+    os.close(null)
     try:
         yield
     finally:
-        os.dup2(kept, _STANDARD_ERROR)
-        os.close(kept)
+        os.dup2(saved, _STANDARD_ERROR)
+        os.close(saved)

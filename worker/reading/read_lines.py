@@ -1,9 +1,17 @@
-"""Reading a page: pixels in, lines of letters out. The recipe, each step done in its own module."""
+"""Reads a page: pixels in, lines of letters out. This module is the recipe; each step has its own module.
+
+1. `segment` finds lines, words and the connected components of their ink.
+2. The CNN classifies the components. A page that lies on its side or upside down is segmented again.
+3. `refine` cuts doubtful components into parts; every run of parts that may be a letter is a candidate.
+4. The CNN classifies the candidates, and a lattice scores them: `score_words`.
+5. The best path through the lattice is the reading. Look-alikes (O, 0) follow their word.
+6. If there is a word list, each line is read a second time with it.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,39 +26,35 @@ from lettermill.segmentation.over_segmentation import over_segment
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.trace import UNSEEN, Trace
 from lettermill.segmentation.values import Candidate, Segmentation, Word
-from lettermill.worker.reading.classifier import Classifier
-from lettermill.worker.reading.lattice import WordLattice, joined, weigh
+from lettermill.worker.reading.classifier import Classification, Classifier, Ranking, concatenate
+from lettermill.worker.reading.lattice import WordLattice, join_lattices, score_words
 from lettermill.worker.reading.lexicon import Lexicon
-from lettermill.worker.reading.look_alikes import follow_kind
-from lettermill.worker.reading.page_orientation import find_quarters
+from lettermill.worker.reading.look_alikes import resolve_look_alikes
+from lettermill.worker.reading.page_orientation import find_quarter_turns
 
-Seen = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""What the CNN says of n candidates: probabilities n×characters, and n of how likely each is no letter."""
+DOUBTFUL_BELOW_PROBABILITY = 0.75
+"""A component is doubtful if the CNN gives less than this to its being one certain letter."""
+
+DOUBTFUL_ABOVE_LETTER_HEIGHTS = 1.25
+"""A component wider than this is doubtful, however sure the CNN is."""
 
 
-class Examined(NamedTuple):
-    """A word over the parts that its ink was cut into, and what tells which of its candidates are letters."""
+class ClassifiedWord(NamedTuple):
+    """A word, over-segmented, with what the CNN says about each of its candidates.
+
+    Attributes:
+        word: its candidates are runs of the parts that its ink was cut into.
+        letter_height: of its line's typical letter, in pixels of the ink frame.
+        classification: of its candidates, in their order.
+    """
 
     word: Word
-    letter: float
-    """Height of its line's typical letter in pixels of the ink frame."""
-
-    probabilities: NDArray[np.float32]
-    """float32, candidates×characters: the CNN's calibrated probabilities."""
-
-    non_letter: NDArray[np.float32]
-    """float32, one for each candidate: how likely it is no letter."""
+    letter_height: float
+    classification: Classification
 
     def lattice(self) -> WordLattice:
         """Score the candidates."""
-        return weigh([self.word], self.letter, self.probabilities, self.non_letter)[0]
-
-
-DOUBT = 0.75
-"""A piece is doubtful where the CNN gives less than this to its being one certain letter."""
-
-WIDE = 1.25
-"""What is wider in letter heights is doubtful, however sure the CNN is."""
+        return score_words([self.word], self.letter_height, self.classification)[0]
 
 
 def read_lines(
@@ -64,74 +68,152 @@ def read_lines(
 
     Args:
         page: uint8, h×w, grey.
-        settings: layout, what becomes of captions, and below which confidence a letter is flagged.
+        settings: the layout, whether captions are read, and below which confidence a letter is flagged.
         classifier: knows the glyphs.
-        lexicon: words that the lines are read with a second time.
-        trace: is told what each stage saw.
+        lexicon: a word list with which each line is read a second time.
+        trace: receives what each stage found.
 
     Returns:
         The lines in reading order, boxes in pixels of the page; and what segmentation found.
     """
-    segmentation, examined = examine_page(page, settings, classifier, trace)
-    trace.note(
-        "parts", [[one] for each in examined for one in each.word.candidates if one.last == one.first + 1]
-    )
-    coming = iter(examined)
-    chosen: list[list[Candidate]] = []
-    lines = []
+    segmentation, words = classify_page(page, settings, classifier, trace)
+    trace.note("parts", [[one] for each in words for one in each.word.candidates if _is_one_part(one)])
+
+    lines: list[LineReading] = []
+    chosen: list[Candidate] = []
+    remaining = iter(words)
     for line in segmentation.lines:
-        words = list(itertools.islice(coming, len(line.words)))
-        lattices = weigh(
-            [each.word for each in words],
-            line.letter,
-            np.concatenate([each.probabilities for each in words]),
-            np.concatenate([each.non_letter for each in words]),
-        )
-        candidates = [candidate for each in words for candidate in each.word.candidates]
-        owners = [number for number, each in enumerate(words) for _ in each.word.candidates]
-        found = zip(*joined(lattices).reading(classifier.characters), strict=True)
-        letters: list[Letter] = []
-        texts = [""] * len(words)
-        by_word = itertools.groupby(found, key=lambda letter: owners[letter[0]])
-        for number, (owner, of_word) in enumerate(by_word, start=1):
-            path, free = zip(*of_word, strict=True)
-            rankings = follow_kind(free) if settings.alphabet == "alnum" else free
-            texts[owner] = "".join(ranking[0][0] for ranking in rankings)
-            chosen += [[candidates[index]] for index in path]
-            letters += [
-                Letter(_box(candidates[index].box), number, ranking, ranking[0][1] < settings.flag_below)
-                for index, ranking in zip(path, rankings, strict=True)
-            ]
-        if letters:
-            lexicon_text = lexicon.read(list(zip(texts, lattices, strict=True))) if lexicon else ""
-            boxes = [one.box for (one,) in chosen[-len(letters) :]]
-            lines.append(LineReading(_box(enclosing_box(boxes)), tuple(letters), lexicon_text))
-    trace.note("chosen", chosen)
+        words_of_line = list(itertools.islice(remaining, len(line.words)))
+        reading, letters = _read_line(words_of_line, line.letter, settings, classifier.characters, lexicon)
+        lines += [reading] if reading else []
+        chosen += letters
+    trace.note("chosen", [[candidate] for candidate in chosen])
     return tuple(lines), segmentation
 
 
-def examine_page(
+def classify_page(
     page: NDArray[np.uint8], settings: Settings, classifier: Classifier, trace: Trace = UNSEEN
-) -> tuple[Segmentation, list[Examined]]:
+) -> tuple[Segmentation, list[ClassifiedWord]]:
     """Find what the words of a page may be; the first half of `read_lines`.
 
+    Args:
+        page: uint8, h×w, grey.
+        settings: the layout, and whether captions are read.
+        classifier: knows the glyphs.
+        trace: receives what each stage found.
+
     Returns:
-        What segmentation found, and all its words in reading order, over the parts that their ink was cut
-        into.
+        What segmentation found, and its words in reading order, over-segmented and classified.
     """
     segmentation = segment(page, settings.layout, settings.printed, trace)
-    seen = see_pieces(segmentation, classifier)
-    quarters = find_quarters(page, segmentation, seen[0].max(axis=1), settings.layout, classifier)
+    components = classify_components(segmentation, classifier)
+
+    confidences = components.probabilities.max(axis=1)
+    quarters = find_quarter_turns(page, segmentation, confidences, settings.layout, classifier)
     if quarters:
         segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
-        seen = see_pieces(segmentation, classifier)
-    return segmentation, examine(segmentation, seen, page.shape, classifier)
+        components = classify_components(segmentation, classifier)
+
+    return segmentation, classify_candidates(segmentation, components, page.shape, classifier)
 
 
-def see_pieces(segmentation: Segmentation, classifier: Classifier) -> Seen:
-    """Show the CNN the pieces of all words in reading order, twice where it is in doubt."""
+def classify_components(segmentation: Segmentation, classifier: Classifier) -> Classification:
+    """Classify the components of all words in reading order, doubtful ones with test-time augmentation."""
     words = [word.candidates for line in segmentation.lines for word in line.words]
-    return classifier.read_closely(_glyphs(words))
+    return classifier.classify_augmented(_glyphs(words))
+
+
+def classify_candidates(
+    segmentation: Segmentation, components: Classification, shape: tuple[int, ...], classifier: Classifier
+) -> list[ClassifiedWord]:
+    """Over-segment the doubtful components and classify the candidates that this adds.
+
+    Args:
+        segmentation: the words.
+        components: the classification of their components, from `classify_components`.
+        shape: height and width of the page in pixels.
+        classifier: knows the glyphs.
+
+    Returns:
+        The words in reading order.
+    """
+    if segmentation.ink is None:
+        return []
+    words = [word for line in segmentation.lines for word in line.words]
+    heights = [line.letter for line in segmentation.lines for _ in line.words]
+    known = components.split([len(word.candidates) for word in words])
+
+    over_segmented = [
+        over_segment(word, _is_doubtful(word, height, classification), height, segmentation.ink, shape)
+        for word, height, classification in zip(words, heights, known, strict=True)
+    ]
+
+    added = [new.candidates[len(old.candidates) :] for new, old in zip(over_segmented, words, strict=True)]
+    # Without augmentation: most of these are no letters, so it would triple the cost of nearly all.
+    classified = classifier.classify(_glyphs(added)).split([len(candidates) for candidates in added])
+
+    return [
+        ClassifiedWord(word, height, concatenate(both))
+        for word, height, *both in zip(over_segmented, heights, known, classified, strict=True)
+    ]
+
+
+def _read_line(
+    words: Sequence[ClassifiedWord],
+    letter_height: float,
+    settings: Settings,
+    characters: str,
+    lexicon: Lexicon | None,
+) -> tuple[LineReading | None, list[Candidate]]:
+    """Read one line from its classified words.
+
+    Returns:
+        The reading, None if there is no letter; and the candidates that were chosen as its letters.
+    """
+    classification = concatenate([each.classification for each in words])
+    lattices = score_words([each.word for each in words], letter_height, classification)
+    path, rankings = join_lattices(lattices).best_reading(characters)
+    if not path:
+        return None, []
+
+    candidates = [candidate for each in words for candidate in each.word.candidates]
+    word_of_candidate = [number for number, each in enumerate(words) for _ in each.word.candidates]
+    chosen = [candidates[index] for index in path]
+    rankings_by_word: list[list[Ranking]] = [[] for _ in words]
+    for index, ranking in zip(path, rankings, strict=True):
+        rankings_by_word[word_of_candidate[index]].append(ranking)
+    if settings.alphabet == "alnum":
+        rankings_by_word = [resolve_look_alikes(word) for word in rankings_by_word]
+
+    # Words without a letter get no number.
+    numbered = enumerate((word for word in rankings_by_word if word), start=1)
+    numbers_and_rankings = [(number, ranking) for number, word in numbered for ranking in word]
+    letters = tuple(
+        Letter(_box(candidate.box), number, ranking, ranking[0][1] < settings.flag_below)
+        for candidate, (number, ranking) in zip(chosen, numbers_and_rankings, strict=True)
+    )
+
+    lexicon_text = ""
+    if lexicon:
+        texts = ["".join(ranking[0][0] for ranking in word) for word in rankings_by_word]
+        lexicon_text = lexicon.read(list(zip(texts, lattices, strict=True)))
+    box = _box(enclosing_box([candidate.box for candidate in chosen]))
+    return LineReading(box, letters, lexicon_text), chosen
+
+
+def _is_one_part(candidate: Candidate) -> bool:
+    return candidate.last == candidate.first + 1
+
+
+def _is_doubtful(word: Word, letter_height: float, classification: Classification) -> list[bool]:
+    """Return for each component whether it may be anything but one certain letter."""
+    # The ink of a candidate has a margin of one pixel on each side.
+    widths = np.array([candidate.ink.shape[1] - 2 for candidate in word.candidates])
+    one_letter = classification.probabilities.max(axis=1) * (1 - classification.reject)
+    doubtful = (one_letter < DOUBTFUL_BELOW_PROBABILITY) | (
+        widths > DOUBTFUL_ABOVE_LETTER_HEIGHTS * letter_height
+    )
+    return [bool(one) for one in doubtful]
 
 
 def _glyphs(groups: Sequence[Sequence[Candidate]]) -> NDArray[np.uint8]:
@@ -139,50 +221,6 @@ def _glyphs(groups: Sequence[Sequence[Candidate]]) -> NDArray[np.uint8]:
     none = np.zeros((0, GLYPH_SIZE), np.uint8)
     glyphs = np.concatenate([none, *(candidate.glyph for group in groups for candidate in group)])
     return glyphs.reshape(-1, GLYPH_SIZE, GLYPH_SIZE)
-
-
-def examine(
-    segmentation: Segmentation, seen: Seen, shape: tuple[int, ...], classifier: Classifier
-) -> list[Examined]:
-    """Cut what is doubtful, and show the CNN the runs of its parts as well.
-
-    Args:
-        segmentation: the words.
-        seen: what the CNN says of their pieces, from `see_pieces`.
-        shape: of the page, (height, width) in its pixels.
-        classifier: knows the glyphs.
-    """
-    if segmentation.ink is None:
-        return []
-    words = [word for line in segmentation.lines for word in line.words]
-    heights = [line.letter for line in segmentation.lines for _ in line.words]
-    pieces = list(_shared(seen, [len(word.candidates) for word in words]))
-    refined = [
-        over_segment(word, _is_doubtful(word, letter, *one), letter, segmentation.ink, shape)
-        for word, one, letter in zip(words, pieces, heights, strict=True)
-    ]
-    added = [word.candidates[len(old.candidates) :] for word, old in zip(refined, words, strict=True)]
-    # At once only: most of these are no letters, and a second look at all would show them as often again.
-    runs = _shared(classifier.read(_glyphs(added)), [len(candidates) for candidates in added])
-    return [
-        Examined(word, letter, np.concatenate((one[0], more[0])), np.concatenate((one[1], more[1])))
-        for word, letter, one, more in zip(refined, heights, pieces, runs, strict=True)
-    ]
-
-
-def _shared(seen: Seen, counts: Sequence[int]) -> Iterator[Seen]:
-    """Give each group of so many candidates its own."""
-    ends = np.cumsum(counts, dtype=np.intp)[:-1]
-    return zip(np.split(seen[0], ends), np.split(seen[1], ends), strict=True)
-
-
-def _is_doubtful(
-    word: Word, letter: float, probabilities: NDArray[np.float32], non_letter: NDArray[np.float32]
-) -> list[bool]:
-    """For each candidate, whether it may be anything but one certain letter."""
-    widths = np.array([candidate.ink.shape[1] - 2 for candidate in word.candidates])
-    doubt = (probabilities.max(axis=1) * (1 - non_letter) < DOUBT) | (widths > WIDE * letter)
-    return [bool(one) for one in doubt]
 
 
 def _box(box: values.Box) -> Box:

@@ -1,4 +1,4 @@
-"""An image that should show one character: its glyph, and whether it does show one."""
+"""Finds the letter in an image that should show exactly one: its glyph, and whether there is exactly one."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from lettermill.segmentation.binarise import estimate_paper
 from lettermill.segmentation.components import LEAST_LETTER_PIXELS, find_components, measure_sizes
 from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, ink_of, normalise
 
-WORKING_SIDE = 1024
-"""Pixels to which the longer side of a larger image is shrunk: grain averages out, and the CNN sees 22."""
+WORKING_SIDE_PIXELS = 1024
+"""A larger image is shrunk until its longer side is this long: grain averages out, and the CNN sees 22."""
 
-INK_AT_EDGE = 0.1
-"""Share of the image's edge that is not paper where the light is uneven, or the letter cut."""
+MAX_EDGE_INK_SHARE = 0.1
+"""If more of the image's edge than this looks like ink, the light is uneven or the letter is cut off."""
 
-PAPER_WINDOW = 0.5
-"""Side of the window whose median is the paper, as a share of the image: in any letter most is paper."""
+PAPER_WINDOW_SHARE = 0.5
+"""Side of the window whose median is the paper, as a share of the image's: most of any letter is paper."""
 
-TEXTURE = 0.1
-"""Share of all ink that the largest piece has at least: the grain of empty paper is thousands of specks."""
+MIN_LARGEST_COMPONENT_SHARE = 0.1
+"""If the largest component has less of all ink than this, it is the grain of empty paper."""
 
-SPECK = 0.02
-"""Share of the largest piece's ink below which a piece is not looked at, as in `segmentation.glyph`."""
+SPECK_SHARE = 0.02
+"""A component with less ink than this share of the largest one's is ignored, as in `segmentation.glyph`."""
 
-LETTER_GAP = 0.12
-"""Widest gap within a letter, as a share of the highest piece: broken strokes come as close."""
+MAX_GAP_ACROSS_SHARE = 0.12
+"""Widest horizontal gap within a letter, as a share of the highest component: broken strokes are closer."""
 
-LINE_GAP = 0.3
-"""Widest gap above or below a part of a letter, as a share of the longest piece: bars of an E lie apart."""
+MAX_GAP_DOWN_SHARE = 0.3
+"""Widest vertical gap within a letter, as a share of the longest component: the bars of an E are apart."""
 
-SAME_HEIGHT = 0.5
-"""Share of the highest part's height from which another part is a letter: dots and accents are lower."""
+MIN_LETTER_HEIGHT_SHARE = 0.5
+"""A group this high, as a share of the highest one, is another letter: dots and accents are lower."""
 
-FLATTEST = 2.5
-"""Width in heights beyond which a part is no letter but a bar; the reverse is an I, however slim."""
+MAX_WIDTH_HEIGHTS = 2.5
+"""A group that is wider than this, in its heights, is a bar; a high group is an I, however slim."""
 
 
 class Note(StrEnum):
-    """What is odd about an image of one character: the `note` column."""
+    """What is odd about an image of one character. The values are those of the `note` column."""
 
     NONE = ""
     NO_LETTER = "NO_LETTER"
@@ -50,11 +50,11 @@ class Note(StrEnum):
     UNREADABLE = "UNREADABLE"
 
 
-class Single(NamedTuple):
+class SingleLetter(NamedTuple):
     """What an image of one character shows.
 
     Attributes:
-        glyph: uint8, 28×28, what the CNN sees.
+        glyph: uint8, 28×28, for the CNN.
         note: NONE, NO_LETTER or SEVERAL.
     """
 
@@ -62,84 +62,95 @@ class Single(NamedTuple):
     note: Note
 
 
-def look(image: NDArray[np.uint8]) -> Single:
-    """Make the glyph of an image that should show one character, and judge whether it does.
+def find_letter(image: NDArray[np.uint8]) -> SingleLetter:
+    """Make the glyph of an image that should show one character, and check whether it shows one.
 
     Args:
-        image: uint8, h×w, grey, either polarity.
+        image: uint8, h×w, grey, dark on light or light on dark.
     """
-    ink = _ink(_working_size(image))
+    ink = _find_ink(_shrink(image))
     letters = count_letters(ink)
     note = Note.NO_LETTER if letters == 0 else Note.SEVERAL if letters > 1 else Note.NONE
-    return Single(normalise(ink), note)
+    return SingleLetter(normalise(ink), note)
 
 
 def count_letters(ink: NDArray[np.uint8]) -> int:
     """Count the letters in the ink of an image that should show one.
 
-    Pieces of ink with little paper between their boxes are parts of one letter: the strokes of a K, the
-    halves of an H, the arcs of a broken O. What then stands apart is another letter if it is about as
-    high, so a dot, an accent, the bar of an E and what is left of a neighbour are none.
+    Connected components with little paper between their boxes form a group, which is one letter: the strokes
+    of a K, the halves of an H, the arcs of a broken O. Another group is another letter if it is about as high
+    as the highest one. A dot, an accent, the bar of an E and the rest of a neighbour are lower.
 
     Args:
         ink: uint8, h×w, 255 for ink and 0 for paper.
 
     Returns:
-        0 where nothing has the shape of a letter: no ink, grain, specks, a blot or a level rule.
+        0 if nothing has the shape of a letter: no ink, grain, specks, a blot or a horizontal rule.
     """
-    # The level of a glyph, not of a stroke: faint ink still bridges a broken stroke.
     _, strong = cv2.threshold(ink, GLYPH_INK_LEVEL - 1, 255, cv2.THRESH_BINARY)
-    pieces = find_components(strong.astype(np.uint8, copy=False))
-    areas = [piece.area for piece in pieces]
-    if not pieces or max(areas) < TEXTURE * sum(areas):
+    components = find_components(strong.astype(np.uint8, copy=False))
+    areas = [one.area for one in components]
+    if not components or max(areas) < MIN_LARGEST_COMPONENT_SHARE * sum(areas):
         return 0
-    pieces = [piece for piece in pieces if piece.area >= SPECK * max(areas)]
-    boxes = np.array([(piece.left, piece.top, piece.right, piece.bottom) for piece in pieces], np.float64)
+    components = [one for one in components if one.area >= SPECK_SHARE * max(areas)]
+    boxes = np.array([(one.left, one.top, one.right, one.bottom) for one in components], np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
-    parts = _joined(boxes, np.array([LETTER_GAP * sides[:, 1].max(), LINE_GAP * sides.max()]))
-    slim = (sides[:, 1] >= np.maximum(LEAST_LETTER_PIXELS, FLATTEST * sides[:, 0])).any()
+    max_gap = np.array([MAX_GAP_ACROSS_SHARE * sides[:, 1].max(), MAX_GAP_DOWN_SHARE * sides.max()])
+    groups = _group_boxes(boxes, max_gap)
+
     # A slim upright may be an I, and bars that belong together an E.
-    if measure_sizes(pieces) is None and not slim and len(parts) == len(pieces):
+    slim = (sides[:, 1] >= np.maximum(LEAST_LETTER_PIXELS, MAX_WIDTH_HEIGHTS * sides[:, 0])).any()
+    if measure_sizes(components) is None and not slim and len(groups) == len(components):
         return 0
-    widths, heights = (parts[:, 2:] - parts[:, :2]).T
-    return max(1, int(((heights >= SAME_HEIGHT * heights.max()) & (widths <= FLATTEST * heights)).sum()))
+
+    widths, heights = (groups[:, 2:] - groups[:, :2]).T
+    high_enough = heights >= MIN_LETTER_HEIGHT_SHARE * heights.max()
+    return max(1, int((high_enough & (widths <= MAX_WIDTH_HEIGHTS * heights)).sum()))
 
 
-def _joined(boxes: NDArray[np.float64], gap: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Join boxes (n×4: left, top, right, bottom) that lie within a gap (x, y), or a chain of such gaps."""
+def _group_boxes(boxes: NDArray[np.float64], max_gap: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Join boxes with no more than a gap between them, or a chain of such boxes.
+
+    Args:
+        boxes: n×4: left, top, right, bottom.
+        max_gap: widest gap, across and down.
+
+    Returns:
+        The boxes around each group, in the same form.
+    """
     if len(boxes) == 1:
         return boxes
     apart = np.maximum(boxes[:, None, :2], boxes[:, :2]) - np.minimum(boxes[:, None, 2:], boxes[:, 2:])
-    linked: NDArray[np.bool_] = np.all(apart <= gap, axis=2)
+    linked: NDArray[np.bool_] = np.all(apart <= max_gap, axis=2)
     while (farther := linked @ linked).sum() > linked.sum():
         linked = farther
     groups = np.unique(linked, axis=0)
     return np.array([[*boxes[group, :2].min(axis=0), *boxes[group, 2:].max(axis=0)] for group in groups])
 
 
-def _working_size(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = image.shape
-    scale = WORKING_SIDE / max(height, width)
+    scale = WORKING_SIDE_PIXELS / max(height, width)
     if scale >= 1:
         return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _ink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Take the ink off an image, under uneven light too, where that leaves the image's edge free of it.
+def _find_ink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Find the ink of an image; correct uneven light if that frees the image's edge of ink.
 
-    An image of fewer than 31 pixels (`MEDIAN_SIZE`) is taken as evenly lit: its median is one for all of it.
+    An image smaller than 31 pixels (`MEDIAN_SIZE`) counts as evenly lit: it has the same median everywhere.
     """
     ink = ink_of(image)
-    if _edge_share(ink) <= INK_AT_EDGE:
+    if _edge_ink_share(ink) <= MAX_EDGE_INK_SHARE:
         return ink
-    paper = estimate_paper(image, PAPER_WINDOW * max(image.shape))
+    paper = estimate_paper(image, PAPER_WINDOW_SHARE * max(image.shape))
     level = round(float(np.median(paper)))
     evenly_lit = np.clip(image.astype(np.int16) - paper + level, 0, 255).astype(np.uint8)
-    ink_then = ink_of(evenly_lit)
-    return ink_then if _edge_share(ink_then) <= INK_AT_EDGE else ink
+    corrected = ink_of(evenly_lit)
+    return corrected if _edge_ink_share(corrected) <= MAX_EDGE_INK_SHARE else ink
 
 
-def _edge_share(ink: NDArray[np.uint8]) -> float:
+def _edge_ink_share(ink: NDArray[np.uint8]) -> float:
     return float(np.mean(np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]]) > 0))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +13,8 @@ import pytest
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, installed_model_folder, load_model
 from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS
-from lettermill.worker.reading.classifier import Classifier
-from lettermill.worker.reading.litert_network import BATCH, Network
+from lettermill.worker.reading.classifier import Classification, Classifier, concatenate
+from lettermill.worker.reading.litert_network import BATCH
 
 
 @pytest.fixture(scope="module")
@@ -47,38 +45,38 @@ def test_a_mask_only_takes_characters_away(glyphs: np.ndarray) -> None:
 
 def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), LETTERS)
-    together, none = classifier.read(glyphs)
-    likeness = classifier.likeness(glyphs, 2)
-    closely = classifier.read_closely(glyphs)[0]
+    together, none = classifier.classify(glyphs)
+    best = classifier.best_probability(glyphs, 2)
+    closely = classifier.classify_augmented(glyphs)[0]
     order = np.random.default_rng(4).permutation(len(glyphs))
     for size in (1, 2, BATCH - 1, BATCH + 1, 100):
         for start in range(0, min(len(glyphs), 5 * size), size):
             own = order[start : start + size]
-            answers = classifier.read(glyphs[own])
+            answers = classifier.classify(glyphs[own])
             np.testing.assert_array_equal(answers[0], together[own])
             np.testing.assert_array_equal(answers[1], none[own])
-            np.testing.assert_array_equal(classifier.likeness(glyphs[own], 2), likeness[own])
-            np.testing.assert_array_equal(classifier.read_closely(glyphs[own])[0], closely[own])
+            np.testing.assert_array_equal(classifier.best_probability(glyphs[own], 2), best[own])
+            np.testing.assert_array_equal(classifier.classify_augmented(glyphs[own])[0], closely[own])
 
 
 def test_only_what_is_in_doubt_is_looked_at_again(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), LETTERS + DIGITS)
-    once, closely = classifier.read(glyphs), classifier.read_closely(glyphs)
+    once, closely = classifier.classify(glyphs), classifier.classify_augmented(glyphs)
     same = (once[0] == closely[0]).all(axis=1) & (once[1] == closely[1])
     assert 0 < same.sum() < len(glyphs)
     # What no class is likely for is in doubt, whatever the temperature.
     assert not same[np.maximum(once[0].max(axis=1), once[1]) < 0.4].any()
-    np.testing.assert_array_equal(classifier.read_closely(glyphs[same])[0], once[0][same])
+    np.testing.assert_array_equal(classifier.classify_augmented(glyphs[same])[0], once[0][same])
 
 
 def test_the_ranking_is_three_characters_best_first(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), DIGITS)
-    for ranking in classifier.ranked(classifier.probabilities(glyphs[:10])):
+    for ranking in classifier.rank(classifier.probabilities(glyphs[:10])):
         sure = [confidence for _, confidence in ranking]
         assert len(ranking) == 3
         assert sure == sorted(sure, reverse=True)
         assert {character for character, _ in ranking} <= set(DIGITS)
-    assert classifier.ranked(classifier.probabilities(glyphs[:0])) == []
+    assert classifier.rank(classifier.probabilities(glyphs[:0])) == []
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -105,13 +103,6 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
         load_model(folder)
 
 
-def test_a_damaged_network_is_refused() -> None:
-    content = load_model(installed_model_folder()).network
-    for damaged in (b"", b"damaged", content[: len(content) // 2], content[:-8], b"\0" * len(content)):
-        with pytest.raises(ModelProblem, match="cannot be loaded"):
-            Network(damaged)
-
-
 def test_a_network_of_other_classes_is_refused() -> None:
     model = load_model(installed_model_folder())
     fewer = dataclasses.replace(model, card={**model.card, "labels": model.card["labels"][:-1]})
@@ -119,22 +110,23 @@ def test_a_network_of_other_classes_is_refused() -> None:
         Classifier(fewer, LETTERS)
 
 
-def test_a_network_says_nothing_and_reads_the_same_after_a_fork() -> None:
-    """Workers are forked; and what LiteRT prints would stand in their logs and beside answers."""
-    code = """
-import os, sys
-import numpy as np
-from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.worker.reading.litert_network import Network
+def test_classifications_are_split_and_joined_in_order(glyphs: np.ndarray) -> None:
+    whole = Classifier(load_model(installed_model_folder()), LETTERS).classify(glyphs[:7])
+    groups = whole.split([3, 0, 4])
+    assert (
+        [len(group.probabilities) for group in groups] == [len(group.reject) for group in groups] == [3, 0, 4]
+    )
+    again = concatenate(groups)
+    assert isinstance(again, Classification)
+    np.testing.assert_array_equal(again.probabilities, whole.probabilities)
+    np.testing.assert_array_equal(again.reject, whole.reject)
 
-network = Network(load_model(installed_model_folder()).network)
-glyphs = np.random.default_rng(1).integers(0, 256, (70, 28, 28), np.uint8)
-here = network.logits(glyphs).tobytes()
-child = os.fork()
-if child == 0:
-    anew = Network(load_model(installed_model_folder()).network)
-    os._exit(0 if network.logits(glyphs).tobytes() == anew.logits(glyphs).tobytes() == here else 1)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+def test_a_model_without_a_reject_class_rejects_nothing(
+    glyphs: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = Classifier(load_model(installed_model_folder()), LETTERS)
+    assert classifier.has_reject_class
+    assert classifier.classify(glyphs).reject.max() > 0
+    monkeypatch.setattr(classifier, "has_reject_class", False)
+    assert not classifier.classify(glyphs).reject.any()

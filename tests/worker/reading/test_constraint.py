@@ -9,28 +9,26 @@ import numpy as np
 import pytest
 
 from lettermill.jobs.inputs.pattern import Automaton, automaton_of
-from lettermill.worker.reading.constraint import constraint_of
+from lettermill.worker.reading.constraint import make_constraint
 from lettermill.worker.reading.lattice import WordLattice
 from tests.automata import accepts
 
 CHARACTERS = "AB01"
 
 
-def lattice_of(rng: np.random.Generator, pieces: int = 4) -> WordLattice:
-    spans = [
-        (first, last) for first in range(pieces) for last in range(first + 1, min(pieces, first + 2) + 1)
-    ]
+def lattice_of(rng: np.random.Generator, parts: int = 4) -> WordLattice:
+    spans = [(first, last) for first in range(parts) for last in range(first + 1, min(parts, first + 2) + 1)]
     first, last = (np.array(ends, np.intp) for ends in zip(*spans, strict=True))
     scores = rng.normal(0, 2, (len(spans), len(CHARACTERS) + 1))
     scores[last - first > 1, -1] = -np.inf
-    return WordLattice(pieces, first, last, scores)
+    return WordLattice(parts, first, last, scores)
 
 
 def readings(lattice: WordLattice) -> Iterator[tuple[float, list[tuple[int, int]]]]:
     """Every way through the lattice: its score, and its letters."""
 
     def ways(node: int) -> Iterator[list[int]]:
-        if node == lattice.pieces:
+        if node == lattice.parts:
             yield []
         for index in np.flatnonzero(lattice.first == node).tolist():
             for rest in ways(int(lattice.last[index])):
@@ -59,7 +57,7 @@ def test_best_and_shares_are_those_of_all_allowed_readings(pattern: str, comb: i
     whole = automaton_of(pattern)
     moves = tuple({char: to for char, to in each.items() if char in CHARACTERS} for each in whole.moves)
     automaton = Automaton(moves, whole.accepting, whole.shortest)
-    constraint = constraint_of(automaton, comb, CHARACTERS)
+    constraint = make_constraint(automaton, comb, CHARACTERS)
     for seed in range(4):
         rng = np.random.default_rng(seed)
         lattice = lattice_of(rng)
@@ -68,7 +66,7 @@ def test_best_and_shares_are_those_of_all_allowed_readings(pattern: str, comb: i
         cells[2] = -1
         allowed = [each for each in readings(lattice) if is_allowed(each[1], automaton, comb, cells)]
         assert allowed
-        assert constraint.best(lattice, cells) == max(allowed)[1]
+        assert constraint.best_reading(lattice, cells) == max(allowed)[1]
         likely, total = constraint.log_posteriors(lattice, cells)
         assert total == pytest.approx(np.logaddexp.reduce([score for score, _ in allowed]))
         expected = np.zeros(likely.shape)
@@ -79,25 +77,25 @@ def test_best_and_shares_are_those_of_all_allowed_readings(pattern: str, comb: i
 
 
 def test_no_reading_is_allowed_where_ink_is_too_little() -> None:
-    lattice = lattice_of(np.random.default_rng(1), pieces=2)
-    constraint = constraint_of(
+    lattice = lattice_of(np.random.default_rng(1), parts=2)
+    constraint = make_constraint(
         Automaton(({"0": 1}, {"0": 2}, {"0": 3}, {}), (False, False, False, True), 3), None, "AB01"
     )
     cells = [0] * len(lattice.first)
-    assert constraint.best(lattice, cells) is None
+    assert constraint.best_reading(lattice, cells) is None
     assert constraint.log_posteriors(lattice, cells)[1] == -np.inf
 
 
 def test_without_limits_the_reading_is_the_free_one() -> None:
-    lattice = lattice_of(np.random.default_rng(5), pieces=6)
-    constraint = constraint_of(Automaton((dict.fromkeys(CHARACTERS, 0),), (True,), 0), None, CHARACTERS)
+    lattice = lattice_of(np.random.default_rng(5), parts=6)
+    constraint = make_constraint(Automaton((dict.fromkeys(CHARACTERS, 0),), (True,), 0), None, CHARACTERS)
     cells = [0] * len(lattice.first)
-    letters = constraint.best(lattice, cells)
+    letters = constraint.best_reading(lattice, cells)
     likely, _ = constraint.log_posteriors(lattice, cells)
-    path, rankings = lattice.reading(CHARACTERS)
+    path, rankings = lattice.best_reading(CHARACTERS)
     assert letters is not None
     assert [index for index, _ in letters] == path
     cuts = np.exp(np.logaddexp.reduce(likely, axis=1))
-    for mine, free in zip(lattice.ranked(letters, likely, cuts, CHARACTERS), rankings, strict=True):
+    for mine, free in zip(lattice.rank(letters, likely, cuts, CHARACTERS), rankings, strict=True):
         assert [char for char, _ in mine] == [char for char, _ in free]
         np.testing.assert_allclose([sure for _, sure in mine], [sure for _, sure in free], atol=2e-6)

@@ -21,7 +21,13 @@ from lettermill.segmentation.components import find_components
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.values import Candidate, Ink
 from lettermill.worker.reading.classifier import Classifier
-from lettermill.worker.reading.debug import LETTER, LONGEST_SIDE, NARROWEST, TITLE, Drawing
+from lettermill.worker.reading.debug import (
+    LETTER_PIXELS,
+    MAX_SIDE_PIXELS,
+    MIN_WIDTH_PIXELS,
+    TITLE_PIXELS,
+    Drawing,
+)
 from lettermill.worker.reading.read_lines import read_lines
 
 SANS = FontHand(PRINT_FONTS / "DejaVuSans.ttf")
@@ -38,24 +44,24 @@ def count(picture: np.ndarray, colour: tuple[int, int, int]) -> int:
 
 
 def test_every_stage_has_a_panel() -> None:
-    page = np.full((100, NARROWEST), 255, np.uint8)
+    page = np.full((100, MIN_WIDTH_PIXELS), 255, np.uint8)
     drawing, fewer = Drawing(page), Drawing(page)
     for stage in ("ink", "form lines", "form lines", "parts"):
         drawing.note(stage, np.zeros_like(page), "some")
     fewer.note("ink", np.zeros_like(page))
-    panel = 100 + TITLE + 2
-    assert drawing.picture(()).shape[:2] == (5 * panel, NARROWEST + 2)  # with the page and the letters
-    assert fewer.picture(()).shape[:2] == (3 * panel, NARROWEST + 2)
+    panel = 100 + TITLE_PIXELS + 2
+    assert drawing.picture(()).shape[:2] == (5 * panel, MIN_WIDTH_PIXELS + 2)  # with the page and the letters
+    assert fewer.picture(()).shape[:2] == (3 * panel, MIN_WIDTH_PIXELS + 2)
 
 
 def test_masks_and_groups_are_coloured_where_they_lie() -> None:
-    page = np.full((200, NARROWEST), 255, np.uint8)
+    page = np.full((200, MIN_WIDTH_PIXELS), 255, np.uint8)
     mask = np.zeros_like(page)
     mask[50:60, 100:140] = 1
     drawing = Drawing(page)
     drawing.note("form lines", mask, "")
     picture = drawing.picture(())
-    top = 200 + TITLE + 2 + TITLE + 1
+    top = 200 + TITLE_PIXELS + 2 + TITLE_PIXELS + 1
     assert (picture[top + 50 : top + 60, 101:141] == COLOUR).all()
     assert count(picture, COLOUR) == 400
 
@@ -70,7 +76,7 @@ def test_a_second_look_at_a_page_takes_the_place_of_the_first() -> None:
 
 
 def test_groups_have_colours_of_their_own_unless_they_are_named() -> None:
-    page = np.full((200, NARROWEST), 255, np.uint8)
+    page = np.full((200, MIN_WIDTH_PIXELS), 255, np.uint8)
     groups = [
         find_components(cv2.rectangle(np.zeros_like(page), (x, 20), (x + 30, 50), 255, -1)) for x in (50, 150)
     ]
@@ -78,7 +84,7 @@ def test_groups_have_colours_of_their_own_unless_they_are_named() -> None:
     for what in ("", "machine print"):
         drawing = Drawing(page)
         drawing.note("words", groups, what)
-        picture = drawing.picture(())[TITLE + 200 + TITLE :]  # below the second title
+        picture = drawing.picture(())[TITLE_PIXELS + 200 + TITLE_PIXELS :]  # below the second title
         counts.append([count(picture, colour) for colour in (COLOUR, (0, 94, 213))])
     assert counts == [[31 * 31, 31 * 31], [2 * 31 * 31, 0]]
 
@@ -98,7 +104,7 @@ def test_parts_and_the_letters_chosen_of_them_are_drawn_where_their_ink_is() -> 
     lines, _ = read_lines(page.grey, settings, classifier, trace=drawing)
     assert read_lines(page.grey, settings, classifier)[0] == lines
     assert len(seen["parts"]) >= len(seen["chosen"]) == sum(len(line.letters) for line in lines)
-    mask = np.zeros((300, NARROWEST), np.uint8)
+    mask = np.zeros((300, MIN_WIDTH_PIXELS), np.uint8)
     mask[0] = 255
     blot = dataclasses.replace(seen["chosen"][0][0], left=40, top=30)
     framed = Drawing(mask)
@@ -109,9 +115,9 @@ def test_parts_and_the_letters_chosen_of_them_are_drawn_where_their_ink_is() -> 
 def test_small_letters_are_enlarged_and_large_pages_kept_small() -> None:
     drawing = Drawing(np.full((40, 300), 255, np.uint8))
     small = drawing.picture(boxed(("A", 10, 10, 8, 10)))
-    assert small.shape[1] - 2 == LETTER / 10 * 300
+    assert small.shape[1] - 2 == LETTER_PIXELS / 10 * 300
     large = Drawing(np.full((3508, 2480), 255, np.uint8)).picture(boxed(("A", 10, 10, 40, 46)))
-    assert LONGEST_SIDE * 0.9 <= large.shape[0] <= 2 * LONGEST_SIDE + 200
+    assert MAX_SIDE_PIXELS * 0.9 <= large.shape[0] <= 2 * MAX_SIDE_PIXELS + 200
 
 
 def test_a_page_of_which_nothing_is_read_is_drawn() -> None:

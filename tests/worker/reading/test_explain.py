@@ -9,7 +9,7 @@ import pytest
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.settings import LETTERS
 from lettermill.worker.reading.classifier import Classifier
-from lettermill.worker.reading.explain import PATCH, occlusion_map
+from lettermill.worker.reading.explain import PATCH_PIXELS, occlusion_map
 
 
 def ink_within(rows: slice, columns: slice):
@@ -33,7 +33,10 @@ def test_the_map_shows_the_window_that_decides(top: int, left: int) -> None:
     assert rows.start <= peak[0] < rows.stop
     assert columns.start <= peak[1] < columns.stop
     far = np.ones((28, 28), bool)
-    far[max(0, top - PATCH) : top + 3 + PATCH, max(0, left - PATCH) : left + 3 + PATCH] = False
+    far[
+        max(0, top - PATCH_PIXELS) : top + 3 + PATCH_PIXELS,
+        max(0, left - PATCH_PIXELS) : left + 3 + PATCH_PIXELS,
+    ] = False
     assert not found[far].any()
 
 
@@ -55,7 +58,7 @@ def test_the_tail_makes_the_q() -> None:
     cv2.circle(glyph, (13, 13), 9, 255, 2, cv2.LINE_AA)
     cv2.line(glyph, (16, 16), (24, 24), 255, 2, cv2.LINE_AA)
     classifier = Classifier(load_model(installed_model_folder()), LETTERS)
-    assert classifier.ranked(classifier.probabilities(glyph[None]))[0][0][0] == "Q"
+    assert classifier.rank(classifier.probabilities(glyph[None]))[0][0][0] == "Q"
     found = occlusion_map(classifier.probabilities, glyph)
     # Far more depends on the corner with the tail than on the one across from it.
     assert found[14:, 14:].max() > 3 * found[:14, :14].max()

@@ -18,8 +18,8 @@ from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.settings import LETTERS, Settings
 from lettermill.segmentation.values import Box, Candidate, Gap, Word
 from lettermill.training.training_settings import TrainingSettings
-from lettermill.worker.reading.classifier import Classifier
-from lettermill.worker.reading.lattice import WordLattice, weigh
+from lettermill.worker.reading.classifier import Classification, Classifier
+from lettermill.worker.reading.lattice import WordLattice, score_words
 from lettermill.worker.reading.read_lines import read_lines
 
 CHARACTERS = "ABC"
@@ -31,22 +31,22 @@ Step = tuple[int, int]
 
 @st.composite
 def lattices(draw: st.DrawFn) -> WordLattice:
-    """Up to four pieces; each alone, and some runs of them. Pieces alone may be passed over, runs may not."""
-    pieces = draw(st.integers(1, 4))
-    runs = [(first, last) for first in range(pieces) for last in range(first + 2, pieces + 1)]
-    chosen = [(piece, piece + 1) for piece in range(pieces)]
+    """Up to four parts; each alone, and some runs of them. Single parts may be passed over, runs may not."""
+    parts = draw(st.integers(1, 4))
+    runs = [(first, last) for first in range(parts) for last in range(first + 2, parts + 1)]
+    chosen = [(part, part + 1) for part in range(parts)]
     chosen += draw(st.lists(st.sampled_from(runs), unique=True)) if runs else []
     order = draw(st.permutations(chosen))
     first, last = np.array(order, np.intp).T
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     scores = rng.normal(0, 3, (len(order), NONE + 1))
     scores[last > first + 1, NONE] = -np.inf
-    return WordLattice(pieces, first, last, scores)
+    return WordLattice(parts, first, last, scores)
 
 
 def paths(lattice: WordLattice, node: int = 0) -> Iterator[tuple[Step, ...]]:
     """Every way from a node to the end, with every reading of each candidate on it."""
-    if node == lattice.pieces:
+    if node == lattice.parts:
         yield ()
         return
     for index in np.flatnonzero(lattice.first == node).tolist():
@@ -89,13 +89,13 @@ def test_shares_are_those_of_all_paths(lattice: WordLattice) -> None:
     total = sum(np.exp(score(lattice, path)) for path in paths(lattice))
     found = lattice.posteriors()
     assert np.allclose(found, shares / total)
-    for piece in range(lattice.pieces):
-        assert found[(lattice.first <= piece) & (piece < lattice.last)].sum() == pytest.approx(1)
+    for part in range(lattice.parts):
+        assert found[(lattice.first <= part) & (part < lattice.last)].sum() == pytest.approx(1)
 
 
 @given(lattice=lattices())
 def test_a_reading_ranks_three_characters_with_shares_of_one_letter(lattice: WordLattice) -> None:
-    path, rankings = lattice.reading(CHARACTERS)
+    path, rankings = lattice.best_reading(CHARACTERS)
     assert path == lattice.best_path()
     for index, ranking in zip(path, rankings, strict=True):
         assert ranking[0][0] == CHARACTERS[int(lattice.scores[index, :NONE].argmax())]
@@ -105,7 +105,7 @@ def test_a_reading_ranks_three_characters_with_shares_of_one_letter(lattice: Wor
 
 
 def word(spans: list[Step], gaps: tuple[Gap, ...], letter: int = 20) -> Word:
-    """Candidates as high as a letter, and as wide for each piece."""
+    """Candidates as high as a letter, and as wide for each part."""
     candidates = tuple(
         Candidate(
             Box(letter * first, 0, letter * (last - first), letter),
@@ -128,10 +128,12 @@ def probabilities(rows: int, best: float) -> NDArray[np.float32]:
 
 
 @given(best=st.floats(0.4, 0.999))
-def test_the_cnn_stands_where_there_is_one_way_to_cut(best: float) -> None:
+def test_the_cnn_decides_where_there_is_one_way_to_cut(best: float) -> None:
     apart = word([(0, 1), (1, 2)], (Gap(0.3),))
-    (lattice,) = weigh([apart], 20.0, probabilities(2, best), np.full(2, 0.001, np.float32))
-    _, rankings = lattice.reading(CHARACTERS)
+    (lattice,) = score_words(
+        [apart], 20.0, Classification(probabilities(2, best), np.full(2, 0.001, np.float32))
+    )
+    _, rankings = lattice.best_reading(CHARACTERS)
     assert [ranking[0][0] for ranking in rankings] == ["A", "A"]
     assert [ranking[0][1] for ranking in rankings] == pytest.approx([best, best], abs=2e-3)
     assert [ranking[1][1] for ranking in rankings] == pytest.approx([(1 - best) / 2] * 2, abs=2e-3)
@@ -141,9 +143,9 @@ def test_the_likelier_another_cut_the_less_sure_the_letter() -> None:
     touching = word([(0, 2), (0, 1), (1, 2)], (Gap(0.0, 1.0),))
     sure: list[float] = []
     for halves in (0.99, 0.9, 0.5, 0.1):
-        non_letter = np.array([0.3, halves, halves], np.float32)
-        (lattice,) = weigh([touching], 20.0, probabilities(3, 0.97), non_letter)
-        path, rankings = lattice.reading(CHARACTERS)
+        reject = np.array([0.3, halves, halves], np.float32)
+        (lattice,) = score_words([touching], 20.0, Classification(probabilities(3, 0.97), reject))
+        path, rankings = lattice.best_reading(CHARACTERS)
         assert path == [0]
         sure.append(rankings[0][0][1])
     assert sure == sorted(sure, reverse=True)

@@ -37,7 +37,7 @@ def column(**chances: float) -> list[float]:
 
 
 def chain(text: str, **doubts: dict[str, float]) -> tuple[str, WordLattice]:
-    """A word whose pieces are a letter each; `doubts` say what else a letter of it may be."""
+    """A word whose parts are a letter each; `doubts` say what else a letter of it may be."""
     scores = np.array([column(**{char: 0.9, **doubts.get(char, {})}) for char in text])
     first = np.arange(len(text))
     return text, WordLattice(len(text), first, first + 1, scores)
@@ -72,7 +72,7 @@ def test_a_wrong_cut_is_mended() -> None:
     text, straight = chain("DUPOLIT")
     whole = np.array([column(N=0.2)])
     lattice = WordLattice(
-        straight.pieces,
+        straight.parts,
         np.append(straight.first, 4),
         np.append(straight.last, 6),
         np.vstack((straight.scores, whole)),
@@ -98,17 +98,17 @@ def test_of_equal_letters_the_first_line_of_the_file_counts() -> None:
 
 @st.composite
 def lattices(draw: st.DrawFn) -> WordLattice:
-    """Lattices with every piece alone and some runs, over the letters A–D."""
-    pieces = draw(st.integers(1, 5))
-    spans = [(start, start + 1) for start in range(pieces)]
-    spans += draw(st.lists(st.sampled_from(list(itertools.combinations(range(pieces + 1), 2))), max_size=4))
+    """Lattices with every part alone and some runs, over the letters A–D."""
+    parts = draw(st.integers(1, 5))
+    spans = [(start, start + 1) for start in range(parts)]
+    spans += draw(st.lists(st.sampled_from(list(itertools.combinations(range(parts + 1), 2))), max_size=4))
     scores = draw(
         st.lists(
             st.lists(st.floats(-12, 1), min_size=5, max_size=5), min_size=len(spans), max_size=len(spans)
         )
     )
     first, last = (np.array(ends, np.intp) for ends in zip(*spans, strict=True))
-    return WordLattice(pieces, first, last, np.array(scores))
+    return WordLattice(parts, first, last, np.array(scores))
 
 
 def cheapest(lattice: WordLattice, word: str) -> float:
@@ -119,16 +119,16 @@ def cheapest(lattice: WordLattice, word: str) -> float:
 
     @functools.cache
     def best(node: int, done: int) -> float:
-        ways = [0.0] if node == lattice.pieces and done == len(word) else []
+        ways = [0.0] if node == lattice.parts and done == len(word) else []
         if done < len(word):
-            ways.append(best(node, done + 1) - lexicon.MISSED)
+            ways.append(best(node, done + 1) - lexicon.MISSED_LETTER_NATS)
         for first, last, scores in candidates:
             if first == node:
                 top = max(scores[:-1])
-                ways.append(best(last, done) + max(scores[-1], top - lexicon.INVENTED))
+                ways.append(best(last, done) + max(scores[-1], top - lexicon.MAX_EXTRA_LETTER_NATS))
                 if done < len(word):
                     score = scores["ABCD".index(word[done])]
-                    ways.append(best(last, done + 1) + max(score, top - lexicon.MISREAD))
+                    ways.append(best(last, done + 1) + max(score, top - lexicon.MAX_MISREAD_NATS))
         return max(ways, default=-np.inf)
 
     return best(0, 0)
@@ -139,11 +139,11 @@ def cheapest(lattice: WordLattice, word: str) -> float:
 def test_the_search_finds_what_trying_all_entries_finds(lattice: WordLattice, words: set[str]) -> None:
     listed = sorted(words)
     free = {0: 0.0}
-    for node in range(lattice.pieces):
+    for node in range(lattice.parts):
         for first, last, scores in zip(lattice.first, lattice.last, lattice.scores, strict=True):
             if first == node:
                 free[int(last)] = max(free.get(int(last), -np.inf), free[node] + scores.max())
-    costs = {word: free[lattice.pieces] - cheapest(lattice, word) for word in listed}
+    costs = {word: free[lattice.parts] - cheapest(lattice, word) for word in listed}
     names = Lexicon(WordList(Path("words.txt"), "\n".join(listed).encode(), "ABCD"))
     found = names._search(lexicon._Costs(lattice), 16.0)
     if min(costs.values()) > 16 + 1e-6:

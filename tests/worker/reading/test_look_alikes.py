@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from lettermill.jobs.settings import ALPHABETS
 from lettermill.worker.reading.classifier import Ranking
-from lettermill.worker.reading.look_alikes import OTHER, follow_kind
+from lettermill.worker.reading.look_alikes import TWINS, resolve_look_alikes
 
 SURE = 0.9
 
 
 def word(text: str, twin: float = 0.06) -> list[Ranking]:
     """A word as the CNN reads it, look-alikes with the other one behind them."""
-    return [((char, SURE), (OTHER.get(char, "W"), twin), ("M", 0.01)) for char in text]
+    return [((char, SURE), (TWINS.get(char, "W"), twin), ("M", 0.01)) for char in text]
 
 
 def reading(rankings: list[Ranking]) -> str:
@@ -46,11 +46,11 @@ def reading(rankings: list[Ranking]) -> str:
     ],
 )
 def test_the_kind_of_a_word(read: str, followed: str) -> None:
-    assert reading(follow_kind(word(read))) == followed
+    assert reading(resolve_look_alikes(word(read))) == followed
 
 
 def test_the_other_reading_stays_and_the_confidence_falls() -> None:
-    *others, last = follow_kind(word("HELL0"))
+    *others, last = resolve_look_alikes(word("HELL0"))
     assert others == word("HELL")
     (letter, sure), (twin, twin_sure), third = last
     assert (letter, twin, third) == ("O", "0", ("M", 0.01))
@@ -59,7 +59,7 @@ def test_the_other_reading_stays_and_the_confidence_falls() -> None:
 
 
 def test_what_the_ink_says_counts() -> None:
-    sures = [follow_kind(word("HELL0", twin))[-1][0][1] for twin in (0.0, 0.05, 0.08)]
+    sures = [resolve_look_alikes(word("HELL0", twin))[-1][0][1] for twin in (0.0, 0.05, 0.08)]
     assert sures == sorted(sures)
     assert sures[0] == pytest.approx(SURE / 2)
 
@@ -67,6 +67,6 @@ def test_what_the_ink_says_counts() -> None:
 @given(st.text(ALPHABETS["alnum"], max_size=12))
 def test_only_look_alikes_change_and_only_into_each_other(text: str) -> None:
     before = word(text)
-    for old, new in zip(before, follow_kind(before), strict=True):
-        assert new == old or (OTHER[old[0][0]] == new[0][0] and new[1][0] == old[0][0])
+    for old, new in zip(before, resolve_look_alikes(before), strict=True):
+        assert new == old or (TWINS[old[0][0]] == new[0][0] and new[1][0] == old[0][0])
         assert [sure for _, sure in new] == sorted((sure for _, sure in new), reverse=True)

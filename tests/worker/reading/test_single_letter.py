@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lettermill.worker.reading.single_letter import Note, count_letters, look
+from lettermill.worker.reading.single_letter import Note, count_letters, find_letter
 
 Strokes = list[tuple[tuple[int, int], tuple[int, int]]]
 
@@ -62,7 +62,7 @@ def test_letters_side_by_side_are_several(name: str, scale: float) -> None:
 @given(st.integers(0, 2**32), st.sampled_from([(64, 64), (60, 200), (400, 300)]), st.integers(0, 6))
 def test_paper_without_ink_has_no_letter(seed: int, shape: tuple[int, int], fall: int) -> None:
     paper = np.random.default_rng(seed).normal(215, 3, shape) * np.linspace(1, 1 - fall / 20, shape[1])
-    assert look(np.clip(paper, 0, 255).astype(np.uint8)).note is Note.NO_LETTER
+    assert find_letter(np.clip(paper, 0, 255).astype(np.uint8)).note is Note.NO_LETTER
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_what_no_letter_looks_like(strokes: Strokes) -> None:
 
 @given(st.binary(min_size=48, max_size=48), st.sampled_from([(48, 1), (1, 48), (6, 8)]))
 def test_any_pixels_have_a_glyph_and_a_note(pixels: bytes, shape: tuple[int, int]) -> None:
-    single = look(np.frombuffer(pixels, np.uint8).reshape(shape))
+    single = find_letter(np.frombuffer(pixels, np.uint8).reshape(shape))
     assert single.glyph.shape == (28, 28)
     assert single.note in (Note.NONE, Note.NO_LETTER, Note.SEVERAL)
 
@@ -95,7 +95,7 @@ def real_letters(data: Path, name: str) -> list[np.ndarray]:
     "name", ["nist_az_uniform.npz", "mohneesh_az.npz", "choice_62.npz", "emnist_digits.npz"]
 )
 def test_real_letters_are_one(data: Path, name: str) -> None:
-    notes = [look(image).note for image in real_letters(data, name)]
+    notes = [find_letter(image).note for image in real_letters(data, name)]
     assert sum(note is not Note.NONE for note in notes) <= 0.01 * len(notes)
 
 
@@ -103,5 +103,5 @@ def test_real_letters_side_by_side_are_several(data: Path) -> None:
     letters = [cropped(image) for image in real_letters(data, "nist_az_uniform.npz")]
     gap, margin = np.zeros((40, 8), np.uint8), 10
     pairs = [np.hstack([one, gap, other]) for one, other in zip(letters[::2], letters[1::2], strict=False)]
-    notes = [look(np.pad(pair, margin)).note for pair in pairs]
+    notes = [find_letter(np.pad(pair, margin)).note for pair in pairs]
     assert sum(note is Note.SEVERAL for note in notes) >= 0.95 * len(notes)

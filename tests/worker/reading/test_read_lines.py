@@ -1,0 +1,153 @@
+"""Pages to lines: drawn pages word by word, and the error rates on real photographs that the docs state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from rapidfuzz.distance import Levenshtein
+
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.word_list import WordList
+from lettermill.jobs.scans.reader import read_page
+from lettermill.jobs.settings import ALPHABETS, LETTERS, Limits, Settings
+from lettermill.segmentation.page import segment
+from lettermill.segmentation.trace import Trace
+from lettermill.worker.reading.classifier import Classifier
+from lettermill.worker.reading.lexicon import Lexicon
+from lettermill.worker.reading.read_lines import (
+    DOUBTFUL_BELOW_PROBABILITY,
+    classify_candidates,
+    classify_components,
+    classify_page,
+    read_lines,
+)
+
+ALNUM = Settings(alphabet="alnum")
+ONE_LINE = Settings(layout="line", printed="keep")
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier(load_model(installed_model_folder()), LETTERS)
+
+
+@pytest.fixture(scope="module")
+def alnum() -> Classifier:
+    return Classifier(load_model(installed_model_folder()), ALPHABETS["alnum"])
+
+
+def drawn(*words: str, gap: int = 12) -> NDArray[np.uint8]:
+    """A line of words, with a gap in pixels between the boxes of letters and a wide one between words."""
+    font = ImageFont.load_default(90)
+    text = "   ".join(words)
+    page = Image.new("L", (120 + 90 * len(text), 180), 255)
+    x = 60
+    for letter in text:
+        left, _, right, _ = font.getbbox(letter)
+        ImageDraw.Draw(page).text((x - left, 40), letter, font=font, fill=0)
+        x += round(right - left) + gap
+    return np.asarray(page.crop((0, 0, x + 60, 180)))
+
+
+class Notes(Trace):
+    """Records what the stages report."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, Any] = {}
+
+    def note(self, stage: str, seen: Any, what: str = "") -> None:
+        self.seen[stage] = seen
+
+
+def test_words_are_numbered_and_boxes_enclose_their_ink(classifier: Classifier) -> None:
+    page = drawn("MILL", "AT", "HOME")
+    (line,), segmentation = read_lines(page, ONE_LINE, classifier)
+    assert line.text == "MILL AT HOME"
+    assert [letter.word for letter in line.letters] == [1] * 4 + [2] * 2 + [3] * 4
+    assert len(segmentation.lines) == 1
+    for letter in line.letters:
+        box = letter.box
+        inside = page[box.y : box.y + box.height, box.x : box.x + box.width]
+        assert inside.min() < 100
+        assert line.box.x <= box.x
+        assert box.x + box.width <= line.box.x + line.box.width
+
+
+def test_a_page_without_ink_has_no_lines(classifier: Classifier) -> None:
+    page = np.full((100, 300), 255, np.uint8)
+    notes = Notes()
+    lines, segmentation = read_lines(page, Settings(), classifier, trace=notes)
+    assert (lines, segmentation.lines, notes.seen["chosen"]) == ((), (), [])
+    assert classify_page(page, Settings(), classifier)[1] == []
+
+
+def test_letters_below_the_setting_are_flagged(classifier: Classifier) -> None:
+    page = drawn("HOUSE")
+    (line,), _ = read_lines(page, Settings(layout="line", printed="keep", flag_below=0.0), classifier)
+    assert not any(letter.flagged for letter in line.letters)
+    (line,), _ = read_lines(page, Settings(layout="line", printed="keep", flag_below=1.0), classifier)
+    assert all(letter.flagged for letter in line.letters if letter.confidence < 1)
+
+
+def test_look_alikes_follow_their_word_if_both_kinds_are_allowed(alnum: Classifier) -> None:
+    settings = Settings(alphabet="alnum", layout="line", printed="keep")
+    (line,), _ = read_lines(drawn("HOUSE", "2409"), settings, alnum)
+    assert line.text == "HOUSE 2409"
+
+
+def test_a_word_list_adds_its_reading_and_changes_no_letter(classifier: Classifier) -> None:
+    names = Lexicon(WordList(Path("words.txt"), b"Mill\nHouse", LETTERS))
+    page = drawn("MILL", "AT")
+    (without,), _ = read_lines(page, ONE_LINE, classifier)
+    (with_list,), _ = read_lines(page, ONE_LINE, classifier, names)
+    assert (without.lexicon_text, with_list.lexicon_text) == ("", "Mill AT")
+    assert with_list.letters == without.letters
+
+
+def test_stages_report_the_parts_and_the_chosen_letters(classifier: Classifier) -> None:
+    notes = Notes()
+    lines, _ = read_lines(drawn("OHOH", gap=-9), ONE_LINE, classifier, trace=notes)
+    letters = [letter for line in lines for letter in line.letters]
+    boxes = [(one.box.x, one.box.y) for (one,) in notes.seen["chosen"]]
+    assert boxes == [(letter.box.x, letter.box.y) for letter in letters]
+    assert all(one.last == one.first + 1 for (one,) in notes.seen["parts"])
+    assert len(notes.seen["parts"]) >= len(letters)
+
+
+def test_doubtful_components_are_over_segmented_and_certain_ones_are_not(classifier: Classifier) -> None:
+    for page, more in ((drawn("RAMEN"), False), (drawn("OHOH", gap=-9), True)):
+        segmentation = segment(page, "line", "keep")
+        components = classify_components(segmentation, classifier)
+        count = sum(len(word.candidates) for line in segmentation.lines for word in line.words)
+        assert len(components.probabilities) == len(components.reject) == count
+        certain = components.probabilities.max(axis=1) * (1 - components.reject) >= DOUBTFUL_BELOW_PROBABILITY
+        assert bool(certain.all()) != more
+        words = classify_candidates(segmentation, components, page.shape, classifier)
+        assert (sum(len(each.word.candidates) for each in words) > count) == more
+        for each in words:
+            assert len(each.classification.probabilities) == len(each.word.candidates)
+            assert each.lattice().parts == len(each.word.joints) + 1
+
+
+def read(path: Path, classifier: Classifier) -> str:
+    lines, _ = read_lines(read_page(path, 1, 300, Limits()), ALNUM, classifier)
+    return "\n".join(line.text for line in lines)
+
+
+@pytest.mark.parametrize("name", ["01_list", "03_haiku"])
+def test_block_letters_on_a_photographed_page(data: Path, alnum: Classifier, name: str) -> None:
+    truth = "".join((data / "pages" / f"{name}.txt").read_text().split())
+    text = "".join(read(data / "pages" / f"{name}.jpg", alnum).split())
+    errors = Levenshtein.distance(text, truth)
+    assert errors / len(truth) <= 0.02, f"{errors} edits in {len(truth)} characters: {text}"
+
+
+def test_words_are_separated_as_written(data: Path, alnum: Classifier) -> None:
+    truth = (data / "pages" / "03_haiku.txt").read_text().split()
+    text = read(data / "pages" / "03_haiku.jpg", alnum).split()
+    assert [len(word) for word in text] == [len(word) for word in truth]
