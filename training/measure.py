@@ -1,7 +1,9 @@
-"""Measures answers against truth: loss, accuracy, calibration, what can be accepted, and what changed.
+"""Measures answers against truth: loss, accuracy, calibration, coverage, and what changed between models.
 
 Everything here is a pure function of arrays. A model's classes are the `labels` of its card, in the order of
-its outputs; a label longer than one character ("not a letter") is an output that is never answered.
+its outputs. A label longer than one character ("not a letter", the reject class) is never answered.
+
+SciPy belongs to the `train` extra and is imported where it is needed, so that others can use the rest.
 """
 
 from __future__ import annotations
@@ -20,21 +22,25 @@ from lettermill.training.training_settings import LABELS
 Mask = NDArray[np.bool_]
 
 TARGETS = (0.99, 0.995, 0.999)
-"""How many of the accepted letters must be right."""
+"""Shares of right letters that the accepted letters must reach."""
 
 DOUBTFUL_BELOW = 0.99
-"""Letters below this confidence are doubtful: their calibration is measured apart, for the sure ones
-are so many that they hide it."""
+"""Letters below this confidence are doubtful. Their calibration is measured separately, because the many sure
+letters hide it."""
 
 _BINS = 15
 _RESAMPLES = 400
 _CURVE_POINTS = 400
-_Z = 1.959964  # of a normal distribution's middle 95 %
+_RATIO = (math.sqrt(5) - 1) / 2
+"""The golden ratio, by which the search for the temperature shrinks its interval."""
+
+_LEAST_PROBABILITY = 1e-12
+"""Probabilities are raised to this before their logarithm is taken: 27.6 nats at most."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Measured:
-    """How good outputs are."""
+    """The quality of a network's outputs."""
 
     count: int
     accuracy: float
@@ -42,7 +48,7 @@ class Measured:
     """Mean cross-entropy in nats."""
 
     loss_error: float
-    """Its standard error: the letters' standard deviation over the root of their count."""
+    """Its standard error: the standard deviation over the square root of the count."""
 
     calibration_error: float
     """Expected calibration error: Σ share · |accuracy − confidence| over 15 bins (Guo et al. 2017)."""
@@ -59,20 +65,20 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Coverage:
-    """The most letters that can be accepted unseen, surest first, so that enough of them are right."""
+    """The most letters that can be accepted unseen, most confident first, while enough of them are right."""
 
     target: float
     """The share of the accepted letters that must be right."""
 
     share: Interval
-    """Accepted letters among all."""
+    """Share of the letters that is accepted."""
 
     threshold: Interval
-    """The confidence from which a letter is accepted; above 1 where none may be."""
+    """The confidence from which a letter is accepted; above 1 if none is."""
 
     accepted: int
     wrong: int
-    """Wrong ones among the accepted."""
+    """Accepted letters that are wrong."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,25 +94,25 @@ class Figures:
     """Letters below a confidence of 0.99."""
 
     doubtful_calibration_error: float | None
-    """The calibration error within these; None where there are none."""
+    """The calibration error of the doubtful letters; None if there are none."""
 
     coverage: tuple[Coverage, ...]
-    """One a target."""
+    """One per target."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ClassFigures:
-    """How one class is read; None where the denominator is 0."""
+    """How well one class is read; a share is None if its denominator is 0."""
 
     label: str
     count: int
     right: int
     answered: int
-    """How often it was answered, rightly or not."""
+    """How often it was answered, right or wrong."""
 
     @property
     def precision(self) -> float | None:
-        """Share of right ones among its answers."""
+        """Share of its answers that are right."""
         return self.right / self.answered if self.answered else None
 
     @property
@@ -129,13 +135,13 @@ class Bin:
     high: float
     count: int
     confidence: float | None
-    """Their mean; None where the bin is empty."""
+    """Their mean; None if the bin is empty."""
 
     right: int
 
     @property
     def accuracy(self) -> Interval | None:
-        """Share of right ones; None where the bin is empty."""
+        """Share of right letters; None if the bin is empty."""
         return share(self.right, self.count) if self.count else None
 
 
@@ -147,7 +153,7 @@ class Answers:
     """What could be answered."""
 
     probabilities: NDArray[np.float64]
-    """float64, n×k, calibrated; 0 for what could not be answered to this letter."""
+    """float64, n×k, calibrated; 0 for labels that could not be answered for this letter."""
 
     classes: NDArray[np.int64]
     """int64, n: the truth as indexes into `labels`."""
@@ -162,7 +168,7 @@ class Answers:
         return len(self.classes)
 
     def __getitem__(self, choice: Mask | NDArray[np.intp]) -> Answers:
-        """Return those that a mask or an index array chooses."""
+        """Return the answers that a mask or an index array selects."""
         return Answers(
             self.labels,
             self.probabilities[choice],
@@ -173,23 +179,37 @@ class Answers:
 
     @property
     def answers(self) -> NDArray[np.int64]:
-        """The likeliest class of each: int64, n."""
+        """The most likely class of each letter: int64, n."""
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
 
     @property
     def confidence(self) -> NDArray[np.float64]:
-        """Its probability: float64, n."""
+        """The probability of that class: float64, n."""
         return np.asarray(self.probabilities.max(axis=1))
 
     @property
     def right(self) -> Mask:
-        """Whether it is the truth: bool, n."""
+        """Whether that class is the truth: bool, n."""
         return np.asarray(self.answers == self.classes)
 
     def ranking(self, index: int, choices: int = 3) -> list[tuple[str, float]]:
-        """Return the likeliest labels of one letter with their probabilities, best first."""
+        """Return the most likely labels of one letter with their probabilities, best first."""
         row = self.probabilities[index]
         return [(self.labels[best], float(row[best])) for best in np.argsort(-row, kind="stable")[:choices]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class RejectScores:
+    """The reject class's probability for letters and for non-letters, each from 0 to 1."""
+
+    letters: NDArray[np.float64]
+    """float64, n."""
+
+    others: NDArray[np.float64]
+    """float64, m."""
+
+    kinds: NDArray[np.str_]
+    """m: what each of the others is (part of a letter, blot, …)."""
 
 
 def measure(
@@ -204,7 +224,7 @@ def measure(
     Args:
         logits: float32, n×k.
         classes: int64, n: the truth as indexes into the labels.
-        temperature: the outputs are divided by it.
+        temperature: what the outputs are divided by.
         alphabet: the characters that may be answered; empty for all.
         labels: the model's classes, k.
     """
@@ -228,7 +248,7 @@ def masked_softmax(
 ) -> NDArray[np.float64]:
     """Turn outputs into probabilities over an alphabet: float64, n×k, 0 outside of it.
 
-    An empty alphabet stands for every label of one character.
+    An empty alphabet means every label of one character.
     """
     allowed = [len(label) == 1 and (not alphabet or label in alphabet) for label in labels]
     scaled = np.where(allowed, logits.astype(np.float64) / temperature, -np.inf)
@@ -237,10 +257,10 @@ def masked_softmax(
 
 
 def non_letter_probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how likely each glyph is no letter: the last output against all others together.
+    """Return the reject class's probability for each glyph: float64, n.
 
     Args:
-        logits: float32, n×k, the last one for "not a letter".
+        logits: float32, n×k; the last output is the reject class, and competes with all others together.
     """
     characters = logits[:, :-1].astype(np.float64)
     most = characters.max(axis=1)
@@ -249,11 +269,11 @@ def non_letter_probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def figures(answers: Answers) -> Figures:
-    """Measure the headline figures of one letter or more.
+    """Measure the headline figures of one or more letters.
 
-    Accuracy has Wilson's interval; loss, coverage and threshold have the middle 95 % of 400 resamples of
-    the letters (Efron 1979), drawn with a fixed seed. Both take letters as independent, which letters of
-    one writer are not: true intervals are wider.
+    Accuracy has Wilson's interval. Loss, coverage and threshold have the middle 95 % of 400 resamples of the
+    letters (bootstrap, Efron 1979), drawn with a fixed seed. Both assume independent letters, but letters of
+    one writer are alike: true intervals are wider.
     """
     confidence, right = answers.confidence, answers.right
     losses = _losses(answers.probabilities, answers.classes)
@@ -277,10 +297,11 @@ def share(part: int, whole: int) -> Interval:
     """Return a share with its 95 % interval (Wilson 1927), which holds for few letters and near 0 and 1."""
     if not whole:
         return Interval(0.0, 0.0, 1.0)
-    value, spread = part / whole, _Z**2 / whole
-    middle = (value + spread / 2) / (1 + spread)
-    half = _Z * math.sqrt(value * (1 - value) / whole + spread / whole / 4) / (1 + spread)
-    return Interval(value, max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half)))
+    from scipy.stats import binomtest
+
+    interval = binomtest(part, whole).proportion_ci(0.95, method="wilson")
+    value = part / whole
+    return Interval(value, min(value, float(interval.low)), max(value, float(interval.high)))
 
 
 def calibration_error(confidence: NDArray[np.float64], right: Mask) -> float:
@@ -314,13 +335,13 @@ def reliability(
 
 
 def coverage(confidence: NDArray[np.float64], right: Mask, target: float) -> tuple[int, int, float]:
-    """Accept as many letters as possible, surest first, so that the target share of them is right.
+    """Accept as many letters as possible, most confident first, so that the target share of them is right.
 
     Letters of equal confidence are accepted together.
 
     Returns:
-        How many are accepted, how many of these are wrong, and the least confidence accepted (above 1,
-        by the smallest step, where none may be).
+        The number of accepted letters, the number of wrong ones among them, and the lowest accepted
+        confidence (the next number above 1 if none is accepted).
     """
     order, ends = _by_confidence(confidence)
     rights = np.cumsum(right[order])
@@ -332,10 +353,10 @@ def coverage(confidence: NDArray[np.float64], right: Mask, target: float) -> tup
 
 
 def accept_curve(confidence: NDArray[np.float64], right: Mask) -> NDArray[np.float64]:
-    """Return how the accepted letters' error rate grows with their share.
+    """Return how the error rate of the accepted letters grows with their share.
 
     Returns:
-        float64, m×3 with m ≤ 400: threshold, share accepted, share of wrong ones among the accepted.
+        float64, m×3 with m ≤ 400: threshold, accepted share, share of wrong letters among the accepted.
     """
     order, ends = _by_confidence(confidence)
     places = np.flatnonzero(ends)
@@ -346,7 +367,7 @@ def accept_curve(confidence: NDArray[np.float64], right: Mask) -> NDArray[np.flo
 
 
 def confusion_counts(answers: Answers) -> NDArray[np.int64]:
-    """Count how often each class (row) was answered as each (column): int64, k×k."""
+    """Count how often each class (row) was answered as each class (column): int64, k×k."""
     counts = np.zeros((len(answers.labels), len(answers.labels)), np.int64)
     np.add.at(counts, (answers.classes, answers.answers), 1)
     return counts
@@ -363,7 +384,7 @@ def per_class(answers: Answers) -> list[ClassFigures]:
 
 
 def confusions(answers: Answers) -> list[tuple[str, str, int]]:
-    """Return what is read as what, and how often; most frequent first."""
+    """Return each confusion (truth, answer, count), most frequent first."""
     wrong = np.flatnonzero(~answers.right)
     pairs = Counter(zip(answers.classes[wrong].tolist(), answers.answers[wrong].tolist(), strict=True))
     return [(answers.labels[is_], answers.labels[read], count) for (is_, read), count in pairs.most_common()]
@@ -375,50 +396,47 @@ def worst_errors(answers: Answers) -> NDArray[np.intp]:
     return np.asarray(wrong[np.argsort(-answers.confidence[wrong], kind="stable")])
 
 
-def mcnemar(mended: int, spoilt: int) -> float:
-    """Return how likely so unequal a change is by chance: McNemar's test (1947) in its exact form.
+def mcnemar(corrected: int, broken: int) -> float:
+    """Return the probability of a change at least as unequal by chance: McNemar's exact test (1947).
 
-    Where two models differ, each is as likely to be the right one if they are equally good, so that the
-    smaller count is binomial with one half. Two-sided.
+    Of the letters that only one of two models reads right, each is as likely to be either model's if the
+    models are equally good. So the counts are binomial with one half. Two-sided.
 
     Args:
-        mended: letters that only the new model reads right.
-        spoilt: letters that only the old model reads right.
+        corrected: the number of letters that only the new model reads right.
+        broken: the number of letters that only the old model reads right.
     """
-    count, less = mended + spoilt, min(mended, spoilt)
-    logs = [
-        math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) - count * math.log(2)
-        for k in range(less + 1)
-    ]
-    return min(1.0, 2 * math.fsum(map(math.exp, logs)))
+    if not corrected + broken:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(min(corrected, broken), corrected + broken).pvalue)
 
 
-def rejection(
-    letters: NDArray[np.float64], others: NDArray[np.float64], lost: float
-) -> tuple[float, NDArray[np.bool_]]:
+def rejection(scores: RejectScores, lost: float) -> tuple[float, Mask]:
     """Reject what looks least like a letter, at the price of a share of the letters.
 
     Args:
-        letters: float64, n: how much each letter looks like none; larger is less of a letter.
-        others: float64, m: the same of what is no letter.
+        scores: of letters and non-letters.
         lost: the largest share of letters that may be rejected.
 
     Returns:
-        The score above which something is rejected, and which of the others are.
+        The score above which a glyph is rejected, and which non-letters are rejected (bool, m).
     """
-    falling = np.sort(letters)[::-1]
+    falling = np.sort(scores.letters)[::-1]
     threshold = float(falling[min(int(lost * len(falling) + 1e-9), len(falling) - 1)])
-    return threshold, np.asarray(others > threshold)
+    return threshold, np.asarray(scores.others > threshold)
 
 
-def area_under_curve(letters: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """Return how often something that is no letter has a higher score than a letter has (ties half).
+def area_under_curve(scores: RejectScores) -> float:
+    """Return how often a non-letter has a higher score than a letter, ties counting half.
 
-    The area under the ROC curve, by ranks (Mann and Whitney 1947). Arguments as for `rejection`.
+    This is the area under the ROC curve, computed from ranks (Mann and Whitney 1947).
     """
-    rising = np.sort(letters)
-    below, not_above = np.searchsorted(rising, others), np.searchsorted(rising, others, side="right")
-    return float((below + not_above).mean() / 2 / len(letters))
+    from scipy.stats import mannwhitneyu
+
+    pairs = len(scores.others) * len(scores.letters)
+    return float(mannwhitneyu(scores.others, scores.letters, method="asymptotic").statistic / pairs)
 
 
 def fitted_temperature(
@@ -428,12 +446,15 @@ def fitted_temperature(
     alphabet: str = "",
     labels: Sequence[str] = LABELS,
 ) -> float:
-    """Find the temperature with the least weighted cross-entropy (Guo et al. 2017), by golden-section search.
+    """Find the temperature with the least weighted cross-entropy (Guo et al. 2017).
+
+    The golden-section search is written out, because SciPy's searches end at slightly other temperatures:
+    models trained again would get other cards.
 
     Args:
         logits: float32, n×k, for letters that the CNN was not trained on.
-        truth: int64, n: classes; or float64, n×k: probabilities that the answers should come near to.
-        weights: float64, n: what each letter counts.
+        truth: int64, n: classes; or float64, n×k: probabilities that the answers should approach.
+        weights: float64, n: the weight of each letter.
         alphabet: the characters that may be answered; empty for all.
         labels: the model's classes, k.
     """
@@ -443,13 +464,12 @@ def fitted_temperature(
         if truth.ndim == 1:
             losses = _losses(probabilities, truth.astype(np.int64, copy=False))
         else:
-            losses = -(truth * np.log(np.maximum(probabilities, 1e-12))).sum(axis=1)
+            losses = -(truth * np.log(np.maximum(probabilities, _LEAST_PROBABILITY))).sum(axis=1)
         return float((weights * losses).sum() / weights.sum())
 
     low, high = np.log(0.2), np.log(5.0)
-    ratio = (np.sqrt(5) - 1) / 2
     while high - low > 1e-4:
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        left, right = high - _RATIO * (high - low), low + _RATIO * (high - low)
         if loss(left) < loss(right):
             high = right
         else:
@@ -461,13 +481,13 @@ _NONE_ACCEPTED = math.nextafter(1.0, 2.0)
 
 
 def _losses(probabilities: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return each letter's cross-entropy in nats, 27.6 at most."""
+    """Return each letter's cross-entropy in nats: float64, n."""
     truth = probabilities[np.arange(len(classes)), classes]
-    return np.asarray(-np.log(np.maximum(truth, 1e-12)))
+    return np.asarray(-np.log(np.maximum(truth, _LEAST_PROBABILITY)))
 
 
 def _by_confidence(confidence: NDArray[np.float64]) -> tuple[NDArray[np.intp], Mask]:
-    """Return the order of falling confidence, and where the next one is less sure."""
+    """Return the order of falling confidence, and where the next letter is less confident."""
     order = np.argsort(-confidence, kind="stable")
     falling = confidence[order]
     return order, np.append(falling[1:] < falling[:-1], True)
@@ -480,7 +500,7 @@ def _enough(rights: NDArray[Any], counts: NDArray[Any], target: float) -> Mask:
 def _resampled(
     losses: NDArray[np.float64], confidence: NDArray[np.float64], right: Mask
 ) -> tuple[Interval, tuple[Coverage, ...]]:
-    """Return loss and coverage with the middle 95 % of what resamples of the letters give."""
+    """Return loss and coverage with the middle 95 % of their values in resamples of the letters."""
     order, ends = _by_confidence(confidence)
     losses, falling, rights = losses[order], confidence[order], right[order]
     rng = np.random.default_rng(0)

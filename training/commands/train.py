@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lettermill.jobs.errors import MissingExtra, UsageProblem
-from lettermill.training.letters.data_folders import data_option
+from lettermill.jobs.errors import UsageProblem
+from lettermill.training.commands.data_option import data_option
+from lettermill.training.commands.extra import require_extra
 from lettermill.training.training_settings import SPLITS, TrainingSettings
 
 if TYPE_CHECKING:
@@ -27,28 +27,31 @@ _DEFAULTS = TrainingSettings()
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="JOB",
-    help="Train on the letters that people decided in `lettermill review JOB`, too. Give it again for more.",
+    help="A job whose letters people decided in `lettermill review JOB`, to train on them too. Repeat it for "
+    "more jobs.",
 )
 @click.option(
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
     metavar="MODEL_DIR",
-    help="Takes handprint.tflite, its card handprint.json, a report, history and the Keras model.",
+    help="Where the model is written: handprint.tflite, its card handprint.json, a report, the history and "
+    "the Keras model.",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(1),
     default=_DEFAULTS.epochs,
     show_default=True,
-    help="At most; the last within a standard error of the lowest validation loss is kept.",
+    help="The most epochs to train; the last one within a standard error of the lowest validation loss is "
+    "kept.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     default=_DEFAULTS.seed,
     show_default=True,
-    help="Decides the first weights, the order of glyphs and how they are bent.",
+    help="Decides the initial weights, the order of the glyphs and their augmentation.",
 )
 @click.option(
     "--patience",
@@ -62,14 +65,14 @@ _DEFAULTS = TrainingSettings()
     type=click.IntRange(1),
     default=_DEFAULTS.glyphs_per_epoch,
     show_default=True,
-    help="An epoch draws this many glyphs, however many there are.",
+    help="How many glyphs an epoch draws, however many there are.",
 )
 @click.option(
     "--split",
     "split_name",
     type=click.Choice(SPLITS),
-    help="Train on this split of EMNIST as published: its classes, its test file. Nothing else is read. "
-    "Taken by itself where the data hold one split alone.",
+    help="Train on this split of EMNIST as published, with its classes and its test file, and on nothing "
+    "else. It need not be given if the data hold a single split and nothing else.",
 )
 @click.option(
     "--validate-on",
@@ -86,18 +89,19 @@ _DEFAULTS = TrainingSettings()
 @click.option(
     "--leave-one-out",
     is_flag=True,
-    help="Write no model: train once for each source without it, and measure its capitals.",
+    help="Write no model: train once per source without it, and measure its capitals.",
 )
 @click.option(
     "--left-out",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="What --leave-one-out wrote: its networks teach this one, and its table goes into the card.",
+    help="The folder that --leave-one-out wrote: the new network also learns from the answers of the "
+    "networks in it (ensemble distillation), and its table goes into the card.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on after the last whole epoch of a training that was stopped or killed.",
+    help="Continue a training that was stopped or killed after its last complete epoch.",
 )
 def train(
     folders: tuple[Path, ...],
@@ -116,18 +120,23 @@ def train(
 ) -> None:
     """Train the CNN on labelled letters and write it as a model for `--model`.
 
-    Each epoch reports loss and accuracy on training and validation data; the test data is measured once,
-    at the end. Ctrl-C ends the training and writes the best epoch so far; a second one writes nothing.
+    Each epoch reports loss and accuracy on training and validation data. The test data is measured once, at
+    the end. Ctrl-C ends the training and writes the best epoch so far; a second Ctrl-C writes nothing.
+
+    \b
+    Example:
+      lettermill train --data sets --data our-letters --validate-on our-validation --out models/ours
     """
-    _require_extra()
+    require_extra("tensorflow", "training")
+    require_extra("scipy", "training")
     if leave_one_out and left_out:
         raise UsageProblem(
-            "--left-out takes what an earlier --leave-one-out wrote",
+            "--left-out needs the folder that an earlier --leave-one-out wrote",
             "Give --leave-one-out first, then train with --left-out.",
         )
     from lettermill.training import recipe
     from lettermill.training.letters import published, sources
-    from lettermill.training.letters import reviewed_letters as corrections
+    from lettermill.training.letters.reviewed_letters import reviewed_set
     from lettermill.training.letters.split import part_of, split
 
     settings = dataclasses.replace(
@@ -139,14 +148,14 @@ def train(
         validate_on=validate_on,
         test_on=test_on,
     )
-    found, aside = sources.find(folders)
-    found += [corrections.found(job) for job in reviewed]
-    published.report_aside(aside, click.echo)
+    found, ignored = sources.find(folders)
+    found += [reviewed_set(job) for job in reviewed]
+    sources.report_ignored(ignored, click.echo)
     settings = dataclasses.replace(settings, split=published.chosen_split(found, split_name or ""))
     if settings.split:
         if leave_one_out or left_out or validate_on or test_on or reviewed:
             raise UsageProblem(
-                "a split of EMNIST comes with its own test letters, and nothing else is read",
+                "a split of EMNIST comes with its own test letters and is trained on alone",
                 "Leave out --validate-on, --test-on, --leave-one-out, --left-out and --corrections.",
             )
         parts = published.read_split(found, settings.split, click.echo)
@@ -164,25 +173,25 @@ def train(
 
 
 def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resume: bool) -> None:
-    """Train once for each source without it, and write the figures."""
-    from lettermill.training.reports import leave_one_out as loo
-    from lettermill.training.reports.training_report import REPORT_FOLDER, check_folder, table_text
+    """Train once per source without it, and write the figures."""
+    from lettermill.training.fitting.leave_one_out import train_without_each_source
+    from lettermill.training.reports.leave_one_out_report import (
+        RESULT_FILE,
+        summary,
+        table,
+        write_reports,
+        write_summary,
+    )
+    from lettermill.training.reports.report_text import table_text
+    from lettermill.training.reports.training_report import REPORT_FOLDER, check_folder
 
     check_folder(out / REPORT_FOLDER)
     results = []
-    for result in loo.leave_one_out(letters, settings, out, click.echo, resume):
+    for result in train_without_each_source(letters, settings, out, click.echo, resume):
         results.append(result)
-        summary = loo.summary(results, settings)
-        loo.write(summary, out)  # after each source, because a source takes minutes
-    measured = loo.write_reports(results, out)
-    click.echo(loo.table(summary))
+        values = summary(results, settings)
+        write_summary(values, out)  # After each source, because a source takes minutes.
+    measured = write_reports(results, out)
+    click.echo(table(values))
     click.echo(table_text(measured))
-    click.echo(f"temperature {summary['temperature']}, written to {out / loo.RESULT_FILE}")
-
-
-def _require_extra() -> None:
-    """Stop with advice where the `train` extra is not installed."""
-    if importlib.util.find_spec("tensorflow") is None:
-        raise MissingExtra(
-            "training needs tensorflow", "Install it with: pip install '.[train]' (in a clone)"
-        )
+    click.echo(f"temperature {values['temperature']}, written to {out / RESULT_FILE}")

@@ -1,8 +1,8 @@
-"""Bends canvases as pens, hands, scanners and crops do, and normalises them into training glyphs.
+"""Augments canvases as pens, hands, scanners and crops vary letters, and makes training glyphs of them.
 
-The geometric part joins affine, perspective and elastic displacement (Simard, Steinkraus and Platt,
+The geometric part combines affine, perspective and elastic displacement (Simard, Steinkraus and Platt,
 "Best practices for convolutional neural networks applied to visual document analysis", 2003) into one
-remapping. Each bent canvas goes through `segmentation.glyph.normalise`, so that the CNN is trained on
+remapping. Each augmented canvas goes through `segmentation.glyph.normalise`, so that the CNN is trained on
 exactly what normalisation makes of such a letter.
 """
 
@@ -17,19 +17,25 @@ from lettermill.training.training_settings import Augmentation
 
 Array = NDArray[np.uint8]
 
-_ELASTIC_GRID = 5
-_MARKER = 0.12
+_ELASTIC_GRID_POINTS = 5
+"""Points per side of the grid that elastic displacement is drawn on."""
 
-_CUT_SIDES = (0.12, 0.43, 0.12, 0.33)
-"""How often a cut is at the top, the right, the bottom, the left: letters are cut from their neighbours."""
+_MARKER_SHARE = 0.12
+"""Share of pens that are markers."""
+
+_CUT_SIDE_SHARES = (0.12, 0.43, 0.12, 0.33)
+"""How often a cut is at the top, right, bottom, left: letters are cut from their neighbours most often."""
+
+_SPARE = 1.2
+"""Canvas over letter size, so that what leans or is stretched stays on the canvas."""
 
 
 def augmented(canvases: Array, rng: np.random.Generator, how: Augmentation) -> Array:
-    """Bend each canvas at random and normalise it.
+    """Augment each canvas at random and normalise it.
 
     Args:
         canvases: uint8, n×48×48, 255 for ink.
-        rng: the only source of chance.
+        rng: the only source of randomness.
         how: the strength of each effect.
 
     Returns:
@@ -39,29 +45,28 @@ def augmented(canvases: Array, rng: np.random.Generator, how: Augmentation) -> A
     chances = rng.random((len(canvases), 6))
     maps = _displacements(len(canvases), canvases.shape[1], rng, how)
     for index, canvas in enumerate(canvases):
-        bent = cv2.remap(canvas, maps[index, 0], maps[index, 1], cv2.INTER_LINEAR).astype(
-            np.uint8, copy=False
-        )
+        warped = cv2.remap(canvas, maps[index, 0], maps[index, 1], cv2.INTER_LINEAR)
+        changed = warped.astype(np.uint8, copy=False)
         stroke, remnant, cut, coarse, speck, faint = chances[index]
         if stroke < how.stroke_probability:
-            bent = _other_pen(bent, rng)
+            changed = _other_pen(changed, rng)
         if faint < how.faint_probability:
-            bent = _faint(bent, rng)
+            changed = _faint(changed, rng)
         if remnant < how.remnant_probability:
-            bent = _with_remnant(bent, canvases[int(rng.integers(len(canvases)))], rng)
+            changed = _with_remnant(changed, canvases[int(rng.integers(len(canvases)))], rng)
         if cut < how.cut_probability:
-            bent = _cut(bent, rng, how.deepest_cut)
+            changed = _cut(changed, rng, how.deepest_cut)
         if speck < how.speck_probability:
-            bent = _with_specks(bent, rng)
+            changed = _with_specks(changed, rng)
         if coarse < how.coarse_probability:
-            bent = _coarse(bent, rng)
-        glyph = normalise(bent)
+            changed = _coarse(changed, rng)
+        glyph = normalise(changed)
         glyphs[index] = glyph if glyph.any() else normalise(canvas)
     return glyphs
 
 
 def _displacements(count: int, size: int, rng: np.random.Generator, how: Augmentation) -> NDArray[np.float32]:
-    """Draw where each pixel comes from: float32, count×2×size×size (x, then y)."""
+    """Draw the random position in pixels that each pixel is taken from: float32, count×2×size×size (x, y)."""
     angle = np.deg2rad(rng.normal(0, how.rotation_degrees, count))
     slant = rng.normal(0, how.slant, count)
     stretch = np.exp(rng.normal(0, how.stretch, count) / 2)
@@ -69,8 +74,7 @@ def _displacements(count: int, size: int, rng: np.random.Generator, how: Augment
     one = np.ones(count)
     rotation = np.array([[cos, -sin], [sin, cos]])
     shape = np.array([[stretch, slant], [0 * one, 1 / stretch]])
-    # A fifth of the letter's size to spare, so that what leans or stretches stays on the canvas.
-    linear = (np.einsum("ijn,jkn->nik", rotation, shape) * 1.2).astype(np.float32)
+    linear = (np.einsum("ijn,jkn->nik", rotation, shape) * _SPARE).astype(np.float32)
     tilt = rng.normal(0, how.perspective, (count, 2)).astype(np.float32)
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     y, x = np.meshgrid(axis, axis, indexing="ij")
@@ -78,7 +82,9 @@ def _displacements(count: int, size: int, rng: np.random.Generator, how: Augment
     source = linear @ flat
     source /= 1 + (tilt[:, None, :] @ flat)
     source = source.reshape(count, 2, size, size)
-    waves = rng.normal(0, 2 * how.elastic, (count, _ELASTIC_GRID, _ELASTIC_GRID, 2)).astype(np.float32)
+    waves = rng.normal(0, 2 * how.elastic, (count, _ELASTIC_GRID_POINTS, _ELASTIC_GRID_POINTS, 2)).astype(
+        np.float32
+    )
     for index in range(count):
         source[index] += cv2.resize(waves[index], (size, size), interpolation=cv2.INTER_CUBIC).transpose(
             2, 0, 1
@@ -88,15 +94,15 @@ def _displacements(count: int, size: int, rng: np.random.Generator, how: Augment
 
 
 def _other_pen(canvas: Array, rng: np.random.Generator) -> Array:
-    """Make the stroke thicker or thinner: blur, then a steep curve at another level.
+    """Make the stroke thicker or thinner: blur, then apply a steep tone curve at another level.
 
-    One pen in eight is a marker, which fills small loops.
+    Some pens are markers, which fill small loops.
     """
-    marker = rng.random() < _MARKER
+    marker = rng.random() < _MARKER_SHARE
     blurred = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(2.0, 3.2) if marker else rng.uniform(0.7, 2.2))
     peak = 0.95 * max(16.0, cv2.minMaxLoc(blurred)[1])
     level = peak * (rng.uniform(0.08, 0.25) if marker else rng.uniform(0.18, 0.72))
-    width = min(peak * rng.uniform(0.1, 0.4), 1.9 * level)  # so that paper stays 0
+    width = min(peak * rng.uniform(0.1, 0.4), 1.9 * level)  # At most this, so that paper stays 0.
     curve = np.clip((np.arange(256) - level) / width * 255 + 128, 0, 255).astype(np.uint8)
     return cv2.LUT(blurred, curve).astype(np.uint8, copy=False)
 
@@ -112,7 +118,7 @@ def _faint(canvas: Array, rng: np.random.Generator) -> Array:
 
 
 def _with_remnant(canvas: Array, other: Array, rng: np.random.Generator) -> Array:
-    """Put a piece of a rule or the beginning of another letter where a crop would show it."""
+    """Add a piece of a rule or the beginning of another letter where a crop would show it."""
     return _with_rule(canvas, rng) if rng.random() < 0.35 else _with_neighbour(canvas, other, rng)
 
 
@@ -129,9 +135,9 @@ def _with_rule(canvas: Array, rng: np.random.Generator) -> Array:
 
 
 def _with_neighbour(canvas: Array, other: Array, rng: np.random.Generator) -> Array:
-    """Let the first strokes of another letter reach into the crop, oftenest at the right, low down.
+    """Let the first strokes of another letter reach into the crop, most often low on the right.
 
-    Letters of a word overlap: the next one may begin below a bar or a bowl.
+    Letters of a word overlap: the next one may start below a bar or a bowl.
     """
     at_left = rng.random() < 0.3
     page = np.fliplr(canvas).copy() if at_left else canvas.copy()
@@ -160,8 +166,8 @@ def _last_column(canvas: Array) -> int:
 
 
 def _cut(canvas: Array, rng: np.random.Generator, deepest: float) -> Array:
-    """Cut up to a share `deepest` of the ink's extent off one side, oftenest the right or the left one."""
-    turns = int(rng.choice(4, p=_CUT_SIDES))
+    """Cut up to `deepest` (a share of the ink's extent) off one side, most often the right or the left."""
+    turns = int(rng.choice(4, p=_CUT_SIDE_SHARES))
     turned = np.rot90(canvas, turns).copy()
     rows = np.flatnonzero(turned.max(axis=1) > GLYPH_INK_LEVEL)
     if rows.size:
@@ -180,7 +186,7 @@ def _with_specks(canvas: Array, rng: np.random.Generator) -> Array:
 
 
 def _coarse(canvas: Array, rng: np.random.Generator) -> Array:
-    """Pass the canvas through a low resolution; half of the time through black and white only."""
+    """Pass the canvas through a low resolution, half of the time through black and white only."""
     size = canvas.shape[0]
     small_size = int(rng.integers(14, 36))
     small = cv2.resize(canvas, (small_size, small_size), interpolation=cv2.INTER_AREA).astype(

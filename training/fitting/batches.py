@@ -1,4 +1,4 @@
-"""Draws balanced, augmented batches, the same ones for the same seed."""
+"""Draws balanced, augmented training batches; the seed decides them."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.inputs.model import NOT_A_LETTER
 from lettermill.training.fitting.augment import augmented
-from lettermill.training.fitting.non_letters import non_letters
+from lettermill.training.fitting.reject_class import made_non_letters
 from lettermill.training.letters.set_formats import NO_LETTER
 from lettermill.training.letters.sources import SELF_LABELLED, Letters
 from lettermill.training.letters.split import classes_of
 from lettermill.training.training_settings import CLASSES, LABELS, TrainingSettings
 
 if TYPE_CHECKING:
-    from lettermill.training.fitting.teachers import Teachers
+    from lettermill.training.fitting.ensemble import Ensemble
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
-_AHEAD = 4
-"""Batches that are drawn before they are asked for: one would do, more even out the slow ones."""
+_BATCHES_AHEAD = 4
+"""Batches that are drawn before they are needed: one would do, more even out the slow ones."""
+
+_CUT_SHARE = 3 / 4
+"""Share of the reject class's glyphs that segmentation cut, if there are any; the rest is made of letters."""
 
 
 def drawing_weights(letters: Letters, settings: TrainingSettings) -> NDArray[np.float64]:
-    """Return how likely each letter is drawn: float64, n, with the sum 1.
+    """Return the probability with which each letter is drawn: float64, n; the sum is 1.
 
-    Every letter's class is as likely as any other, a digit's less; within a class a source's share is
-    its count to the power `source_balance`. Of a published split all letters are as likely as each other:
-    how frequent its classes are is part of it.
+    All classes of letters are equally likely, and digits less so. Within a class a source's share is its
+    count to the power `source_balance`. In a published split every glyph is equally likely, because the
+    frequency of its classes is part of the split.
     """
     if settings.split:
         return np.full(len(letters), 1 / len(letters))
@@ -60,56 +63,56 @@ def batches(
     settings: TrainingSettings,
     labels: Sequence[str] = CLASSES,
     first_epoch: int = 1,
-    teachers: Teachers | None = None,
+    ensemble: Ensemble | None = None,
 ) -> Iterator[Batch]:
     """Draw batch after batch without end.
 
-    The seed and the epoch's number alone decide an epoch's batches, so that a training that goes on at
-    some epoch sees what it would have seen.
+    Only the seed and the epoch's number decide an epoch's batches, so that a training resumed at some epoch
+    draws the same batches as an uninterrupted one.
 
     Args:
         letters: the training part.
-        settings: size and seed of the batches, and how far glyphs are bent.
-        labels: the classes, in the order of the outputs. With "not a letter" a share of each batch is none:
-            three quarters of it pieces that segmentation cut so, if there are any, the rest made from the
-            letters.
-        teachers: their answer about the bent glyph is half of its target; None for the label alone. Of
-            self-labelled letters and of what is no letter they know less than the label does.
-        first_epoch: where to begin, counted from 1.
+        settings: size and seed of the batches, and the strength of the augmentation.
+        labels: the classes, in the order of the outputs. If the reject class is one, a share of each batch
+            belongs to it: three quarters of that share components that segmentation cut wrongly, if there
+            are any, and the rest made from letters.
+        first_epoch: the epoch to start with, counted from 1.
+        ensemble: its answer for the augmented glyph is half of the target; None for the label alone.
+            Self-labelled letters and the reject class keep their label, which knows more than the ensemble.
 
     Yields:
         Glyphs (uint8, batch×28×28) and targets (float32, batch×classes).
     """
     weights = drawing_weights(letters, settings)
-    pieces = letters.canvases[letters.labels == NO_LETTER]
-    none = round(settings.batch * settings.non_letter_share) if NOT_A_LETTER in labels else 0
-    own = np.char.endswith(letters.sources, SELF_LABELLED)
+    wrongly_cut = letters.canvases[letters.labels == NO_LETTER]
+    rejects = round(settings.batch * settings.non_letter_share) if NOT_A_LETTER in labels else 0
+    cuts = int(rejects * _CUT_SHARE) if len(wrongly_cut) else 0
+    self_labelled = np.char.endswith(letters.sources, SELF_LABELLED)
     classes, targets = classes_of(letters, labels), np.eye(len(labels), dtype=np.float32)
     for epoch in itertools.count(first_epoch):
         rng = np.random.default_rng((settings.seed, epoch))
         for chosen in rng.choice(len(letters), (steps_per_epoch(settings), settings.batch), p=weights):
             canvases, truth = letters.canvases[chosen], targets[classes[chosen]]
-            if none:
-                cut = 3 * none // 4 if len(pieces) else 0
-                canvases[:cut] = pieces[rng.integers(max(1, len(pieces)), size=cut)]
-                canvases[cut:none] = non_letters(canvases[none:], none - cut, rng)[0]
-                truth[:none] = targets[-1]
+            if rejects:
+                canvases[:cuts] = wrongly_cut[rng.integers(max(1, len(wrongly_cut)), size=cuts)]
+                canvases[cuts:rejects] = made_non_letters(canvases[rejects:], rejects - cuts, rng)[0]
+                truth[:rejects] = targets[-1]
             glyphs = augmented(canvases, rng, settings.augmentation)
-            if teachers:
-                taught = ~own[chosen]
-                taught[:none] = False
-                truth[taught] = (truth[taught] + teachers.answers(glyphs[taught])) / 2
+            if ensemble:
+                distilled = ~self_labelled[chosen]
+                distilled[:rejects] = False
+                truth[distilled] = (truth[distilled] + ensemble.answers(glyphs[distilled])) / 2
             yield glyphs, truth
 
 
 def drawn_ahead(drawn: Iterator[Batch]) -> Generator[Batch, None, None]:
-    """Draw a few batches ahead in one background thread: bending takes as long as a training step.
+    """Draw a few batches ahead in one background thread: augmentation takes as long as a training step.
 
-    The order stays the same, errors come out where the batch would have, and the thread ends when the
-    iterator is closed.
+    The order is kept, an error is raised where its batch would have come, and the thread ends when the
+    generator is closed.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
-        coming = deque(thread.submit(next, drawn, None) for _ in range(_AHEAD))
+        coming = deque(thread.submit(next, drawn, None) for _ in range(_BATCHES_AHEAD))
         try:
             while (batch := coming.popleft().result()) is not None:
                 coming.append(thread.submit(next, drawn, None))

@@ -1,4 +1,4 @@
-"""Keeps an unfinished training on disk, so that it can go on after a kill as if nothing had happened."""
+"""Saves an unfinished training after each epoch, so that it resumes exactly where it was stopped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,7 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
-from lettermill.training.letters.sources import Letters
 from lettermill.training.training_settings import TrainingSettings
-
-if TYPE_CHECKING:
-    from lettermill.training.fitting.teachers import Teachers
 
 CHECKPOINT_FILE = "checkpoint.bin"
 KERAS_FILE = "model.keras"
@@ -29,66 +25,71 @@ Arrays = list[NDArray[Any]]
 _HASH_BYTES = 32
 
 
+class _HasDigest(Protocol):
+    """What a training depends on: letters, or an ensemble."""
+
+    def digest(self) -> str:
+        """Return a SHA-256 of the content."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity:
-    """What a training is about: with the same identity the same weights come out."""
+    """What decides the weights: trainings of the same identity end with the same weights."""
 
     settings: dict[str, Any]
     labels: list[str]
     data: str
-    """A digest of the letters."""
+    """A SHA-256 of the letters and of the ensemble."""
 
     @classmethod
-    def of(
-        cls, settings: TrainingSettings, labels: tuple[str, ...], *parts: Letters | Teachers | None
-    ) -> Identity:
-        """Return the identity of a training on some parts of the letters, by some teachers."""
+    def of(cls, settings: TrainingSettings, labels: tuple[str, ...], *parts: _HasDigest | None) -> Identity:
+        """Return the identity of a training on these parts: training and validation letters, the ensemble."""
         data = " ".join(part.digest() if part is not None else "none" for part in parts)
         return cls(settings.to_json(), list(labels), hashlib.sha256(data.encode()).hexdigest())
 
     def check(self, other: Identity, path: Path) -> None:
-        """Check that a file's training is this one.
+        """Check that a file belongs to this training.
 
         Args:
-            other: what the file says.
-            path: the file.
+            other: the identity in the file.
+            path: the file, for the messages.
 
         Raises:
-            UsageProblem: it was made with other settings or classes.
-            BadData: it was made with other letters.
+            UsageProblem: the file was written with other settings or classes.
+            BadData: the file was written with other letters.
         """
         names = self.settings.keys() | other.settings.keys()
         different = sorted(name for name in names if self.settings.get(name) != other.settings.get(name))
         if different or self.labels != other.labels:
             what = ", ".join(different) or "the classes"
             raise UsageProblem(
-                f"{display_path(path)} is of a training with other settings: {what}",
-                "Give the options of that training again, or another --out for a new one.",
+                f"{display_path(path)} belongs to a training with other settings: {what}",
+                "Repeat the options of that training, or give another --out for a new one.",
             )
         if self.data != other.data:
             raise BadData(
-                f"{display_path(path)} is of a training with other letters",
-                "Give --data the same files as then, or another --out for a new training.",
+                f"{display_path(path)} belongs to a training with other letters",
+                "Give --data the same files as before, or another --out for a new training.",
             )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A training after one of its epochs."""
+    """The state of a training after an epoch."""
 
     identity: Identity
     history: list[dict[str, Any]]
-    """A row an epoch."""
+    """One row per epoch."""
 
     state: Arrays
-    """All variables of network and optimizer, the state of its chance among them."""
+    """All variables of network and optimizer, the state of the random generators included."""
 
     best: Arrays
     """The network's weights after the best epoch so far."""
 
 
 def write(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint whole: the SHA-256 of what follows, then a NumPy archive."""
+    """Write a checkpoint atomically: the SHA-256 of what follows, then a NumPy archive."""
     about = {"identity": dataclasses.asdict(checkpoint.identity), "history": checkpoint.history}
     content = io.BytesIO()
     arrays = {f"state_{place:03}": array for place, array in enumerate(checkpoint.state)}
@@ -103,13 +104,13 @@ def read(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        ModelProblem: it is damaged.
+        ModelProblem: the file is damaged.
     """
     content = path.read_bytes()
     if hashlib.sha256(content[_HASH_BYTES:]).digest() != content[:_HASH_BYTES]:
         raise ModelProblem(
-            f"{display_path(path)} is damaged: its checksum is of another content",
-            "Delete it and train from the beginning; the model files beside it are as they were.",
+            f"{display_path(path)} is damaged: its checksum does not match its content",
+            "Delete it and train from the beginning; the model files beside it are unchanged.",
         )
     with np.load(io.BytesIO(content[_HASH_BYTES:]), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
@@ -120,28 +121,3 @@ def read(path: Path) -> Checkpoint:
         [arrays[name] for name in sorted(arrays) if name.startswith("state_")],
         [arrays[name] for name in sorted(arrays) if name.startswith("best_")],
     )
-
-
-def open_model(path: Path, sha256: str) -> Any:
-    """Open a Keras model whose checksum is known.
-
-    Args:
-        path: `model.keras`.
-        sha256: of the file, as the card (or a fold's outputs) says.
-
-    Raises:
-        ModelProblem: the file is missing or damaged, or of another version of Keras.
-    """
-    import keras
-
-    advice = f"Fetch {display_path(path.parent)} again, or delete it and train again."
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelProblem(f"cannot read {display_path(path)}: {error.strerror}", advice) from error
-    if found != sha256:
-        raise ModelProblem(f"{display_path(path)} is damaged: its checksum is another than was noted", advice)
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (TypeError, ValueError) as error:
-        raise ModelProblem(f"Keras cannot open {display_path(path)}: {error}", advice) from error

@@ -1,9 +1,10 @@
-"""Trains the CNN, watches validation, keeps the best epoch, and goes on where a training was cut off."""
+"""Trains the CNN, validates after each epoch, keeps the best one, and resumes what was stopped."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import math
 import os
@@ -18,23 +19,28 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem, UsageProblem
 from lettermill.jobs.storage.display import display_path
-from lettermill.training.fitting import checkpoint
-from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint, Identity
-from lettermill.training.fitting.teachers import Teachers
+from lettermill.training.fitting import checkpoint, network
+from lettermill.training.fitting.batches import Batch, batches, drawn_ahead, steps_per_epoch
+from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, Arrays, Checkpoint, Identity
+from lettermill.training.fitting.ensemble import Ensemble
+from lettermill.training.fitting.progress import bar
 from lettermill.training.letters.sources import Letters
 from lettermill.training.letters.split import classes_of
+from lettermill.training.measure import measure
 from lettermill.training.training_settings import CLASSES, TrainingSettings
 
+# Read when TensorFlow is imported, which happens inside the functions below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 Report = Callable[[str], None]
 
-_ANSWERED_AT_ONCE = 512
+_BATCH_GLYPHS = 512
+"""Glyphs that Keras answers at once."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Epoch:
-    """One row of history.csv; the training figures are measured on bent glyphs, with dropout."""
+    """One row of history.csv. `loss` and `accuracy` are measured on augmented glyphs, with dropout."""
 
     epoch: int
     loss: float
@@ -48,10 +54,10 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training ended with."""
+    """The result of a training."""
 
     model: Any
-    """The Keras model with the weights of the kept epoch."""
+    """The Keras model, with the weights of the kept epoch."""
 
     history: list[Epoch]
     kept: int
@@ -68,48 +74,40 @@ def train(
     report: Report,
     *,
     labels: tuple[str, ...] = CLASSES,
-    teachers: Teachers | None = None,
+    ensemble: Ensemble | None = None,
     folder: Path | None = None,
     resume: bool = False,
 ) -> Trained:
     """Train the CNN from random weights, or from a checkpoint.
 
-    The training ends after the settings' epochs, when the validation loss has not fallen for `patience`
-    epochs, or, with Ctrl-C, after the running batch.
+    Training ends after the settings' epochs, when the validation loss has not fallen for `patience` epochs,
+    or, on Ctrl-C, after the running batch.
 
     Args:
         letters: the training part.
-        validation: is measured after each epoch and chooses the one that is kept; None keeps the last.
-        settings: what decides which model comes out.
-        report: is called with one line an epoch.
+        validation: measured after each epoch to choose the one that is kept; None keeps the last.
+        settings: what decides the model beside the data.
+        report: called with one line per epoch.
         labels: the classes, in the order of the outputs.
-        teachers: networks whose mean answer is half of each target; None learns from labels alone.
-        folder: takes a checkpoint after each epoch; None keeps none.
-        resume: goes on from the folder's checkpoint if there is one.
+        ensemble: networks whose mean answer is half of each target; None trains on the labels alone.
+        folder: where a checkpoint is written after each epoch; None writes none.
+        resume: continue from the folder's checkpoint if there is one.
 
     Raises:
-        UsageProblem: the folder has a checkpoint and `resume` is not asked for, or it is of other settings.
-        BadData: the checkpoint is of other letters.
+        UsageProblem: the folder has a checkpoint and `resume` is False, or the checkpoint was written with
+            other settings.
+        BadData: the checkpoint was written with other letters.
         ModelProblem: the checkpoint is damaged.
-        KeyboardInterrupt: Ctrl-C before the first epoch had ended.
+        KeyboardInterrupt: Ctrl-C came before the end of the first epoch.
     """
-    from lettermill.training.fitting import network
-    from lettermill.training.fitting.batches import batches, drawn_ahead, steps_per_epoch
-    from lettermill.training.fitting.progress import bar
-
     file = folder / CHECKPOINT_FILE if folder else None
-    identity = Identity.of(settings, labels, letters, validation, teachers)
-    before = _begun(file, identity, resume, report)
+    identity = Identity.of(settings, labels, letters, validation, ensemble)
+    saved = _saved(file, identity, resume, report)
     model = _compiled(settings, labels)
-    history: list[Epoch] = []
-    if before is not None and file is not None:
-        history = [Epoch(**row) for row in before.history]
-        _set_state(model, before.state, file)
-        report(f"going on after epoch {len(history)} of {settings.epochs}")
-    best = before.best if before is not None else []
+    history, best = _restored(model, saved, file, settings, report) if saved and file else ([], [])
     steps = steps_per_epoch(settings)
     glyphs = steps * settings.batch
-    drawn = drawn_ahead(batches(letters, settings, labels, len(history) + 1, teachers))
+    drawn = drawn_ahead(batches(letters, settings, labels, len(history) + 1, ensemble))
     with (
         contextlib.closing(drawn),
         _ctrl_c() as stopped,
@@ -117,19 +115,13 @@ def train(
     ):
         while not stopped() and not _ended(history, settings):
             started = time.monotonic()
-            measured = np.zeros(2)  # the sums of loss and accuracy; Keras gives each batch's own
-            for done, batch in enumerate(itertools.islice(drawn, steps), start=1):
-                logs = model.train_on_batch(*batch, return_dict=True)
-                measured += logs["loss"], logs["accuracy"]
-                advance(len(history) + 1, settings.batch, *(measured / done).tolist())
-                if stopped():
-                    break
-            if stopped():  # What the running epoch has learnt since the last checkpoint is given up.
+            number = len(history) + 1
+            shown = functools.partial(advance, number, settings.batch)
+            learnt = _train_epoch(model, itertools.islice(drawn, steps), stopped, shown)
+            if learnt is None:
                 break
             loss, accuracy, error = _validated(model, validation, labels)
-            seconds = time.monotonic() - started
-            number, (own_loss, own_accuracy) = len(history) + 1, (measured / steps).tolist()
-            history.append(Epoch(number, own_loss, own_accuracy, loss, accuracy, seconds, error))
+            history.append(Epoch(number, *learnt, loss, accuracy, time.monotonic() - started, error))
             report(_line(history[-1], settings))
             if kept_epoch(history) == len(history):
                 best = model.get_weights()
@@ -138,14 +130,72 @@ def train(
                 checkpoint.write(Checkpoint(identity, rows, _state(model), best), file)
         was_stopped = stopped() and not _ended(history, settings)
     if not history:
-        report("Stopped before the first epoch had ended: nothing was written.")
+        report("Stopped before the end of the first epoch: nothing was written.")
         raise KeyboardInterrupt
     if not was_stopped and len(history) < settings.epochs:
-        report(f"validation has not become better for {settings.patience} epochs: the training ends")
-    # Without optimizer and loss, so that model.keras opens wherever Keras is.
-    plain = network.build(len(labels))
-    plain.set_weights(best)
-    return Trained(plain, history, kept_epoch(history), was_stopped)
+        report(f"the validation loss has not fallen for {settings.patience} epochs: training ends")
+    return Trained(_plain(best, labels), history, kept_epoch(history), was_stopped)
+
+
+def _saved(file: Path | None, identity: Identity, resume: bool, report: Report) -> Checkpoint | None:
+    """Return the checkpoint to resume from; None if the training starts with the first epoch."""
+    if file is None or not file.exists():
+        if resume and file is not None:
+            report(f"no checkpoint in {display_path(file.parent)}: starting with the first epoch")
+        return None
+    if not resume:
+        raise UsageProblem(
+            f"{display_path(file)} belongs to a training that has not ended",
+            "Continue it with --resume, choose another --out, or delete that file to start anew.",
+        )
+    found = checkpoint.read(file)
+    identity.check(found.identity, file)
+    return found
+
+
+def _restored(
+    model: Any, saved: Checkpoint, file: Path, settings: TrainingSettings, report: Report
+) -> tuple[list[Epoch], Arrays]:
+    """Set the model to its state at the checkpoint; return the epochs so far and the best one's weights."""
+    _set_state(model, saved.state, file)
+    report(f"resuming after epoch {len(saved.history)} of {settings.epochs}")
+    return [Epoch(**row) for row in saved.history], saved.best
+
+
+def _train_epoch(
+    model: Any,
+    epoch: Iterator[Batch],
+    stopped: Callable[[], bool],
+    advance: Callable[[float, float], None],
+) -> tuple[float, float] | None:
+    """Train on the batches of one epoch.
+
+    Args:
+        model: the compiled model.
+        epoch: its batches.
+        stopped: tells whether Ctrl-C was pressed.
+        advance: is called after each batch with the epoch's mean loss and accuracy so far.
+
+    Returns:
+        The mean loss and accuracy; None if Ctrl-C came, because what the model has learnt since the last
+        checkpoint is then given up.
+    """
+    sums, done = np.zeros(2), 0  # of loss and accuracy: Keras returns those of each batch
+    for done, batch in enumerate(epoch, start=1):
+        logs = model.train_on_batch(*batch, return_dict=True)
+        sums += logs["loss"], logs["accuracy"]
+        advance(*(sums / done).tolist())
+        if stopped():
+            return None
+    loss, accuracy = (sums / done).tolist()
+    return loss, accuracy
+
+
+def _plain(weights: Arrays, labels: tuple[str, ...]) -> Any:
+    """Return a model with these weights, without optimizer and loss: any Keras can open its file."""
+    model = network.build(len(labels))
+    model.set_weights(weights)
+    return model
 
 
 def best_epoch(history: list[Epoch]) -> int:
@@ -157,9 +207,9 @@ def best_epoch(history: list[Epoch]) -> int:
 def kept_epoch(history: list[Epoch]) -> int:
     """Return the number of the epoch that is kept: the last within a standard error of the best.
 
-    A few hundred letters cannot tell the late epochs apart, and the learning rate falls until the last: of
-    those that validation takes for equals the latest is the likeliest to be the best on other letters
-    (the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984).
+    This is the one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984). A few
+    hundred letters cannot tell the late epochs apart, and the learning rate falls until the end: of the
+    epochs that validation cannot tell apart, the last is most likely the best on other letters.
     """
     best = history[best_epoch(history) - 1]
     if math.isnan(best.validation_loss):
@@ -169,26 +219,23 @@ def kept_epoch(history: list[Epoch]) -> int:
 
 
 def logits_of(model: Any, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the outputs for glyphs: uint8 n×28×28 → float32 n×classes."""
+    """Return a Keras model's outputs for glyphs (uint8, n×28×28): float32, n×classes."""
     parts = [
-        model.predict_on_batch(glyphs[start : start + _ANSWERED_AT_ONCE])
-        for start in range(0, len(glyphs), _ANSWERED_AT_ONCE)
+        model.predict_on_batch(glyphs[start : start + _BATCH_GLYPHS])
+        for start in range(0, len(glyphs), _BATCH_GLYPHS)
     ]
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
 def _compiled(settings: TrainingSettings, labels: tuple[str, ...]) -> Any:
-    """Build the network with its first weights and what trains it."""
+    """Build the network with its initial weights, its optimizer and its loss."""
     import keras
-
-    from lettermill.training.fitting import network
-    from lettermill.training.fitting.batches import steps_per_epoch
 
     keras.utils.set_random_seed(settings.seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        tf.config.experimental.enable_op_determinism()  # costs nothing measurable on processors
+        tf.config.experimental.enable_op_determinism()  # Costs nothing measurable on CPUs.
     model = network.build(len(labels))
     steps = settings.epochs * steps_per_epoch(settings)
     warm_up = max(1, steps // 20)
@@ -207,24 +254,8 @@ def _compiled(settings: TrainingSettings, labels: tuple[str, ...]) -> Any:
     return model
 
 
-def _begun(file: Path | None, identity: Identity, resume: bool, report: Report) -> Checkpoint | None:
-    """Return the checkpoint to go on from; None begins with the first epoch."""
-    if file is None or not file.exists():
-        if resume and file is not None:
-            report(f"no checkpoint in {display_path(file.parent)}: beginning with the first epoch")
-        return None
-    if not resume:
-        raise UsageProblem(
-            f"{display_path(file)} is of a training that has not ended",
-            "Go on with it with --resume, choose another --out, or delete that file to begin anew.",
-        )
-    found = checkpoint.read(file)
-    identity.check(found.identity, file)
-    return found
-
-
 def _variables(model: Any) -> list[Any]:
-    """List what changes in training: weights, the seeds of the dropout, the optimizer's moments."""
+    """List what training changes: weights, the seeds of dropout, the optimizer's moments."""
     return [*model.variables, *model.optimizer.variables]
 
 
@@ -236,7 +267,7 @@ def _set_state(model: Any, state: list[NDArray[Any]], file: Path) -> None:
     variables = _variables(model)
     if [array.shape for array in state] != [tuple(variable.shape) for variable in variables]:
         raise ModelProblem(
-            f"{display_path(file)} is of another network",
+            f"{display_path(file)} belongs to another network",
             "Delete it and train from the beginning.",
         )
     for variable, array in zip(variables, state, strict=True):
@@ -244,15 +275,13 @@ def _set_state(model: Any, state: list[NDArray[Any]], file: Path) -> None:
 
 
 def _ended(history: list[Epoch], settings: TrainingSettings) -> bool:
-    """Tell whether all epochs are done, or too many have brought nothing."""
+    """Tell whether all epochs are done, or `patience` epochs brought no lower validation loss."""
     done = len(history)
     return done >= settings.epochs or bool(history and done - best_epoch(history) >= settings.patience)
 
 
 def _validated(model: Any, validation: Letters | None, labels: tuple[str, ...]) -> tuple[float, float, float]:
-    """Return the loss, the accuracy and the loss's standard error; NaN where nothing validates."""
-    from lettermill.training.measure import measure
-
+    """Return loss, accuracy and the standard error of the loss; NaN if there are no validation letters."""
     if validation is None:
         return math.nan, math.nan, math.nan
     logits, classes = logits_of(model, validation.glyphs), classes_of(validation, labels)
@@ -269,10 +298,10 @@ def _line(row: Epoch, settings: TrainingSettings) -> str:
 
 @contextlib.contextmanager
 def _ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C only be noted; the second one interrupts as usual.
+    """Only note the first Ctrl-C; let a second one interrupt as usual.
 
     Yields:
-        A function that tells whether there was one.
+        A function that tells whether Ctrl-C was pressed.
     """
     noted = False
 
@@ -289,7 +318,7 @@ def _ctrl_c() -> Iterator[Callable[[], bool]]:
 
 
 def write_history(rows: list[Epoch], path: Path) -> None:
-    """Write history.csv: one row an epoch."""
+    """Write history.csv: one row per epoch."""
     import pandas as pd
 
     pd.DataFrame([dataclasses.asdict(row) for row in rows]).to_csv(path, index=False, float_format="%.5f")

@@ -1,4 +1,4 @@
-"""Writes a trained model for LiteRT, and checks that it answers there as in Keras."""
+"""Exports a trained model to LiteRT, and checks that it answers there as in Keras."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from lettermill.training.fitting.fold import folded
 from lettermill.training.fitting.network import INPUT_NAME, OUTPUT_NAME
 from lettermill.worker.reading.litert_network import Network
 
-_TOLERANCE = 0.05
+_LARGEST_DIFFERENCE_SHARE = 0.05
+"""Root mean square of LiteRT's difference from Keras, as a share of the outputs; int8 rounding is less."""
 
 
 def write_network(model: Any, path: Path) -> None:
-    """Convert a Keras model for LiteRT, with normalisation folded into the weights and these rounded to int8.
+    """Convert a Keras model to LiteRT: normalisation folded into the weights, weights rounded to int8.
 
-    Weights have a scale for each channel; a layer with fewer than 1,024, as the first one, stays in float32.
-    What the others compute on LiteRT rounds as it goes: docs/decisions/0013-int8-weights.md.
+    Weights have one scale per channel. A layer with fewer than 1,024 weights, such as the first one, stays in
+    float32. The others are computed with rounding on LiteRT: docs/decisions/0013-int8-weights.md.
 
     Args:
-        model: uint8 n×28×28 in, float32 n×classes out.
+        model: a Keras model: uint8, n×28×28 in, float32, n×classes out.
         path: the file to write; its name ends with `.tflite`.
     """
     import tensorflow as tf
@@ -33,35 +34,38 @@ def write_network(model: Any, path: Path) -> None:
 
 
 def check_agreement(network: Network, glyphs: NDArray[np.uint8], logits: NDArray[np.float32]) -> float:
-    """Return how far a network's outputs are from Keras's: the root of the mean square, as a share of theirs.
+    """Check that a network answers as Keras does, up to the rounding of its weights.
 
     Args:
-        network: as it was written.
+        network: the exported network.
         glyphs: uint8, n×28×28, one or more.
         logits: float32, n×classes: Keras's outputs for them.
 
+    Returns:
+        The root mean square of the difference, as a share of that of Keras's outputs.
+
     Raises:
-        ModelProblem: the two differ by more than rounding to 8 bits, or are no numbers.
+        ModelProblem: the two differ by more than rounding to 8 bits, or some outputs are not finite.
     """
     if not np.isfinite(logits).all():
         raise ModelProblem(
-            "the training went astray: the network's outputs are no numbers",
-            "The model files are as they were. Train again with another --seed.",
+            "training diverged: the network's outputs are not finite numbers",
+            "The model files are unchanged. Train again with another --seed.",
         )
     difference = float(np.linalg.norm(network.logits(glyphs) - logits) / np.linalg.norm(logits))
-    if not difference <= _TOLERANCE:
+    if not difference <= _LARGEST_DIFFERENCE_SHARE:
         raise ModelProblem(
             f"LiteRT's outputs differ from Keras's by {difference:.2%}",
-            "The model files are as they were. The conversion went wrong: install the versions of "
+            "The model files are unchanged. The conversion went wrong: install the versions of "
             "constraints.txt and train again.",
         )
     return difference
 
 
 def _named(content: bytes) -> bytes:
-    """Name input and output alone, so that the same weights always give the same bytes.
+    """Name only input and output, so that the same weights always give the same bytes.
 
-    The converter's names count how many models the process has built.
+    The converter's own names count the models that the process has built.
     """
     from ai_edge_litert.tools import flatbuffer_utils
 

@@ -1,30 +1,41 @@
-"""The CNN: three stages of convolution and max-pooling, a fully connected layer, one output a class.
+"""Builds the CNN and its loss: three convolution stages with max-pooling, a dense layer, an output per class.
 
-LeCun's layout (1998) with 3×3 kernels in pairs (Simonyan and Zisserman 2015) and batch normalisation
-(Ioffe and Szegedy 2015), which the exported graph folds into the convolutions. Wide layers stand where
-the image is small: that is where a multiply-add gives most.
+The layout is LeCun's (1998) with 3×3 kernels in pairs (Simonyan and Zisserman 2015) and batch normalisation
+(Ioffe and Szegedy 2015), which the exported graph folds into the convolutions. The wide layers come where
+the image is small, because a multiply-add gains most there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER
+from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.glyph import GLYPH_SIZE
 
 INPUT_NAME = "glyphs"
 OUTPUT_NAME = "logits"
 
-_WIDTHS = (16, 28, 32, 64, 72)
-_HIDDEN = 160
-_DROPOUT = 0.2
+_CONVOLUTIONS = ((16, 5, True), (28, 3, False), (32, 3, True), (64, 3, False), (72, 3, True))
+"""Channels, kernel size in pixels, and whether max-pooling follows."""
 
-_NEVER = 1e4
-"""Taken from the logit of a class that is not allowed: its probability is 0, and 0 times it stays finite."""
+_HIDDEN_UNITS = 160
+_DROPOUT_SHARE = 0.2
+_MOMENTUM = 0.95
+"""Share of the old running mean that batch normalisation keeps at each step."""
+
+_MASKED_LOGIT = 1e4
+"""Subtracted from the logit of a class that is not allowed: its probability is 0, its logarithm finite."""
+
+_LEAST_SHARE = 1e-6
+"""Least value that targets are divided by."""
 
 
 def build(classes: int) -> Any:
@@ -41,16 +52,16 @@ def build(classes: int) -> Any:
     layers = keras.layers
     glyphs = keras.Input((GLYPH_SIZE, GLYPH_SIZE), dtype="uint8", name=INPUT_NAME)
     x = layers.Rescaling(1 / 255)(layers.Reshape((GLYPH_SIZE, GLYPH_SIZE, 1))(glyphs))
-    for width, kernel, pooled in zip(_WIDTHS, (5, 3, 3, 3, 3), (True, False, True, False, True), strict=True):
-        x = layers.Conv2D(width, kernel, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-        if pooled:  # before the rest, which gives the same kind of function for a quarter of the work
+    for channels, kernel, pooled in _CONVOLUTIONS:
+        x = layers.Conv2D(channels, kernel, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+        if pooled:  # Before normalisation and ReLU: the same kind of function for a quarter of the work.
             x = layers.MaxPooling2D()(x)
-        x = layers.BatchNormalization(momentum=0.95)(x)
+        x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
         x = layers.ReLU()(x)
-    x = layers.Dropout(_DROPOUT)(layers.Reshape((math.prod(x.shape[1:]),))(x))
-    x = layers.Dense(_HIDDEN, use_bias=False, kernel_initializer="he_normal")(x)
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
-    x = layers.Dropout(_DROPOUT)(x)
+    x = layers.Dropout(_DROPOUT_SHARE)(layers.Reshape((math.prod(x.shape[1:]),))(x))
+    x = layers.Dense(_HIDDEN_UNITS, use_bias=False, kernel_initializer="he_normal")(x)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=_MOMENTUM)(x))
+    x = layers.Dropout(_DROPOUT_SHARE)(x)
     return keras.Model(glyphs, layers.Dense(classes, name=OUTPUT_NAME)(x), name="handprint")
 
 
@@ -60,21 +71,21 @@ def kind(label: str) -> str:
 
 
 def loss(labels: Sequence[str], label_smoothing: float) -> Any:
-    """Return the loss: half over all classes, half over those of the letter's own kind.
+    """Return the loss: the mean of two cross-entropies, over all classes and over the letter's own kind.
 
-    A job's alphabet masks the classes. Of a letter that might be a digit too (O and 0, S and 5, G and 6)
-    the loss over all classes asks only that the two share the probability; what the letter is among
-    letters, which is what most jobs ask, is left to chance. So half of the loss is what a job of letters
-    would measure on a letter, and a job of digits on a digit. Where all classes are of one kind, as in
-    EMNIST's letters, the two halves are the same.
+    A job's alphabet masks the classes. For a letter that might be a digit too (O and 0, S and 5, G and 6)
+    a loss over all classes alone only asks that the two share the probability; what the letter is among
+    letters, which most jobs ask, would be left to chance. So half of the loss is what a job of letters
+    measures on a letter, and a job of digits on a digit. If all classes are of one kind, as in EMNIST's
+    letters split, the two halves are equal.
 
-    Where the last label is "not a letter", its logit stands against the log of the others' summed exponents
-    in a binary cross-entropy of its own, and what a glyph is among characters counts only for characters.
-    So a mask by an alphabet never needs that output.
+    If the last label is the reject class ("not a letter"), its logit competes with the log of the summed
+    exponentials of all others in a binary cross-entropy of its own, and the loss over characters counts for
+    characters only. So masking by an alphabet never needs that output.
 
     Args:
         labels: the classes, in the order of the outputs.
-        label_smoothing: the share of the target that goes to all allowed classes alike.
+        label_smoothing: the share of the target that is spread evenly over all allowed classes.
 
     Returns:
         A Keras loss for targets (float32, n×classes, at least half of each on the true class) and logits
@@ -87,32 +98,61 @@ def loss(labels: Sequence[str], label_smoothing: float) -> Any:
     same_kind = (kinds[:, None] == kinds).astype(np.float32)
 
     def cross_entropy(targets: Any, logits: Any, allowed: Any) -> Any:
-        count = ops.maximum(ops.sum(allowed, axis=-1, keepdims=True), 1)  # none is allowed for a non-letter
+        # Nothing is allowed for a glyph of the reject class.
+        count = ops.maximum(ops.sum(allowed, axis=-1, keepdims=True), 1)
         smoothed = (1 - label_smoothing) * targets + label_smoothing * allowed / count
-        return -ops.sum(smoothed * ops.log_softmax(logits + (allowed - 1) * _NEVER, axis=-1), axis=-1)
+        return -ops.sum(smoothed * ops.log_softmax(logits + (allowed - 1) * _MASKED_LOGIT, axis=-1), axis=-1)
 
     def masked_cross_entropy(targets: Any, logits: Any) -> Any:
         everything = ops.ones_like(targets)
         own_kind = ops.cast(ops.matmul(targets, same_kind) >= 0.5, targets.dtype)
         among_kind = targets * own_kind
-        among_kind = among_kind / ops.maximum(ops.sum(among_kind, axis=-1, keepdims=True), 1e-6)
+        among_kind = among_kind / ops.maximum(ops.sum(among_kind, axis=-1, keepdims=True), _LEAST_SHARE)
         return (cross_entropy(targets, logits, everything) + cross_entropy(among_kind, logits, own_kind)) / 2
 
-    def with_non_letters(targets: Any, logits: Any) -> Any:
-        no_letter, characters = targets[:, -1], logits[:, :-1]
-        odds = ops.logsumexp(characters, axis=-1) - logits[:, -1]
-        shares = targets[:, :-1] / ops.maximum(1 - targets[:, -1:], 1e-6)
+    def with_reject_class(targets: Any, logits: Any) -> Any:
+        rejected, characters = targets[:, -1], logits[:, :-1]
+        log_odds = ops.logsumexp(characters, axis=-1) - logits[:, -1]
+        shares = targets[:, :-1] / ops.maximum(1 - targets[:, -1:], _LEAST_SHARE)
         which = masked_cross_entropy(shares, characters)
-        whether = (1 - no_letter) * ops.softplus(-odds) + no_letter * ops.softplus(odds)
-        return (1 - no_letter) * which + whether
+        whether = (1 - rejected) * ops.softplus(-log_odds) + rejected * ops.softplus(log_odds)
+        return (1 - rejected) * which + whether
 
-    return with_non_letters if labels[-1] == NOT_A_LETTER else masked_cross_entropy
+    return with_reject_class if labels[-1] == NOT_A_LETTER else masked_cross_entropy
 
 
 def multiply_adds(model: Any) -> int:
-    """Count the multiply-adds of one glyph's way through the convolutions and dense layers."""
+    """Count the multiply-adds of the convolutions and dense layers for one glyph."""
     return sum(
         math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
         for layer in model.layers
         if hasattr(layer, "kernel")
     )
+
+
+def open_model(path: Path, sha256: str) -> Any:
+    """Open a Keras model and check it against its checksum.
+
+    Args:
+        path: `model.keras`.
+        sha256: the file's SHA-256, as the model card (or the outputs of leave-one-out) records it.
+
+    Returns:
+        The Keras model, not compiled.
+
+    Raises:
+        ModelProblem: the file is missing, damaged, or written by another version of Keras.
+    """
+    import keras
+
+    advice = f"Copy {display_path(path.parent)} again, or delete it and train again."
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelProblem(f"cannot read {display_path(path)}: {error.strerror}", advice) from error
+    if found != sha256:
+        raise ModelProblem(f"{display_path(path)} is damaged: its checksum is not the recorded one", advice)
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (TypeError, ValueError) as error:
+        raise ModelProblem(f"Keras cannot open {display_path(path)}: {error}", advice) from error

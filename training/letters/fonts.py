@@ -1,7 +1,7 @@
-"""Draws the letters of handwriting fonts, alone and as lines cut by Lettermill's own segmentation.
+"""Draws the letters of handwriting fonts, alone and in lines that Lettermill's segmentation cuts.
 
-By the lines training sees letters as the workers cut them: with a neighbour's stroke, without a bar that
-stood apart, or two in one piece. A piece that covers no single letter becomes an example of what is none.
+In the lines training sees letters as workers cut them: with a neighbour's stroke, without a detached bar, or
+two letters in one component. A component that does not cover one whole letter trains the reject class.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from lettermill.training.letters.written_lines import cut_line
 LINES = 6
 """Lines that are written with each font."""
 
-_CHARACTERS = 16  # in a line
-_PIXELS_ALONE = 96
-_CAP = 0.7  # height of a capital as a share of the font's size, in most fonts
+_LINE_CHARACTERS = 16
+_ALONE_PIXELS = 96
+"""Size of the font for characters drawn alone."""
+
+_CAPITAL_SHARE = 0.7
+"""Height of a capital as a share of the font's size, in most fonts."""
 
 Array = NDArray[np.uint8]
 
@@ -30,10 +33,10 @@ def read_font(path: Path) -> LabelledImages:
     """Draw each of A–Z and 0–9 of a handwriting font, and `LINES` lines as segmentation cuts them.
 
     Args:
-        path: a ttf, otf, woff or woff2 file; its name is the writer's.
+        path: a ttf, otf, woff or woff2 file; its name is taken as the writer.
 
     Returns:
-        Images labelled with the letter, or with "" where a piece of a line is no single one.
+        Images labelled with their letter, or with "" if a component of a line is not one whole letter.
 
     Raises:
         BadData: the file is no font.
@@ -42,7 +45,7 @@ def read_font(path: Path) -> LabelledImages:
         content = [_drawn(path, label) for label in (*LETTERS, *DIGITS)]
         rng = np.random.default_rng(sum(path.name.encode()))
         for _ in range(LINES):
-            text = rng.choice(list(LETTERS * 3 + DIGITS), _CHARACTERS).tolist()
+            text = rng.choice(list(LETTERS * 3 + DIGITS), _LINE_CHARACTERS).tolist()
             content += cut_line(text, functools.partial(_written, path), rng)
     except (OSError, ValueError) as error:
         raise unreadable(path, "a font", error) from error
@@ -54,17 +57,17 @@ def _drawn(path: Path, label: str) -> tuple[Array, str]:
     """Draw one character, black on white."""
     from PIL import Image, ImageDraw, ImageFont
 
-    page = Image.new("L", (3 * _PIXELS_ALONE, 3 * _PIXELS_ALONE), 255)
-    font = ImageFont.truetype(str(path), _PIXELS_ALONE)
-    ImageDraw.Draw(page).text((_PIXELS_ALONE, _PIXELS_ALONE), label, 0, font)
+    page = Image.new("L", (3 * _ALONE_PIXELS, 3 * _ALONE_PIXELS), 255)
+    font = ImageFont.truetype(str(path), _ALONE_PIXELS)
+    ImageDraw.Draw(page).text((_ALONE_PIXELS, _ALONE_PIXELS), label, 0, font)
     return np.asarray(page), label
 
 
 def _written(path: Path, character: str, cap: int) -> Array:
-    """Draw one character as `lettermill.training.letters.written_lines` asks for it."""
+    """Draw one character as `lettermill.training.letters.written_lines` needs it."""
     from PIL import Image, ImageDraw, ImageFont
 
-    font = ImageFont.truetype(str(path), max(6, round(cap / _CAP)))
+    font = ImageFont.truetype(str(path), max(6, round(cap / _CAPITAL_SHARE)))
     left, _, right, bottom = font.getbbox(character, anchor="ls")
     width, height = max(1, int(right - left)), max(1, int(bottom + cap))
     page = Image.new("L", (width, height), 0)

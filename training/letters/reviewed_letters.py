@@ -1,4 +1,4 @@
-"""Letters that people decided in `lettermill review`, cut from their scans, as a training set."""
+"""Cuts the letters that people decided in `lettermill review` from their scans, as a training set."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from lettermill.training.letters.sources import Found
 
 _LABELLED = (Decision.RIGHT, Decision.CORRECTED)
 
-_MARGIN = 2
-"""Pixels of paper around a letter's box: `ink_of` takes the paper's grey from the picture's edge."""
+_MARGIN_PIXELS = 2
+"""Paper around a letter's box: `ink_of` takes the paper's grey from the edge of the image."""
 
 
-def found(job: Path) -> Found:
-    """Return a reviewed job as something to train on; its source is the name of the job folder."""
+def reviewed_set(job: Path) -> Found:
+    """Return a reviewed job as a training set; its source is the name of the job folder."""
     return Found(job, job.resolve().name, "corrections", read_corrections)
 
 
 def read_corrections(path: Path) -> LabelledImages:
-    """Cut the letters out that people said are right, or corrected.
+    """Cut out the letters that people confirmed or corrected.
 
     Args:
         path: a job folder.
 
     Returns:
-        Their pictures, uint8 h×w grey, and what people say they are; who wrote them is not known.
+        Their images (uint8, h×w, grey) with the labels that people gave them; the writers are unknown.
 
     Raises:
-        NotAJob: it is no job folder, or damaged.
+        NotAJob: the folder is no job folder, or it is damaged.
         BadData: nobody has decided about a letter whose scan can be read.
     """
     job = Job.open(path)
@@ -60,7 +60,7 @@ def read_corrections(path: Path) -> LabelledImages:
     if not images:
         raise BadData(
             "; ".join([f"{path} has no letters that somebody decided in a review", *remarks]),
-            "Look at its letters first: `lettermill review JOB`.",
+            "Review its letters first: `lettermill review JOB`.",
         )
     return LabelledImages(images, labels, [""] * len(labels), tuple(remarks))
 
@@ -77,8 +77,8 @@ def _cut(job: Job, entry: ManifestEntry, letters: list[Correction]) -> list[NDAr
 
 
 def _crop(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    top, left = max(box.y - _MARGIN, 0), max(box.x - _MARGIN, 0)
-    crop = pixels[top : box.y + box.height + _MARGIN, left : box.x + box.width + _MARGIN]
+    top, left = max(box.y - _MARGIN_PIXELS, 0), max(box.x - _MARGIN_PIXELS, 0)
+    crop = pixels[top : box.y + box.height + _MARGIN_PIXELS, left : box.x + box.width + _MARGIN_PIXELS]
     if crop.size == 0:
-        raise ScanError(ErrorCode.SCAN_CHANGED, "the letter's place lies outside of the scan")
+        raise ScanError(ErrorCode.SCAN_CHANGED, "the letter's box lies outside of the scan")
     return crop

@@ -1,4 +1,4 @@
-"""Reads labelled images in the file formats that training sets come in, one function a format.
+"""Reads labelled images in the file formats of training sets, one function per format.
 
 | function | format |
 |---|---|
@@ -6,12 +6,12 @@
 | `read_zip` | images and `labels.csv` (file,label) in a zip |
 | `read_idx` | EMNIST's and MNIST's gzip IDX pair (Cohen et al. 2017, arXiv:1702.05373) |
 | `read_kaggle_csv` | Kaggle "A_Z Handwritten Data.csv": no header, label 0–25, then 784 pixels |
-| `read_class_folders` | a folder of images, one sub-folder a class |
+| `read_class_folders` | a folder of images, one sub-folder per class |
 
-Pen strokes and fonts are drawn, not read: `training.letters.strokes`, `lettermill.training.letters.fonts`.
+Pen strokes and fonts are drawn, not read: see `lettermill.training.letters.strokes` and
+`lettermill.training.letters.fonts`.
 
-Each returns grey images as they are stored upright; size, polarity and margins are the glyph
-normalisation's business.
+Each function returns upright grey images. Glyph normalisation takes care of size, polarity and margins.
 """
 
 from __future__ import annotations
@@ -40,32 +40,36 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".woff", ".woff2"})
 
 NO_LETTER = ""
-"""The label of an image that shows no single character."""
+"""The label of the reject class: the image does not show one whole character."""
 
 _PNG, _PNG_KIND, _PNG_TRANSPARENT = b"\x89PNG\r\n\x1a\n", 25, (b"\x04", b"\x06")
 
 _KAGGLE_COLUMNS = 785
 _LEAST_PIXEL_COLUMNS = 100
-_NAMED = 5
+"""Columns from which a CSV file is taken for images."""
+
+_NAMED_FILES = 5
+"""Files that a remark names."""
+
 _IDX_UBYTE = 0x08
 _CHARS74K_WRITER = re.compile(r"\.(\d{3})\.png$")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """What one file holds."""
+    """The content of one file or folder."""
 
     images: list[NDArray[np.uint8]]
     """Each uint8, h×w."""
 
     labels: list[str]
-    """One character each."""
+    """One character per image; "" for the reject class."""
 
     writers: list[str]
-    """Who wrote each one; empty where the file does not say."""
+    """The writer of each image; "" if the file does not say."""
 
     remarks: tuple[str, ...] = ()
-    """What was left out, in words."""
+    """What was left out, one sentence each."""
 
 
 def read_npz(path: Path) -> LabelledImages:
@@ -91,7 +95,7 @@ def read_npz(path: Path) -> LabelledImages:
 def read_zip(path: Path) -> LabelledImages:
     """Read images and their `labels.csv` (file,label) from a zip.
 
-    Where a file's name is that of a Chars74K drawing (`…A.017.png`), the number is the writer.
+    If a file is named like a Chars74K drawing (`…A.017.png`), the number is the writer.
     """
     images: list[NDArray[np.uint8]] = []
     labels: list[str] = []
@@ -110,15 +114,16 @@ def read_zip(path: Path) -> LabelledImages:
             "The zip must hold labels.csv with the columns file,label and its files.",
         ) from error
     except (OSError, RuntimeError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
-        raise unreadable(path, "a zip of images", error) from error  # RuntimeError: it has a password
+        # RuntimeError: it has a password.
+        raise unreadable(path, "a zip of images", error) from error
     return checked(path, images, labels, writers)
 
 
 def read_idx(path: Path) -> LabelledImages:
     """Read `…-images-idx3-ubyte.gz` and the labels file beside it.
 
-    EMNIST stores its images transposed, MNIST does not. What its label numbers mean says the split's
-    mapping file (`read_mapping`).
+    EMNIST stores its images transposed, MNIST does not. The split's mapping file (`read_mapping`) says what
+    its label numbers mean.
     """
     labels_path = path.with_name(path.name.replace("-images-idx3", "-labels-idx1"))
     if not labels_path.exists():
@@ -132,7 +137,7 @@ def read_idx(path: Path) -> LabelledImages:
     names = read_mapping(path)
     unknown = sorted(set(numbers.tolist()) - set(names))
     if unknown:
-        raise BadData(f"{labels_path}: no character is known for the labels {unknown}", _mapping_advice(path))
+        raise BadData(f"{labels_path}: the labels {unknown} have no known character", _mapping_advice(path))
     if path.name.startswith("emnist"):
         pixels = pixels.transpose(0, 2, 1)
     return checked(
@@ -141,10 +146,10 @@ def read_idx(path: Path) -> LabelledImages:
 
 
 def read_mapping(path: Path) -> dict[int, str]:
-    """Return the character of each label number of the split that an images file belongs to, in order.
+    """Return the character of each label number of an images file's split, in order.
 
-    EMNIST's splits have a mapping file, `emnist-SPLIT-mapping.txt`: label number, then one or more code
-    points, of which the first stands for the class. Letters are 1–26 and digits 0–9 without one.
+    EMNIST's splits have a mapping file, `emnist-SPLIT-mapping.txt`: a label number, then one or more code
+    points, the first of which is the class. Without one, letters are 1–26 and digits 0–9.
     """
     split = re.sub(r"-(train|test)-images-idx3-ubyte\.gz$", "", path.name)
     mapping = path.with_name(f"{split}-mapping.txt")
@@ -153,7 +158,7 @@ def read_mapping(path: Path) -> dict[int, str]:
             rows = [line.split() for line in mapping.read_text(encoding="ascii").splitlines() if line.strip()]
             names = {int(row[0]): chr(int(row[1])) for row in rows}
         except (ValueError, IndexError, OverflowError) as error:
-            raise unreadable(mapping, "a mapping (label, then code point, a line)", error) from error
+            raise unreadable(mapping, "a mapping (one label and code point per line)", error) from error
         if len(set(names.values())) < len(rows):
             raise BadData(
                 f"{mapping} names a label or a character twice", "Take the file of the EMNIST archive."
@@ -171,7 +176,7 @@ def read_kaggle_csv(path: Path) -> LabelledImages:
     import pandas as pd
 
     try:
-        # Refuses what is no whole number from 0 to 255, empty cells too.
+        # Refuses empty cells, and everything that is not a whole number from 0 to 255.
         table = pd.read_csv(path, header=None, dtype=np.uint8).to_numpy()
     except (OSError, ValueError, OverflowError) as error:
         raise BadData(
@@ -188,10 +193,10 @@ def read_kaggle_csv(path: Path) -> LabelledImages:
 
 
 def read_class_folders(folder: Path) -> LabelledImages:
-    """Read a folder of images, one sub-folder a class; a class is a name of one character.
+    """Read a folder of images, one sub-folder per class, named by the class's one character.
 
-    One's own crops are seldom all in order: empty classes, other files and images that cannot be decoded
-    are left out and named in the remarks.
+    Own crops are rarely all in order: empty classes, other files and images that cannot be decoded are left
+    out and named in the remarks.
     """
     images: list[NDArray[np.uint8]] = []
     labels: list[str] = []
@@ -211,10 +216,11 @@ def read_class_folders(folder: Path) -> LabelledImages:
         if len(images) == before:
             empty.append(class_folder.name)
     remarks = [
-        f"{len(names)} {what}: {', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''}"
+        f"{what} ({len(names)}): "
+        + ", ".join([*names[:_NAMED_FILES], *(["…"] if names[_NAMED_FILES:] else [])])
         for names, what in (
-            (broken, "images left out that cannot be decoded"),
-            (others, "files left aside that are no images"),
+            (broken, "images left out because they cannot be decoded"),
+            (others, "files ignored because they are no images"),
         )
         if names
     ]
@@ -223,19 +229,19 @@ def read_class_folders(folder: Path) -> LabelledImages:
     if not images:
         raise BadData(
             f"{folder} holds no images: {'; '.join(remarks)}",
-            "Put the images of each letter into the sub-folder of its name: A/0001.png …",
+            "Put the images of each letter into a sub-folder of its name: A/0001.png …",
         )
     content = checked(folder, images, labels, [""] * len(labels))
     return dataclasses.replace(content, remarks=tuple(remarks))
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """Return the sub-folders that are named by one character."""
+    """Return the sub-folders whose names are one character."""
     return sorted(child for child in folder.iterdir() if len(child.name) == 1 and child.is_dir())
 
 
 def looks_like_pixels(path: Path) -> bool:
-    """Tell whether a CSV file's first line is as wide as only images are."""
+    """Tell whether a CSV file's first line has so many columns that they must be pixels."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         return lines.readline().count(",") >= _LEAST_PIXEL_COLUMNS
 
@@ -260,10 +266,9 @@ def _mapping_advice(path: Path) -> str:
 def _decoded(content: bytes, name: str) -> NDArray[np.uint8]:
     try:
         if content.startswith(_PNG) and content[_PNG_KIND : _PNG_KIND + 1] in _PNG_TRANSPARENT:
-            # OpenCV's grey would forget what is transparent.
-            return to_grey(PIL.Image.open(io.BytesIO(content)))
+            return to_grey(PIL.Image.open(io.BytesIO(content)))  # OpenCV's grey ignores transparency.
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
-    except (cv2.error, OSError):  # OpenCV's: more pixels than it takes
+    except (cv2.error, OSError):  # cv2.error: more pixels than OpenCV accepts.
         image = None
     if image is None:
         raise BadData(f"{name} is not an image that can be read", "Remove the file or replace it.")
@@ -273,16 +278,16 @@ def _decoded(content: bytes, name: str) -> NDArray[np.uint8]:
 def checked(
     path: Path, images: list[NDArray[np.uint8]], labels: list[str], writers: list[str]
 ) -> LabelledImages:
-    """Return what a file holds, but refuse labels that are not one character, and empty images.
+    """Return the content of a file after checking its labels and images.
 
     Raises:
-        BadData: there is one.
+        BadData: a label is not one character, or an image is empty.
     """
     for label in labels:
         if len(label) != 1:
             raise BadData(
                 f"{path} has the label {label!r}",
-                "Training takes images of single characters, labelled by one.",
+                "Training takes images of single characters, each labelled with that character.",
             )
     if any(image.size == 0 for image in images):
         raise BadData(f"{path} has an image without pixels", "Remove it.")
@@ -290,5 +295,5 @@ def checked(
 
 
 def unreadable(path: Path, what: str, error: Exception) -> BadData:
-    """Return the error that says a file cannot be read as what its name promises."""
-    return BadData(f"{path} cannot be read as {what}: {error}", "Remove the file or fetch it again.")
+    """Return the error for a file that cannot be read in the format of its name."""
+    return BadData(f"{path} cannot be read as {what}: {error}", "Remove the file or download it again.")

@@ -1,8 +1,8 @@
 """Finds the training sets in folders and turns them into labelled glyphs without duplicates.
 
 A *source* is where letters come from: the part of the file's name before the first `_`, `-` or `.`
-(`nist_az_uniform.npz` → nist), or the folder's name for a folder of images. Sets that were all cut
-from NIST Special Database 19 count as one source, because their writers are the same people.
+(`nist_az_uniform.npz` → nist), or the folder's name for a folder of images. All sets cut from NIST Special
+Database 19 count as one source, because their writers are the same people.
 """
 
 from __future__ import annotations
@@ -19,26 +19,37 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData
 from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, GLYPH_SIZE, ink_of, normalise
-from lettermill.training.letters import fonts, strokes
-from lettermill.training.letters import set_formats as formats
-from lettermill.training.letters.set_formats import LabelledImages
+from lettermill.training.letters.fonts import read_font
+from lettermill.training.letters.set_formats import (
+    FONT_SUFFIXES,
+    LabelledImages,
+    class_folders,
+    looks_like_pixels,
+    read_class_folders,
+    read_idx,
+    read_kaggle_csv,
+    read_npz,
+    read_zip,
+)
+from lettermill.training.letters.strokes import read_strokes
 
 FONTS = "fonts"
-"""The source of everything that is drawn from font files: written by nobody, so nothing is measured on it."""
+"""The source of everything that is drawn from fonts: nobody wrote it, so nothing is measured on it."""
 
 SELF_LABELLED = " self-labelled"
-"""Ends the source's name of letters that `self_labels` labelled: they train, and measure nothing."""
+"""Suffix of the source of letters that `self_labels` labelled: they are trained on, never measured on."""
 
 SELF_LABELLED_FILE = "_self-labelled.npz"
-"""Ends the name of a file of them."""
+"""Suffix of the name of a file of such letters."""
 
 RENDERED = " re-rendered"
-"""Ends the name of a source whose pen strokes are drawn anew: its letters train, and measure nothing."""
+"""Suffix of a source whose pen strokes are drawn again: its letters are trained on, never measured on."""
 
 CANVAS_SIZE = 48
-"""Width and height of a canvas: finer than a glyph, so that a bent canvas still gives a sharp glyph."""
+"""Width and height of a canvas in pixels: finer than a glyph, so that an augmented canvas still gives a sharp
+glyph."""
 
-_CANVAS_BORDER = 4
+_CANVAS_BORDER_PIXELS = 4
 _FROM_NIST_SD19 = frozenset({"nist", "mnist", "emnist"})
 
 
@@ -47,25 +58,25 @@ class Letters:
     """Labelled glyphs of any number of sources."""
 
     glyphs: NDArray[np.uint8]
-    """uint8, n×28×28: what the CNN sees when it reads."""
+    """uint8, n×28×28: what the CNN reads."""
 
     canvases: NDArray[np.uint8]
-    """uint8, n×48×48: the same ink, finer, to be bent and then normalised for training."""
+    """uint8, n×48×48: the same ink, finer; it is augmented and then normalised for training."""
 
     labels: NDArray[np.str_]
-    """n strings of one character, as the file says (lower case stays lower case)."""
+    """n strings of one character, as in the file (lower case stays lower case); "" for the reject class."""
 
     sources: NDArray[np.str_]
     """n names of sources."""
 
     writers: NDArray[np.str_]
-    """n names of writers, empty where unknown."""
+    """n names of writers; "" if unknown."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def digest(self) -> str:
-        """Return a SHA-256 of everything that a training sees."""
+        """Return a SHA-256 of everything that training sees."""
         digest = hashlib.sha256()
         for array in (self.glyphs, self.canvases):
             digest.update(np.ascontiguousarray(array).data)
@@ -74,7 +85,7 @@ class Letters:
         return digest.hexdigest()
 
     def __getitem__(self, choice: NDArray[np.bool_] | NDArray[np.intp]) -> Letters:
-        """Return those that a mask or an index array chooses."""
+        """Return the letters that a mask or an index array selects."""
         return Letters(*(getattr(self, field.name)[choice] for field in dataclasses.fields(self)))
 
 
@@ -89,32 +100,32 @@ class Found:
 
 
 def find(folders: Sequence[Path]) -> tuple[list[Found], list[Path]]:
-    """List what can be trained on in the folders (not below them) and what is left aside.
+    """List the training sets directly in some folders, and the files that are ignored.
 
     Raises:
-        BadData: a folder is missing, or there is nothing to train on in all of them.
+        BadData: a folder is missing, or none of them holds a training set.
     """
     found: list[Found] = []
-    aside: list[Path] = []
+    ignored: list[Path] = []
     for folder in folders:
         if not folder.is_dir():
             raise BadData(f"{folder} is not a folder", "Give --data the folder that holds the training sets.")
-        classes = formats.class_folders(folder)
+        classes = class_folders(folder)
         if classes:
-            found.append(Found(folder, folder.resolve().name, "class folders", formats.read_class_folders))
+            found.append(Found(folder, folder.resolve().name, "class folders", read_class_folders))
         for path in sorted(set(folder.iterdir()) - set(classes)):
             one = _recognise(path)
             if one is not None:
                 found.append(one)
             elif not path.name.endswith(("-labels-idx1-ubyte.gz", "-mapping.txt")):
-                aside.append(path)
+                ignored.append(path)
     if not found:
         raise BadData(
             f"no training set in {', '.join(map(str, folders))}",
             "Expected are .npz, .zip with labels.csv, EMNIST's …-images-idx3-ubyte.gz, Kaggle's A–Z csv, "
-            "…_strokes.json, fonts, or one sub-folder of images a class. docs/training.md describes each.",
+            "…_strokes.json, fonts, or one sub-folder of images per class. docs/training.md describes each.",
         )
-    return found, aside
+    return found, ignored
 
 
 def load(
@@ -122,15 +133,15 @@ def load(
     report: Callable[[str], None] = lambda line: None,
     part_of: Callable[[Letters], NDArray[np.int64]] | None = None,
 ) -> Letters:
-    """Read, normalise and join what `find` found, without duplicates.
+    """Read, normalise and join the sets that `find` found, without duplicates.
 
-    Of glyphs that are equal to the last pixel one stays; where their labels differ, none does.
+    Of glyphs that are equal in every pixel one is kept, or none if their labels differ.
 
     Args:
-        found: the files.
-        report: is called with a line on each file, and one on duplicates.
-        part_of: numbers the part that each letter will belong to (int64, n), 0 for training; of equal
-            glyphs the one of the highest part stays, so that nothing that is measured on was trained on.
+        found: the sets.
+        report: called with one line per file, and one on duplicates.
+        part_of: returns the number of the part that each letter will belong to (int64, n), 0 for training.
+            Of equal glyphs the one of the highest part is kept, so that nothing measured on was trained on.
     """
     parts = [read(one, report) for one in found]
     joined = Letters(
@@ -149,7 +160,7 @@ def load(
 
 
 def read(one: Found, report: Callable[[str], None] = lambda line: None) -> Letters:
-    """Read and normalise one file, duplicates and all, and say what it holds."""
+    """Read and normalise one set, duplicates included, and report what it holds."""
     content = one.read(one.path)
     letters = _letters(content, one.source)
     report(f"{one.path.name}: {len(letters)} glyphs ({one.kind}, source {one.source})")
@@ -158,26 +169,32 @@ def read(one: Found, report: Callable[[str], None] = lambda line: None) -> Lette
     return letters
 
 
+def report_ignored(paths: Sequence[Path], report: Callable[[str], None]) -> None:
+    """Report the files that are no training sets."""
+    for path in paths:
+        report(f"{path.name}: ignored, not a format that training reads")
+
+
 def origins(letters: Letters) -> NDArray[np.str_]:
-    """Return n names of sources, without what says that letters were re-rendered or self-labelled."""
+    """Return the n sources of letters without the suffixes for re-rendered and self-labelled letters."""
     names, places = np.unique(letters.sources, return_inverse=True)
     plain = [name.removesuffix(RENDERED).removesuffix(SELF_LABELLED) for name in names.tolist()]
     return np.array(plain, dtype=names.dtype)[places]
 
 
 def written(letters: Letters) -> NDArray[np.bool_]:
-    """Mark the letters that a person wrote and labelled: not from a font, re-rendered or self-labelled."""
+    """Mark letters that a person wrote and labelled (not fonts, re-rendered or self-labelled): bool, n."""
     return np.asarray((letters.sources == origins(letters)) & (letters.sources != FONTS))
 
 
 def canvas_of(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scale one character's ink into a canvas: as `normalise` does, but finer and without the stretch.
+    """Scale one character's ink into a canvas, like `normalise` but finer and without its stretch.
 
     Args:
         ink: uint8, h×w, 255 for ink.
 
     Returns:
-        uint8, 48×48, the ink's bounding box centred, 4 empty pixels around the longer axis.
+        uint8, 48×48: the ink's bounding box, centred, with 4 empty pixels at each end of its longer axis.
     """
     canvas = np.zeros((CANVAS_SIZE, CANVAS_SIZE), np.uint8)
     strong = ink >= GLYPH_INK_LEVEL
@@ -186,7 +203,7 @@ def canvas_of(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return canvas
     crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = crop.shape
-    scale = (CANVAS_SIZE - 2 * _CANVAS_BORDER) / max(height, width)
+    scale = (CANVAS_SIZE - 2 * _CANVAS_BORDER_PIXELS) / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     top, left = (CANVAS_SIZE - size[1]) // 2, (CANVAS_SIZE - size[0]) // 2
@@ -199,19 +216,19 @@ def _recognise(path: Path) -> Found | None:
     source = re.split(r"[_.\-]", name)[0]
     source = "nist" if source in _FROM_NIST_SD19 else source
     if name.endswith(SELF_LABELLED_FILE):
-        return Found(path, source + SELF_LABELLED, "NumPy archive", formats.read_npz)
+        return Found(path, source + SELF_LABELLED, "NumPy archive", read_npz)
     if name.endswith(".npz"):
-        return Found(path, source, "NumPy archive", formats.read_npz)
+        return Found(path, source, "NumPy archive", read_npz)
     if name.endswith(".zip"):
-        return Found(path, source, "zip with labels.csv", formats.read_zip)
+        return Found(path, source, "zip with labels.csv", read_zip)
     if name.endswith("-images-idx3-ubyte.gz"):
-        return Found(path, source, "IDX pair", formats.read_idx)
+        return Found(path, source, "IDX pair", read_idx)
     if name.endswith("_strokes.json"):
-        return Found(path, source + RENDERED, "pen strokes", strokes.read_strokes)
-    if path.suffix.lower() in formats.FONT_SUFFIXES:
-        return Found(path, FONTS, "font", fonts.read_font)
-    if name.endswith(".csv") and path.is_file() and formats.looks_like_pixels(path):
-        return Found(path, "nist", "Kaggle CSV", formats.read_kaggle_csv)
+        return Found(path, source + RENDERED, "pen strokes", read_strokes)
+    if path.suffix.lower() in FONT_SUFFIXES:
+        return Found(path, FONTS, "font", read_font)
+    if name.endswith(".csv") and path.is_file() and looks_like_pixels(path):
+        return Found(path, "nist", "Kaggle CSV", read_kaggle_csv)
     return None
 
 
@@ -232,13 +249,13 @@ def _letters(content: LabelledImages, source: str) -> Letters:
 
 
 def _one_of_each(letters: Letters, ranks: NDArray[np.int64]) -> tuple[NDArray[np.intp], int]:
-    """Index one of each glyph, the first of the highest rank.
+    """Index one of each set of equal glyphs: the first one of the highest rank.
 
     Empty glyphs and glyphs with contradicting labels are left out.
 
     Returns:
-        The indexes in the order of the letters, and how many glyphs of rank 0 gave way to one of a
-        higher rank.
+        The indexes in the order of the letters, and the number of glyphs of rank 0 that were left out for
+        one of a higher rank.
     """
     same: dict[bytes, list[int]] = {}
     for index, glyph in enumerate(letters.glyphs):
@@ -247,7 +264,7 @@ def _one_of_each(letters: Letters, ranks: NDArray[np.int64]) -> tuple[NDArray[np
     chosen, across = [], 0
     for places in same.values():
         if len({letters.labels[place].upper() for place in places}) == 1:
-            best = max(places, key=lambda place: ranks[place])  # the first of these
+            best = max(places, key=lambda place: ranks[place])  # The first of several.
             chosen.append(best)
             across += sum(ranks[place] == 0 for place in places) if ranks[best] else 0
     return np.array(sorted(chosen), dtype=np.intp), int(across)

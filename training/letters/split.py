@@ -1,4 +1,4 @@
-"""Divides letters into training, validation and test so that no writer or source is on two sides."""
+"""Divides letters into training, validation and test so that no writer or source is in two parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRAIN, VALIDATION, TEST = 0, 1, 2
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Split:
-    """The three parts, and the classes that their labels stand for."""
+    """The three parts, and the classes of the model."""
 
     train: Letters
     validation: Letters
@@ -33,21 +33,21 @@ class Split:
 def split(
     letters: Letters, settings: TrainingSettings, report: Callable[[str], None] = lambda line: None
 ) -> Split:
-    """Hold out writers of Chars74K, or whole sources where the settings name them.
+    """Hold out writers of Chars74K, or the whole sources that the settings name.
 
     Args:
         letters: everything that was found.
         settings: names the writers and sources.
-        report: is called with what is left out, and with classes that have nothing to train on.
+        report: called with what is left out, and with classes that have no training glyphs.
 
     Raises:
-        BadData: a named source is not there, or nothing is left to train or to validate on.
+        BadData: a named source was not found, or nothing is left to train or to validate on.
     """
     usable = usable_labels(letters, settings)
     for source in np.unique(letters.sources[~usable]).tolist():
         outside = letters.labels[~usable & (letters.sources == source)]
         report(
-            f"{source}: {len(outside)} glyphs left out, their labels are no classes: "
+            f"{source}: {len(outside)} glyphs left out because their labels are no classes: "
             f"{' '.join(np.unique(outside).tolist())}"
         )
     letters = letters[usable]
@@ -58,21 +58,21 @@ def split(
     if not len(parts.validation) and settings.validate_on:
         raise BadData(
             f"the source {settings.validate_on!r} has no letters A–Z or 0–9 to validate on",
-            "Name a source of written letters with --validate-on, another one than with --test-on.",
+            "Name a source of written letters with --validate-on, and another one with --test-on.",
         )
     if not len(parts.validation):
         raise BadData(
             "no glyphs to validate on: the validation writers of Chars74K are not in the data",
-            "Name one of your sources, written by other people than the rest, with --validate-on.",
+            "Name one of your sources with --validate-on, one that other people wrote than the rest.",
         )
     untrained = np.setdiff1d(np.arange(len(LABELS)), classes_of(parts.train))
     if untrained.size:
-        report(f"nothing to train these classes on: {' '.join(LABELS[place] for place in untrained)}")
+        report(f"no glyphs to train these classes on: {' '.join(LABELS[place] for place in untrained)}")
     return parts
 
 
 def part_of(letters: Letters, settings: TrainingSettings) -> NDArray[np.int64]:
-    """Return the part that each letter belongs to: int64, n: TRAIN, VALIDATION or TEST."""
+    """Return the part that each letter belongs to (TRAIN, VALIDATION or TEST): int64, n."""
     part = np.full(len(letters), TRAIN)
     part[_held_out(letters, settings.validate_on, settings.validation_writers)] = VALIDATION
     part[_held_out(letters, settings.test_on, settings.test_writers)] = TEST
@@ -80,12 +80,12 @@ def part_of(letters: Letters, settings: TrainingSettings) -> NDArray[np.int64]:
 
 
 def without_test(letters: Letters, settings: TrainingSettings) -> Letters:
-    """Return all letters but the test part, whatever their labels."""
+    """Return all letters except the test part, with any label."""
     return letters[~_held_out(letters, settings.test_on, settings.test_writers)]
 
 
 def _held_out(letters: Letters, source: str, writers: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Mark the letters of a source, or, where none is named, of writers of Chars74K."""
+    """Mark the letters of a source, or of writers of Chars74K if no source is named."""
     if not source:
         return np.asarray((origins(letters) == _WRITERS_SOURCE) & np.isin(letters.writers, writers))
     if source not in letters.sources:
@@ -97,12 +97,12 @@ def _held_out(letters: Letters, source: str, writers: tuple[str, ...]) -> NDArra
 
 
 def usable_labels(letters: Letters, settings: TrainingSettings) -> NDArray[np.bool_]:
-    """Mark A–Z, 0–9, the lower-case letters that stand in for capitals, and what is no letter."""
+    """Mark A–Z, 0–9, the lower-case letters that train capitals, and the reject class: bool, n."""
     return np.asarray(np.isin(letters.labels, [*LABELS, *settings.lower_case_as_capitals, NO_LETTER]))
 
 
 def exact(letters: Letters) -> Letters:
-    """Keep A–Z and 0–9 that a person wrote: all else may help to train but measures nothing."""
+    """Keep A–Z and 0–9 that a person wrote; everything else may be trained on, never measured on."""
     return letters[np.isin(letters.labels, LABELS) & written(letters)]
 
 
@@ -114,7 +114,7 @@ def capitals(letters: Letters) -> Letters:
 def classes_of(letters: Letters, labels: Sequence[str] = CLASSES) -> NDArray[np.int64]:
     """Return the index of each letter's class: int64, n.
 
-    A lower-case letter that is no class of its own counts as its capital.
+    A lower-case letter without a class of its own counts as its capital.
     """
     index = {label: number for number, label in enumerate(labels)}
     index[NO_LETTER] = index.get(NOT_A_LETTER, -1)

@@ -1,7 +1,7 @@
 """Re-renders pen strokes: one drawing becomes several images, each with another pen and other jitter.
 
-An image's strokes can only be bent together. Drawn from the pen's path, each stroke moves by itself (the bar
-of an A slips, the bowl of a P opens), which is how one writer's letters differ from each other.
+The strokes of an image can only be augmented together. Drawn from the pen's path, each stroke moves by itself
+(the bar of an A slips, the bowl of a P opens), as it does between two letters of one writer.
 """
 
 from __future__ import annotations
@@ -20,20 +20,29 @@ from lettermill.training.letters.set_formats import LabelledImages, checked
 from lettermill.training.letters.written_lines import cut_line
 
 RENDERINGS = 6
-"""Images that are made of one drawing."""
+"""Images that are drawn from one drawing."""
 
 LINES = 12
 """Lines that are written with each writer's letters and cut."""
 
-_CHARACTERS = 16  # in a line
+_LINE_CHARACTERS = 16
+_IMAGE_PIXELS = 96
+_BORDER_PIXELS = 14
 
-_SIZE = 96
-_BORDER = 14
-_SLIP = 0.025  # of the drawing's longer side: standard deviation of a stroke's shift
-_TURN = 0.05  # standard deviation of a stroke's turn about its middle, in radians
-_GROW = 0.05  # standard deviation of a stroke's growth
-_THINNEST, _THICKEST = 0.03, 0.15  # of the drawing's longer side
-_NIBS = 0.3  # how often the pen has a broad nib
+_SHIFT_SHARE = 0.025
+"""Standard deviation of a stroke's shift, as a share of the image's side."""
+
+_TURN_RADIANS = 0.05
+"""Standard deviation of a stroke's turn about its middle."""
+
+_GROWTH_SHARE = 0.05
+"""Standard deviation of a stroke's growth."""
+
+_THINNEST_SHARE, _THICKEST_SHARE = 0.03, 0.15
+"""Bounds of the pen's thickness, as a share of the image's side."""
+
+_BROAD_NIB_SHARE = 0.3
+"""How often the pen has a broad nib."""
 
 Stroke = NDArray[np.float32]
 
@@ -42,8 +51,8 @@ def read_strokes(path: Path) -> LabelledImages:
     """Read drawings as pen strokes, render each `RENDERINGS` times, and write `LINES` lines with them.
 
     Args:
-        path: a JSON file: label → drawings, a drawing is a list of strokes, a stroke a list of [x, y].
-            Drawing i of each label is by writer i, counted from 1, as in Chars74K.
+        path: a JSON file that maps each label to drawings. A drawing is a list of strokes, and a stroke a
+            list of [x, y]. Drawing i of each label is by writer i, counted from 1, as in Chars74K.
 
     Raises:
         BadData: the file holds something else.
@@ -75,7 +84,7 @@ def read_strokes(path: Path) -> LabelledImages:
             if number == writer and drawing and label in LETTERS + DIGITS
         }
         for _ in range(LINES if own else 0):
-            text = rng.choice(sorted(own), _CHARACTERS, p=_shares(sorted(own))).tolist()
+            text = rng.choice(sorted(own), _LINE_CHARACTERS, p=_shares(sorted(own))).tolist()
             for image, label in cut_line(text, functools.partial(_written, own, rng), rng):
                 content.images.append(image)
                 content.labels.append(label)
@@ -84,7 +93,7 @@ def read_strokes(path: Path) -> LabelledImages:
 
 
 def _shares(characters: list[str]) -> NDArray[np.float64]:
-    """How often each character is written: letters are the task, digits a third as often."""
+    """Return how often each character is written: digits a third as often as letters, which are the task."""
     weights = np.array([1 / 3 if character.isdigit() else 1.0 for character in characters])
     return np.asarray(weights / weights.sum())
 
@@ -92,7 +101,7 @@ def _shares(characters: list[str]) -> NDArray[np.float64]:
 def _written(
     drawings: dict[str, list[Stroke]], rng: np.random.Generator, character: str, cap: int
 ) -> NDArray[np.uint8]:
-    """Draw one character as `written_lines` asks for it, as high as the writer's others allow."""
+    """Draw one character as `written_lines` needs it, with its height relative to the writer's letters."""
     image = render(drawings[character], rng)
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -109,7 +118,7 @@ def _written(
 
 
 def _extent(drawing: list[Stroke]) -> tuple[float, float]:
-    """Width and height of a drawing in its own unit."""
+    """Return the width and height of a drawing in its own unit."""
     points = np.concatenate(drawing)
     width, height = (points.max(axis=0) - points.min(axis=0)).tolist()
     return width, height
@@ -119,7 +128,7 @@ def _points(stroke: list[list[float]]) -> Stroke:
     """Return a stroke's points: float32, n×2.
 
     Raises:
-        ValueError: they are other than pairs of numbers.
+        ValueError: a point is not a pair of numbers.
     """
     points = np.asarray(stroke, np.float32)
     if points.shape != (len(stroke), 2) or not np.isfinite(points).all():
@@ -128,27 +137,29 @@ def _points(stroke: list[list[float]]) -> Stroke:
 
 
 def render(drawing: list[Stroke], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw strokes with a pen taken at random.
+    """Draw strokes with a random pen.
 
     Args:
-        drawing: float32 arrays n×2, points in any unit, x right and y down.
-        rng: the only source of chance.
+        drawing: float32 arrays n×2: points in any unit, x to the right, y down.
+        rng: the only source of randomness.
 
     Returns:
         uint8, 96×96, white ink on black.
     """
     points = np.concatenate(drawing)
     low, high = points.min(axis=0), points.max(axis=0)
-    scale = (_SIZE - 2 * _BORDER) / max(1.0, float((high - low).max()))
+    scale = (_IMAGE_PIXELS - 2 * _BORDER_PIXELS) / max(1.0, float((high - low).max()))
     middle = (low + high) / 2
-    thickness = max(1, round(_SIZE * float(np.exp(rng.uniform(np.log(_THINNEST), np.log(_THICKEST))))))
+    thickness = max(
+        1, round(_IMAGE_PIXELS * float(np.exp(rng.uniform(np.log(_THINNEST_SHARE), np.log(_THICKEST_SHARE)))))
+    )
     nib = np.zeros(2, np.float32)
-    if rng.random() < _NIBS:
+    if rng.random() < _BROAD_NIB_SHARE:
         angle = rng.uniform(0, np.pi)
         nib = np.array([np.cos(angle), np.sin(angle)], np.float32) * rng.uniform(1, thickness + 1)
-    image = np.zeros((_SIZE, _SIZE), np.uint8)
+    image = np.zeros((_IMAGE_PIXELS, _IMAGE_PIXELS), np.uint8)
     for stroke in drawing:
-        moved = _moved((stroke - middle) * scale, rng) + _SIZE / 2
+        moved = _moved((stroke - middle) * scale, rng) + _IMAGE_PIXELS / 2
         for shift in (-0.5, 0.0, 0.5) if nib.any() else (0.0,):
             # Coordinates have four fractional bits, so that thin strokes are not jagged.
             fixed = np.rint((moved + shift * nib) * 16).astype(np.int32).reshape(-1, 1, 2)
@@ -157,9 +168,11 @@ def render(drawing: list[Stroke], rng: np.random.Generator) -> NDArray[np.uint8]
 
 
 def _moved(stroke: Stroke, rng: np.random.Generator) -> Stroke:
-    """Shift, turn and grow one stroke about its middle a little."""
+    """Shift one stroke a little, and turn and grow it about its middle."""
     middle = (stroke.min(axis=0) + stroke.max(axis=0)) / 2
-    angle, grow = rng.normal(0, _TURN), 1 + rng.normal(0, _GROW)
+    angle, grow = rng.normal(0, _TURN_RADIANS), 1 + rng.normal(0, _GROWTH_SHARE)
     turn = grow * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    moved: Stroke = ((stroke - middle) @ turn.T + middle + rng.normal(0, _SLIP * _SIZE, 2)).astype(np.float32)
+    moved: Stroke = (
+        (stroke - middle) @ turn.T + middle + rng.normal(0, _SHIFT_SHARE * _IMAGE_PIXELS, 2)
+    ).astype(np.float32)
     return moved

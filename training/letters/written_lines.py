@@ -1,8 +1,8 @@
-"""Lines of writing cut as the workers cut them, for what training on single letters cannot show.
+"""Writes lines from known letters and cuts them as workers do, for what single letters cannot show.
 
-A line's letters stand close, touch, and have each other's strokes in their boxes; and most runs of parts that
-the lattice asks about are no letter at all: halves, two letters, a letter and the next one's stem. Lines are
-written from known letters, so each run's label is known from the ink that it holds.
+In a line letters are close, touch, and have strokes of their neighbours in their boxes. Most candidates that
+the lattice scores are not one whole letter: halves, two letters, a letter with the next one's stem. Because
+the lines are written from known letters, each candidate's label follows from the ink that it holds.
 """
 
 from __future__ import annotations
@@ -22,23 +22,40 @@ from lettermill.training.letters.set_formats import NO_LETTER
 Array = NDArray[np.uint8]
 
 Write = Callable[[str, int], Array]
-"""Writes one character with capitals so many pixels high: uint8, h×w, 255 for ink, cropped to it but from
-the top of a capital downwards."""
+"""Draws one character for a given height of capitals in pixels: uint8, h×w, 255 for ink. The image is cropped
+to the ink, but starts at the top of a capital."""
 
-_PIXELS = (14, 64)  # height of a capital: from what a coarse scan of a form shows to what is scaled down
-_GAPS = (-0.12, 0.3)  # between letters, as a share of the capitals' height, typical of a line
-_UNEVEN = 0.06  # standard deviation of a gap
-_TOUCHING = 0.35  # how many lines' letters are pushed together until most touch
-_OVERLAP = (0.0, 0.1)  # by how much they then share ink, as a share of the capitals' height
-_SINKS = 0.04  # standard deviation of the baseline
-_WHOLE, _ALONE = 0.9, 0.1  # share of its letter's ink a piece has; share of another letter's that it may have
-_HALF = 0.6  # less of a letter than this, and it is a part
+_CAPITAL_PIXELS = (14, 64)
+"""Bounds of the height of a capital: from that of a coarse scan of a form to one that is scaled down."""
+
+_GAP_CAPITALS = (-0.12, 0.3)
+"""Bounds of a line's typical gap between letters, in heights of a capital."""
+
+_GAP_DEVIATION_CAPITALS = 0.06
+"""Standard deviation of a gap, in heights of a capital."""
+
+_TOUCHING_SHARE = 0.35
+"""Share of lines whose letters are pushed together until most of them touch."""
+
+_OVERLAP_CAPITALS = (0.0, 0.1)
+"""Bounds of the overlap of touching letters, in heights of a capital."""
+
+_BASELINE_DEVIATION_CAPITALS = 0.04
+"""Standard deviation of a letter's baseline, in heights of a capital."""
+
+_WHOLE_SHARE, _ALONE_SHARE = 0.9, 0.1
+"""A candidate is a letter if it has at least the first share of that letter's ink, and at most the second
+share of any other letter's."""
+
+_PART_SHARE = 0.6
+"""A candidate with less than this share of any letter's ink is a part of a letter."""
+
 _INKED = 128
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Placed:
-    """A letter on the line: where its ink alone stands."""
+    """A letter on the line: the position of its own ink, in pixels from the top left of the page."""
 
     character: str
     left: int
@@ -49,16 +66,16 @@ class _Placed:
 def cut_line(
     characters: Sequence[str], write: Write, rng: np.random.Generator
 ) -> Iterator[tuple[Array, str]]:
-    """Write a line on grainy, unevenly lit paper, cut it, and yield what was cut with its label.
+    """Write a line on grainy, unevenly lit paper, cut it, and yield each candidate with its label.
 
     Args:
-        characters: what is written; no spaces.
+        characters: the text, without spaces.
         write: draws one character.
-        rng: the only source of chance.
+        rng: the only source of randomness.
 
     Yields:
-        Ink (uint8, h×w, 255 for ink) with its character, or with "" where it is a part of one or several;
-        of these no more than of letters. What is neither is left out.
+        The ink (uint8, h×w, 255 for ink) with its character, or with "" for a part of a letter or for
+        several letters. There are at most as many "" as letters; unclear candidates are left out.
     """
     page, truth = _written(characters, write, rng)
     letters, others = [], []
@@ -77,21 +94,21 @@ def cut_line(
 def _written(
     characters: Sequence[str], write: Write, rng: np.random.Generator
 ) -> tuple[Array, list[_Placed]]:
-    """Write a line letter by letter: the page, uint8 h×w, dark on light, and each letter's place on it."""
-    cap = int(np.exp(rng.uniform(*np.log(_PIXELS))))
+    """Write a line letter by letter; return the page (uint8, h×w, dark on light) and the letters."""
+    cap = int(np.exp(rng.uniform(*np.log(_CAPITAL_PIXELS))))
     margin = cap
-    touching, gap = rng.random() < _TOUCHING, rng.uniform(*_GAPS)
+    touching, gap = rng.random() < _TOUCHING_SHARE, rng.uniform(*_GAP_CAPITALS)
     truth: list[_Placed] = []
     for character in characters:
         ink = write(character, cap)
-        top = margin + max(-margin // 2, round(rng.normal(0, _SINKS) * cap))
+        top = margin + max(-margin // 2, round(rng.normal(0, _BASELINE_DEVIATION_CAPITALS) * cap))
         if not truth:
             left = margin
         elif touching:
-            left = _beside(truth[-1], ink >= _INKED, top) - round(rng.uniform(*_OVERLAP) * cap)
+            left = _beside(truth[-1], ink >= _INKED, top) - round(rng.uniform(*_OVERLAP_CAPITALS) * cap)
         else:
             last = truth[-1]
-            left = last.left + last.ink.shape[1] + round((gap + rng.normal(0, _UNEVEN)) * cap)
+            left = last.left + last.ink.shape[1] + round((gap + rng.normal(0, _GAP_DEVIATION_CAPITALS)) * cap)
         left = max(left, truth[-1].left + 1 if truth else 0)
         truth.append(_Placed(character, left, top, ink >= _INKED))
     width = max(placed.left + placed.ink.shape[1] for placed in truth) + margin
@@ -110,7 +127,7 @@ def _written(
 
 
 def _beside(last: _Placed, ink: NDArray[np.bool_], top: int) -> int:
-    """The column from which the next letter's ink just meets the last one's."""
+    """Return the column at which the next letter's ink just meets the last one's."""
     first, end = max(last.top, top), min(last.top + last.ink.shape[0], top + ink.shape[0])
     mine, other = ink[first - top : end - top], last.ink[first - last.top : end - last.top]
     both = mine.any(axis=1) & other.any(axis=1)
@@ -121,7 +138,7 @@ def _beside(last: _Placed, ink: NDArray[np.bool_], top: int) -> int:
 
 
 def _candidates(page: Array) -> Iterator[Candidate]:
-    """Every run of parts that the lattice could ask about."""
+    """Yield every candidate that the lattice could score."""
     segmentation = segment(page, "line")
     for line in segmentation.lines:
         for word in line.words:
@@ -131,10 +148,10 @@ def _candidates(page: Array) -> Iterator[Candidate]:
 
 
 def _label(candidate: Candidate, truth: Sequence[_Placed]) -> str | None:
-    """Return whose ink a piece holds: the character, "" for a part or several, None where that is unclear."""
+    """Return a candidate's label: its character, "" for a part or several letters, None if unclear."""
     box = candidate.box
-    piece = cv2.resize(candidate.ink, (box.width, box.height), interpolation=cv2.INTER_AREA)
-    own = np.asarray(cv2.dilate(piece, np.ones((3, 3), np.uint8)) >= _INKED)
+    shrunk = cv2.resize(candidate.ink, (box.width, box.height), interpolation=cv2.INTER_AREA)
+    own = np.asarray(cv2.dilate(shrunk, np.ones((3, 3), np.uint8)) >= _INKED)
     shares = [(0.0, "")]
     for placed in truth:
         left, top = max(box.x, placed.left), max(box.y, placed.top)
@@ -148,8 +165,8 @@ def _label(candidate: Candidate, truth: Sequence[_Placed]) -> str | None:
             shares.append((held / max(1, int(np.count_nonzero(placed.ink))), placed.character))
     (best, character), *others = sorted(shares, reverse=True)
     second = others[0][0] if others else 0.0
-    if best >= _WHOLE and second <= _ALONE:
+    if best >= _WHOLE_SHARE and second <= _ALONE_SHARE:
         return character
-    if best < _HALF or second > _HALF:
+    if best < _PART_SHARE or second > _PART_SHARE:
         return NO_LETTER
     return None

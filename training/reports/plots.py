@@ -1,6 +1,6 @@
-"""Draws what a training or a measurement came to, as PNG files; Matplotlib's figures, without pyplot.
+"""Draws the plots of a report as PNG files, with Matplotlib but without pyplot.
 
-Glyphs are drawn as ink on paper, dark on light, as on the page that they come from.
+Glyphs are drawn dark on light, as on the page that they come from.
 """
 
 from __future__ import annotations
@@ -21,23 +21,28 @@ if TYPE_CHECKING:
 
 _BLUE, _ORANGE, _GREY = "#2f5d8a", "#c4601d", "#8a93a0"
 _DPI = 100
-_CELL = 30
-"""Pixels from glyph to glyph on a sheet."""
+_CELL_PIXELS = 30
+"""Distance from glyph to glyph on a contact sheet."""
 
-_TILE = 84
-"""Side of a glyph's picture in pixels: three times its own."""
+_TILE_PIXELS = 84
+"""Side of an enlarged glyph: three times its own."""
 
 
 def draw_curves(rows: Sequence[Epoch], path: Path) -> None:
     """Draw loss and accuracy of training and validation over the epochs.
 
     Args:
-        rows: one an epoch.
+        rows: one per epoch.
         path: the PNG file to write.
     """
     epochs = [row.epoch for row in rows]
     parts = (
-        ("training (bent glyphs)", [row.loss for row in rows], [100 * row.accuracy for row in rows], _BLUE),
+        (
+            "training (augmented glyphs)",
+            [row.loss for row in rows],
+            [100 * row.accuracy for row in rows],
+            _BLUE,
+        ),
         (
             "validation (held out)",
             [row.validation_loss for row in rows],
@@ -70,7 +75,7 @@ def draw_confusion(counts: NDArray[np.int64], labels: Sequence[str], path: Path)
     side = max(5.0, 0.23 * len(labels) + 1.2)
     with _figure(path, side, side) as figure:
         axes = figure.subplots()
-        axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root shows rare confusions
+        axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # The root shows rare confusions.
         places = range(len(labels))
         axes.set(xticks=places, xticklabels=labels, yticks=places, yticklabels=labels)
         axes.set(xlabel="read as", ylabel="is")
@@ -132,12 +137,12 @@ def draw_reliability(whole: Sequence[Bin], zoom: Sequence[Bin], path: Path) -> N
 def draw_accept(
     curves: Mapping[str, NDArray[np.float64]], targets: Sequence[float], letters: int, path: Path
 ) -> None:
-    """Draw the error rate of the accepted letters against their share, letters accepted surest first.
+    """Draw the error rate of the accepted letters against their share, letters accepted most confident first.
 
     Args:
         curves: name to m×3 as `accept_curve` returns it; the first is drawn thick.
         targets: shares of right letters to mark.
-        letters: how many letters the first curve is of: no rate is between 0 and one of them.
+        letters: the number of letters of the first curve: no error rate lies between 0 and one letter.
         path: the PNG file to write.
     """
     floor = min(0.5 / letters, (1 - max(targets)) / 2)
@@ -166,7 +171,7 @@ def draw_accept(
 
 
 def draw_counts(counts: Mapping[str, Mapping[str, int]], path: Path) -> None:
-    """Draw how many letters of each class each source has.
+    """Draw the number of letters of each class in each source.
 
     Args:
         counts: source to label to count.
@@ -184,17 +189,17 @@ def draw_counts(counts: Mapping[str, Mapping[str, int]], path: Path) -> None:
 
 
 def draw_sheet(rows: Mapping[str, NDArray[np.uint8]], columns: int, path: Path) -> None:
-    """Draw a contact sheet: a row a class, in three blocks side by side.
+    """Draw a contact sheet, one row per class, in up to three blocks side by side.
 
     Args:
         rows: label to glyphs, uint8 m×28×28.
-        columns: the most glyphs a row has room for.
+        columns: the number of glyphs that fit in a row.
         path: the PNG file to write.
     """
     names = sorted(rows, key=_by_kind)
     blocks = min(3, max(1, len(names) // 6))
     height = -(-len(names) // blocks)
-    wide, high = columns * _CELL, height * _CELL
+    wide, high = columns * _CELL_PIXELS, height * _CELL_PIXELS
     gap = 26
     with _figure(path, blocks * (wide + gap) / _DPI, high / _DPI, tight=False) as figure:
         for block in range(blocks):
@@ -202,18 +207,18 @@ def draw_sheet(rows: Mapping[str, NDArray[np.uint8]], columns: int, path: Path) 
             paper = np.full((high, wide), 255, np.uint8)
             for line, name in enumerate(own):
                 for place, glyph in enumerate(rows[name][:columns]):
-                    top, left = line * _CELL + 1, place * _CELL + 1
+                    top, left = line * _CELL_PIXELS + 1, place * _CELL_PIXELS + 1
                     paper[top : top + 28, left : left + 28] = 255 - glyph
             start = (block * (wide + gap) + gap) / (blocks * (wide + gap))
             axes = figure.add_axes((start, 0, wide / (blocks * (wide + gap)), 1))
             axes.imshow(paper, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axes.axis("off")
             for line, name in enumerate(own):
-                axes.text(-8, (line + 0.5) * _CELL, name, ha="right", va="center", fontsize=10)
+                axes.text(-8, (line + 0.5) * _CELL_PIXELS, name, ha="right", va="center", fontsize=10)
 
 
 def draw_filters(kernels: NDArray[np.float32], glyph: NDArray[np.uint8], path: Path) -> None:
-    """Draw the kernels of the first convolution, and what each makes of one glyph.
+    """Draw the kernels of the first convolution, and the response of each to one glyph.
 
     Args:
         kernels: float32, m×h×w.
@@ -228,7 +233,7 @@ def draw_filters(kernels: NDArray[np.float32], glyph: NDArray[np.uint8], path: P
         for kernel in kernels
     ]
     most = max(float(np.abs(response).max()) for response in responses)
-    paper = np.ones((_TILE, _TILE, 3))
+    paper = np.ones((_TILE_PIXELS, _TILE_PIXELS, 3))
     tiles = [_stacked(_enlarged(np.repeat(1 - ink[..., None], 3, axis=2)), paper)]
     for kernel, response in zip(kernels, responses, strict=True):
         above = _signed(kernel, float(np.abs(kernel).max()))
@@ -249,14 +254,14 @@ def draw_where(
     """
     tiles = []
     for glyph, fall in zip(glyphs, maps, strict=True):
-        # The map tints the paper, and the ink stays on it in grey.
+        # The map tints the paper; the ink stays grey on it.
         tinted = _signed(fall, float(np.abs(fall).max())) * (1 - 0.62 * glyph[..., None] / 255)
         tiles.append(_enlarged(tinted))
     _draw_tiles(tiles, titles, path)
 
 
 def draw_scores(letters: NDArray[np.float64], others: Mapping[str, NDArray[np.float64]], path: Path) -> None:
-    """Draw how much letters, and what is none, look like no letter.
+    """Draw the distribution of the reject class's probability, for letters and for each kind of non-letter.
 
     Args:
         letters: float64, n: scores from 0 to 1.
@@ -301,7 +306,7 @@ def draw_changes(labels: Sequence[str], changes: Sequence[float], path: Path) ->
 
 
 def glyph_png(glyph: NDArray[np.uint8]) -> bytes:
-    """Return one glyph as a PNG of its own size, 16 greys, dark on light."""
+    """Return one glyph as a PNG of its own size, in 16 greys, dark on light."""
     import PIL.Image
 
     file = io.BytesIO()
@@ -318,10 +323,10 @@ def _signed(values: NDArray[np.float32], most: float) -> NDArray[np.float64]:
 
 
 def _enlarged(picture: NDArray[Any]) -> NDArray[np.float64]:
-    """Return a picture at the size of a tile, its pixels as squares."""
+    """Return a picture enlarged to the size of a tile, its pixels as squares."""
     import cv2
 
-    size = (_TILE, _TILE)
+    size = (_TILE_PIXELS, _TILE_PIXELS)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST), dtype=np.float64)
 
 
@@ -330,7 +335,7 @@ def _stacked(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[
 
 
 def _draw_tiles(tiles: Sequence[NDArray[np.float64]], titles: Sequence[str], path: Path) -> None:
-    """Draw pictures of one size (h×w×3, 0–1) in rows of nine, each below its title."""
+    """Draw pictures of equal size (h×w×3, 0–1) in rows of nine, each below its title."""
     across = min(9, len(tiles))
     lines = -(-len(tiles) // across)
     high, wide = tiles[0].shape[0] + 24, tiles[0].shape[1] + 20
@@ -347,12 +352,12 @@ def _draw_tiles(tiles: Sequence[NDArray[np.float64]], titles: Sequence[str], pat
 
 @contextlib.contextmanager
 def _figure(path: Path, width: float, height: float, tight: bool = True) -> Iterator[Any]:
-    """Yield a figure of some inches and write it as a PNG of 256 colours, which is a third of the size."""
+    """Yield a figure, sizes in inches, and write it as a PNG of 256 colours, a third of the usual size."""
     import matplotlib as mpl
     import PIL.Image
     from matplotlib.figure import Figure
 
-    # A source's name may hold a dollar sign, which is no formula.
+    # A dollar sign in a source's name starts no formula.
     with mpl.rc_context({"text.parse_math": False}):
         figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained" if tight else None)
         yield figure

@@ -26,10 +26,11 @@ from lettermill.jobs.errors import BadData, LettermillError, ModelProblem, Usage
 from lettermill.jobs.inputs.model import load_model
 from lettermill.segmentation.glyph import normalise
 from lettermill.training import recipe
-from lettermill.training.fitting import checkpoint, fit
+from lettermill.training.fitting import fit
 from lettermill.training.fitting.batches import batches, drawn_ahead
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
 from lettermill.training.fitting.fit import Epoch, best_epoch, kept_epoch
+from lettermill.training.fitting.network import open_model
 from lettermill.training.letters import sources
 from lettermill.training.letters.sources import Letters, canvas_of
 from lettermill.training.letters.split import Split, classes_of, split
@@ -91,7 +92,7 @@ def assert_same(weights: list[Any], others: list[Any]) -> None:
 
 def weights_in(folder: Path) -> list[Any]:
     card = load_model(folder).card
-    weights: list[Any] = checkpoint.open_model(folder / "model.keras", card["keras_sha256"]).get_weights()
+    weights: list[Any] = open_model(folder / "model.keras", card["keras_sha256"]).get_weights()
     return weights
 
 
@@ -122,7 +123,7 @@ def test_ctrl_c_before_the_first_epoch_ends_writes_nothing(parts: Split, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         recipe.train_model(parts, endless, tmp_path / "model", lines.append)
     person.join()
-    assert "Stopped before the first epoch had ended: nothing was written." in lines
+    assert "Stopped before the end of the first epoch: nothing was written." in lines
     assert not (tmp_path / "model").exists()
     assert not any("batches" in thread.name for thread in threading.enumerate())
 
@@ -140,7 +141,7 @@ def test_a_killed_training_goes_on_to_the_same_model(tmp_path: Path, start: Star
     arguments = [*map(str, words), "--out", str(tmp_path / "killed"), "--resume"]
     result = CliRunner().invoke(cli.lettermill, arguments, catch_exceptions=False)
     assert result.exit_code == 0
-    assert "going on after epoch" in result.output
+    assert "resuming after epoch" in result.output
     assert not (tmp_path / "killed" / CHECKPOINT_FILE).exists()
     settings = TrainingSettings(epochs=8, glyphs_per_epoch=512, validate_on="two")
     both = split(sources.load(sources.find([tmp_path])[0]), settings)
@@ -205,7 +206,7 @@ def test_a_damaged_keras_model_is_not_opened(stopped: Path, tmp_path: Path) -> N
     (tmp_path / "model.keras").write_bytes(content)
     for path in (tmp_path / "model.keras", tmp_path / "nowhere.keras"):
         with pytest.raises(ModelProblem, match=path.name):
-            checkpoint.open_model(path, card["keras_sha256"])
+            open_model(path, card["keras_sha256"])
 
 
 def test_the_best_epoch_is_kept_and_the_training_ends_early(parts: Split) -> None:
@@ -215,7 +216,7 @@ def test_the_best_epoch_is_kept_and_the_training_ends_early(parts: Split) -> Non
     lines: list[str] = []
     trained = fit.train(parts.train, wrong, settings, lines.append)
     assert len(trained.history) == best_epoch(trained.history) + 2 < 40
-    assert "validation has not become better for 2 epochs: the training ends" in lines
+    assert "the validation loss has not fallen for 2 epochs: training ends" in lines
     losses = [row.validation_loss for row in trained.history]
     kept = trained.history[trained.kept - 1]
     assert (

@@ -17,7 +17,7 @@ from lettermill.jobs.errors import BadData
 from lettermill.jobs.settings import DIGITS, LETTERS
 from lettermill.training.fitting.augment import augmented
 from lettermill.training.fitting.batches import batches
-from lettermill.training.fitting.non_letters import KINDS, non_letters
+from lettermill.training.fitting.reject_class import KINDS, non_letters
 from lettermill.training.letters import fonts, sources, strokes
 from lettermill.training.letters import written_lines as lines
 from lettermill.training.letters.set_formats import NO_LETTER

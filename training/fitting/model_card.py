@@ -1,4 +1,4 @@
-"""Writes the model card `handprint.json`: what a reader needs and how the model was made."""
+"""Builds and writes the model card `handprint.json`: what a reader needs, and how the model was made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lettermill.training.training_settings import TrainingSettings
 _LIBRARIES = ("keras", "tensorflow", "ai-edge-litert", "numpy", "opencv-python-headless")
 
 
-def card(
+def build_card(
     network: Path,
     keras: Path,
     labels: tuple[str, ...],
@@ -31,18 +31,18 @@ def card(
     temperature: float,
     figures: dict[str, Any],
 ) -> dict[str, Any]:
-    """Collect the card's values.
+    """Return the card's values.
 
     Args:
-        network: the model file, already in place.
-        keras: the same model for Keras, already in place.
+        network: the model file, already written.
+        keras: the same model for Keras, already written.
         labels: the classes, in the order of the outputs.
-        settings: what `lettermill train` needs to make the model again.
+        settings: the settings with which `lettermill train` makes the model again.
         train: the training part, for its counts.
-        epochs: how many were trained and which one was kept.
-        size: parameters and multiply-adds.
-        teachers: how many networks taught it beside the labels.
-        temperature: the reader divides the outputs by it.
+        epochs: the number of trained epochs, and of the kept one.
+        size: the numbers of parameters and multiply-adds.
+        teachers: the number of networks in the ensemble that it learnt from beside the labels.
+        temperature: the number that a reader divides the outputs by.
         figures: what was measured on data that was not trained on.
     """
     return {
@@ -68,7 +68,7 @@ def card(
 
 
 def source_counts(letters: Letters) -> dict[str, dict[str, int]]:
-    """Count each source's capitals, digits and lower-case letters, and what is none."""
+    """Count each source's capitals, digits, lower-case letters, and glyphs of the reject class."""
     counts = {}
     for source in np.unique(letters.sources).tolist():
         labels = letters.labels[letters.sources == source].tolist()
@@ -81,6 +81,6 @@ def source_counts(letters: Letters) -> dict[str, dict[str, int]]:
     return counts
 
 
-def write(values: dict[str, Any], path: Path) -> None:
+def write_card(values: dict[str, Any], path: Path) -> None:
     """Write the card as indented JSON."""
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Makes what is not a letter out of letters and lines: what bad cuts and form furniture look like.
+"""Makes training images of the reject class from letters: what wrong cuts and form lines look like.
 
-Segmentation hands the CNN such pieces, and the CNN has to say so: halves of letters, runs of two to four
-letters that touch, pieces of rules and boxes, blots and specks.
+Segmentation hands such images to the CNN, and the CNN has to reject them: parts of letters, runs of two to
+four touching letters, pieces of rules and boxes, blots and specks.
 """
 
 from __future__ import annotations
@@ -15,27 +15,29 @@ from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, normalise
 Array = NDArray[np.uint8]
 
 KINDS = ("part", "run", "furniture", "blot")
-"""What `non_letters` makes, in the order of `_SHARES`."""
+"""What is made: part of a letter, run of letters, form lines, blot; in the order of `_SHARES`."""
 
 _SHARES = (0.36, 0.38, 0.13, 0.13)
 
 
-def non_letters(canvases: Array, count: int, rng: np.random.Generator) -> tuple[Array, NDArray[np.int64]]:
-    """Make canvases that show no single letter.
+def made_non_letters(
+    canvases: Array, count: int, rng: np.random.Generator
+) -> tuple[Array, NDArray[np.int64]]:
+    """Make canvases that do not show one whole letter.
 
     Args:
         canvases: uint8, n×48×48, 255 for ink: the letters to cut and to join.
-        count: how many to make.
-        rng: the only source of chance.
+        count: how many canvases to make.
+        rng: the only source of randomness.
 
     Returns:
-        uint8, count×48×48, and int64, count: each one's index into `KINDS`.
+        The canvases (uint8, count×48×48), and the index of each into `KINDS` (int64, count).
     """
     kinds = rng.choice(len(KINDS), count, p=_SHARES)
     made = np.zeros((count, *canvases.shape[1:]), np.uint8)
     for index, kind in enumerate(kinds):
         letters = canvases[rng.integers(len(canvases), size=4)]
-        make = (_part, _run, _furniture, _blot)[kind]
+        make = (_part, _run, _form_lines, _blot)[kind]
         made[index] = make(letters, rng)
     return made, kinds
 
@@ -43,13 +45,13 @@ def non_letters(canvases: Array, count: int, rng: np.random.Generator) -> tuple[
 def non_letter_glyphs(
     canvases: Array, count: int, rng: np.random.Generator
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Make what `non_letters` makes and normalise it: uint8, count×28×28, and the kinds."""
-    made, kinds = non_letters(canvases, count, rng)
+    """Make canvases as `made_non_letters` does and normalise them: uint8, count×28×28, and the kinds."""
+    made, kinds = made_non_letters(canvases, count, rng)
     return np.stack([normalise(canvas) for canvas in made]), kinds
 
 
 def _part(letters: Array, rng: np.random.Generator) -> Array:
-    """Keep a quarter to a half of a letter, oftenest its left or its right."""
+    """Keep a quarter to a half of a letter, most often its left or its right part."""
     turns = int(rng.choice(4, p=(0.15, 0.35, 0.15, 0.35)))
     turned = np.rot90(letters[0], turns).copy()
     rows = np.flatnonzero(turned.max(axis=1) > GLYPH_INK_LEVEL)
@@ -59,7 +61,7 @@ def _part(letters: Array, rng: np.random.Generator) -> Array:
 
 
 def _run(letters: Array, rng: np.random.Generator) -> Array:
-    """Join two to four letters side by side, the last one sometimes in part."""
+    """Join two to four letters side by side; sometimes only a part of the last one."""
     crops = [_crop(letter) for letter in letters[: int(rng.choice((2, 3, 4), p=(0.75, 0.17, 0.08)))]]
     height = 40
     crops = [
@@ -68,7 +70,7 @@ def _run(letters: Array, rng: np.random.Generator) -> Array:
         ).astype(np.uint8, copy=False)
         for crop, grow in zip(crops, rng.uniform(0.8, 1.0, len(crops)), strict=True)
     ]
-    # A letter that is a mere stroke would be as wide as high: keep it a stroke.
+    # A letter that is a single stroke would become as wide as high: keep it a stroke.
     crops = [crop if crop.shape[1] < 3 * height else crop[:, :height] for crop in crops]
     if rng.random() < 0.25 and crops[-1].shape[1] > 12:
         crops[-1] = crops[-1][:, : int(rng.uniform(0.4, 0.7) * crops[-1].shape[1])]
@@ -83,8 +85,8 @@ def _run(letters: Array, rng: np.random.Generator) -> Array:
     return _fitted(line, letters.shape[1])
 
 
-def _furniture(letters: Array, rng: np.random.Generator) -> Array:
-    """Draw a lying rule, dashes, a crossing or a corner of rules, as boxes and grids leave them."""
+def _form_lines(letters: Array, rng: np.random.Generator) -> Array:
+    """Draw a horizontal rule, dashes, two rules, or a rule with a part of a letter, as forms leave them."""
     size = letters.shape[1]
     image = np.zeros((size, size), np.uint8)
     thick, ink = int(rng.integers(1, 5)), int(rng.integers(140, 256))
@@ -96,10 +98,10 @@ def _furniture(letters: Array, rng: np.random.Generator) -> Array:
         return image
     left, right = int(rng.integers(0, 12)), int(rng.integers(size - 12, size))
     cv2.line(image, (left, y - tilt), (right, y + tilt), ink, thick, cv2.LINE_AA)
-    if kind == 2:  # two parallel lines
+    if kind == 2:  # Two parallel lines.
         apart = int(rng.integers(8, 30))
         cv2.line(image, (left, y - tilt + apart), (right, y + tilt + apart), ink, thick, cv2.LINE_AA)
-    if kind == 3:  # a letter's piece on the rule
+    if kind == 3:  # A part of a letter on the rule.
         np.maximum(image, _part(letters, rng), out=image)
     return image
 
@@ -127,7 +129,7 @@ def _blot(letters: Array, rng: np.random.Generator) -> Array:
 
 
 def _crop(canvas: Array) -> Array:
-    """Cut a canvas to its ink; a little square where there is none."""
+    """Crop a canvas to its ink; a small square if it has none."""
     strong = canvas > GLYPH_INK_LEVEL
     rows, columns = np.flatnonzero(strong.any(axis=1)), np.flatnonzero(strong.any(axis=0))
     if rows.size == 0:
@@ -136,7 +138,7 @@ def _crop(canvas: Array) -> Array:
 
 
 def _fitted(image: Array, size: int) -> Array:
-    """Scale an image's ink into a canvas, its aspect kept."""
+    """Scale an image's ink into a canvas without changing its aspect ratio."""
     crop = _crop(image)
     scale = (size - 8) / max(crop.shape)
     width, height = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
