@@ -2,9 +2,8 @@
 
     python -m bench.exports --out OUT
 
-Each export is the command itself, in a process of its own: its wall time, its processor time and its
-greatest resident memory, with that of the child that opens scans. No page is read: the results are those
-of `scale.py`.
+Each export is the command itself, in a process of its own: its wall time, its processor time and its peak
+resident memory, with that of the child that opens scans. No page is read: `scale.py` writes the results.
 """
 
 from __future__ import annotations
