@@ -27,6 +27,7 @@ from tests.support import disk_roots
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 def main(sizes: tuple[int, ...], letters: int, out: Path) -> None:
     click.echo("| Format | pages | pages/s | CPU s | MB at most | written, MB |\n|---|" + "---:|" * 5)
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as temporary:
         for pages in sizes:
             folder = Path(temporary) / str(pages)
