@@ -5,15 +5,15 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := lettermill jobs segmentation training worker tests bench examples deploy
 
-.PHONY: demo test test-browser test-hosts test-containers lint format bench bench-peers faults fuzz audit clean
+.PHONY: demo test test-quick test-browser test-hosts test-containers lint format bench bench-peers faults fuzz audit clean
 
-# Each set-up is a file in .venv, newer than what it was made from: nothing is installed twice.
+# A file in .venv marks each finished set-up; make repeats a set-up only when its sources are newer.
 .venv/ready-base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) --editable .
 	@touch $@
 
-# Of ocrd a test reads the schema of PAGE-XML alone, so it stands aside, without what it depends on.
+# ocrd gives one test the schema of PAGE-XML: it is installed beside the rest, without its dependencies.
 .venv/ready-lint: .venv/ready-base
 	$(PIP) --editable '.[test,bench]'
 	$(PIP) --no-deps --upgrade --target .venv/schemas ocrd
@@ -23,7 +23,7 @@ SOURCES := lettermill jobs segmentation training worker tests bench examples dep
 	$(PIP) --editable '.[train,test,bench]'
 	@touch $@
 
-# What Lettermill is measured against: Tesseract is Debian's, RapidOCR gets an environment of its own.
+# The tools that Lettermill is compared with: Tesseract is Debian's, RapidOCR gets an environment of its own.
 .venv/ready-peers: .venv/ready-test bench/peers.txt
 	@command -v tesseract >/dev/null || { \
 		echo "make bench needs Tesseract: sudo apt-get install tesseract-ocr tesseract-ocr-eng" >&2; exit 1; }
@@ -38,12 +38,16 @@ demo: .venv/ready-base
 test: .venv/ready-test
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
-# The review page in a real browser: Debian's package chromium has to be there.
+# Without the tests that take about ten seconds or more each.
+test-quick: .venv/ready-test
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal -m "not slow"
+
+# The review page in a real browser. It needs Debian's package chromium.
 test-browser: .venv/ready-test
 	$(PIP) --editable '.[browser]'
 	$(BIN)/python -m pytest deploy/checks/browser/review.py
 
-# The image and docker-compose.yml on a real engine: docker and docker-compose have to be there.
+# The image and docker-compose.yml on a real engine. It needs docker and docker-compose.
 test-containers: .venv/ready-test
 	$(BIN)/python -m pytest deploy/checks/containers/check_image.py deploy/checks/containers/check_compose.py
 
@@ -57,7 +61,8 @@ format: .venv/ready-lint
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-# Measurements. LETTERMILL_DATA may name a folder of real handwriting; without it, fonts write the pages.
+# Measurements, see bench/README.md. LETTERMILL_DATA may name a folder of real handwriting; without it, fonts
+# write the pages.
 bench: .venv/ready-test bench-peers
 	$(BIN)/python -m bench.batch_size
 	$(BIN)/python -m bench.runtimes
@@ -66,29 +71,29 @@ bench: .venv/ready-test bench-peers
 	$(BIN)/python -m bench.difficulty_sweeps bench-results
 	$(BIN)/python -m bench.scale --out bench-results
 
-# Lettermill beside Tesseract and RapidOCR, how its cost grows, and how near it comes to what a core can do: these
+# Lettermill beside Tesseract and RapidOCR, how its cost grows, and how close it comes to what a core can do. They
 # write docs/benchmarks.md and its pictures (13 minutes on two idle cores).
 bench-peers: .venv/ready-peers
 	$(BIN)/python -m bench.ceiling
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.peers
 
-# The long runs of what `make test` does in short: 2,000 pages under random faults, 300 pages that kill their worker.
+# Long runs of what `make test` does in short: 2,000 pages under random faults, 300 pages that kill their worker.
 faults: .venv/ready-test
 	$(BIN)/python -m bench.fuzz.chaos $$(mktemp -d)/chaos --pages 2000 --seed 1
 	LETTERMILL_POISONED_PAGES=300 $(BIN)/python -m pytest tests/faults --timeout 1200
 
-# Workers on hosts of their own: network namespaces on this machine. It needs root, iproute2, bindfs and /dev/fuse.
+# Workers on hosts of their own, which are network namespaces. It needs root, iproute2, bindfs and /dev/fuse.
 test-hosts: .venv/ready-test
 	$(BIN)/python -m pytest deploy/checks/hosts/several_hosts.py
 
-# 20,000 mutated files of each kind; what breaks something is kept in fuzz-results/.
+# 20,000 mutated files of each kind. Those that break something stay in fuzz-results/.
 fuzz: .venv/ready-test
 	$(BIN)/python -m bench.fuzz.images --count 20000 --seed 1 --out fuzz-results/images
 	$(BIN)/python -m bench.fuzz.messages --count 20000 --seed 1
 	$(BIN)/python -m bench.fuzz.folders --count 20000 --seed 1 --out fuzz-results/folders
 
-# Known holes in the pinned versions, asked of PyPI's advisories: it needs the network.
+# Looks up known vulnerabilities of the pinned versions in PyPI's advisories. It needs the network.
 audit: .venv/ready-base
 	$(PYTHON) -m venv .venv/audit
 	.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit

@@ -1,10 +1,10 @@
-"""How close reading an A4 page comes to what one core can do: each stage beside its floor.
+"""Measures how close reading an A4 page comes to what one core can do: each stage beside its floor.
 
     LETTERMILL_DATA=DATA python -m bench.ceiling
 
-In each round the machine's rates are measured (products of matrices through LiteRT in int8, decoding through
-Pillow, copying memory), then the page is read. The floor of a stage is what it has to do at least, counted,
-at the best of these rates. It writes its part of docs/benchmarks.md.
+Each round first measures the machine's rates (products of matrices through LiteRT in int8, decoding through
+Pillow, copying memory), then reads the page. The floor of a stage is the least work that it has to do,
+counted, at the best of these rates. It writes its part of docs/benchmarks.md.
 """
 
 from __future__ import annotations

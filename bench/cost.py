@@ -1,4 +1,4 @@
-"""What commands cost: seconds on the clock and of processors, and the most memory of all their processes."""
+"""Measures what commands cost: wall time, processor time, and the peak memory of all their processes."""
 
 from __future__ import annotations
 

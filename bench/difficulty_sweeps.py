@@ -1,7 +1,9 @@
-"""Sweeps each difficulty of made pages: the character error rate and what kind of error it is made of.
+"""Sweeps each difficulty of made pages: the character error rate and which kinds of errors make it up.
 
-See README.md beside it. Three sweeps: each difficulty alone; all that a kind of page has at once, up to the
-strength at which it looks like real ones; and pairs of letters that touch.
+    LETTERMILL_DATA=DATA python -m bench.difficulty_sweeps OUT [--fonts FOLDER]
+
+Three sweeps: each difficulty alone; everything that a kind of page has at once, up to the strength at which
+it looks like real pages; and pairs of letters that touch. README.md beside this file says more.
 """
 
 from __future__ import annotations

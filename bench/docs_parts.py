@@ -1,4 +1,4 @@
-"""The parts of docs/benchmarks.md that the measurements write, each between two markers."""
+"""Writes the parts of docs/benchmarks.md that come from measurements, each between two markers."""
 
 from __future__ import annotations
 

@@ -2,9 +2,8 @@
 
     python -m bench.exports --out OUT
 
-Each export is the command itself, in a process of its own: its wall time, its processor time and its
-greatest resident memory, with that of the child that opens scans. No page is read: the results are those
-of `scale.py`.
+Each export is the command itself, in a process of its own: its wall time, its processor time and its peak
+resident memory, with that of the child that opens scans. No page is read: `scale.py` writes the results.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from tests.support import disk_roots
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 def main(sizes: tuple[int, ...], letters: int, out: Path) -> None:
     click.echo("| Format | pages | pages/s | CPU s | MB at most | written, MB |\n|---|" + "---:|" * 5)
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as temporary:
         for pages in sizes:
             folder = Path(temporary) / str(pages)

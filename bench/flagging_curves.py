@@ -1,8 +1,9 @@
-"""Flagging against truth: letters to look at against mistakes left, on the real sets of LETTERMILL_DATA.
+"""Compares letters to look at with the mistakes that remain, on the real sets of LETTERMILL_DATA.
 
-Run it as `LETTERMILL_DATA=DATA python -m bench.flagging_curves OUT`. It writes the
-curves into OUT/flagging.png and prints the tables of docs/flagging.md: what `--accept-at` came to on each
-set, and the mistakes that other scores than the confidence would leave.
+    LETTERMILL_DATA=DATA python -m bench.flagging_curves OUT
+
+It draws the curves into OUT/flagging.png and prints the tables of docs/flagging.md: what `--accept-at` gave
+on each set, and the mistakes that other scores than the confidence would leave.
 """
 
 from __future__ import annotations

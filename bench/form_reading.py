@@ -1,10 +1,10 @@
-"""How well scans of the example form are laid on its blank and read, and how other forms are refused.
+"""Measures how well scans of the example form are laid on its blank and read, and whether others are refused.
 
     LETTERMILL_DATA=DATA python -m bench.form_reading [--fonts FOLDER]
 
 The form is filled by writers that the CNN was not trained on, or in fonts, then scanned or photographed:
-shifted, turned by up to 5° beside any quarter turn, 0.5 to 1.5 times as large, seen from aside, unevenly
-lit, blurred, noisy, as JPEG. The same seed gives the same scans.
+shifted, turned by up to 5° from any quarter turn, scaled by 0.5 to 1.5, seen from aside, unevenly lit,
+blurred, noisy, as JPEG. The same seed gives the same scans.
 """
 
 from __future__ import annotations

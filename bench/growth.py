@@ -1,10 +1,10 @@
-"""How the cost of reading grows: with the letters on a page, with its pixels, and with the pages of a job.
+"""Measures how the cost of reading grows with letters on a page, with its pixels, with pages of a job.
 
     LETTERMILL_DATA=DATA python -m bench.growth
 
 It writes its part of docs/benchmarks.md and docs/images/growth.png. Each page is read in a process of its
-own, so that its greatest memory is the page's; jobs are read by `lettermill run` with two workers. Seconds
-are those of processors, for the machine may have other things to do. `--pages 1000` leaves out the longest
+own, so the process's peak memory is the page's; `lettermill run` with two workers reads the jobs. Seconds
+are processor time, because the machine may have other things to do. `--pages 1000` leaves out the longest
 job.
 """
 

@@ -1,4 +1,4 @@
-"""Half-A4 pages of about 200 letters for the measurements, under as many names as asked."""
+"""Writes pages of half an A4 sheet with about 200 letters, under as many names as a measurement asks for."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""How far one Redis and one worker's main process carry, and what 1, 2 and 4 workers read.
+"""Measures what one Redis and one worker's main process can carry, and what 1, 2 and 4 workers read.
 
     LETTERMILL_DATA=DATA python -m bench.hosts
 
-Each worker is a `lettermill worker` with one process of its own, as on a host of its own; the server is a
-real Valkey. The pages of the first two parts are blank, so that what is measured is the way of a message:
-submit's window, lane, worker, results, next window. What the server and the main process need of a core a
-page says how many pages a second they carry at the most, for both work on one.
+Each worker is a `lettermill worker` with one process, as on a host of its own; the server is a real Valkey.
+The pages of the first two parts are blank, so they measure the way of a message: submit's window, queue,
+worker, results, next window. The share of a core that the server and the main process need per page gives
+the pages per second that they can carry at most: each of them works for every page.
 """
 
 from __future__ import annotations

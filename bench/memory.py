@@ -1,8 +1,8 @@
-"""Reads thousands of half-A4 pages of about 200 letters through one child process, and plots its memory.
+"""Reads thousands of half-A4 pages of about 200 letters through one worker process, and plots its memory.
 
     LETTERMILL_DATA=DATA python -m bench.memory OUT --pages 10000
 
-The child is never recycled: a worker replaces one only above 2 GB.
+The process is never replaced: a worker replaces one only above 2 GB.
 """
 
 from __future__ import annotations

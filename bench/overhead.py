@@ -1,11 +1,11 @@
-"""What queue and files cost beside plain reading, and what a second worker gives: ratios of paired rounds.
+"""Measures what queue and files cost beside plain reading, and what a second worker gives, in paired rounds.
 
     LETTERMILL_DATA=DATA python -m bench.overhead
 
-Each round reads the same pages in one plain process (decode, read, nothing written), then with
-`lettermill run --workers 1`, then with `--workers 2`: half-A4 pages, and the mixed folder of `peers.py`. Of
-a run counts the time from its first result to its last, so its start (server, worker, model) is left out; of
-the plain process too, which begins with one page unmeasured.
+Each round reads the same pages in one plain process (decode, read, write nothing), then with `lettermill run
+--workers 1`, then with `--workers 2`: half-A4 pages, and the mixed folder of `peers.py`. For a run, the time
+from its first result to its last counts, which leaves out its start (server, worker, model). The plain
+process begins with one page that does not count.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The pages that Lettermill and its peers read: sets of images with exact truth.
+"""Makes the pages that Lettermill and its peers read: sets of images with exact truth.
 
-`LETTERMILL_DATA` names the folder of real handwriting: of it come letters by writers that the CNN was not
+`LETTERMILL_DATA` names the folder of real handwriting. It gives letters by writers that the CNN was not
 trained on, form fields and photographed pages, and its pen strokes write the made pages. Without it, fonts
 write everything.
 """

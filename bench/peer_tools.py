@@ -1,6 +1,7 @@
-"""Lettermill and its peers: how each reads images, and with which settings.
+"""Runs Lettermill and its peers: how each reads images, and with which settings.
 
-Each tool takes a share of the images for each core, in one process a core; Lettermill's `run` starts its own.
+Each tool takes a share of the images for each core, in one process per core; Lettermill's `run` starts its
+own.
 """
 
 from __future__ import annotations

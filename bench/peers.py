@@ -1,4 +1,4 @@
-"""Lettermill beside Tesseract and RapidOCR: the same pages for all, in turn, several rounds.
+"""Reads the same pages with Lettermill, Tesseract and RapidOCR, in turn, in several rounds.
 
     LETTERMILL_DATA=DATA python -m bench.peers
 

@@ -1,8 +1,7 @@
-"""Reads images with RapidOCR and writes {file name: text} as JSON: one process, the models loaded once.
+"""Reads images with RapidOCR and writes {file name: text} as JSON, in one process that loads the models once.
 
-It runs in the environment that `make bench` sets up for RapidOCR, so it imports nothing of this project:
-`.venv/peers/bin/python rapidocr_reader.py OPTIONS OUT IMAGE…`, OPTIONS being a JSON object of RapidOCR's
-parameters.
+`.venv/peers/bin/python bench/rapidocr_reader.py OPTIONS OUT IMAGE…`, where OPTIONS is a JSON object of
+RapidOCR's parameters. `peer_tools.py` starts it by its path: RapidOCR's environment has no Lettermill.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Reads the real fields, grids and pages of LETTERMILL_DATA with the installed model: errors against truth.
 
-Run it as `LETTERMILL_DATA=DATA python -m bench.real_sets`. With `--words FILE` the fields
-are read a second time with a word list: the set's own labels and the words of that file. `--wrong DIR` writes
-a
-picture of each image that was not read as it should be, with truth and reading.
+    LETTERMILL_DATA=DATA python -m bench.real_sets [--words FILE] [--wrong DIR]
+
+`--words FILE` reads the fields a second time with a word list: the set's own labels and the words of that
+file. `--wrong DIR` writes a picture of each image that was not read as it should be, with truth and reading.
 """
 
 from __future__ import annotations

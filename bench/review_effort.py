@@ -1,9 +1,9 @@
-"""Measures the review page at 100,000 letters, and estimates what a review takes a person against keying.
+"""Measures the review page at 100,000 letters, and estimates how long a review takes a person against keying.
 
     python -m bench.review_effort [--letters 100000] [--job JOB …] [--rate 0.999]
 
-It needs Debian's chromium and the extra `browser`. The job is made: pages of 200 letters drawn in a font,
-confidences that are calibrated by construction. With --job the estimate is made for the letters of real jobs.
+It needs Debian's chromium and the extra `browser`. It makes the job: pages of 200 letters drawn in a font,
+with confidences that are calibrated by construction. `--job` estimates for the letters of real jobs.
 """
 
 from __future__ import annotations

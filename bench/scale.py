@@ -1,7 +1,9 @@
 """Measures submit, status and collect of jobs of many small scans; see docs/scale.md.
 
-Each step is the command itself, in a process of its own: its wall time, its processor time and its greatest
-resident memory. The queue is a Valkey server of the script's own. No page is read: the script writes the
+    python -m bench.scale --out OUT
+
+Each step is the command itself, in a process of its own: its wall time, its processor time and its peak
+resident memory. The script has its own Valkey server as the queue. No page is read: the script writes the
 results itself, as a worker would, but without waiting for the disk.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -54,21 +55,51 @@ def thirteen_scans(tmp_path: Path) -> Path:
     return folder
 
 
+Once = Callable[[str, Callable[[Path], None]], Path]
+"""Makes a folder by its name, once for all of pytest's processes."""
+
+
 @pytest.fixture(scope="session")
-def many_scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty pages that take a worker some seconds together; not to be changed."""
-    folder = tmp_path_factory.mktemp("many")
-    for number in range(40):
-        draw(folder / f"{number}.png", ["THE QUICK BROWN FOX JUMPS", "OVER THE LAZY DOG"] * 2)
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Make a folder in the first of pytest's processes that needs it; the others wait, and take the same."""
+    top = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        top = top.parent
+
+    def folder(name: str, make: Callable[[Path], None]) -> Path:
+        made = top / name
+        with (top / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                making = top / f"{name}.making"
+                shutil.rmtree(making, ignore_errors=True)
+                making.mkdir()
+                make(making)
+                making.rename(made)
+        return made
+
     return folder
 
 
 @pytest.fixture(scope="session")
-def undisturbed(many_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """letters.csv of the forty pages, read in peace."""
-    out = tmp_path_factory.mktemp("in-peace")
-    subprocess.run([*LETTERMILL, "run", many_scans, "--out", out], check=True, env=clean_environment())
-    return letters(out)
+def many_scans(once: Once) -> Path:
+    """Forty pages that take a worker some seconds together; not to be changed."""
+
+    def draw_all(folder: Path) -> None:
+        for number in range(40):
+            draw(folder / f"{number}.png", ["THE QUICK BROWN FOX JUMPS", "OVER THE LAZY DOG"] * 2)
+
+    return once("many", draw_all)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(many_scans: Path, once: Once) -> bytes:
+    """letters.csv of the forty pages, from a run that nothing disturbs."""
+
+    def read_all(folder: Path) -> None:
+        subprocess.run([*LETTERMILL, "run", many_scans, "--out", folder], check=True, env=clean_environment())
+
+    return letters(once("undisturbed", read_all))
 
 
 @pytest.fixture

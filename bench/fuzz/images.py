@@ -1,11 +1,11 @@
-"""Mutated scans, read like any other: each ends as pixels or as a `ScanError`, in bounded time and memory.
+"""Reads mutated scans like any other: each ends as pixels or as a `ScanError`, in bounded time and memory.
 
     python -m bench.fuzz.images --count 20000 --seed 1 --out DIR
 
-Makes small files of every format, changes each in one to four places (bits, runs, cuts, splices, numbers, and
-the parts of its format: chunks with their checksums, directories, names, streams), and reads it in a child
-process as a worker does. Prints how many ended how; keeps what broke something in DIR and ends with status 1
-then.
+It makes small files of every format, changes each in one to four places (bits, runs, cuts, splices, numbers,
+and the parts of its format: chunks with their checksums, directories, names, streams), and reads it in a
+child process as a worker does. It prints how many ended in which way. Files that break something stay in
+DIR, and the script ends with status 1.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Mutated messages in the lanes of a real worker: it lives, stays small, and reads a real job afterwards.
+"""Puts mutated messages into the queues of a real worker, which must live, stay small and read a job.
 
     python -m bench.fuzz.messages --count 20000 --seed 1
 
-Takes the messages of a real job out of a real Redis, changes each in one of a dozen ways (bytes, envelope,
-headers, properties, arguments), and puts them back. Ends with status 1 and the seed where something broke.
+It takes the messages of a real job out of a real Redis, changes each in one of a dozen ways (bytes,
+envelope, headers, properties, arguments), and puts them back. Where something breaks it ends with status 1
+and the seed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be hard about a page, each with a strength from 0 to 1."""
+"""Names what can be hard about a page, each with a strength from 0 to 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reading did to each letter: errors of segmentation apart from those of classification."""
+"""Compares boxes with truth: what became of each letter, segmentation errors apart from the CNN's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example form filled by any hand, other forms like it, and how a scanner or a camera sees them."""
+"""Fills the example form in any hand, draws forms like it, and distorts them as scanners and cameras do."""
 
 from __future__ import annotations
 

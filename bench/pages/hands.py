@@ -1,4 +1,4 @@
-"""Who writes: a handwriting font, or a writer's pen strokes drawn anew."""
+"""Writes letters: a handwriting font, or a writer's pen strokes drawn anew."""
 
 from __future__ import annotations
 

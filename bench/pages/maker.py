@@ -1,4 +1,4 @@
-"""Makes a page: writing laid out, bent as paper bends, lit, photographed or scanned, with exact truth."""
+"""Makes a page: writing laid out, curved as paper curves, lit, photographed or scanned, with exact truth."""
 
 from __future__ import annotations
 

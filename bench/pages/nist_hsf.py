@@ -1,10 +1,10 @@
-"""The sample form of NIST as a case for templates: its blank, made from the filled one of LETTERMILL_DATA.
+"""Makes a template case of the NIST sample form: its blank comes from the filled one of LETTERMILL_DATA.
 
     LETTERMILL_DATA=DATA python -m bench.pages.nist_hsf OUT
 
 writes the template with its blank and a folder of scans into OUT, for `lettermill run OUT/scans --template
 OUT/nist_hsf.toml`: the filled form as it is, and turned, scaled and seen from aside. Nothing of it is
-committed, for the form is data.
+committed, because the form is data.
 """
 
 from __future__ import annotations

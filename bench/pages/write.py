@@ -1,7 +1,9 @@
 """Writes made pages into a folder, beside truth.csv (as `lettermill score` takes it) and letters.json.
 
-Run it as `python -m bench.pages.write OUT --kind field --fonts FOLDER`. Each page has some
-of the difficulties of `ALIKE`, up to the strength there, which make a kind look like real pages of it.
+    python -m bench.pages.write OUT --kind field --fonts FOLDER
+
+Each page has some of the difficulties of `ALIKE`, up to the strength there, which makes it look like real
+pages of its kind.
 """
 
 from __future__ import annotations

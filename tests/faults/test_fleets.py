@@ -69,6 +69,7 @@ def read_to_the_end(lettermill: Command, job: str, out: Path) -> Counter[str]:
     return Counter(row["status"] for row in pages(out))
 
 
+@pytest.mark.slow
 def test_all_workers_are_killed_and_others_start_much_later(
     worker: Fleet,
     lettermill: Command,
@@ -110,6 +111,7 @@ def test_a_worker_dies_beside_a_queue_that_never_empties(
     assert finished(out / "many") < 2000
 
 
+@pytest.mark.slow
 def test_a_page_longer_than_the_visibility_timeout_is_read_once(
     worker: Fleet,
     lettermill: Command,
@@ -234,6 +236,7 @@ def test_a_job_folder_of_another_version_stops_nobody(
     assert "job.json" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [7200, -7200])
 def test_the_clock_jumps(
     lettermill: Command,

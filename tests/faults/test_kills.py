@@ -39,6 +39,7 @@ from tests.support import (
 )
 
 
+@pytest.mark.slow
 def test_run_outlives_killed_children_and_killed_workers(
     start: Starter, many_scans: Path, tmp_path: Path, undisturbed: bytes
 ) -> None:
@@ -63,6 +64,7 @@ def test_run_outlives_killed_children_and_killed_workers(
     assert not descendants(run.pid)
 
 
+@pytest.mark.slow
 def test_a_page_that_kills_its_worker_every_time_is_quarantined_and_the_rest_is_read(
     start: Starter, lettermill: Command, tmp_path: Path
 ) -> None:
@@ -133,6 +135,7 @@ def test_a_page_over_the_time_limit_fails_alone(start: Starter, tmp_path: Path) 
     assert [rows[f"{number}.png"]["status"] for number in range(3)] == ["DONE"] * 3
 
 
+@pytest.mark.slow
 def test_a_fleet_goes_on_when_one_of_its_workers_is_killed(
     start: Starter, lettermill: Command, broker: str, many_scans: Path, tmp_path: Path, undisturbed: bytes
 ) -> None:

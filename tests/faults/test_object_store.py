@@ -71,6 +71,7 @@ def assert_tidy(job: Bucket) -> None:
     assert len([name for name in names if "/text/" in name]) == 40
 
 
+@pytest.mark.slow
 def test_run_reads_from_a_bucket_into_one(lettermill: Command, top: Bucket, undisturbed: bytes) -> None:
     words = ("run", top / "scans", "--out", top / "out")
     first = lettermill(*words)
@@ -133,6 +134,7 @@ def worker(start: Starter, broker: str, top: Bucket) -> Callable[[], subprocess.
     return begin
 
 
+@pytest.mark.slow
 def test_a_fleet_loses_a_worker(
     lettermill: Command,
     worker: Callable[[], subprocess.Popen[bytes]],
@@ -157,6 +159,7 @@ def test_a_fleet_loses_a_worker(
     wait_for(lambda: not client.keys(f"lettermill:{token}:*"), what="a Redis without the job")
 
 
+@pytest.mark.slow
 def test_the_store_is_away_for_a_while(
     start: Starter, lettermill: Command, broker: str, store: int, top: Bucket, undisturbed: bytes
 ) -> None:

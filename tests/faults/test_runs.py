@@ -29,6 +29,7 @@ from tests.support import (
 )
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_leaves_no_process_and_goes_on_with_the_same_command(
     start: Starter,
     lettermill: Command,
@@ -55,6 +56,7 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_with_the_same_comman
     assert letters(out) == undisturbed
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_starts_leaves_nothing(
     start: Starter, many_scans: Path, tmp_path: Path, temporary: Path
 ) -> None:

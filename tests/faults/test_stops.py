@@ -81,6 +81,7 @@ def test_the_private_server_is_killed(start: Starter, many_scans: Path, tmp_path
     assert finished(out) == 40
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_with_its_reason_and_blames_no_page(
     lettermill: Command, many_scans: Path, small_disk: Path, tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ def log(tmp_path: Path, number: int = 0) -> str:
     return (tmp_path / f"process-{number}.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_scan_is_taken_when_it_is_whole(watch: Watch, inbox: Path, out: Path, tmp_path: Path) -> None:
     page = draw(tmp_path / "page.png", ["SLOW"]).read_bytes()
     draw(inbox / "first.png", ["FIRST"])
@@ -171,6 +172,7 @@ def test_killed_at_any_step_it_goes_on_and_reads_nothing_twice(
     assert len(list(out.glob("inbox-*"))) == 1
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_while_scans_arrive(
     watch: Watch, inbox: Path, out: Path, tmp_path: Path
 ) -> None:
@@ -282,6 +284,7 @@ def test_a_place_that_takes_no_scan_is_told_and_tried_again(
     assert texts(out) == {("box/a.png", "A"): 1}
 
 
+@pytest.mark.slow
 def test_a_cancelled_batch_leaves_its_scans_and_the_watch_goes_on(
     lettermill: Command, watch: Watch, inbox: Path, out: Path, many_scans: Path, tmp_path: Path
 ) -> None:

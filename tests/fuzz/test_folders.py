@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support import ROOT
 
 
+@pytest.mark.slow
 def test_mutated_job_folders_break_nothing(tmp_path: Path) -> None:
     # In a process of its own: the children that it forks would inherit the memory and threads of this one.
     done = subprocess.run(

@@ -112,7 +112,7 @@ def test_collect_opens_each_result_once(
 
 def test_memory_of_collect_does_not_grow(scans: Path, job_of: JobOf, reading_of: ReadingOf) -> None:
     peaks = []
-    for pages in (500, 500, 5000):  # The first time is for the imports.
+    for pages in (250, 250, 2500):  # The first time is for the imports.
         put_scans(scans, pages)
         job = job_of()
         put_results(job, reading_of)
@@ -120,4 +120,4 @@ def test_memory_of_collect_does_not_grow(scans: Path, job_of: JobOf, reading_of:
         assert write_results(job).finished == pages
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[2] < peaks[1] + 1_500_000  # The readings of 4,500 pages are many times that.
+    assert peaks[2] < peaks[1] + 1_500_000  # The readings of 2,250 pages are many times that.

@@ -135,7 +135,9 @@ def test_the_child_ends_with_its_parent_even_with_a_page_at_work(scans: Path) ->
     (child,) = descendants(parent.pid)
     parent.kill()
     parent.wait()
-    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 10)
+    wait_for(
+        lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, what="the end of the child"
+    )
 
 
 def busy(pid: int) -> bool:

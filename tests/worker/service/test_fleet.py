@@ -45,7 +45,7 @@ def test_a_job_through_a_broker_leaves_nothing_in_redis(
     done = lettermill("collect", job, status=1)
     assert "13  (12 DONE, 1 FAILED)" in done.stdout
     wait_for(
-        lambda: all(b"lettermill:worker" in key for key in client.scan_iter()), 10, "a Redis without the job"
+        lambda: all(b"lettermill:worker" in key for key in client.scan_iter()), what="a Redis without the job"
     )
 
 
