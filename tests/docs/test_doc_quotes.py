@@ -1,12 +1,13 @@
-"""What the doc pages quote is what the code has: numbers, options, columns, codes, exit statuses, modules, links.
+"""What doc pages quote is what the code has: numbers, options, columns, codes, statuses, modules, links.
 
 A number that is a constant of the code has its name in an HTML comment right behind it:
 
     a component is doubtful below 0.75<!-- worker.reading.read_lines.DOUBT -->
 
-The name is that of a module below `lettermill`, then the constant. A class is called without arguments, so that
-`jobs.settings.Settings.flag_below` is a default. The comment does not show on the page. A percentage quotes a
-share: `70<!-- segmentation.columns.LINED_UP --> %`. After a rename, change the comment.
+The name is that of a module below `lettermill`, then the constant; `[0]` takes one of several. A class is
+called without arguments: `jobs.settings.Settings.flag_below` is a default. The comment does not show on the
+page. A percentage quotes a share: `70<!-- segmentation.columns.LINED_UP --> %`. After a rename, change the
+comment: `grep -rn '<!-- [a-z]*[.]' docs` lists them all.
 """
 
 from __future__ import annotations
@@ -66,43 +67,36 @@ QUOTING = {
     "security.md": 3,
 }
 
-QUOTE = re.compile(r"(?P<number>[-−]?\d[\d,]*(?:\.\d+)?(?:/\d+)?)<!-- (?P<name>[\w.]+) -->(?P<percent> ?%)?")
-MARK = re.compile(r"<!-- ((?:jobs|worker|training|segmentation)\.[\w.]+) -->")
+QUOTE = re.compile(
+    r"(?P<number>[-−]?\d[\d,]*(?:\.\d+)?(?:/\d+)?)<!-- (?P<name>[\w.]+(?:\[\d+\])?) -->(?P<percent>\s?%)?"
+)
+MARK = re.compile(r"<!-- ((?:jobs|worker|training|segmentation)\.[\w.]+)(?:\[\d+\])? -->")
 
 # Options of other programs that pages show.
 FOREIGN_OPTIONS = {
     *(
-        "--abort-if-false",
         "--build-arg",
         "--constraint",
-        "--create-namespace",
         "--detach",
-        "--editable",
-        "--extra",
-    ),
-    *(
         "--fail",
         "--follow",
-        "--force-recreate",
         "--from-file",
         "--header",
+        "--install",
         "--json",
-        "--max-time",
-        "--no-recreate",
     ),
     *(
+        "--max-time",
+        "--no-recreate",
+        "--now",
         "--prefix",
         "--profile",
         "--recursive",
         "--replicas",
         "--retry",
         "--rm",
-        "--scale",
-        "--show-error",
-        "--silent",
     ),
-    *("--tag", "--target", "--time", "--user", "--volumes", "--with-deps"),
-    *("--distribution", "--import-mode"),
+    *("--scale", "--show-error", "--silent", "--target", "--time", "--user", "--volumes"),
 }
 
 
@@ -130,6 +124,7 @@ def value_of(name: str) -> Any:
     Raises:
         LookupError: there is no such module or constant.
     """
+    name, _, index = name.rstrip("]").partition("[")
     parts = name.split(".")
     for count in range(len(parts) - 1, 0, -1):
         try:
@@ -142,7 +137,7 @@ def value_of(name: str) -> Any:
             if not hasattr(value, part):
                 raise LookupError(f"{name}: there is no {part}")
             value = getattr(value, part)
-        return value
+        return value[int(index)] if index else value
     raise LookupError(f"{name}: there is no such module")
 
 
@@ -250,8 +245,8 @@ def test_every_code_exists(path: Path) -> None:
 
 @functools.cache
 def is_constant(name: str) -> bool:
-    """Whether a module of the rooms has a constant of this name."""
-    rooms = ("jobs/", "segmentation/", "worker/", "training/")
+    """Whether a module of the rooms or a test has a constant of this name."""
+    rooms = ("jobs/", "segmentation/", "worker/", "training/", "tests/")
     files = [file for file in tracked() if file.startswith(rooms) and file.endswith(".py")]
     return any(re.search(rf"^\s*{name}\b.*=", text_of(ROOT / file), re.MULTILINE) for file in files)
 
@@ -295,16 +290,15 @@ FILES = re.compile(
 MODULES = re.compile(
     r"\b(?:lettermill\.(?:jobs|worker|training|segmentation)|bench|examples|tests)(?:\.[a-z]\w*)+"
 )
-BARE = re.compile(r"`(\w+\.(?:py|npz))`")
+BARE = re.compile(r"`(\w+\.py)`")
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if path not in HISTORY], ids=name_of)
 def test_every_file_and_module_exists(path: Path) -> None:
     text = re.sub(r"<!--.*?-->", "", text_of(path))
-    missing = [file for file in FILES.findall(text) if file.rstrip("/.") not in tracked() and "…" not in file]
+    missing = [file for file in FILES.findall(text) if not is_there(file)]
     for module in MODULES.findall(text):
         try:
-            importlib.import_module(module.partition(".")[0])
             value_or_module(module)
         except LookupError:
             missing.append(module)
@@ -313,8 +307,13 @@ def test_every_file_and_module_exists(path: Path) -> None:
     assert not missing
 
 
+def is_there(file: str) -> bool:
+    """Whether the repository has a file or folder, by either of its paths (docs/decisions/0014)."""
+    return file in tracked() or re.sub(r"^lettermill/(?=\w+/)", "", file) in tracked()
+
+
 def value_or_module(dotted: str) -> None:
-    """Raise LookupError if a dotted name is neither a file, nor a folder, nor a name in the text of a module."""
+    """Raise LookupError if a dotted name is no file, no folder, and no name in the text of a module."""
     parts = dotted.removeprefix("lettermill.").split(".")
     for count in range(len(parts), 0, -1):
         where = "/".join(parts[:count])
