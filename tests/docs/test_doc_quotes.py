@@ -30,6 +30,7 @@ from lettermill.cli import INTERRUPTED
 from lettermill.jobs.errors import ErrorCode, LettermillError
 from lettermill.jobs.export.formats import FORMATS
 from lettermill.jobs.inputs.form_template import RESERVED
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.records.readings import Status
 from lettermill.jobs.results.write import LETTER_HEADER, LINE_HEADER, PAGE_HEADER
 from lettermill.segmentation.values import Flaw
@@ -349,6 +350,15 @@ def test_the_tree_of_the_architecture_is_that_of_the_repository() -> None:
     modules = {file for file in tracked() if file.startswith(rooms) and file.endswith(".py")}
     modules = {file for file in modules if not file.endswith("__init__.py")}
     assert not sorted(modules - shown), "in the repository and not in the tree"
+
+
+def test_the_keys_of_a_model_card() -> None:
+    """The guide lists those that a reader needs, and all others that `lettermill train` writes."""
+    section = text_of(ROOT / "docs" / "how-to-change.md").split("Required keys:")[1].split("```")[0]
+    needed, others = section.split("All other keys")
+    assert set(re.findall(r"^\| `(\w+)` \|", needed, re.MULTILINE)) == value_of("jobs.inputs.model._REQUIRED")
+    written = load_model(installed_model_folder()).card.keys() - value_of("jobs.inputs.model._REQUIRED")
+    assert set(re.findall(r"`(\w+)`", others.partition(")")[0])) == written
 
 
 LINKED = sorted({*PAGES, ROOT / "worker" / "model" / "README.md", ROOT / "bench" / "README.md"})
