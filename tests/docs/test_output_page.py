@@ -44,7 +44,7 @@ def test_every_exit_status() -> None:
 
 
 def test_what_the_same_command_tries_again() -> None:
-    told = re.search(r"for a\s+reason\s+outside\s+of\s+the\s+file\s+\(([^)]*)\)", PAGE)
+    told = re.search(r"for a\nreason outside of the file \(([^)]*)\)", PAGE)
     assert told
     assert set(re.findall(r"\w+", told[1])) == MENDABLE_WITHOUT_A_NEW_FILE
 
