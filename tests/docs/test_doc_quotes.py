@@ -24,6 +24,7 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 
 from lettermill import cli
 from lettermill.jobs.errors import ErrorCode
@@ -360,6 +361,22 @@ def test_the_keys_of_a_model_card() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", needed, re.MULTILINE)) == value_of("jobs.inputs.model._REQUIRED")
     written = load_model(installed_model_folder()).card.keys() - value_of("jobs.inputs.model._REQUIRED")
     assert set(re.findall(r"`(\w+)`", others.partition(")")[0])) == written
+
+
+def test_when_each_alarm_rings() -> None:
+    """Every number in the table of alarms is one of the alarm's rule."""
+    rules = {}
+    for group in yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())["groups"]:
+        rules |= {rule["alert"]: rule for rule in group["rules"]}
+    text = text_of(ROOT / "docs" / "operations.md")
+    rows = re.findall(r"^\| `(Lettermill\w+)` \| (\w+) \| (.*?) \| (.*?) \|", text, re.MULTILINE)
+    assert {name for name, *_ in rows} == rules.keys()
+    for name, severity, when, lasting in rows:
+        rule = rules[name]
+        assert (severity, lasting) == (rule["labels"]["severity"], rule.get("for", "–"))
+        told = set(re.findall(r"\b\d[\d.]*(?:[mhd]\b)?", when))
+        asked = set(re.findall(r"(?<=\[)\d+[mhd](?=\])|(?<=[<>] )\d[\d.]*", rule["expr"]))
+        assert told == asked - {"0"}, name
 
 
 LINKED = sorted({*PAGES, ROOT / "worker" / "model" / "README.md"})
