@@ -426,5 +426,25 @@ def test_prose_is_wrapped(path: Path) -> None:
     assert not [line for line in wide if not line.lstrip().startswith(("|", "![", "<!--"))]
 
 
+PRIVATE = re.compile(
+    r"\bso many\b|\b(?:is|are) told\b|\bstands? (?:in|for)\b|\bgo(?:es)? on\b|\bwhich is said\b|"
+    r"\bthat are none\b|(?<!set )(?<!set it )\baside\b|\bwhatever\b|"
+    r"\bsigns? of life\b|\bfurniture\b|\bvetted\b|"
+    r"\b(?:a|one) (?:row|line|file|column|object|image|panel|PNG) a "
+    r"(?:page|line|letter|scan|field|job|stage|word|class)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in HISTORY], ids=name_of)
+def test_plain_words(path: Path) -> None:
+    """This project's own dialect is gone; the glossary, titles and texts of the code may have it."""
+    text = re.sub(r"```.*?```", "", text_of(path), flags=re.DOTALL).split("\n## Glossary\n")[0]
+    lines = [
+        line for line in text.splitlines() if not re.match(r"#|\| `[A-Z_]+` \||\| `lettermill_|\| \[00", line)
+    ]
+    assert not [line for line in lines if PRIVATE.search(re.sub(r"`[^`]*`|\]\([^)]*\)", "", line))]
+
+
 def test_the_readme_fits() -> None:
     assert len(text_of(ROOT / "README.md").splitlines()) <= 150
