@@ -27,7 +27,7 @@ def test_a_temporary_folder_without_room(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(("megapixels", "level"), [(34, Level.WARNING), (36, Level.OK)])
 def test_the_memory_of_each_process(monkeypatch: pytest.MonkeyPatch, megapixels: int, level: Level) -> None:
     monkeypatch.setattr(machine, "usable_cores", lambda: 3)
-    monkeypatch.setattr(machine, "memory_limit", lambda: 3 * Limits(max_megapixels=megapixels).memory)
+    monkeypatch.setattr(machine, "memory_limit", lambda: 3 * Limits(max_megapixels=megapixels).memory_bytes)
     assert found("memory").level is level
     assert f"{megapixels} megapixels" in found("memory").said
 

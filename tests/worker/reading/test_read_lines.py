@@ -131,7 +131,7 @@ def test_doubtful_components_are_over_segmented_and_certain_ones_are_not(classif
         assert (sum(len(each.word.candidates) for each in words) > count) == more
         for each in words:
             assert len(each.classification.probabilities) == len(each.word.candidates)
-            assert each.lattice().parts == len(each.word.joints) + 1
+            assert each.lattice().parts == len(each.word.gaps) + 1
 
 
 def read(path: Path, classifier: Classifier) -> str:
