@@ -173,7 +173,7 @@ class ErrorCode(StrEnum):
     TRUNCATED = (
         "TRUNCATED",
         "The image is cut off or damaged inside.",
-        "Copy the file again from where it came from, or scan the page again.",
+        "Copy or scan it again.",
     )
     PAGES_LEFT_OUT = (
         "PAGES_LEFT_OUT",

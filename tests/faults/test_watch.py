@@ -139,7 +139,7 @@ def test_scans_are_moved_and_failed_ones_have_their_reason_beside_them(
     assert (out / "failed/box 1/broken.png").read_bytes() == broken
     reason = (out / "failed/box 1/broken.png.txt").read_text()
     (job,) = out.glob("inbox-*")
-    for part in ("box 1/broken.png", "page 1: TRUNCATED", "or scan the page again", str(job), str(inbox)):
+    for part in ("box 1/broken.png", "page 1: TRUNCATED", "copy or scan it again", str(job), str(inbox)):
         assert part in reason
     assert f"finished {job}" in log(tmp_path)
 
