@@ -26,7 +26,7 @@ import sys, time
 from pathlib import Path
 import cv2
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.scans.decode import read_page
+from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import Settings
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.read_lines import read_lines

@@ -173,12 +173,12 @@ class ErrorCode(StrEnum):
     TRUNCATED = (
         "TRUNCATED",
         "The image is cut off or damaged inside.",
-        "Copy the file again from where it came from, or scan the page again.",
+        "Copy or scan it again.",
     )
     PAGES_LEFT_OUT = (
         "PAGES_LEFT_OUT",
         "The file has more pages than could be counted: it has the suffix of a single image, or is damaged.",
-        "Rename it to .tif or .pdf, or save it anew.",
+        "Rename it to .tif or .pdf, or save it again.",
     )
     PASSWORD = ("PASSWORD", "The PDF asks for a password.", "Save a copy without a password.")
     NO_SUCH_PAGE = (
@@ -219,7 +219,7 @@ class ErrorCode(StrEnum):
     SCAN_CHANGED = (
         "SCAN_CHANGED",
         "The file has changed since the job was made.",
-        "Give the same command again: the new file is read.",
+        "Give the same command again to read the new file.",
     )
     FORM_NOT_FOUND = (
         "FORM_NOT_FOUND",

@@ -35,7 +35,7 @@ def stream(entries: bytes, data: bytes) -> bytes:
 
 
 def packed(block: bytes, times: int) -> bytes:
-    """Deflate a block that comes so many times, without ever holding it unpacked."""
+    """Deflate a block that is repeated `times` times, without ever holding it unpacked."""
     packer = zlib.compressobj(1)
     return b"".join(packer.compress(block) for _ in range(times)) + packer.flush()
 
@@ -48,14 +48,14 @@ def nested_forms(depth: int) -> bytes:
 
 
 def long_pdf(pages: int) -> bytes:
-    """A PDF whose one page comes many times."""
+    """A PDF whose only page is repeated."""
     catalog, _, page, content = page_of(stream(b"", b""))
     tree = b"<< /Type /Pages /Count %d /Kids [%b] >>" % (pages, b"3 0 R " * pages)
     return pdf(catalog, tree, page, content)
 
 
 def long_tiff(page: bytes, pages: int) -> bytes:
-    """A TIFF whose one page, given as a little-endian TIFF of a single page, comes many times."""
+    """A TIFF whose only page, given as a little-endian TIFF of a single page, is repeated."""
     (start,) = struct.unpack_from("<I", page, 4)
     (entries,) = struct.unpack_from("<H", page, start)
     directory = page[start : start + 2 + 12 * entries]
@@ -99,7 +99,7 @@ def tiff_with_tile(side: int) -> bytes:
 
 
 def chained_tiff(pages: int) -> bytes:
-    """A TIFF of so many directories."""
+    """A TIFF with one directory per page."""
     page = tiff(60, 40, b"", (273, 256), (277, 1), (278, 40), (279, 20))
     directory = page[8 : 10 + 12 * 9]
     size = len(directory) + 4

@@ -67,10 +67,8 @@ def check_pages(found: int, expected: int | None, limits: Limits) -> int:
             f"the file has more than {limits.max_pages} pages: split it, or raise the limit with --max-pages",
         )
     if expected is not None and found > expected:
-        raise ScanError(
-            ErrorCode.PAGES_LEFT_OUT,
-            f"the file has {found} pages, of which {expected} could be counted: give it its right suffix "
-            "(.tif, .pdf), or save it anew, and run again",
+        raise ScanError.with_remedy(
+            ErrorCode.PAGES_LEFT_OUT, f"the file has {found} pages, of which {expected} could be counted"
         )
     return found
 

@@ -70,10 +70,7 @@ def open_unchanged(root: Path | Place, scan: str, entry: ManifestEntry, limits: 
     """
     with open_scan(root, scan, limits) as (file, found):
         if found != (entry.bytes, entry.mtime_ns):
-            raise ScanError(
-                ErrorCode.SCAN_CHANGED,
-                "the file was changed after the job was made: run again to read it anew",
-            )
+            raise ScanError.with_remedy(ErrorCode.SCAN_CHANGED, "the file was changed after the job was made")
         yield file
 
 

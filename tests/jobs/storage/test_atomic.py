@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from lettermill.jobs.errors import ResultsNotWritable
-from lettermill.jobs.storage.atomic import atomic_write, remove_abandoned
+from lettermill.jobs.storage.atomic import (
+    atomic_write,
+    open_regular,
+    remove_abandoned,
+    replace_small_file,
+    sync_folder,
+    write_small_file,
+)
 
 
 def test_writes_bytes_as_given(tmp_path: Path) -> None:
@@ -110,3 +117,41 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         os.close(full)
         file.write("x" * 100_000)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_small_files_are_replaced_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.txt"
+    replace_small_file(str(path), b"one")
+    replace_small_file(str(path), b"two")
+    assert path.read_bytes() == b"two"
+    assert list(path.parent.iterdir()) == [path]
+    write_small_file(str(tmp_path / "other" / "b.txt"), b"three")
+    assert (tmp_path / "other" / "b.txt").read_bytes() == b"three"
+
+
+@pytest.mark.parametrize("write", [replace_small_file, write_small_file])
+def test_a_path_that_no_file_can_have_is_the_callers_business(
+    tmp_path: Path, write: Callable[[str, bytes], None]
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for path in ("file/below", "folder", "x" * 300):
+        with pytest.raises(OSError):
+            write(f"{tmp_path}/{path}", b"x")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_only_a_regular_file_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    with open_regular(tmp_path / "file") as file:
+        assert file.read() == b"content"
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "", "none"):
+        with pytest.raises(OSError):
+            open_regular(tmp_path / name)
+
+
+def test_a_folders_names_are_flushed(tmp_path: Path) -> None:
+    sync_folder(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "none")
