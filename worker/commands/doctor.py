@@ -31,7 +31,7 @@ from lettermill.jobs.job.folder import VERSION
 from lettermill.jobs.machine import memory_limit, usable_cores
 from lettermill.jobs.queue.address import take_password
 from lettermill.jobs.queue.celery_app import MESSAGE_FORMAT, UNREACHABLE, check_broker
-from lettermill.jobs.queue.feed import living_workers
+from lettermill.jobs.queue.workers import live_workers
 from lettermill.jobs.settings import Limits
 from lettermill.jobs.storage.atomic import display_path, put_whole
 from lettermill.jobs.storage.disk import Disk, Place
@@ -450,7 +450,7 @@ def _clock(client: redis.Redis) -> Finding:
 
 
 def _workers(client: redis.Redis) -> Iterator[Finding]:
-    living = living_workers(client)
+    living = live_workers(client)
     if not living:
         yield Finding(
             "workers",

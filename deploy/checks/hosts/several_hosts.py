@@ -23,11 +23,11 @@ from tests.support import LETTERMILL, clean_environment, draw, finished, letters
 PASSWORD = "of-the-hosts"
 
 SHORT: dict[str, object] = {
-    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
-    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
+    "lettermill.jobs.queue.workers._DEAD_SECONDS": 4,
+    "lettermill.jobs.queue.workers.HEARTBEAT_SECONDS": 1,
     "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 8,
-    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
-    "lettermill.worker.service.serve._DEAF_SECONDS": 5,
+    "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 1,
+    "lettermill.worker.service.heartbeat._DEAF_SECONDS": 5,
 }
 """What takes a worker minutes, or the visibility timeout's hour, takes seconds."""
 

@@ -15,8 +15,11 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.job.page_results import PageResults
 from lettermill.jobs.queue import feed as feeding
-from lettermill.jobs.queue.celery_app import LANES, make_app
-from lettermill.jobs.queue.feed import Feed, Sweep, give_sign
+from lettermill.jobs.queue.celery_app import QUEUES, make_app
+from lettermill.jobs.queue.feed import Feed
+from lettermill.jobs.queue.message import PagesMessage
+from lettermill.jobs.queue.sweep import Sweep
+from lettermill.jobs.queue.workers import send_heartbeat
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading, Status
 from lettermill.jobs.settings import Settings
@@ -67,8 +70,8 @@ def epoch(job: Job, client: redis.Redis) -> str:
 
 def take_all_messages(client: redis.Redis) -> int:
     """Lose what waits in the lanes; return how many messages that were."""
-    waiting = sum(client.llen(lane) for lane in LANES)
-    client.delete(*LANES)
+    waiting = sum(client.llen(lane) for lane in QUEUES)
+    client.delete(*QUEUES)
     return waiting
 
 
@@ -79,10 +82,10 @@ def read(entry: ManifestEntry) -> PageReading:
 def test_pages_of_a_dead_worker_are_queued_again_beside_a_full_lane(
     feed: Feed, job: Job, client: redis.Redis, pages: list[ManifestEntry]
 ) -> None:
-    give_sign(client, "alive", [pages[0].id])
+    send_heartbeat(client, "alive", [pages[0].id])
     assert feed.take(epoch(job, client), [pages[0].id], "alive")
     assert feed.take(epoch(job, client), [pages[1].id], "dead")
-    assert sum(client.llen(lane) for lane in LANES) == 3
+    assert sum(client.llen(lane) for lane in QUEUES) == 3
     assert feed.look_after(NOBODY) == (1, NOBODY)
 
 
@@ -90,7 +93,7 @@ def test_a_page_that_its_living_worker_lost_sight_of_is_found_at_the_second_look
     feed: Feed, job: Job, client: redis.Redis, pages: list[ManifestEntry]
 ) -> None:
     feed.take(epoch(job, client), [page.id for page in pages], "alive")
-    give_sign(client, "alive", [page.id for page in pages[:2]])
+    send_heartbeat(client, "alive", [page.id for page in pages[:2]])
     take_all_messages(client)
     again, suspects = feed.look_after(NOBODY)
     assert (again, suspects) == (0, {pages[2].id})
@@ -125,7 +128,7 @@ def test_a_page_that_was_given_back_is_queued_again_beside_a_full_lane(
 def test_a_page_that_waits_for_an_hour_is_queued_once_more(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeding, "_LONGEST_WAIT", -1)
+    monkeypatch.setattr(feeding, "_LONGEST_WAIT_SECONDS", -1)
     assert feed.look_after(NOBODY)[0] == 3
 
 
@@ -134,7 +137,7 @@ def test_finished_pages_do_not_fill_the_window(
 ) -> None:
     """Redis was away when they were finished."""
     feed.take(epoch(job, client), [page.id for page in pages], "alive")
-    give_sign(client, "alive", [page.id for page in pages])
+    send_heartbeat(client, "alive", [page.id for page in pages])
     for page in pages[:2]:
         job.results.write(read(page))
     feed.look_after(NOBODY)
@@ -154,7 +157,7 @@ def test_a_page_that_is_read_elsewhere_is_neither_read_nor_queued_in_a_loop(
     assert take_all_messages(client) >= 1
     with job.attempts.begin(pages[0].id) as attempt:
         assert attempt == 1
-        service.read(job.path.name, before, [pages[0].to_json()])
+        service.read(PagesMessage(job.path.name, before, (pages[0],)))
         assert not job.results.has(pages[0].id)
         assert epoch(job, client) == before
         assert take_all_messages(client) == 0
@@ -171,7 +174,7 @@ def test_whatever_goes_wrong_the_pages_are_given_back(
     monkeypatch: pytest.MonkeyPatch,
     trouble: Exception,
 ) -> None:
-    give_sign(client, "a worker", [])
+    send_heartbeat(client, "a worker", [])
     word = epoch(job, client)
 
     def refuse(*_: object) -> None:
@@ -180,16 +183,16 @@ def test_whatever_goes_wrong_the_pages_are_given_back(
     with monkeypatch.context() as patched:
         patched.setattr("lettermill.jobs.storage.disk.written_whole", refuse)
         with pytest.raises(Exception):  # noqa: B017 - whatever it is
-            service.read(job.path.name, word, [pages[0].to_json()])
+            service.read(PagesMessage(job.path.name, word, (pages[0],)))
     assert feed.look_after(NOBODY)[0] == 1
-    service.read(job.path.name, word, [pages[0].to_json()])
+    service.read(PagesMessage(job.path.name, word, (pages[0],)))
     assert job.results.has(pages[0].id)
 
 
 def test_the_time_limit_is_the_jobs_whatever_a_message_says(job: Job, service: PageService) -> None:
-    assert service.limit(job.path.name) == 300
+    assert service.limit(PagesMessage(job.path.name, "", ())) == 300
     with pytest.raises(ValueError, match="outside"):
-        service.limit("../elsewhere")
+        service.limit(PagesMessage("../elsewhere", "", ()))
 
 
 def test_a_job_folder_that_is_a_link_out_of_the_root_is_refused(
@@ -198,7 +201,7 @@ def test_a_job_folder_that_is_a_link_out_of_the_root_is_refused(
     elsewhere = job.path.rename(tmp_path / "elsewhere")
     job.path.symlink_to(elsewhere)
     with pytest.raises(ValueError, match="leads out"):
-        service.read(job.path.name, "", [pages[0].to_json()])
+        service.read(PagesMessage(job.path.name, "", (pages[0],)))
     assert not list(elsewhere.glob("pages/*/*"))
 
 
@@ -233,11 +236,11 @@ def test_a_job_of_another_format_is_left_alone_until_nobody_takes_it(
     client.hset(state, "lane", "lettermill:0:pages:07")
     take_all_messages(client)
     assert [feed.look_after(NOBODY) for _ in range(2)] == [(0, NOBODY)] * 2
-    monkeypatch.setattr(feeding, "_LONGEST_WAIT", -1)
+    monkeypatch.setattr(feeding, "_LONGEST_WAIT_SECONDS", -1)
     feed.look_after(NOBODY)
     lane = client.hget(state, "lane")
     assert isinstance(lane, bytes)
-    assert lane.decode() in LANES
+    assert lane.decode() in QUEUES
     assert take_all_messages(client) == 3
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 
@@ -15,6 +16,7 @@ from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.queue.celery_app import make_app
 from lettermill.jobs.queue.feed import Feed, batches
+from lettermill.jobs.queue.message import PagesMessage
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.settings import Settings
 from lettermill.worker.service.page_service import PageService
@@ -121,21 +123,23 @@ def entries(job: Job) -> list[ManifestEntry]:
 @pytest.mark.parametrize("below", ["../elsewhere", "/etc", "a/../../b"])
 def test_a_message_cannot_lead_out_of_the_roots(service: PageService, job: Job, below: str) -> None:
     with pytest.raises(ValueError, match="outside"):
-        service.read(below, "", [])
+        service.read(PagesMessage(below, "", ()))
 
 
 @pytest.mark.parametrize("page_id", ["../../../../escaped", "A" * 24, ""])
 def test_a_page_id_cannot_lead_out_of_the_job(service: PageService, job: Job, page_id: str) -> None:
-    entry = {**entries(job)[1].to_json(), "id": page_id}
-    with pytest.raises(ValueError, match="id"):
-        service.read(job.path.name, "", [entry])
+    entry = entries(job)[1]
+    with pytest.raises(ValueError, match="pages of a manifest"):
+        PagesMessage.from_arguments([job.path.name, "", [{**entry.to_json(), "id": page_id}]])
+    with pytest.raises(ValueError, match="none of this job"):
+        service.read(PagesMessage(job.path.name, "", (msgspec.structs.replace(entry, id=page_id),)))
 
 
 def test_a_scan_path_cannot_lead_out_of_the_roots(service: PageService, job: Job, tmp_path: Path) -> None:
     page = entries(job)[0]
     foreign = ManifestEntry.of("../../etc/passwd", 1, page.bytes, page.mtime_ns, 1, job.identity)
     with pytest.raises(ValueError, match="outside"):
-        service.read(job.path.name, "", [foreign.to_json()])
+        service.read(PagesMessage(job.path.name, "", (foreign,)))
     assert not job.results.has(foreign.id)
 
 
@@ -150,7 +154,7 @@ def test_a_message_cannot_name_the_pages_of_another_job(
         thirteen_scans, out, ReadingRecipe(Settings(dpi=100), model), disk_roots(thirteen_scans, out)
     ).job
     with pytest.raises(ValueError, match="none of this job"):
-        service.read(job.path.name, "", [entries(other)[0].to_json()])
+        service.read(PagesMessage(job.path.name, "", (entries(other)[0],)))
     assert not job.results.ids().read
 
 
@@ -161,7 +165,7 @@ def test_a_scan_that_was_changed_or_removed_after_submit_is_said_so(
     draw_page(thirteen_scans / first.scan, ["OTHER"])
     os.utime(thirteen_scans / second.scan, ns=(0, 0))
     (thirteen_scans / third.scan).unlink()
-    service.read(job.path.name, "", [entry.to_json() for entry in (first, second, third)])
+    service.read(PagesMessage(job.path.name, "", (first, second, third)))
     codes = [job.results.read(entry.id).error_code for entry in (first, second, third)]  # type: ignore[union-attr]
     assert codes == ["SCAN_CHANGED", "SCAN_CHANGED", "SCAN_GONE"]
 
@@ -179,12 +183,12 @@ def test_messages_of_an_older_epoch_are_dropped(
     feed.restart()
     old = epoch_of(job, client)
     page = entries(job)[1]
-    service.read(job.path.name, "an older word", [page.to_json()])
+    service.read(PagesMessage(job.path.name, "an older word", (page,)))
     assert not job.results.has(page.id)
     feed.restart()
-    service.read(job.path.name, old, [page.to_json()])
+    service.read(PagesMessage(job.path.name, old, (page,)))
     assert not job.results.has(page.id)
-    service.read(job.path.name, epoch_of(job, client), [page.to_json()])
+    service.read(PagesMessage(job.path.name, epoch_of(job, client), (page,)))
     assert job.results.has(page.id)
 
 
