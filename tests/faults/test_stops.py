@@ -146,7 +146,7 @@ def test_a_lost_batch_leaves_no_page_in_flight(
     service.read(PagesMessage(job.path.name, epoch.decode(), batch[:1]))
     waiting = sum(client.llen(lane) for lane in QUEUES)
     service.split_lost(PagesMessage(job.path.name, epoch.decode(), batch), "signal 9")
-    assert not client.hexists(f"lettermill:{job.token}:flight", batch[0]["id"])
+    assert not client.hexists(f"lettermill:{job.token}:flight", batch[0].id)
     assert sum(client.llen(lane) for lane in QUEUES) == waiting + 1
 
 

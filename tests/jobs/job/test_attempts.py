@@ -53,3 +53,15 @@ def test_an_attempt_that_was_nobodys_fault_does_not_count(job_of: Callable[..., 
     with job.attempts.begin(entry.id):
         job.attempts.take_back(entry.id)
     assert (job.attempts.count(entry.id), job.attempts.last_loss(entry.id)) == (1, "signal 9")
+
+
+def test_a_fresh_start_leaves_alone_what_is_being_read(job_of: Callable[..., Job]) -> None:
+    job = job_of("a.png", "b.png")
+    pages = entries(job)
+    with job.attempts.begin(pages[0].id):
+        with job.attempts.begin(pages[1].id):
+            pass
+        job.forget_results(failures=True)
+        assert [job.attempts.count(page.id) for page in pages[:2]] == [1, 0]
+        with job.attempts.begin(pages[0].id) as second:
+            assert second is None

