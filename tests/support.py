@@ -36,9 +36,9 @@ ROOT = Path(__file__).parents[1]
 INJECTED = Path(__file__).parent / "faults" / "injected"
 
 QUICK: dict[str, object] = {
-    "lettermill.jobs.queue.feed._DEAD_SECONDS": 4,
-    "lettermill.jobs.queue.feed.SIGN_SECONDS": 1,
-    "lettermill.worker.service.serve._SWEEP_SECONDS": 1,
+    "lettermill.jobs.queue.workers._DEAD_SECONDS": 4,
+    "lettermill.jobs.queue.workers.HEARTBEAT_SECONDS": 1,
+    "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 1,
 }
 """Constants with which workers miss a dead worker after seconds, not half a minute: the fault "set"."""
 

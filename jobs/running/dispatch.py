@@ -11,7 +11,8 @@ from lettermill.jobs.errors import EngineFailed, TimedOut
 from lettermill.jobs.job.folder import Job, Tally
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.queue.celery_app import UNREACHABLE, check_broker, make_app, unreachable
-from lettermill.jobs.queue.feed import SIGN_SECONDS, Feed
+from lettermill.jobs.queue.feed import Feed
+from lettermill.jobs.queue.workers import HEARTBEAT_SECONDS
 from lettermill.jobs.running.local_engine import LocalEngine
 from lettermill.jobs.running.progress import JobProgress, JobWatch
 
@@ -30,8 +31,8 @@ _STILL = (
     "fails."
 )
 
-_CARE_SECONDS = SIGN_SECONDS + 1
-"""Between two searches for lost pages each worker gives at least one heartbeat."""
+_CARE_SECONDS = HEARTBEAT_SECONDS + 1
+"""Between two searches for lost pages each worker sends at least one heartbeat."""
 
 
 def queue_pages(job: Job, roots: Roots, broker: str) -> Feed:

@@ -1,7 +1,7 @@
-"""The journal of `lettermill watch`: which scans were taken, and how far their batches are.
+"""Keeps the journal of `lettermill watch`: which scans were taken, and how far their batches are.
 
-A file below the result folder, a line an event, each on the disk before what it tells of is done. So a watch
-that was killed at any moment takes no scan twice and finishes the batch that it was at.
+It is a file in the result folder with one line per event. Each line is on disk before the watch acts on it.
+So a watch that was killed at any moment takes no scan twice, and finishes its batch when it runs again.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from lettermill.jobs.storage.lock import flock
 
 
 class Scan(NamedTuple):
-    """A version of a scan file: another size or time is another scan.
+    """A version of a scan file: with another size or time it is another scan.
 
     Attributes:
-        path: below the watched folder, with `/`; lone surrogates stand for bytes that are not UTF-8.
+        path: path below the watched folder, with `/`; lone surrogates represent bytes that are not UTF-8.
         size: in bytes.
         mtime_ns: modification time.
     """
@@ -37,7 +37,7 @@ class Scan(NamedTuple):
 
 
 class _Taken(msgspec.Struct, tag_field="event", tag="taken", frozen=True):
-    """A scan belongs to a batch."""
+    """A scan was taken into a batch."""
 
     batch: str
     path: str
@@ -46,7 +46,7 @@ class _Taken(msgspec.Struct, tag_field="event", tag="taken", frozen=True):
 
 
 class _Made(msgspec.Struct, tag_field="event", tag="made", frozen=True):
-    """A batch has its job folder, of this name."""
+    """A batch has a job folder of this name."""
 
     batch: str
     job: Annotated[str, msgspec.Meta(pattern="^[^/]+$")]
@@ -59,13 +59,13 @@ class _Collected(msgspec.Struct, tag_field="event", tag="collected", frozen=True
 
 
 class _Finished(msgspec.Struct, tag_field="event", tag="finished", frozen=True):
-    """The scans of a batch are where they belong; nothing more is to be done for it."""
+    """The scans of a batch were moved; nothing more is to be done for it."""
 
     batch: str
 
 
 class _Released(msgspec.Struct, tag_field="event", tag="released", frozen=True):
-    """A scan left the folder without a reading: when it is put back it is a new one."""
+    """A scan left the folder without a reading: if it is put back, it counts as new."""
 
     path: str
     size: int
@@ -76,12 +76,12 @@ _Event = _Taken | _Made | _Collected | _Finished | _Released
 
 
 class Batch:
-    """Scans that were taken at one look.
+    """Scans that were taken at once.
 
     Attributes:
         name: its name, and the client token of its job.
-        scans: what belongs to it.
-        job: the name of its job folder; None while it has none.
+        scans: its scans.
+        job: the name of its job folder; None before it is made.
         collected: whether its results are written.
     """
 
@@ -93,9 +93,10 @@ class Batch:
 
 
 class Journal:
-    """The journal of one watched folder and one result folder; a context manager that holds it.
+    """The journal of one watched folder and one result folder; a context manager that locks it.
 
     Attributes:
+        path: the file.
         taken: the scans that are not to be taken again.
         batch: the batch that is not finished, if any.
 
@@ -114,9 +115,9 @@ class Journal:
         """Open the journal and read it.
 
         Raises:
-            UsageProblem: another watch has it.
+            UsageProblem: another watch uses it.
             BadData: it is damaged.
-            ResultsNotWritable: the result folder does not take it.
+            ResultsNotWritable: the result folder cannot be written to.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +128,7 @@ class Journal:
         if not flock(self._file, wait=False):
             self._file.close()
             raise UsageProblem(
-                f"another `lettermill watch` has {display_path(self._folder)} "
+                f"another `lettermill watch` uses {display_path(self._folder)} "
                 f"and {display_path(self.path.parent)}",
                 "Let it go on, or stop it first.",
             )
@@ -144,7 +145,7 @@ class Journal:
         whole = 0
         for number, line in enumerate(self._file.read().splitlines(keepends=True), 1):
             if not line.endswith(b"\n"):
-                break  # The machine stopped while it was written: what it tells of was not begun.
+                break  # The machine stopped while it was written: the watch has not acted on it.
             try:
                 self._note(msgspec.convert(json.loads(line), _Event))
             except (ValueError, RecursionError) as error:
@@ -173,10 +174,10 @@ class Journal:
                 self.batch = None
 
     def _write(self, events: Iterable[_Event]) -> None:
-        """Put events on the disk, then count them as having happened.
+        """Write events to disk, then apply them.
 
         Raises:
-            ResultsNotWritable: the result folder does not take them.
+            ResultsNotWritable: the result folder cannot be written to.
         """
         events = list(events)
         lines = "".join(json.dumps(msgspec.to_builtins(event)) + "\n" for event in events).encode()
@@ -192,7 +193,7 @@ class Journal:
             self._note(event)
 
     def take(self, name: str, scans: Iterable[Scan]) -> None:
-        """Take scans as a batch, or as more of the present one.
+        """Record that scans are taken as a new batch, or added to the present one.
 
         Raises:
             ResultsNotWritable: as all methods that write.
@@ -200,18 +201,18 @@ class Journal:
         self._write(_Taken(name, *scan) for scan in scans)
 
     def made(self, batch: Batch, job: str) -> None:
-        """Note the job folder of a batch."""
+        """Record the job folder of a batch."""
         self._write([_Made(batch.name, job)])
 
     def collected(self, batch: Batch) -> None:
-        """Note that the results of a batch are written."""
+        """Record that the results of a batch are written."""
         self._write([_Collected(batch.name)])
 
     def finished(self, batch: Batch, released: Iterable[Scan]) -> None:
-        """Note that nothing more is to be done for a batch.
+        """Record that nothing more is to be done for a batch.
 
         Args:
             batch: the batch.
-            released: scans of it that count as new when they come back.
+            released: those of its scans that count as new if they are put back.
         """
         self._write([*(_Released(*scan) for scan in released), _Finished(batch.name)])

@@ -1,7 +1,8 @@
-"""Watching a folder: each scan that has settled is read once, and goes where it belongs.
+"""Watches a folder: reads each new scan once, and moves it afterwards.
 
-The folder is looked at regularly, for network folders tell nobody of new files. What has settled at one look
-is a batch: one job, read and collected before the next look. `jobs.watching.journal` knows what was taken.
+The folder is listed regularly, because network folders do not report new files. The scans that have settled
+(not changed for a while) at one look are a batch: one job, read and collected before the next look.
+`jobs.watching.journal` records which scans were taken.
 """
 
 from __future__ import annotations
@@ -41,38 +42,38 @@ from lettermill.jobs.watching.move import free_name, move
 
 _LOOK_SECONDS = 1.0
 
-_SHARE = 5
-"""A look at a large folder takes its time; the pause after it is so many times as long."""
+_PAUSE_PER_LOOK = 5
+"""The pause after a look is at least this many times as long as the look: large folders take long."""
 
 _RETRY_SECONDS = 30
 
 _MENDABLE = (BrokerUnreachable, EngineFailed, ResultsNotWritable)
-"""What can be mended while a watch waits: nothing is lost meanwhile."""
+"""Problems that a person can mend while the watch waits and tries again."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a watch is to do; the paths are absolute.
+    """How a folder is watched; the paths are absolute.
 
     Attributes:
         folder: the watched folder.
         out: gets the job folders and the journal.
-        done: gets the scans that were read; None to leave them where they are.
-        failed: gets the scans that were not.
-        settle: for so many seconds a scan must not have changed.
+        done: gets the scans that were read; None leaves them where they are.
+        failed: gets the scans that were not read.
+        settle_seconds: a scan is taken when it has not changed for this long.
         recipe: how the pages are read.
         roots: what the workers see.
         shared: whether workers elsewhere read.
-        read: reads the unfinished pages of a job, and returns when that is done.
-        accept_at: how right the letters that are not flagged are to be, as `write_results` takes it.
-        then: the words of a command to run after each batch.
+        read: reads the unfinished pages of a job, and returns when they are read.
+        accept_at: the wanted accuracy of letters that are not flagged, as for `write_results`.
+        then: the words of a command that runs after each batch.
     """
 
     folder: Disk
     out: Disk
     done: Path | None
     failed: Path
-    settle: float
+    settle_seconds: float
     recipe: ReadingRecipe
     roots: Roots
     shared: bool
@@ -81,11 +82,11 @@ class Plan:
     then: Sequence[str] | None
 
     def check(self) -> None:
-        """Check what would otherwise be noticed with the first batch, and make the folders.
+        """Check everything that would fail with the first batch, and make the folders.
 
         Raises:
-            UsageProblem: the folder is not there or may not be changed, a folder for results lies in it, or
-                something lies outside of its root.
+            UsageProblem: the folder does not exist or is read-only, a folder for results lies in it, or
+                a folder lies outside of its root.
             ModelProblem: the model does not know the alphabet.
             ResultsNotWritable: a folder cannot be made.
         """
@@ -110,11 +111,11 @@ class Plan:
 
 
 def keep_watching(plan: Plan) -> None:
-    """Watch a folder until the process is told to stop.
+    """Watch a folder until the process is stopped.
 
     Raises:
         As `Plan.check` and `Journal`; NotAJob: the job folder of the present batch is damaged.
-        KeyboardInterrupt: the end.
+        KeyboardInterrupt: the process is stopped.
     """
     plan.check()
     with Journal(plan.folder, plan.out) as journal:
@@ -128,10 +129,10 @@ def keep_watching(plan: Plan) -> None:
         while True:
             try:
                 if journal.batch is not None:
-                    _work(plan, journal, journal.batch)
+                    _finish_batch(plan, journal, journal.batch)
                 begun = time.monotonic()
                 settled = settling.look()
-                pause = max(_LOOK_SECONDS, _SHARE * (time.monotonic() - begun))
+                pause = max(_LOOK_SECONDS, _PAUSE_PER_LOOK * (time.monotonic() - begun))
                 if settled:
                     name = f"{plan.folder.name}-{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S-%f}"
                     journal.take(name, settled)
@@ -149,30 +150,30 @@ class _Settling:
         self._plan = plan
         self._journal = journal
         self._since: dict[Scan, float] = {}
-        self._blind = 0
+        self._failed_looks = 0
 
     def look(self) -> list[Scan]:
-        """Return the scans that have settled since the looks before."""
+        """Return the scans that have settled."""
         try:
             paths = _paths(self._plan.folder)
         except UsageProblem as error:
-            self._blind += 1
-            if self._blind == 2:  # Once may be a folder that was removed while it was looked at.
+            self._failed_looks += 1
+            if self._failed_looks == 2:  # Once may be a subfolder that was removed during the look.
                 _say(f"{error}\nWaiting until that is mended.")
             return []
-        if self._blind > 1:
+        if self._failed_looks > 1:
             _say(f"{display_path(self._plan.folder)} can be looked through again")
-        self._blind = 0
+        self._failed_looks = 0
         scans = (_scan(self._plan.folder, path) for path in paths)
         now = time.monotonic()
         self._since = {
             scan: self._since.get(scan, now) for scan in scans if scan and scan not in self._journal.taken
         }
-        return [scan for scan, since in self._since.items() if now - since >= self._plan.settle]
+        return [scan for scan, since in self._since.items() if now - since >= self._plan.settle_seconds]
 
 
-def _work(plan: Plan, journal: Journal, batch: Batch) -> None:
-    """Finish a batch, from wherever it is."""
+def _finish_batch(plan: Plan, journal: Journal, batch: Batch) -> None:
+    """Finish a batch, from whichever step it has reached."""
     job = _job(plan, journal, batch)
     if job is None:
         journal.finished(batch, batch.scans)
@@ -186,21 +187,21 @@ def _work(plan: Plan, journal: Journal, batch: Batch) -> None:
             f"see {display_path(job.path)}/summary.html"
         )
         journal.collected(batch)
-    released = _sort_out(plan, batch, job)
+    released = _move_scans(plan, batch, job)
     if plan.then:
         run_then(plan.then, job)
     journal.finished(batch, released)
 
 
 def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
-    """Return the job of a batch, which is made where there is none; None where no scan is there any more."""
+    """Open or make the job of a batch; None where none of its scans exists any more."""
     if batch.job and (plan.out / batch.job / "job.json").exists():
         job = Job.open(plan.out / batch.job)
         if not batch.collected:
             _say(f"going on with {display_path(job.path)}")
             with job.lock():
                 job = job.placed(plan.roots, plan.shared)
-                job.attempts.forget_lost()  # What ended this watch was no fault of a page.
+                job.attempts.forget_lost()  # What stopped the watch was no fault of a page.
         return job
     there = []
     for scan in dict.fromkeys(batch.scans):
@@ -220,7 +221,7 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
         only=there,
     )
     job = submission.job
-    # A scan that was changed at this very moment is in the job as it is now: that is no new scan either.
+    # A scan that changed at this very moment is in the job in its new version: take that version, too.
     known = set(batch.scans)
     changed = {scan for scan, _ in _by_scan(job)} - known
     journal.take(batch.name, changed)
@@ -229,11 +230,11 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
     return job
 
 
-def _sort_out(plan: Plan, batch: Batch, job: Job) -> list[Scan]:
-    """Put each scan of a collected batch where it belongs.
+def _move_scans(plan: Plan, batch: Batch, job: Job) -> list[Scan]:
+    """Move the scans of a collected batch.
 
     Returns:
-        The scans of which a page was not read: they are new ones when they come back.
+        The scans that failed: they count as new if they are put back.
 
     Raises:
         ResultsNotWritable: a scan cannot be moved.
@@ -250,7 +251,7 @@ def _sort_out(plan: Plan, batch: Batch, job: Job) -> list[Scan]:
             unread += 1
         elif reasons:
             released.append(scan)
-            _put_aside(plan, job, scan, reasons)
+            _move_failed(plan, job, scan, reasons)
         elif plan.done and _scan(plan.folder, scan.path) == scan:
             source = plan.folder / scan.path
             _move(source, _free_name(source, plan.done / scan.path))
@@ -262,8 +263,8 @@ def _sort_out(plan: Plan, batch: Batch, job: Job) -> list[Scan]:
     return released + [scan for scan in batch.scans if scan not in in_job]
 
 
-def _put_aside(plan: Plan, job: Job, scan: Scan, reasons: Sequence[PageReading]) -> None:
-    """Move a scan that was not read, with the reasons beside it; one that is gone or new stays away."""
+def _move_failed(plan: Plan, job: Job, scan: Scan, reasons: Sequence[PageReading]) -> None:
+    """Move a scan that was not read, with the reasons beside it, unless it is gone or has changed."""
     codes = {reason.error_code for reason in reasons}
     name = repr(display_path(scan.path))
     if _scan(plan.folder, scan.path) != scan:
@@ -307,7 +308,7 @@ def _not_moved(source: Path, target: Path, error: OSError) -> ResultsNotWritable
 
 
 def _by_scan(job: Job) -> Iterator[tuple[Scan, list[ManifestEntry]]]:
-    """Yield the scans of a job with their pages."""
+    """Yield the scans of a job, each with its pages."""
     entries = (entry for entry, _ in job.manifest())
     for scan, pages in itertools.groupby(
         entries, key=lambda entry: Scan(entry.scan, entry.bytes, entry.mtime_ns)
@@ -323,7 +324,7 @@ def _paths(folder: Path) -> list[str]:
 
 
 def _scan(folder: Path, path: str) -> Scan | None:
-    """Return a scan as it is now; None where it is gone."""
+    """Return the present version of a scan; None where it is gone."""
     try:
         status = (folder / path).stat()
     except OSError:

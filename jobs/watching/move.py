@@ -1,4 +1,4 @@
-"""Moving a file to a folder of its own: whole or not at all, across disks too, and over no other file."""
+"""Moves a file atomically, also to another disk, and never over another file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lettermill.jobs.storage.atomic import sync_folder
 
 
 def free_name(source: Path, wanted: Path) -> Path:
-    """Return where a file can go: under the wanted name, or with a number where another file has that.
+    """Return a free path for a file: the wanted one, or one with a number if another file has that.
 
-    A file that lies there with the same content counts as the source itself: an earlier move was cut off
-    before its last step.
+    A file there with the same content counts as the source itself: an earlier move was interrupted before its
+    last step.
 
     Args:
         source: the file.
-        wanted: the path that it should get.
+        wanted: the path that it should have.
 
     Raises:
         OSError: one of them cannot be read.
@@ -46,7 +46,7 @@ def move(source: Path, target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     if not os.path.lexists(target):
-        # A link, for its name is not where it leads: what is there goes along.
+        # Of a link the file that it leads to is moved.
         if source.is_symlink() or not _linked(source, target):
             _copy(source, target)
         sync_folder(target.parent)
@@ -56,7 +56,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    # The same name in every try, so that one that was cut off leaves nothing behind.
+    # The same name in every attempt, so that an interrupted one leaves nothing behind.
     temporary = target.with_name(f".moving-{digest(source)[:16]}")
     try:
         with source.open("rb") as original, temporary.open("wb") as copy:
@@ -65,16 +65,19 @@ def _copy(source: Path, target: Path) -> None:
             os.fsync(copy.fileno())
         shutil.copystat(source, temporary)
         if not _linked(temporary, target):
-            temporary.rename(target)  # The name was free a moment ago.
+            temporary.rename(target)  # Without hard links; the name was free a moment ago.
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Give a file a second name, which fails where that is taken: a rename would overwrite.
+    """Give a file a second name; unlike a rename this never overwrites.
 
     Returns:
-        Whether it has it; if not, the two are on different disks, or on one without hard links.
+        Whether it worked; if not, the two are on different disks, or on one without hard links.
+
+    Raises:
+        FileExistsError: the name is taken.
     """
     try:
         os.link(source, target)

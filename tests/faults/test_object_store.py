@@ -23,6 +23,7 @@ from lettermill.jobs.job.make import make_job
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.queue.celery_app import make_app
 from lettermill.jobs.queue.feed import Feed
+from lettermill.jobs.queue.message import PagesMessage
 from lettermill.jobs.results.summary import WORST_PAGES
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage import bucket
@@ -193,11 +194,11 @@ def test_requests_a_page_and_no_listing(top: Bucket, broker: str, client: redis.
     service = PageService(make_app(broker), broker, roots, "a worker")
     epoch = client.hget(f"lettermill:{job.token}:state", "epoch").decode()
     first, second = [entry for entry, _ in job.manifest()][:2]
-    service.read(job.path.name, epoch, [first.to_json()])  # Loads the model.
+    service.read(PagesMessage(job.path.name, epoch, (first,)))  # Loads the model.
     requests: Counter[str] = Counter()
     events = bucket._client(os.getpid()).meta.events
     events.register("before-call.s3", lambda model, **_: requests.update([model.name]))
-    service.read(job.path.name, epoch, [second.to_json()])
+    service.read(PagesMessage(job.path.name, epoch, (second,)))
     # Nine for the page, three to look for the next pages to queue, which a longer job does seldom.
     assert requests.total() <= 12, requests
     assert requests["ListObjectsV2"] == 0

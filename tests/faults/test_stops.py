@@ -17,8 +17,10 @@ from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
-from lettermill.jobs.queue.celery_app import LANES, make_app
-from lettermill.jobs.queue.feed import Feed, Sweep
+from lettermill.jobs.queue.celery_app import QUEUES, make_app
+from lettermill.jobs.queue.feed import Feed
+from lettermill.jobs.queue.message import PagesMessage
+from lettermill.jobs.queue.sweep import Sweep
 from lettermill.jobs.settings import Settings
 from lettermill.worker.service.page_service import PageService
 from tests.support import (
@@ -142,12 +144,12 @@ def test_a_lost_batch_leaves_no_page_in_flight(
     epoch = client.hget(f"lettermill:{job.token}:state", "epoch")
     assert isinstance(epoch, bytes)
     service = PageService(app, broker, disk_roots(many_scans, job.path.parent), "a worker")
-    batch = [entry.to_json() for entry, _ in job.manifest()][:2]
-    service.read(job.path.name, epoch.decode(), batch[:1])
-    waiting = sum(client.llen(lane) for lane in LANES)
-    service.split_lost(job.path.name, epoch.decode(), batch, "signal 9")
-    assert not client.hexists(f"lettermill:{job.token}:flight", batch[0]["id"])
-    assert sum(client.llen(lane) for lane in LANES) == waiting + 1
+    batch = tuple(entry for entry, _ in job.manifest())[:2]
+    service.read(PagesMessage(job.path.name, epoch.decode(), batch[:1]))
+    waiting = sum(client.llen(lane) for lane in QUEUES)
+    service.split_lost(PagesMessage(job.path.name, epoch.decode(), batch), "signal 9")
+    assert not client.hexists(f"lettermill:{job.token}:flight", batch[0].id)
+    assert sum(client.llen(lane) for lane in QUEUES) == waiting + 1
 
 
 def test_the_sweep_starts_lost_jobs_again_past_folders_it_cannot_read(
@@ -158,12 +160,12 @@ def test_the_sweep_starts_lost_jobs_again_past_folders_it_cannot_read(
     (broken / "job.json").write_text("{}")
     (broken / "manifest.jsonl").write_text("")
     sweep = Sweep(job.path.parent, make_app(broker), client)
-    client.rpush(LANES[3], "a message of another job")
+    client.rpush(QUEUES[3], "a message of another job")
     sweep()
-    assert sum(client.llen(lane) for lane in LANES) > 1
-    waiting = [client.llen(lane) for lane in LANES]
+    assert sum(client.llen(lane) for lane in QUEUES) > 1
+    waiting = [client.llen(lane) for lane in QUEUES]
     sweep()
-    assert [client.llen(lane) for lane in LANES] == waiting
+    assert [client.llen(lane) for lane in QUEUES] == waiting
 
 
 def test_a_redis_that_is_not_there_any_more_costs_no_result(
@@ -175,5 +177,5 @@ def test_a_redis_that_is_not_there_any_more_costs_no_result(
     service = PageService(make_app(broker), broker, disk_roots(many_scans, job.path.parent), "a worker")
     server.terminate()
     entry = next(entry for entry, _ in job.manifest())
-    service.read(job.path.name, "", [entry.to_json()])
+    service.read(PagesMessage(job.path.name, "", (entry,)))
     assert job.results.has(entry.id)

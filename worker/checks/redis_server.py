@@ -12,7 +12,7 @@ import redis
 from lettermill.jobs.errors import BrokerUnreachable
 from lettermill.jobs.job.folder import VERSION
 from lettermill.jobs.queue.celery_app import MESSAGE_FORMAT, UNREACHABLE, check_broker
-from lettermill.jobs.queue.feed import living_workers
+from lettermill.jobs.queue.workers import live_workers
 from lettermill.worker.checks.finding import Finding, Level
 from lettermill.worker.checks.folders import MAX_CLOCK_DIFFERENCE_SECONDS
 
@@ -178,7 +178,7 @@ def _clock(client: redis.Redis) -> Finding:
 
 
 def _workers(client: redis.Redis) -> Finding:
-    workers = living_workers(client)
+    workers = live_workers(client)
     if not workers:
         return Finding(
             "workers", Level.WARNING, "none sends heartbeats", "Start one: see lettermill worker --help."

@@ -119,6 +119,18 @@ def worker(
     """
     for variable in _THREAD_COUNT_VARIABLES:
         os.environ.setdefault(variable, "1")
-    from lettermill.worker.service.serve import serve
+    from lettermill.worker.service.serve import WorkerOptions, serve
 
-    serve(broker, scans.resolve(), results.resolve(), concurrency, sweep, debug, log_format, health, metrics)
+    serve(
+        WorkerOptions(
+            broker=broker,
+            scans=scans.resolve(),
+            results=results.resolve(),
+            concurrency=concurrency,
+            sweep=sweep,
+            debug=debug,
+            log_format=log_format,
+            health=health,
+            metrics=metrics,
+        )
+    )

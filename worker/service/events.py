@@ -1,7 +1,7 @@
-"""What the processes of a worker tell its main process for the metrics: a line a page, through one pipe.
+"""Sends events for the metrics from the processes of a worker to its main process: one line per page.
 
-A line is shorter than PIPE_BUF, so the system writes it whole or not at all, whoever writes beside it and
-however a process ends; nothing of it is left on a disk.
+All lines go through one pipe. A line is shorter than PIPE_BUF, so the system writes it whole or not at all,
+even if several processes write at once or one is killed. Nothing is left on a disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.records.readings import PageReading, Status
 
 STAGES = ("decode", "read", "write")
-"""Of a page: file to pixels; pixels to letters; the result file."""
+"""The stages of a page: from file to pixels, from pixels to letters, writing the result."""
 
 
 class PageEnd(msgspec.Struct, frozen=True, tag="page"):
@@ -28,8 +28,8 @@ class PageEnd(msgspec.Struct, frozen=True, tag="page"):
         code: why there is no reading, if there is none.
         letters: how many letters were read.
         flagged: how many of them a person should look at.
-        confidence: their mean confidence (0–1); None without letters.
-        seconds: how long each stage of `STAGES` took that was begun.
+        confidence: the mean confidence of its letters (0–1); None without letters.
+        seconds: how long each stage of `STAGES` took; stages that were not begun are missing.
     """
 
     status: Status
@@ -41,7 +41,7 @@ class PageEnd(msgspec.Struct, frozen=True, tag="page"):
 
 
 class AttemptsLost(msgspec.Struct, frozen=True, tag="lost"):
-    """A process died or was killed, and with it so many attempts at pages."""
+    """A process died or was killed, and this many attempts at pages with it."""
 
     attempts: int
 
@@ -64,7 +64,7 @@ def page_end(reading: PageReading, seconds: dict[str, float]) -> PageEnd:
 
 @contextlib.contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Note how long a stage takes, whether it succeeds or not."""
+    """Record how long a stage takes, even if it fails."""
     begun = time.monotonic()
     try:
         yield
@@ -72,20 +72,20 @@ def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
         seconds[stage] = time.monotonic() - begun
 
 
-class Wire:
-    """A pipe from the processes that read pages, which are forked later, to the main process."""
+class EventPipe:
+    """A pipe to the main process from the processes that read pages; these are forked after it is made."""
 
     def __init__(self) -> None:
         self._out, self._in = os.pipe()
         os.set_blocking(self._in, False)
 
-    def tell(self, event: Event) -> None:
-        """Send an event; it is lost where thousands wait, for a page does not wait until it is counted."""
+    def send(self, event: Event) -> None:
+        """Send an event; it is lost where thousands wait, because a page does not wait to be counted."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._in, msgspec.json.encode(event) + b"\n")
 
     def events(self) -> Iterator[Event]:
-        """Return what is sent, as it comes; never ends."""
+        """Yield the events as they arrive; never ends."""
         decoder = msgspec.json.Decoder(Event)
         with os.fdopen(self._out, "rb") as lines:
             for line in lines:

@@ -11,27 +11,27 @@ from typing import NamedTuple
 import msgspec
 
 _OLD_SECONDS = 30
-"""A file that was not written for so long: six signs are missing."""
+"""A file that is older than this is out of date: six heartbeats are missing."""
 
 _DEAF_SECONDS = 120
-"""Celery tries to connect every 32 s at the least; four times that is no waiting any more."""
+"""Celery tries to connect at least every 32 s; after four times that the worker is stuck."""
 
 _SLACK_SECONDS = 60
-"""What a message may take beyond its time limit until its process is killed and its pages are dealt with."""
+"""How long after its time limit a message's process is killed and its pages are dealt with."""
 
 
 class Health(msgspec.Struct, frozen=True):
-    """What a worker's main process says of itself; ages count in seconds up to `at`.
+    """The state of a worker's main process; ages are in seconds before `at`.
 
     Attributes:
         at: when it was written.
-        stopping: whether the worker was told to stop and lets pages finish.
-        redis_silent: for how long Redis has not answered; 0 where it does.
-        deaf: for how long the worker has been without a connection that hears messages, though Redis answers.
-        pages: how many pages the worker has, those that wait for a free process too.
-        at_work: for how long it has had the message that is closest to its time limit, or beyond it.
+        stopping: whether the worker was asked to stop and lets pages finish.
+        redis_silent: how long Redis has not answered; 0 where it answers.
+        deaf: how long the worker has received no messages although Redis answers.
+        pages: how many pages the worker has, including those that wait for a free process.
+        at_work: how long it has had the message that is closest to its time limit, or beyond it.
         limit: that time limit.
-        last_page: how long ago pages were finished, whatever came of them; None where none were yet.
+        last_page: how long ago pages were last finished, read or failed; None before the first.
     """
 
     at: datetime
@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
     """Whether a worker needs a restart.
 
     Attributes:
-        well: whether it does not.
+        well: whether it needs none.
         sentence: why.
     """
 
@@ -57,10 +57,10 @@ class Verdict(NamedTuple):
 
 
 def judge(health: Health, now: datetime) -> Verdict:
-    """Say whether a worker gets on.
+    """Judge whether a worker needs a restart.
 
-    A worker whose Redis is away is well: it connects again by itself, and a restart would only lose the pages
-    at work.
+    A worker whose Redis is away needs none: it reconnects by itself, and a restart would only lose the pages
+    that it is reading.
     """
     age = (now - health.at).total_seconds()
     if age > _OLD_SECONDS:

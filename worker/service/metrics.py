@@ -1,8 +1,9 @@
-"""What a worker tells Prometheus (`--metrics`): pages, seconds by stage, letters, the queue, memory.
+"""Counts for Prometheus (`--metrics`): pages, seconds per stage, letters, the queue, memory.
 
-All values live in the main process, which answers over HTTP. Processes that read pages send it a line a page
-(`events`), so one that is killed or replaced takes nothing along, and no counter goes back while the
-worker lives. What concerns the whole fleet is each worker's own look at Redis: take `max()`, not `sum()`.
+All values are in the main process, which answers over HTTP. Processes that read pages send it one line per
+page (events.py). So a process that is killed or replaced loses no counts, and no counter goes back while the
+worker lives. Each worker reports the values of the whole fleet as it sees them in Redis: use `max()`, not
+`sum()`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from prometheus_client.registry import Collector
 from lettermill.jobs.errors import ErrorCode, UsageProblem
 from lettermill.jobs.job.folder import VERSION
 from lettermill.jobs.machine import memory_limit
-from lettermill.jobs.queue.celery_app import LANES
-from lettermill.jobs.queue.feed import Sweep, living_workers
+from lettermill.jobs.queue.celery_app import QUEUES
+from lettermill.jobs.queue.sweep import Sweep
+from lettermill.jobs.queue.workers import live_workers
 from lettermill.jobs.records.readings import Status
-from lettermill.worker.service.events import STAGES, AttemptsLost, Event, Wire
+from lettermill.worker.service.events import STAGES, AttemptsLost, Event, EventPipe
 
-_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+_STAGE_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 1.0)
 
 
@@ -39,14 +41,14 @@ class Metrics:
     """The metrics of one worker.
 
     Args:
-        wire: brings what happens to pages.
-        sweep: has looked at the jobs of the fleet; None where this worker does not.
-        fingerprint: of the model that came with this version.
+        pipe: brings the events of pages.
+        sweep: has counted the pages of the fleet; None where this worker does not sweep.
+        fingerprint: of the model that comes with this version.
     """
 
-    def __init__(self, wire: Wire, sweep: Sweep | None, fingerprint: str) -> None:
+    def __init__(self, pipe: EventPipe, sweep: Sweep | None, fingerprint: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._wire = wire
+        self._pipe = pipe
         self._registry = CollectorRegistry()
         self._gauges = _Gauges(sweep, fingerprint)
         self._registry.register(self._gauges)
@@ -57,7 +59,7 @@ class Metrics:
             "lettermill_stage_seconds",
             "Time that a stage of a page took",
             ["stage"],
-            buckets=_SECONDS,
+            buckets=_STAGE_SECONDS,
             registry=self._registry,
         )
         self._letters = Counter("lettermill_letters", "Letters that were read", registry=self._registry)
@@ -75,7 +77,7 @@ class Metrics:
             "Attempts at pages that ended with their process",
             registry=self._registry,
         )
-        # A series that begins with its first event has no increase for that event.
+        # Prometheus sees no increase where a series begins with its first event: begin with 0.
         for status in (Status.DONE, Status.EMPTY):
             self._pages.labels(status.value, "")
         for code in ErrorCode:
@@ -85,10 +87,10 @@ class Metrics:
             self._seconds.labels(stage)
 
     def serve(self, host: str, port: int) -> None:
-        """Answer Prometheus, and count what happens, each in a thread of its own.
+        """Answer Prometheus and count events, each in a thread of its own.
 
         Raises:
-            UsageProblem: the port cannot be had.
+            UsageProblem: the port cannot be used.
         """
         try:
             start_http_server(port, host, self._registry)
@@ -100,23 +102,23 @@ class Metrics:
         threading.Thread(target=self._listen, name="metrics", daemon=True).start()
 
     def look(self, client: redis.Redis) -> None:
-        """Look at the queue.
+        """Count the messages in the queues and the live workers.
 
         Raises:
             redis.RedisError: Redis does not answer.
         """
         with client.pipeline(transaction=False) as pipeline:
-            for lane in LANES:
-                pipeline.llen(lane)
+            for queue in QUEUES:
+                pipeline.llen(queue)
             self._gauges.queue = pipeline.execute()
-        self._gauges.workers = len(living_workers(client))
+        self._gauges.workers = len(live_workers(client))
 
     def miss_redis(self) -> None:
-        """Note that Redis does not answer: nothing is known of the queue."""
+        """Record that Redis does not answer: the queue's state is unknown."""
         self._gauges.queue = self._gauges.workers = None
 
     def _listen(self) -> None:
-        for event in self._wire.events():
+        for event in self._pipe.events():
             self._count(event)
 
     def _count(self, event: Event) -> None:
@@ -134,7 +136,7 @@ class Metrics:
 
 
 class _Gauges(Collector):
-    """What is looked up when Prometheus asks, or was by the watcher before."""
+    """The values that are looked up when Prometheus asks, and those that the monitor looked up before."""
 
     def __init__(self, sweep: Sweep | None, fingerprint: str) -> None:
         self._sweep = sweep
@@ -145,35 +147,35 @@ class _Gauges(Collector):
         self.last_page: float | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """Return all gauges; one that is not known has no value."""
+        """Yield all gauges; one that is unknown has no value."""
         yield InfoMetricFamily(
             "lettermill_build",
             "Version, and the model that came with it",
             {"version": VERSION, "model": self._fingerprint[:12]},
         )
         yield _gauge("lettermill_redis_up", "Whether Redis answers", self.queue is not None)
-        lanes = GaugeMetricFamily(
+        queues = GaugeMetricFamily(
             "lettermill_queue_messages", "Messages that wait, of 1 to 8 pages", labels=["lane"]
         )
-        for lane, messages in zip(LANES, self.queue or (), strict=False):
-            lanes.add_metric([lane.rpartition(":")[2]], messages)
-        yield lanes
-        seen = self._sweep.seen if self._sweep else None
+        for name, messages in zip(QUEUES, self.queue or (), strict=False):
+            queues.add_metric([name.rpartition(":")[2]], messages)
+        yield queues
+        backlog = self._sweep.backlog if self._sweep else None
         yield _gauge(
             "lettermill_pages_in_flight",
             "Pages of submitted jobs that wait in the queue or are read",
-            seen.pages if seen else None,
+            backlog.pages if backlog else None,
         )
         oldest = None
-        if seen:
-            oldest = 0.0 if seen.oldest is None else max(0.0, time.time() - seen.oldest)
+        if backlog:
+            oldest = 0.0 if backlog.oldest is None else max(0.0, time.time() - backlog.oldest)
         yield _gauge(
             "lettermill_oldest_page_seconds", "How long the oldest page has waited in the queue", oldest
         )
         yield _gauge(
             "lettermill_last_sweep_timestamp_seconds",
             "When all jobs were last looked at",
-            seen.at if seen else None,
+            backlog.at if backlog else None,
         )
         yield _gauge("lettermill_workers", "Workers that give signs of life", self.workers)
         yield _gauge(
@@ -193,7 +195,7 @@ def _gauge(name: str, text: str, value: float | None) -> GaugeMetricFamily:
 
 
 def _resident(processes: Iterable[psutil.Process]) -> int:
-    """Return the resident memory of processes in bytes; those that have ended meanwhile have none."""
+    """Return the resident memory of processes in bytes; one that has just ended counts as 0."""
     total = 0
     for process in processes:
         try:

@@ -1,8 +1,8 @@
-"""What looks at a worker from beside its main loop: whether Redis answers, whether the loop turns.
+"""Monitors a worker from beside its main loop: whether Redis answers, whether the loop still runs.
 
-A thread of the main process, for the loop stands still while Redis is away. It logs nothing, and touches
-nothing that the reading processes use: they are forked while it runs, and whatever it holds at that moment
-stays locked in them.
+It is a thread of the main process, because the loop stands still while Redis is away. It logs nothing and
+uses no lock that the reading processes need: they are forked while it runs, and a lock that it held at that
+moment would stay locked in them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from celery.worker import state
 
 from lettermill.jobs.errors import ResultsNotWritable, UsageProblem
 from lettermill.jobs.queue.celery_app import UNREACHABLE
-from lettermill.jobs.queue.feed import SIGN_SECONDS
+from lettermill.jobs.queue.workers import HEARTBEAT_SECONDS
 from lettermill.jobs.storage.atomic import replace_small_file
 from lettermill.jobs.storage.display import display_path
 from lettermill.worker.service.health import Health
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from lettermill.worker.service.metrics import Metrics
 
 
-class Work(NamedTuple):
-    """What a worker is at; moments are those of `time.monotonic`.
+class Workload(NamedTuple):
+    """What a worker is reading; times are those of `time.monotonic`.
 
     Attributes:
         pages: how many pages it has.
-        since: since when it has had the message that is closest to its time limit.
+        since: when it began the message that is closest to its time limit.
         limit: that message's time limit in seconds.
-        last_end: when a message was last dealt with.
+        last_end: when it last finished a message.
     """
 
     pages: int = 0
@@ -44,36 +44,36 @@ class Work(NamedTuple):
     last_end: float | None = None
 
 
-class Watcher(threading.Thread):
-    """Looks every few seconds.
+class Monitor(threading.Thread):
+    """Checks a worker every few seconds.
 
     Args:
         client: the broker's Redis, over a connection that is used nowhere else.
-        health: the file to write for `lettermill health`, if any.
-        metrics: are told what Redis says, if there are any.
+        health: the file for `lettermill health`, if any.
+        metrics: get the state of the queues, if there are any.
 
     Attributes:
-        problem: why the file could not be written the last time; empty where it was.
+        problem: why the file could not be written the last time; empty if it was written.
     """
 
     def __init__(self, client: redis.Redis, health: Path | None, metrics: Metrics | None) -> None:
-        super().__init__(name="watcher", daemon=True)
+        super().__init__(name="monitor", daemon=True)
         self._redis = client
         self._health = health
         self._metrics = metrics
-        self._work = Work()
-        self._turned = self._answered_since = self._last_answer = time.monotonic()
+        self._workload = Workload()
+        self._loop_seen = self._answered_since = self._last_answer = time.monotonic()
         self._silent = False
         self._ended = threading.Event()
         self.problem = ""
 
-    def note(self, work: Work) -> None:
-        """Note that the main loop turns and is connected, and what the worker is at."""
-        self._work = work
-        self._turned = time.monotonic()
+    def note(self, workload: Workload) -> None:
+        """Record that the main loop runs and is connected, and what the worker is reading."""
+        self._workload = workload
+        self._loop_seen = time.monotonic()
 
     def start(self) -> None:
-        """Look for the first time, then begin.
+        """Check for the first time, then start the thread.
 
         Raises:
             UsageProblem: the file cannot be written.
@@ -89,8 +89,8 @@ class Watcher(threading.Thread):
         super().start()
 
     def run(self) -> None:
-        """Look, until told to stop."""
-        while not self._ended.wait(SIGN_SECONDS):
+        """Check, until `stop` is called."""
+        while not self._ended.wait(HEARTBEAT_SECONDS):
             self._ask_redis()
             try:
                 self._write()
@@ -99,7 +99,7 @@ class Watcher(threading.Thread):
                 self.problem = str(error)
 
     def stop(self) -> None:
-        """End, and remove the file: a worker that has stopped is not well."""
+        """End the thread, and remove the file: a worker that has stopped is not well."""
         self._ended.set()
         self.join()
         if self._health:
@@ -125,17 +125,17 @@ class Watcher(threading.Thread):
         if not self._health:
             return
         now = time.monotonic()
-        work = self._work
+        work = self._workload
         stopping = state.should_stop is not None
         waits = self._silent or stopping
         health = Health(
             at=datetime.now(UTC),
             stopping=stopping,
             redis_silent=round(now - self._last_answer, 1) if self._silent else 0.0,
-            deaf=0.0 if waits else round(now - max(self._turned, self._answered_since), 1),
+            deaf=0.0 if waits else round(now - max(self._loop_seen, self._answered_since), 1),
             pages=work.pages,
-            # What happened since the loop last turned is not known.
-            at_work=0.0 if work.since is None else round(self._turned - work.since, 1),
+            # Up to the loop's last turn: nothing is known of the time since.
+            at_work=0.0 if work.since is None else round(self._loop_seen - work.since, 1),
             limit=work.limit,
             last_page=None if work.last_end is None else round(now - work.last_end, 1),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,10 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.job.page_results import PageResults
 from lettermill.jobs.queue import feed as feeding
-from lettermill.jobs.queue.celery_app import LANES, make_app
-from lettermill.jobs.queue.feed import Feed, Sweep, give_sign
+from lettermill.jobs.queue.celery_app import QUEUES, make_app
+from lettermill.jobs.queue.feed import Feed, batches
+from lettermill.jobs.queue.message import PagesMessage
+from lettermill.jobs.queue.workers import send_heartbeat
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading, Status
 from lettermill.jobs.settings import Settings
@@ -67,8 +69,8 @@ def epoch(job: Job, client: redis.Redis) -> str:
 
 def take_all_messages(client: redis.Redis) -> int:
     """Lose what waits in the lanes; return how many messages that were."""
-    waiting = sum(client.llen(lane) for lane in LANES)
-    client.delete(*LANES)
+    waiting = sum(client.llen(lane) for lane in QUEUES)
+    client.delete(*QUEUES)
     return waiting
 
 
@@ -79,10 +81,10 @@ def read(entry: ManifestEntry) -> PageReading:
 def test_pages_of_a_dead_worker_are_queued_again_beside_a_full_lane(
     feed: Feed, job: Job, client: redis.Redis, pages: list[ManifestEntry]
 ) -> None:
-    give_sign(client, "alive", [pages[0].id])
+    send_heartbeat(client, "alive", [pages[0].id])
     assert feed.take(epoch(job, client), [pages[0].id], "alive")
     assert feed.take(epoch(job, client), [pages[1].id], "dead")
-    assert sum(client.llen(lane) for lane in LANES) == 3
+    assert sum(client.llen(lane) for lane in QUEUES) == 3
     assert feed.look_after(NOBODY) == (1, NOBODY)
 
 
@@ -90,7 +92,7 @@ def test_a_page_that_its_living_worker_lost_sight_of_is_found_at_the_second_look
     feed: Feed, job: Job, client: redis.Redis, pages: list[ManifestEntry]
 ) -> None:
     feed.take(epoch(job, client), [page.id for page in pages], "alive")
-    give_sign(client, "alive", [page.id for page in pages[:2]])
+    send_heartbeat(client, "alive", [page.id for page in pages[:2]])
     take_all_messages(client)
     again, suspects = feed.look_after(NOBODY)
     assert (again, suspects) == (0, {pages[2].id})
@@ -125,7 +127,7 @@ def test_a_page_that_was_given_back_is_queued_again_beside_a_full_lane(
 def test_a_page_that_waits_for_an_hour_is_queued_once_more(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeding, "_LONGEST_WAIT", -1)
+    monkeypatch.setattr(feeding, "_LONGEST_WAIT_SECONDS", -1)
     assert feed.look_after(NOBODY)[0] == 3
 
 
@@ -134,7 +136,7 @@ def test_finished_pages_do_not_fill_the_window(
 ) -> None:
     """Redis was away when they were finished."""
     feed.take(epoch(job, client), [page.id for page in pages], "alive")
-    give_sign(client, "alive", [page.id for page in pages])
+    send_heartbeat(client, "alive", [page.id for page in pages])
     for page in pages[:2]:
         job.results.write(read(page))
     feed.look_after(NOBODY)
@@ -154,7 +156,7 @@ def test_a_page_that_is_read_elsewhere_is_neither_read_nor_queued_in_a_loop(
     assert take_all_messages(client) >= 1
     with job.attempts.begin(pages[0].id) as attempt:
         assert attempt == 1
-        service.read(job.path.name, before, [pages[0].to_json()])
+        service.read(PagesMessage(job.path.name, before, (pages[0],)))
         assert not job.results.has(pages[0].id)
         assert epoch(job, client) == before
         assert take_all_messages(client) == 0
@@ -171,7 +173,7 @@ def test_whatever_goes_wrong_the_pages_are_given_back(
     monkeypatch: pytest.MonkeyPatch,
     trouble: Exception,
 ) -> None:
-    give_sign(client, "a worker", [])
+    send_heartbeat(client, "a worker", [])
     word = epoch(job, client)
 
     def refuse(*_: object) -> None:
@@ -180,50 +182,10 @@ def test_whatever_goes_wrong_the_pages_are_given_back(
     with monkeypatch.context() as patched:
         patched.setattr("lettermill.jobs.storage.disk.atomic_write", refuse)
         with pytest.raises(Exception):  # noqa: B017 - whatever it is
-            service.read(job.path.name, word, [pages[0].to_json()])
+            service.read(PagesMessage(job.path.name, word, (pages[0],)))
     assert feed.look_after(NOBODY)[0] == 1
-    service.read(job.path.name, word, [pages[0].to_json()])
+    service.read(PagesMessage(job.path.name, word, (pages[0],)))
     assert job.results.has(pages[0].id)
-
-
-def test_the_time_limit_is_the_jobs_whatever_a_message_says(job: Job, service: PageService) -> None:
-    assert service.limit(job.path.name) == 300
-    with pytest.raises(ValueError, match="outside"):
-        service.limit("../elsewhere")
-
-
-def test_a_job_folder_that_is_a_link_out_of_the_root_is_refused(
-    job: Job, service: PageService, tmp_path: Path, pages: list[ManifestEntry]
-) -> None:
-    elsewhere = job.path.rename(tmp_path / "elsewhere")
-    job.path.symlink_to(elsewhere)
-    with pytest.raises(ValueError, match="leads out"):
-        service.read(job.path.name, "", [pages[0].to_json()])
-    assert not list(elsewhere.glob("pages/*/*"))
-
-
-@pytest.mark.parametrize("name", ["job.json", "manifest.jsonl"])
-def test_a_pipe_in_a_job_folder_holds_nobody_up(
-    job: Job, app: Celery, client: redis.Redis, name: str
-) -> None:
-    pipe = job.path.parent / "a pipe" / name
-    pipe.parent.mkdir()
-    for file in ("job.json", "manifest.jsonl"):
-        (pipe.parent / file).write_bytes((job.path / file).read_bytes())
-    pipe.unlink()
-    os.mkfifo(pipe)
-    Sweep(job.path.parent, app, client)()
-    assert client.exists(f"lettermill:{job.token}:state")
-
-
-def test_a_fresh_start_leaves_alone_what_is_being_read(job: Job, pages: list[ManifestEntry]) -> None:
-    with job.attempts.begin(pages[0].id):
-        with job.attempts.begin(pages[1].id):
-            pass
-        job.forget_results(failures=True)
-        assert [job.attempts.count(page.id) for page in pages[:2]] == [1, 0]
-        with job.attempts.begin(pages[0].id) as second:
-            assert second is None
 
 
 def test_a_job_of_another_format_is_left_alone_until_nobody_takes_it(
@@ -233,11 +195,11 @@ def test_a_job_of_another_format_is_left_alone_until_nobody_takes_it(
     client.hset(state, "lane", "lettermill:0:pages:07")
     take_all_messages(client)
     assert [feed.look_after(NOBODY) for _ in range(2)] == [(0, NOBODY)] * 2
-    monkeypatch.setattr(feeding, "_LONGEST_WAIT", -1)
+    monkeypatch.setattr(feeding, "_LONGEST_WAIT_SECONDS", -1)
     feed.look_after(NOBODY)
     lane = client.hget(state, "lane")
     assert isinstance(lane, bytes)
-    assert lane.decode() in LANES
+    assert lane.decode() in QUEUES
     assert take_all_messages(client) == 3
 
 
@@ -274,3 +236,57 @@ def test_a_finished_stretch_is_passed_with_one_look(
     assert job.tally().complete
     assert looks < 2500
     assert not client.keys(f"lettermill:{job.token}:*")
+
+
+@pytest.fixture
+def thirteen_job(thirteen_scans: Path, tmp_path: Path) -> Job:
+    out = tmp_path / "out of thirteen"
+    recipe = ReadingRecipe(Settings(), load_model(installed_model_folder()))
+    return make_job(thirteen_scans, out, recipe, disk_roots(thirteen_scans, out)).job
+
+
+def test_pages_are_queued_in_windows(broker: str, client: redis.Redis, thirteen_job: Job) -> None:
+    job = thirteen_job
+    first = [entry for entry, _ in job.manifest()][1]
+    with job.manifest_path.open("w") as manifest:
+        for number in range(2000):
+            entry = {**first.to_json(), "id": f"{number:024x}"}
+            manifest.write(json.dumps(entry) + "\n")
+    feed = Feed(job, job.path.name, make_app(broker), client)
+    feed.restart()
+    assert client.hlen(f"lettermill:{job.token}:flight") == 256
+    for _ in range(3):
+        feed.top_up()
+    assert client.hlen(f"lettermill:{job.token}:flight") == 256
+    feed.top_up([f"{number:024x}" for number in range(200)])
+    assert client.hlen(f"lettermill:{job.token}:flight") == 256
+
+
+def test_at_the_end_of_the_manifest_a_page_takes_three_commands(
+    broker: str, client: redis.Redis, thirteen_job: Job
+) -> None:
+    job = thirteen_job
+    pages = [entry.id for entry, _ in job.manifest()]
+    feed = Feed(job, job.path.name, make_app(broker), client)
+    feed.restart()
+    client.config_resetstat()
+    feed.top_up(pages[:1])
+    calls = {name[8:]: stat["calls"] for name, stat in client.info("commandstats").items()}
+    calls.pop("config|resetstat", None)
+    calls.pop("info", None)
+    assert calls == {"hdel": 1, "hlen": 1, "hget": 1}
+    for page in pages[1:]:
+        feed.top_up([page])
+    assert client.hlen(f"lettermill:{job.token}:flight") == len(pages)  # None has a result: from the start.
+
+
+def test_batches_hold_every_page_once_in_order() -> None:
+    def page(number: int, size: int) -> ManifestEntry:
+        return ManifestEntry(f"{number:024x}", "a", 1, size, 0, 1)
+
+    pages = [page(number, 10_000 if number % 3 else 900_000) for number in range(100)]
+    groups = list(batches(pages))
+    assert [entry for group in groups for entry in group] == pages
+    assert max(map(len, groups)) > 1
+    assert all(len(group) == 1 or sum(entry.bytes for entry in group) <= 256_000 for group in groups)
+    assert [len(group) for group in batches(pages[:8])] == [1] * 8

