@@ -101,7 +101,7 @@ def watch(
         out=out,
         done=done and done.resolve(),
         failed=failed.resolve() if failed else out / "failed",
-        settle=settle,
+        settle_seconds=settle,
         recipe=reading_recipe(reading),
         roots=roots,
         shared=broker is not None,

@@ -16,6 +16,7 @@ from lettermill.jobs.job.attempts import MAX_ATTEMPTS
 from lettermill.jobs.job.folder import VERSION, Job
 from lettermill.jobs.log import logger
 from lettermill.jobs.machine import bound_memory
+from lettermill.jobs.records import readings
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading, Status
 from lettermill.jobs.scans.checks import memory_message
@@ -25,7 +26,6 @@ from lettermill.jobs.storage.place import Place
 from lettermill.segmentation.quality import find_flaws
 from lettermill.segmentation.trace import UNSEEN
 from lettermill.segmentation.values import Quality
-from lettermill.training.measure import Measured
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.debug import Drawing, write_drawing
 from lettermill.worker.reading.forms import Form
@@ -94,7 +94,7 @@ def _read(
     job: Job, scans: Place, entry: ManifestEntry, debug: Path | None, stages: dict[str, float]
 ) -> PageReading:
     settings = job.settings
-    bound_memory(settings.limits.memory)
+    bound_memory(settings.limits.memory_bytes)
     scan = f"{job.scans_below}/{entry.scan}"
     with timed(stages, "decode"), open_unchanged(scans, scan, entry, settings.limits) as file:
         pixels = read_page(file, entry.page, settings.dpi, settings.limits, entry.pages)
@@ -123,9 +123,9 @@ def _read(
     )
 
 
-def _measured(quality: Quality) -> Measured:
+def _measured(quality: Quality) -> readings.Quality:
     """Round the measures to three decimals: a person can see no more."""
-    return Measured(
+    return readings.Quality(
         **{
             name: None if value is None else round(float(value), 3)
             for name, value in dataclasses.asdict(quality).items()

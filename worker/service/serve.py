@@ -27,7 +27,6 @@ from lettermill.jobs.queue.celery_app import (
 )
 from lettermill.jobs.queue.sweep import Sweep
 from lettermill.jobs.queue.workers import live_workers, sign_off
-from lettermill.jobs.storage.disk import use_short_timeouts
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.locate import use_short_timeouts
 from lettermill.jobs.storage.place import Place
