@@ -16,6 +16,7 @@ from lettermill.jobs.records.readings import (
     LineReading,
 )
 from lettermill.jobs.storage.disk import Disk
+from tests.support import ROOT
 
 XML_FORMATS = ["alto", "hocr", "page-xml"]
 
@@ -67,3 +68,8 @@ def trees(job: Job, name: str) -> list[etree._ElementTree]:
 def page_schema() -> etree.XMLSchema:
     """The published schema, which comes with ocrd; `make` puts it there."""
     return etree.XMLSchema(etree.parse(Path(sys.prefix) / "schemas" / "ocrd_validators" / "page.xsd"))
+
+
+def alto_schema() -> etree.RelaxNG:
+    """The schema of what Lettermill writes of ALTO."""
+    return etree.RelaxNG(etree.parse(ROOT / "tests" / "jobs" / "export" / "alto.rng"))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from lxml import etree
-
 from lettermill.jobs.job.folder import Job
-from tests.exports import NAMESPACES, trees
+from tests.exports import NAMESPACES, alto_schema, trees
 
 
 def test_alto_has_letters_variants_and_confidences(job: Job) -> None:
-    schema = etree.RelaxNG(etree.parse(Path(__file__).with_name("alto.rng")))
+    schema = alto_schema()
     for tree in trees(job, "alto"):
         schema.assertValid(tree)
     tree = trees(job, "alto")[-1]
