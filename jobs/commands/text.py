@@ -75,6 +75,8 @@ def summary_text(summary: Summary) -> str:
     text += summary.reviewed.unused
     fields = [f"fields      {folder}/{FIELDS_FILE}"] if summary.job.settings.template else []
     text += ["", *fields, f"letters     {folder}/{LETTERS_FILE}", f"report      {folder}/summary.html"]
+    if summary.job.settings.template:
+        text.append(f"to Excel    lettermill export '{folder}' --format xlsx  (keeps leading zeros)")
     if summary.flagged_letters and isinstance(summary.job.path, Disk):
         text.append(f"correct it  lettermill review '{folder}'")
     return "\n".join(text)
@@ -118,6 +120,8 @@ def score_text(score: Score) -> str:
     ):
         if count:
             text.append(f"{label:<11} {counted(count, noun)} {rest}")
+    if score.not_in_job == score.files:
+        text.append("No name in the truth is in the job. Give paths below the scan folder, as in pages.csv.")
     if not score.edits:
         return "\n".join(text)
     text += ["", "edits by kind of mistake:"]

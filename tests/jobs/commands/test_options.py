@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from lettermill.jobs.commands.options import OPTION_GROUPS
 from lettermill.jobs.commands.resume import resume
@@ -122,3 +123,13 @@ def test_no_heading_names_an_option_that_is_gone() -> None:
     headed = [name for names in OPTION_GROUPS.values() for name in names]
     assert set(headed) <= known
     assert len(headed) == len(set(headed))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("99", "For 99 %, write 0.99."), ("1", "range 0<x<1."), ("high", "is not a valid")]
+)
+def test_a_rate_in_percent_is_refused_with_what_to_write(given: str, said: str) -> None:
+    done = CliRunner().invoke(run, ["scans", "--out", "out", "--accept-at", given])
+    assert done.exit_code == 2
+    assert said in done.output
+    assert ("write" in done.output) == (given == "99")

@@ -83,3 +83,15 @@ def test_a_score_says_which_rows_and_files_are_not_compared(
         "C → B",
     ):
         assert expected in printed, printed
+
+
+def test_a_truth_of_other_names_is_explained(job_of: JobOf, reading_of: ReadingOf, tmp_path: Path) -> None:
+    job = job_of("below/a.png")
+    for entry in entries(job):
+        job.write_result(reading_of(entry, "AB"))
+    truth = tmp_path / "truth.csv"
+    hint = "No name in the truth is in the job"
+    truth.write_text("file,label\na.png,AB\n")
+    assert hint in score_text(compare(job, truth))
+    truth.write_text("file,label\nbelow/a.png,AB\na.png,AB\n")
+    assert hint not in score_text(compare(job, truth))
