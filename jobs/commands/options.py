@@ -138,16 +138,17 @@ def workers_option(command: CommandFunction) -> CommandFunction:
 
 
 class _Rate(click.FloatRange):
-    """A rate between 0 and 1; who gives percent is told what to write."""
+    """A rate between 0 and 1; a value in percent is refused with what to write instead."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter as error:
-            with contextlib.suppress(ValueError):
-                if 1 < float(value) < 100:
-                    error.message += f" For {float(value):g} %, write {float(value) / 100:g}."
-            raise
+        with contextlib.suppress(ValueError):
+            if 1 < float(value) < 100:
+                self.fail(
+                    f"{value} is not between 0 and 1. For {value} %, write {float(value) / 100:g}.",
+                    param,
+                    ctx,
+                )
+        return super().convert(value, param, ctx)
 
 
 def accept_at_option(command: CommandFunction) -> CommandFunction:
