@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
@@ -138,11 +139,25 @@ def workers_option(command: CommandFunction) -> CommandFunction:
     )(command)
 
 
+class _Rate(click.FloatRange):
+    """A rate between 0 and 1; a value in percent is refused with what to write instead."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        with contextlib.suppress(ValueError):
+            if 1 < float(value) < 100:
+                self.fail(
+                    f"{value} is not between 0 and 1. For {value} %, write {float(value) / 100:g}.",
+                    param,
+                    ctx,
+                )
+        return super().convert(value, param, ctx)
+
+
 def accept_at_option(command: CommandFunction) -> CommandFunction:
     """Add the option for the accuracy that the unflagged letters are to have."""
     return click.option(
         "--accept-at",
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        type=_Rate(0, 1, min_open=True, max_open=True),
         metavar="RATE",
         help="Flag as many letters as needed for the others to be right at this rate, for example 0.995; see "
         f"docs/flagging.md.  [default: flag letters with a confidence below {_DEFAULTS.flag_below}]",

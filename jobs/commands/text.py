@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lettermill.jobs.records.readings import Status
 from lettermill.jobs.results.advice import expected_mistakes, quality_advice, why_flagged
 from lettermill.jobs.results.compare import Score
@@ -27,57 +29,74 @@ _MEANING = {
 
 def summary_text(summary: Summary) -> str:
     """Return a summary for a person: a short table, failures, quality codes, and where the files are."""
-    counts = ", ".join(
-        f"{summary.by_status[status]} {status}" for status in Status if summary.by_status[status]
-    )
-    rows = [("pages", f"{summary.pages}  ({counts or 'none read yet'})")]
-    if summary.unfinished:
-        rows.append(("unfinished", counted(summary.unfinished, "page")))
-    rows.append(("lines", str(summary.lines)))
-    rows.append(("letters", str(summary.letters)))
-    if summary.letters:
-        share = summary.flagged_letters / summary.letters
-        doubtful = f"{counted(summary.flagged_letters, 'letter')} ({share:.1%}): {why_flagged(summary)}"
-        rows.append(("doubtful", doubtful))
-        if summary.unflagged_letters:
-            others = counted(summary.unflagged_letters, "letter")
-            rows.append(("the others", f"{others}: {expected_mistakes(summary)}"))
-        if summary.flagging.accept_at is not None:
-            rows.append(("other rates", _other_rates(summary)))
-        rows.append(("confidence", f"{summary.mean_confidence:.3f} on average"))
-    if summary.fields:
-        rows.append(("fields", _fields(summary)))
-    if reviewed := summary.reviewed.letters:
-        corrected = summary.reviewed.corrected
-        rows.append(("reviewed", f"{counted(reviewed, 'letter')}, {corrected} of them corrected"))
-    text = [f"{name:<11} {value}" for name, value in rows]
-    folder = display_path(summary.job.path)
+    text = [f"{name:<11} {value}" for name, value in _counts(summary)]
     if summary.not_begun:
+        folder = display_path(summary.job.path)
         text += ["", f"stopped: {summary.cancelled}. To continue: lettermill resume '{folder}'"]
-    if summary.failures:
-        text += ["", "not read:"]
-        for failure in summary.failures[:_FAILURES_SHOWN]:
-            text.append(f"  {display_path(failure.scan)!r}, page {failure.page}: {failure.error_code}")
-            text.append(f"    {failure.error}")
-        if summary.failed > _FAILURES_SHOWN:
-            text.append(f"  … and {summary.failed - _FAILURES_SHOWN} more: see pages.csv")
-    if summary.by_quality:
-        text += ["", "quality of the scans:"]
-        for code, pages in summary.by_quality.items():
-            meaning, advice = quality_advice(code)
-            text += [
-                f"  {code}: {counted(pages, 'page')}",
-                f"    {meaning}",
-                f"    {advice}",
-            ]
+    text += [*_failures(summary), *_quality(summary)]
     for damaged in summary.damaged[:_FAILURES_SHOWN]:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
-    text += summary.reviewed.unused
-    fields = [f"fields      {folder}/{FIELDS_FILE}"] if summary.job.settings.template else []
-    text += ["", *fields, f"letters     {folder}/{LETTERS_FILE}", f"report      {folder}/summary.html"]
-    if summary.flagged_letters and isinstance(summary.job.path, Disk):
-        text.append(f"correct it  lettermill review '{folder}'")
+    text += [*summary.reviewed.unused, "", *_files(summary)]
     return "\n".join(text)
+
+
+def _counts(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yield the rows of the table, each with its label."""
+    ends = ", ".join(
+        f"{summary.by_status[status]} {status}" for status in Status if summary.by_status[status]
+    )
+    yield "pages", f"{summary.pages}  ({ends or 'none read yet'})"
+    if summary.unfinished:
+        yield "unfinished", counted(summary.unfinished, "page")
+    yield "lines", str(summary.lines)
+    yield "letters", str(summary.letters)
+    if summary.letters:
+        share = summary.flagged_letters / summary.letters
+        doubtful = counted(summary.flagged_letters, "letter")
+        yield "doubtful", f"{doubtful} ({share:.1%}): {why_flagged(summary)}"
+        if summary.unflagged_letters:
+            others = counted(summary.unflagged_letters, "letter")
+            yield "the others", f"{others}: {expected_mistakes(summary)}"
+        if summary.flagging.accept_at is not None:
+            yield "other rates", _other_rates(summary)
+        yield "confidence", f"{summary.mean_confidence:.3f} on average"
+    if summary.fields:
+        yield "fields", _fields(summary)
+    if reviewed := summary.reviewed.letters:
+        yield "reviewed", f"{counted(reviewed, 'letter')}, {summary.reviewed.corrected} of them corrected"
+
+
+def _failures(summary: Summary) -> Iterator[str]:
+    """Yield the first pages without a reading, with their reasons."""
+    if summary.failures:
+        yield from ("", "not read:")
+    for failure in summary.failures[:_FAILURES_SHOWN]:
+        yield f"  {display_path(failure.scan)!r}, page {failure.page}: {failure.error_code}"
+        yield f"    {failure.error}"
+    if summary.failed > _FAILURES_SHOWN:
+        yield f"  … and {summary.failed - _FAILURES_SHOWN} more: see pages.csv"
+
+
+def _quality(summary: Summary) -> Iterator[str]:
+    """Yield the quality codes, each with its pages, its meaning and what to do."""
+    if summary.by_quality:
+        yield from ("", "quality of the scans:")
+    for code, pages in summary.by_quality.items():
+        meaning, advice = quality_advice(code)
+        yield from (f"  {code}: {counted(pages, 'page')}", f"    {meaning}", f"    {advice}")
+
+
+def _files(summary: Summary) -> Iterator[str]:
+    """Yield where the most important files are, and what can be done next."""
+    folder = display_path(summary.job.path)
+    if summary.job.settings.template:
+        yield f"fields      {folder}/{FIELDS_FILE}"
+    yield f"letters     {folder}/{LETTERS_FILE}"
+    yield f"report      {folder}/summary.html"
+    if summary.job.settings.template:
+        yield f"to Excel    lettermill export '{folder}' --format xlsx  (keeps leading zeros)"
+    if summary.flagged_letters and isinstance(summary.job.path, Disk):
+        yield f"correct it  lettermill review '{folder}'"
 
 
 def _other_rates(summary: Summary) -> str:
@@ -118,6 +137,8 @@ def score_text(score: Score) -> str:
     ):
         if count:
             text.append(f"{label:<11} {counted(count, noun)} {rest}")
+    if score.not_in_job == score.files:
+        text.append("No name in the truth is in the job. Give paths below the scan folder, as in pages.csv.")
     if not score.edits:
         return "\n".join(text)
     text += ["", "edits by kind of mistake:"]

@@ -16,7 +16,7 @@ from lettermill.jobs.export.common import (
     xml_bytes,
 )
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.records.readings import Box, PageReading
+from lettermill.jobs.records.readings import Box, LineReading, PageReading
 
 _NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 
@@ -47,20 +47,24 @@ def alto(reading: PageReading, job: Job) -> bytes:
         if turned:
             block.set("ROTATION", str(360 - 90 * turned))  # Counterclockwise.
         for number, line in enumerate(reading.lines, 1):
-            row = SubElement(block, "TextLine", _position(line.box), ID=f"line{number}")
-            for count, word in enumerate(line.words, 1):
-                if count > 1:
-                    SubElement(row, "SP")
-                string = SubElement(row, "String", _position(bounding_box(word)))
-                string.attrib.update(ID=f"line{number}_word{count}")
-                string.attrib.update(CONTENT=word_text(word), WC=least_confidence(word))
-                for letter in word:
-                    glyph = SubElement(string, "Glyph", _position(letter.box), CONTENT=letter.letter)
-                    glyph.set("GC", f"{letter.confidence:.4f}")
-                    for char, confidence in letter.ranking[1:]:
-                        SubElement(glyph, "Variant", CONTENT=char, VC=f"{confidence:.4f}")
+            _add_line(block, number, line)
     indent(root)
     return xml_bytes(root)
+
+
+def _add_line(block: Element, number: int, line: LineReading) -> None:
+    row = SubElement(block, "TextLine", _position(line.box), ID=f"line{number}")
+    for count, word in enumerate(line.words, 1):
+        if count > 1:
+            SubElement(row, "SP")
+        name = f"line{number}_word{count}"
+        string = SubElement(row, "String", _position(bounding_box(word)), ID=name)
+        string.attrib.update(CONTENT=word_text(word), WC=least_confidence(word))
+        for letter in word:
+            glyph = SubElement(string, "Glyph", _position(letter.box), CONTENT=letter.letter)
+            glyph.set("GC", f"{letter.confidence:.4f}")
+            for char, confidence in letter.ranking[1:]:
+                SubElement(glyph, "Variant", CONTENT=char, VC=f"{confidence:.4f}")
 
 
 def _position(box: Box) -> dict[str, str]:

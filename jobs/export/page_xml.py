@@ -18,7 +18,7 @@ from lettermill.jobs.export.common import (
     xml_bytes,
 )
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.records.readings import Box, PageReading
+from lettermill.jobs.records.readings import Box, LineReading, PageReading
 
 _NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 
@@ -52,18 +52,22 @@ def page_xml(reading: PageReading, job: Job) -> bytes:
         if turned:
             region.set("orientation", _ORIENTATION[turned])
         for number, line in enumerate(reading.lines, 1):
-            row = _add_boxed(region, "TextLine", f"line{number}", line.box)
-            for count, word in enumerate(line.words, 1):
-                name = f"line{number}_word{count}"
-                string = _add_boxed(row, "Word", name, bounding_box(word))
-                for position, letter in enumerate(word, 1):
-                    glyph = _add_boxed(string, "Glyph", f"{name}_glyph{position}", letter.box)
-                    _add_texts(glyph, ((char, f"{confidence:.4f}") for char, confidence in letter.ranking))
-                _add_texts(string, [(word_text(word), least_confidence(word))])
-            _add_texts(row, [(line.text, least_confidence(line.letters))])
+            _add_line(region, f"line{number}", line)
         _add_texts(region, [(reading.text, least_confidence(reading.letters))])
     indent(root)
     return xml_bytes(root)
+
+
+def _add_line(region: Element, name: str, line: LineReading) -> None:
+    row = _add_boxed(region, "TextLine", name, line.box)
+    for count, word in enumerate(line.words, 1):
+        of_word = f"{name}_word{count}"
+        string = _add_boxed(row, "Word", of_word, bounding_box(word))
+        for position, letter in enumerate(word, 1):
+            glyph = _add_boxed(string, "Glyph", f"{of_word}_glyph{position}", letter.box)
+            _add_texts(glyph, ((char, f"{confidence:.4f}") for char, confidence in letter.ranking))
+        _add_texts(string, [(word_text(word), least_confidence(word))])
+    _add_texts(row, [(line.text, least_confidence(line.letters))])
 
 
 def _add_boxed(parent: Element, tag: str, name: str, box: Box) -> Element:

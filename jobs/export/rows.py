@@ -32,12 +32,12 @@ def letter_rows(reading: PageReading) -> Iterator[list[Cell]]:
 def line_rows(reading: PageReading) -> Iterator[list[Cell]]:
     """Yield one row per line, in the columns of `LINE_HEADER`."""
     for number, line in enumerate(reading.lines, 1):
-        sure = [letter.confidence for letter in line.letters]
+        confidences = [letter.confidence for letter in line.letters]
         box = line.box
         yield [
             printable(reading.scan),
             *(reading.page, number, box.x, box.y, box.width, box.height),
-            *(line.text, len(sure), _mean(sure), round(min(sure), _DECIMALS)),
+            *(line.text, len(confidences), _mean(confidences), round(min(confidences), _DECIMALS)),
             sum(letter.flagged for letter in line.letters),
             line.lexicon_text,
             line.field,
@@ -62,8 +62,8 @@ def form_row(template: Template, reading: PageReading) -> list[Cell]:
     form = form_values(template, reading)
     cells: list[Cell] = []
     for value in form.values:
-        sure = None if value.confidence is None else round(value.confidence, _DECIMALS)
-        cells += [value.text or None, sure]
+        confidence = None if value.confidence is None else round(value.confidence, _DECIMALS)
+        cells += [value.text or None, confidence]
     look_at = " ".join(form.look_at) or None
     return [printable(reading.scan), reading.page, reading.status.value, form.flagged, look_at, *cells]
 

@@ -113,7 +113,7 @@ def _letter_rows(place: str, line: LineReading, said: dict[int, Correction]) -> 
         if position in said:
             letter = said[position].applied_to(letter)
             decision = f",{_decision_cells(said[position])}"
-        choices = ",".join([f"{_letter_cell(char)},{sure:.4f}" for char, sure in ranking])
+        choices = ",".join([f"{_letter_cell(char)},{confidence:.4f}" for char, confidence in ranking])
         yield (
             f"{place},{letter.word},{position},{box.x},{box.y},{box.width},{box.height},"
             f"{choices}{_NO_CHOICE * (3 - len(ranking))},{letter.flagged:d}{decision}{_ROW_END}"
@@ -138,14 +138,14 @@ def _letter_cell(char: str) -> str:
 
 
 def _line_cells(line: LineReading, text: str) -> list[Any]:
-    sure = [letter.confidence for letter in line.letters if letter.letter]
+    confidences = [letter.confidence for letter in line.letters if letter.letter]
     box = line.box
     return [
         *(box.x, box.y, box.width, box.height),
         escape_formula(text),
-        len(sure),
-        _mean(sure),
-        f"{min(sure):.4f}" if sure else "",
+        len(confidences),
+        _mean(confidences),
+        f"{min(confidences):.4f}" if confidences else "",
         sum(letter.flagged for letter in line.letters),
         escape_formula(line.lexicon_text),
         line.field,

@@ -48,13 +48,13 @@ class Confidences:
 
     def add(self, confidences: Sequence[float], flagged: Sequence[bool]) -> None:
         """Count letters by their confidences and by the flags that they were read with."""
-        sure = [
+        counted = [
             int(confidence * CONFIDENCE_STEPS)
             for confidence, is_flagged in zip(confidences, flagged, strict=True)
             if not is_flagged or confidence < self._by_settings
         ]
-        self._letters.update(sure)
-        self._always += len(confidences) - len(sure)
+        self._letters.update(counted)
+        self._always += len(confidences) - len(counted)
 
     def add_page(self, reading: PageReading) -> None:
         """Count the letters of a page as it was read."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from lettermill import cli
 from tests.support import Command
@@ -30,6 +32,38 @@ def test_every_option_has_help(name: str) -> None:
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.opts}"
+
+
+def commands_below(command: click.Command, name: str) -> dict[str, click.Command]:
+    """A command and those below it, by their whole names."""
+    found = {name: command}
+    if isinstance(command, click.Group):
+        for below, one in command.commands.items():
+            found |= commands_below(one, f"{name} {below}")
+    return found
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_an_example(name: str) -> None:
+    command = cli.lettermill.get_command(click.Context(cli.lettermill), name)
+    assert command is not None
+    for whole, one in commands_below(command, name).items():
+        shown = one.get_help(click.Context(one, terminal_width=100))
+        assert re.search(rf"\n  Example:\n    lettermill {whole}\b", shown), whole
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("runn", "Did you mean 'run'?"),
+        ("colect", "'collect'"),
+        ("xyz", "No such command 'xyz'.\n"),
+    ],
+)
+def test_a_mistyped_command_is_guessed(typed: str, said: str) -> None:
+    done = CliRunner().invoke(cli.lettermill, [typed])
+    assert done.exit_code == 2
+    assert said in done.output
 
 
 def test_the_overview_loads_no_command() -> None:

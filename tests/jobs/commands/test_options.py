@@ -7,8 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from lettermill.jobs.commands.options import OPTION_GROUPS
+from lettermill.jobs.commands.resume import resume
+from lettermill.jobs.commands.run import run
+from lettermill.jobs.commands.submit import submit
+from lettermill.jobs.commands.watch import watch
 from lettermill.jobs.job.folder import Job
 from tests.support import Command
 
@@ -97,3 +104,32 @@ def test_a_mistyped_address_is_no_folder(lettermill: Command, tmp_path: Path, ad
     done = lettermill("jobs", "--out", address, status=2)
     assert "s3://BUCKET/PREFIX" in done.stderr
     assert not list(tmp_path.glob("[sShH]*"))
+
+
+@pytest.mark.parametrize("command", [run, submit, watch, resume])
+def test_every_option_has_a_heading(command: click.Command) -> None:
+    """Without one it would stand below the last heading, beside --help."""
+    headed = {name for names in OPTION_GROUPS.values() for name in names}
+    assert {one.name for one in command.params if isinstance(one, click.Option)} <= headed
+    shown = command.get_help(click.Context(command))
+    assert shown.split("\nHelp:\n")[1].split() == ["--help", "Show", "this", "message", "and", "exit."]
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    assert all(shown.count(f"\n  {one.opts[0]} ") == 1 for one in options)
+
+
+def test_no_heading_names_an_option_that_is_gone() -> None:
+    commands: list[click.Command] = [run, submit, watch, resume]
+    known = {one.name for command in commands for one in command.params}
+    headed = [name for names in OPTION_GROUPS.values() for name in names]
+    assert set(headed) <= known
+    assert len(headed) == len(set(headed))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("99", "For 99 %, write 0.99."), ("1", "range 0<x<1."), ("high", "is not a valid")]
+)
+def test_a_rate_in_percent_is_refused_with_what_to_write(given: str, said: str) -> None:
+    done = CliRunner().invoke(run, ["scans", "--out", "out", "--accept-at", given])
+    assert done.exit_code == 2
+    assert said in done.output
+    assert ("write" in done.output) == (given == "99")

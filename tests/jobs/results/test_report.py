@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import itertools
-import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
-import msgspec
 import pytest
-from PIL import Image
 
 from lettermill.jobs.commands.text import summary_text
 from lettermill.jobs.errors import ErrorCode
@@ -24,75 +18,17 @@ from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
-from lettermill.jobs.records.manifest import ManifestEntry
-from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
-from lettermill.jobs.results.advice import QUALITY_ADVICE
+from lettermill.jobs.records.readings import PageReading, Status
 from lettermill.jobs.results.html import visible
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.settings import Settings
+from tests.results import Page, entries, report, words
 from tests.support import disk_roots
 
 JobOf = Callable[..., Job]
+
+
 ReadingOf = Callable[..., PageReading]
-
-VOID = {"meta", "img", "br", "link", "hr", "input"}
-
-
-class Page(HTMLParser):
-    """Reads a page, complains of what is not closed, and keeps what tests ask for."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if not self._open or self._open[-1] != "style":
-            self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
-def entries(job: Job) -> list[ManifestEntry]:
-    return [entry for entry, _ in job.manifest()]
-
-
-def report(job: Job) -> Page:
-    write_results(job)
-    return Page((job.path / "summary.html").read_text(encoding="utf-8"))
-
-
-def words(page: Page) -> str:
-    return re.sub(r"\s+", " ", page.text)
-
-
-@pytest.fixture
-def read_job(job_of: JobOf, reading_of: ReadingOf) -> Callable[..., Job]:
-    """Make a job whose scans all read AB CD, not surely."""
-
-    def make(*names: str) -> Job:
-        job = job_of(*names)
-        for entry in entries(job):
-            job.results.write(reading_of(entry, "AB CD", sure=0.61))
-        return job
-
-    return make
 
 
 def test_numbers_and_failures(job_of: JobOf, reading_of: ReadingOf) -> None:
@@ -139,45 +75,6 @@ def test_a_stopped_job_is_told(job_of: JobOf, reading_of: ReadingOf) -> None:
     assert "3  (1 DONE, 2 CANCELLED)" in printed
     assert f"stopped: enough <b>said</b> she. To continue: lettermill resume '{job.path}'" in printed
     assert "unfinished" not in printed
-
-
-@pytest.mark.parametrize("code", ErrorCode)
-def test_every_failure_has_advice(job_of: JobOf, code: ErrorCode) -> None:
-    job = job_of("a.png")
-    (entry,) = entries(job)
-    job.results.write(PageReading(entry.id, entry.scan, 1, Status.QUARANTINED, code, "so it was"))
-    text = words(report(job))
-    for expected in (code.value, code.meaning, code.remedy, "so it was", "after repeated attempts"):
-        assert expected in text
-
-
-def test_quality_is_told_with_advice(job_of: JobOf, reading_of: ReadingOf) -> None:
-    job = job_of("a.png", "b.png", "c.png")
-    for entry, quality in zip(entries(job), [("BLURRED", "SKEWED"), ("BLURRED",), ()], strict=True):
-        job.results.write(msgspec.structs.replace(reading_of(entry, "AB"), quality=quality))
-    page = words(report(job))
-    printed = re.sub(r"\s+", " ", summary_text(write_results(job)))
-    for expected in (*QUALITY_ADVICE["BLURRED"], *QUALITY_ADVICE["SKEWED"]):
-        assert expected in page
-        assert expected in printed
-    assert "BLURRED: 2 pages" in printed
-    assert "SKEWED: 1 page " in printed
-    assert page.index("BLURRED") < page.index("SKEWED")
-    assert json.loads((job.path / "summary.json").read_text())["by_quality"] == {"BLURRED": 2, "SKEWED": 1}
-
-
-def test_without_a_flaw_nothing_is_said_of_quality(read_job: Callable[..., Job]) -> None:
-    job = read_job("a.png")
-    assert "quality" not in words(report(job)).lower()
-    assert "quality" not in summary_text(write_results(job))
-
-
-def test_a_quality_code_of_another_version_is_shown_and_escaped(job_of: JobOf, reading_of: ReadingOf) -> None:
-    job = job_of("a.png")
-    (entry,) = entries(job)
-    job.results.write(msgspec.structs.replace(reading_of(entry, "AB"), quality=("<b>NEW</b>",)))
-    assert "<b>NEW</b>" in report(job).text
-    assert "<b>NEW</b>: 1 page" in summary_text(write_results(job))
 
 
 HOSTILE = [
@@ -256,44 +153,6 @@ def _charts(page: Page) -> int:
     return len(page.all("rect"))
 
 
-def test_pictures_show_the_letter(read_job: Callable[..., Job]) -> None:
-    page = report(read_job("a.png"))
-    _, *letters = page.all("img")
-    assert len(letters) == 4
-    for image in letters:
-        picture = Image.open(io.BytesIO(base64.b64decode(str(image["src"]).split(",")[1])))
-        assert picture.mode == "L"
-        assert picture.size == (4 + 17 + 4, 4 + 11 + 4)  # The margin is cut at the page's edge.
-        assert picture.getpixel((12, 9)) < 10
-        assert picture.getpixel((24, 18)) > 245
-
-
-@pytest.mark.parametrize(
-    ("do", "told"),
-    [
-        (lambda path: path.unlink(), "No picture: the file is not there"),
-        (lambda path: path.write_bytes(b"other"), "No picture: the file was changed"),
-    ],
-)
-def test_a_scan_that_is_gone_or_changed_is_said_so(
-    read_job: Callable[..., Job], scans: Path, do: Callable[[Path], object], told: str
-) -> None:
-    job = read_job("a.png", "b.png")
-    do(scans / "a.png")
-    page = report(job)
-    assert words(page).count(told) == 1 + 4
-    assert len(page.all("img")) == 1 + 4
-
-
-def test_a_box_outside_of_the_scan(job_of: JobOf, reading_of: ReadingOf, picture: Image.Image) -> None:
-    job = job_of("a.png")
-    (entry,) = entries(job)
-    letter = Letter(Box(5000, 5000, 10, 10), 1, (("A", 0.5),), True)
-    lines = (LineReading(letter.box, (letter,)),)
-    job.results.write(msgspec.structs.replace(reading_of(entry, "A"), lines=lines))
-    assert "outside of the scan" in words(report(job))
-
-
 def test_charts_count_what_was_read(read_job: Callable[..., Job]) -> None:
     job = read_job("a.png", "b.png")
     write_results(job)
@@ -308,45 +167,6 @@ def test_charts_count_what_was_read(read_job: Callable[..., Job]) -> None:
     heights = [float(height) for height in re.findall(r'<rect [^>]*height="([\d.]+)"', content)]
     assert max(heights) == 120
     assert len(heights) == 2 * 10 + 2 * 26 + 9
-
-
-def test_the_worst_pages_are_drawn_and_others_are_removed(
-    read_job: Callable[..., Job], reading_of: ReadingOf
-) -> None:
-    job = read_job("a.png", "b.png")
-    report(job)
-    first, second = entries(job)
-    drawing = Image.open(job.path / "overlays" / f"{first.id}.png").convert("RGB")
-    assert drawing.size == (round(60 * 36 / 11), round(40 * 36 / 11))
-    left, middle = round(4 * 36 / 11), round(9 * 36 / 11)
-    red, green, blue = drawing.getpixel((left, middle))
-    assert red > 180  # The letters are flagged.
-    assert max(green, blue) < 60
-    job.results.write(reading_of(first, "AB CD", sure=0.95))
-    job.results.write(reading_of(second))
-    report(job)
-    assert [path.name for path in (job.path / "overlays").iterdir()] == [f"{first.id}.png"]
-    red, green, blue = (
-        Image.open(job.path / "overlays" / f"{first.id}.png").convert("RGB").getpixel((left, middle))
-    )
-    assert blue > 140
-    assert red < 60
-
-
-@pytest.mark.parametrize(
-    "box",
-    [Box(5, 5, -6, -7), Box(2**62, 5, 2**62, 7), Box(5, 5, 10**9, 10**9), Box(-(10**12), 0, 10**13, 4)],
-)
-def test_boxes_that_no_page_has_are_cut_off(job_of: JobOf, reading_of: ReadingOf, box: Box) -> None:
-    job = job_of("a.png")
-    (entry,) = entries(job)
-    reading = reading_of(entry, "AB")
-    (line,) = reading.lines
-    odd = LineReading(box, (*line.letters, Letter(box, 1, (("A", 0.5),), True)))
-    job.results.write(msgspec.structs.replace(reading, lines=(odd,)))
-    report(job)
-    with Image.open(job.path / "overlays" / f"{entry.id}.png") as drawing:
-        assert drawing.size == (196, 131)
 
 
 def test_what_to_do_first(job_of: JobOf, reading_of: ReadingOf) -> None:
@@ -382,11 +202,6 @@ def test_expected_letters_come_from_the_word_list(
     assert "word list cannot be used to say what to expect: the word list" in words(
         report(Job.open(job.path))
     )
-
-
-def test_visible() -> None:
-    assert visible("Größe 表 'x'.png") == "Größe 表 'x'.png"
-    assert visible("a\nb\x00\u202e\u200b") == "a\\nb\\x00\\u202e\\u200b"
 
 
 def test_collecting_loads_no_heavy_library() -> None:

@@ -144,7 +144,7 @@ def test_options_that_the_fields_state_themselves(
 ) -> None:
     words = ("run", FORM / "scans", "--out", tmp_path / "out", "--template", FORM / "form.toml")
     done = lettermill(*words, option, value, status=2)
-    assert f"{option} does not go with --template" in done.stderr
+    assert f"{option} cannot be used with --template" in done.stderr
 
 
 def test_a_template_that_cannot_be_used(tmp_path: Path, lettermill: Command) -> None:

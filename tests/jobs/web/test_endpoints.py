@@ -1,0 +1,91 @@
+"""The addresses of the review: sheets, single letters, undo, nonsense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lettermill.jobs.job.corrections import Corrections
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.readings import PageReading
+from tests.review_browser import COMMON, Browser, decisions, entries
+from tests.support import Command
+
+JobOf = Callable[..., Job]
+
+
+ReadingOf = Callable[..., PageReading]
+
+
+def test_a_sheet_then_the_wrong_one_by_itself_then_undo(
+    job: Job, reviewing: Callable[..., str], lettermill: Command
+) -> None:
+    browser = Browser(reviewing(job, "--name", "anna"))
+    page = browser.open("/1/sheet/V")
+    form = browser.look(page)
+    assert len(form) == len(COMMON)
+    wrong = str(form[2][1]).split("-")[0]
+    browser.open("/1/sheet/V", [*form, ("wrong", wrong)])
+    assert decisions(job) == [("V", "right", "V")] * 7 + [("V", "wrong", "")]
+    page = browser.open("/1/letter")
+    assert "This is not" in page
+    form = browser.look(page)
+    assert str(form[0][1]).split("-")[0] == wrong
+    for kind in ("line", "page"):
+        assert browser.open(f"/picture/{kind}/{wrong}")[1:4] == "PNG"
+    browser.open("/1/letter", [*form, ("choice", "typed"), ("typed", "u")])
+    assert decisions(job) == [("V", "corrected", "U")] + [("V", "right", "V")] * 7
+    # The Q has too few of its kind for a sheet.
+    form = browser.look(browser.open("/1/letter"))
+    browser.open("/1/letter", [*form, ("choice", "none")])
+    assert ("Q", "no letter", "") in decisions(job)
+    assert {one.by for one in Corrections(job)} == {"anna"}
+    browser.open("/1/undo", [])
+    assert browser.url.startswith("/1/letter/")
+    browser.open("/1/undo", [])
+    assert decisions(job) == [("V", "right", "V")] * 7 + [("V", "wrong", "")]
+    browser.open("/1/undo", [])
+    assert browser.url == "/1/sheet/V"
+    assert decisions(job) == []
+    assert "nothing to undo" in browser.open("/1/undo", [])
+
+
+def test_sheet_after_sheet_then_single_letters(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
+) -> None:
+    job = job_of("a.png", "b.png")
+    first, second = entries(job)
+    job.results.write(reading_of(first, "VVVVVV\nWWWWW\nQ", 0.6))
+    job.results.write(reading_of(second, "VVSURE"))
+    browser = Browser(reviewing(job))
+    assert "sheet by sheet" in browser.open("/1/")
+    page = browser.open("/1/sheet")
+    assert browser.url == "/1/sheet/V"
+    form = browser.look(page)
+    assert len(form) == 8
+    page = browser.open("/1/sheet/V", form)
+    assert browser.url == "/1/sheet/W"
+    page = browser.open("/1/sheet/W", browser.look(page))
+    assert browser.url == "/1/letter"
+    page = browser.open("/1/letter", [*browser.look(page), ("choice", "is:Q")])
+    assert browser.url == "/1/"
+    assert "No doubtful letters are left. To finish" in page
+    # Who wants sure letters stays with their character.
+    browser.open("/1/sheet/S", browser.look(browser.open("/1/sheet/S")))
+    assert "All letters read as S are decided." in browser.open("/1/sheet/S")
+
+
+def test_nonsense_is_refused_and_changes_nothing(job: Job, reviewing: Callable[..., str]) -> None:
+    browser = Browser(reviewing(job))
+    assert browser.refused("/7/") == 404
+    assert browser.refused("/1/sheet/7") == 404
+    assert browser.refused("/1/letter/99") == 404
+    assert browser.refused("/picture/letter/99") == 404
+    assert browser.refused("/picture/what/0") == 404
+    assert browser.refused("/static/../server.py") == 404
+    for words in ("", "x", "0", "0-x", "99-0", "0-0-0"):
+        assert browser.refused("/1/sheet/V", [("letter", words)]) == 400
+    assert browser.refused("/1/sheet/V", [("letter", "0-0")] * 10_000) == 413
+    browser.look(browser.open("/1/letter/0"))
+    page = browser.open("/1/letter", [("letter", "0-0"), ("choice", "typed"), ("typed", "?")])
+    assert "Type one of the characters" in page
+    assert decisions(job) == []

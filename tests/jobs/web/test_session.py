@@ -1,0 +1,108 @@
+"""Who sees which letters, and what becomes of decisions: real processes, real HTTP."""
+
+from __future__ import annotations
+
+import shutil
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lettermill.jobs.job.corrections import Corrections, Decision
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.storage.disk import Disk
+from tests.review_browser import Browser, decisions, entries, held
+from tests.support import wait_for
+
+JobOf = Callable[..., Job]
+
+
+ReadingOf = Callable[..., PageReading]
+
+
+def test_a_tab_gets_the_same_letters_again_and_another_tab_others(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
+) -> None:
+    job = job_of("a.png")
+    job.results.write(reading_of(entries(job)[0], "V" * 60, 0.6))
+    browser = Browser(reviewing(job))
+    other = browser.tab()
+    first = set(browser.look(browser.open("/1/sheet/V")))
+    assert len(first) == 40
+    assert set(browser.look(browser.open("/1/sheet/V"))) == first
+    second = set(browser.look(browser.open(f"{other}sheet/V")))
+    assert len(second) == 20 and not first & second
+    browser.open("/1/sheet/V", sorted(first))  # type: ignore[arg-type]
+    browser.open(f"{other}sheet/V", sorted(second))  # type: ignore[arg-type]
+    assert decisions(job) == [("V", "right", "V")] * 60
+
+
+def test_two_reviewers_with_one_letter(job: Job, reviewing: Callable[..., str]) -> None:
+    anna, bob = (Browser(reviewing(job, "--name", name)) for name in ("anna", "bob"))
+    theirs = anna.look(anna.open("/1/sheet/V"))
+    (hers,) = held(job)
+    hers.unlink()  # As after ten minutes, or where the shared folder shows it late.
+    his = bob.look(bob.open("/1/sheet/V"))
+    assert theirs == his
+    anna.open("/1/sheet/V", [*theirs[:3], ("wrong", 0)])
+    page = bob.open("/1/sheet/V", his)
+    assert "anna said" in page and "that it is not V. That decision counts; yours is not saved." in page
+    assert "2 letters had been decided before you in the same way." in page
+    assert Corrections(job).of((entries(job)[0].id, 1, 1)).decision == Decision.WRONG  # type: ignore[union-attr]
+    assert [one.by for one in sorted(Corrections(job), key=lambda one: one.key)] == ["anna"] * 3 + ["bob"] * 5
+
+
+def test_a_disk_that_is_full(job: Job, reviewing: Callable[..., str], small_disk: Path) -> None:
+    """Nothing is half saved, the page says what to do, and the same form goes through afterwards."""
+    there = small_disk / "job"
+    shutil.copytree(f"{job.path}", there)
+    moved = Job.open(Disk(there))
+    browser = Browser(reviewing(moved))
+    form = browser.look(browser.open("/1/sheet/V"))
+    with pytest.raises(OSError), (small_disk / "filler").open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        browser.open("/1/sheet/V", form)
+    page = caught.value.read().decode()
+    caught.value.close()
+    assert "No space left" in page and "None of these decisions is saved" in page
+    assert decisions(moved) == []
+    (small_disk / "filler").unlink()
+    browser.open("/1/sheet/V", form)
+    assert decisions(moved) == [("V", "right", "V")] * 8
+
+
+def test_what_had_no_picture_is_not_accepted(job: Job, scans: Path, reviewing: Callable[..., str]) -> None:
+    browser = Browser(reviewing(job))
+    (scans / "a.png").rename(scans / "elsewhere")
+    form = browser.look(browser.open("/1/sheet/V"))
+    page = browser.open("/1/sheet/V", form)
+    assert "8 letters had no picture and stay open" in page
+    assert "the file is not there: put it back" in browser.open("/1/letter/0")
+    assert decisions(job) == []
+    (scans / "elsewhere").rename(scans / "a.png")
+    browser.open("/1/sheet/V", browser.look(browser.open("/1/sheet/V")))
+    assert decisions(job) == [("V", "right", "V")] * 8
+
+
+def test_a_job_that_is_still_being_read(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
+) -> None:
+    job = job_of("a.png", "b.png")
+    browser = Browser(reviewing(job))
+    assert "0 of 2 pages have a result so far" in browser.open("/1/")
+    for entry in entries(job):
+        job.results.write(reading_of(entry, "VVVV", 0.6))
+    wait_for(lambda: "have a result so far" not in browser.open("/1/"), what="the new pages")
+    assert len(browser.look(browser.open("/1/sheet/V"))) == 8
+
+
+def test_corrections_that_are_not_used_are_told(job: Job, reviewing: Callable[..., str]) -> None:
+    Path(f"{job.path}/corrections.jsonl").write_bytes(b'{"check":"","correction":{}}\n')
+    page = Browser(reviewing(job)).open("/1/")
+    assert "corrections.jsonl: line 1 damaged and not used" in page
