@@ -13,7 +13,7 @@ from lettermill.jobs.commands.text import summary_text
 from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading, Status
-from lettermill.jobs.results.advice import ADVICE, QUALITY_ADVICE, expected_mistakes, why_flagged
+from lettermill.jobs.results.advice import QUALITY_ADVICE, expected_mistakes, why_flagged
 from lettermill.jobs.results.write import write_results
 from tests.results import entries, report, words
 
@@ -29,7 +29,7 @@ def test_every_failure_has_advice(job_of: JobOf, code: ErrorCode) -> None:
     (entry,) = entries(job)
     job.results.write(PageReading(entry.id, entry.scan, 1, Status.QUARANTINED, code, "so it was"))
     text = words(report(job))
-    for expected in (code.value, *ADVICE[code], "so it was", "after repeated attempts"):
+    for expected in (code.value, code.meaning, code.remedy, "so it was", "after repeated attempts"):
         assert expected in text
 
 
