@@ -29,7 +29,7 @@ WIDEST_BODY_LETTERS = 8.0
 """Widest body: letters that run together; anything wider is a form line or a shadow."""
 
 LEAST_EDGE_BODY_LETTERS = 0.7
-"""A component at the edge of the page that is lower than this is the rest of a line that was cut off."""
+"""A component at the edge of the page that is lower than this belongs to a line that the edge cuts."""
 
 THINNEST_STROKES = 0.6
 """A component that is narrower than this all along was not drawn with the page's pen."""
@@ -80,16 +80,16 @@ HIGHEST_ACCENT_LETTERS = 0.6
 """Highest accent: a quick acute is half as long as its letter."""
 
 BAND_GAP_LETTERS = 0.3
-"""Widest gap between a letter and a rest of it above or below it in its line."""
+"""Widest gap between a letter and a fragment of it above or below it in its line."""
 
 BAND_SLACK_LETTERS, BAR_SLACK_LETTERS = 0.1, 0.25
-"""How far the middle of a rest, or of a bar, may lie outside its line; a level bar is no accent."""
+"""How far the middle of a fragment, or of a bar, may lie outside its line; a level bar is no accent."""
 
 BAR_RATIO = 3.0
 """Width divided by height of a bar, of a T or E; a circumflex is higher."""
 
-WIDEST_REST_LETTERS = 1.2
-"""Widest rest of a letter: an underline is longer."""
+WIDEST_FRAGMENT_LETTERS = 1.2
+"""Widest fragment of a letter: an underline is longer."""
 
 NEIGHBOURS_PER_SIDE = 4
 """Letters to either side that show where a line begins and ends: few enough to follow a bend."""
@@ -140,7 +140,7 @@ def drop_non_letters(
         trace: receives what is dropped, and why.
 
     Returns:
-        The components without noise, form lines, frames, shadows and the rests of lines that the edge cuts.
+        The components without noise, form lines, frames, shadows and lines that the edge cuts.
     """
     kept: list[Component] = []
     specks: list[Component] = []
@@ -187,7 +187,7 @@ def _is_line_remnant(component: Component, sizes: Sizes) -> bool:
 
 
 def _is_cut(component: Component, letter: float) -> bool:
-    """Whether a component at the edge of the page is the rest of a line beyond it, or the edge's shadow."""
+    """Whether a component at the edge of the page belongs to a line beyond it, or is the edge's shadow."""
     return (
         component.height < LEAST_EDGE_BODY_LETTERS * letter
         or max(component.width, component.height) > 2 * letter
@@ -462,7 +462,7 @@ def attach_marks(
 
     Args:
         lines: the page's lines of letters.
-        marks: small components: dots, rests of strokes, accents, full stops, specks.
+        marks: small components: dots, fragments of strokes, accents, full stops, specks.
         sizes: of the page's letters and strokes.
         trace: receives the marks that are dropped.
 
@@ -500,7 +500,7 @@ def _nearest(fits: NDArray[np.bool_], off: NDArray[np.float64]) -> int | None:
 
 
 def _is_part(mark: Component, places: _Places, stroke: float) -> NDArray[np.bool_]:
-    """For each letter: is the mark the dot of its i, or a rest of its strokes?"""
+    """For each letter: is the mark the dot of its i, or a fragment of its strokes?"""
     left, right, height = places.left, places.right, places.height
     middle = (mark.left + mark.right) / 2
     above = places.top - mark.bottom
@@ -526,9 +526,9 @@ def _is_part(mark: Component, places: _Places, stroke: float) -> NDArray[np.bool
     over = np.minimum(right, mark.right) - np.maximum(left, mark.left)
     covers = over >= JOIN_OVERLAP_SHARE * np.minimum(right - left, mark.width)
     near = np.maximum(above, mark.top - places.bottom) <= BAND_GAP_LETTERS * height
-    is_rest = covers & near & in_band & (mark.width <= WIDEST_REST_LETTERS * height)
+    is_fragment = covers & near & in_band & (mark.width <= WIDEST_FRAGMENT_LETTERS * height)
     is_touched = ~may_dot & close & (beside <= np.where(is_stop, 0, stroke)) & ((above < 0) | in_band)
-    fits: NDArray[np.bool_] = is_dot | is_rest | is_touched
+    fits: NDArray[np.bool_] = is_dot | is_fragment | is_touched
     return fits
 
 

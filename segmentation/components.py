@@ -1,7 +1,9 @@
 """Finds connected components of ink, and measures the typical sizes of letters and strokes from them.
 
-All later thresholds are multiples of the two sizes measured here, so that nothing depends on the
-resolution of the page.
+All later thresholds are multiples of the two sizes measured here, so that nothing depends on the resolution
+of the page. Constants of all modules name their unit: `_LETTERS` and `_STROKES` are multiples of the letter
+height and of the stroke width, `_PIXELS` and `_LEVELS` (of grey, 0–255) are absolute, `_SHARE` is a part of
+a whole and `_RATIO` compares two measures of one kind.
 """
 
 from __future__ import annotations

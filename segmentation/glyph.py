@@ -27,14 +27,19 @@ BORDER_PIXELS = 3
 
 GLYPH_INK_LEVEL = 96
 """Value (0–255) from which a pixel of a glyph, or of one character's foreground mask, counts as ink."""
+
 _NOISE_SHARE = 0.25
 """Contrast that becomes 0, as a share of the strongest ink's: paper grain, compression noise."""
+
 _LEAST_CONTRAST_LEVELS = 24
 """Grey levels from the paper from which a pixel is visible."""
+
 _SPECK_SHARE = 0.02
 """A speck is smaller than this share of the largest component: the dot of a pen is larger."""
+
 _NEIGHBOUR_SHARE = 0.2
 """The same for what a crop shows of the letters beside."""
+
 _OTHER_LINE_SHARE = 0.04
 """The same for what it shows above and below, where the detached bar of an E or I may be."""
 

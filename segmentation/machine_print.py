@@ -85,7 +85,7 @@ STAYING_LOG_ODDS = 2.0
 """Cost of print that continues after a colon: an empty entry and the next caption."""
 
 STAMP_LETTERS = 1.5
-"""Distance from the page's left edge within which a rest of a stamp may precede a caption."""
+"""Distance from the page's left edge within which part of a stamp may precede a caption."""
 
 STAMP_HEIGHT_RATIO = 1.2
 """Height of a stamp divided by that of the letter after it, from which the two look different."""
@@ -248,7 +248,7 @@ def _best_sequence(
 def _with_marks(
     row: Sequence[Component], odds: NDArray[np.float64], before_colon: Sequence[bool]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Credit a colon to the letter before it, and let rests of stamps say nothing against print.
+    """Credit a colon to the letter before it, and let parts of stamps say nothing against print.
 
     Args:
         row: letters from left to right.
@@ -399,7 +399,7 @@ def find_cut_rows(rows: Sequence[Sequence[Component]], at_edge: Sequence[Sequenc
         at_edge: for each row, for each letter, whether it touches the upper or lower edge.
 
     Returns:
-        For each row, whether it is the rest of a line beyond the edge. If every row is cut, the least cut one
+        For each row, whether it belongs to a line beyond the edge. If every row is cut, the least cut one
         is taken for what the image is to show.
     """
     shares = [float(np.mean(touches)) for touches in at_edge]
@@ -408,7 +408,7 @@ def find_cut_rows(rows: Sequence[Sequence[Component]], at_edge: Sequence[Sequenc
 
 
 def find_stray_rows(rows: Sequence[Sequence[Component]], odds: NDArray[np.float64]) -> list[bool]:
-    """Find the rows that are not the one line that an image shows: captions above, stamps, rests of others.
+    """Find the rows that are not the one line that an image shows: captions above, stamps, parts of others.
 
     The line is the row with the most hand-print: the sum over its letters of height times the probability
     of hand-print. A row above or below it must have half as much to be kept, and a row that shares no

@@ -51,12 +51,14 @@ LEAST_NOTCH_STROKES = 0.15
 """Depth of a notch, at least: two round stroke ends side by side leave no more."""
 
 LEAST_STEM_LETTERS, THICK_STEM_STROKES = 0.6, 1.4
-"""Least height of a stem, and the width from which it is two stems."""
+"""Least height of a stem, and the width beyond which it is two stems side by side."""
 
 _PAPER_COST = 0.02
 """Cost of a pixel of paper if a pixel of ink costs 1: prefers the shorter path if nothing else decides."""
+
 _LEAN_COST = 0.15
 """Cost of a step to the side: a cut leans where that saves ink."""
+
 _LEAST_PART_SQUARE_STROKES = 0.5
 """Ink of the smallest part."""
 
