@@ -14,7 +14,7 @@ from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, installed_model_folder, load_model
 from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS
 from lettermill.worker.reading.classifier import Classification, Classifier, concatenate
-from lettermill.worker.reading.litert_network import BATCH
+from lettermill.worker.reading.litert_network import BATCH_GLYPHS
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
     best = classifier.best_probability(glyphs, 2)
     closely = classifier.classify_augmented(glyphs)[0]
     order = np.random.default_rng(4).permutation(len(glyphs))
-    for size in (1, 2, BATCH - 1, BATCH + 1, 100):
+    for size in (1, 2, BATCH_GLYPHS - 1, BATCH_GLYPHS + 1, 100):
         for start in range(0, min(len(glyphs), 5 * size), size):
             own = order[start : start + size]
             answers = classifier.classify(glyphs[own])
