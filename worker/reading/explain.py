@@ -24,6 +24,7 @@ _MAX_BARS = 6
 """Characters whose confidence the picture shows."""
 
 _MAX_TITLE_LETTERS = 90
+"""A longer file name is shortened in the title."""
 
 Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Maps uint8, n×28×28, to float32, n×characters, rows sum to 1; for example `Classifier.probabilities`."""

@@ -16,7 +16,8 @@ BATCH_GLYPHS = 32
 """Glyphs per call of the network. A larger batch takes more memory and is not faster: see
 docs/decisions/0004-reading-on-one-thread.md for the measurements."""
 
-_STANDARD_ERROR = 2  # its file descriptor
+_STANDARD_ERROR = 2
+"""Its file descriptor."""
 
 
 class Network:
