@@ -26,10 +26,10 @@ def measure(size: int) -> dict[str, float]:
     """Classify glyphs in batches of a size, in this process."""
     from lettermill.jobs.inputs.model import installed_model_folder, load_model
     from lettermill.jobs.settings import LETTERS
-    from lettermill.worker.reading import litert_network as network
+    from lettermill.worker.reading import litert_network
     from lettermill.worker.reading.classifier import Classifier
 
-    network.BATCH = size
+    litert_network.BATCH_GLYPHS = size
     reader = Classifier(load_model(installed_model_folder()), LETTERS)
     glyphs = np.random.default_rng(0).integers(0, 256, (GLYPHS, 28, 28), np.uint8)
     reader.probabilities(glyphs[:size])

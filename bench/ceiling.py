@@ -33,7 +33,7 @@ from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import Settings
 from lettermill.worker.reading import read_lines as reading
 from lettermill.worker.reading.classifier import Classifier
-from lettermill.worker.reading.litert_network import BATCH, Network
+from lettermill.worker.reading.litert_network import BATCH_GLYPHS, Network
 
 LETTERS = 1000
 
@@ -226,7 +226,8 @@ def main(rounds: int) -> None:
     each_glyph = products_of(model.network)
     loaded = {BIG: product(*BIG)}
     loaded |= {
-        (BATCH * rows, inner, out): product(BATCH * rows, inner, out) for rows, inner, out in each_glyph
+        (BATCH_GLYPHS * rows, inner, out): product(BATCH_GLYPHS * rows, inner, out)
+        for rows, inner, out in each_glyph
     }
     pixels, _ = a4_page(writers_of_pages()[0], 0, LETTERS)
     pages = {kind: cv2.imencode(ending, pixels)[1].tobytes() for kind, ending in FORMATS.items()}

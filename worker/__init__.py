@@ -1,1 +1,1 @@
-"""Reading: glyphs to scores, scores to letters, and the Celery tasks around it."""
+"""The worker room: reading pages, the Celery service around it, and its commands."""

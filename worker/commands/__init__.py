@@ -1,1 +1,1 @@
-"""The commands of the worker room, one file each."""
+"""The commands of the worker room: one file per command."""

@@ -24,7 +24,7 @@ from lettermill.jobs.storage.display import display_path
 from lettermill.worker.reading.classifier import RANKING_LENGTH, Classifier
 from lettermill.worker.reading.explain import draw_explanation
 from lettermill.worker.reading.letter_images import Answer, decode_letter_image, read_letter_images
-from lettermill.worker.reading.litert_network import BATCH
+from lettermill.worker.reading.litert_network import BATCH_GLYPHS
 from lettermill.worker.reading.single_letter import Note, find_letter
 
 HEADER = "file,letter,confidence,second,second_confidence,third,third_confidence,note"
@@ -213,7 +213,7 @@ def _csv_rows(file: Path | None) -> Iterator[Callable[[list[str]], object]]:
 @contextlib.contextmanager
 def _progress(images: int, quiet: bool) -> Iterator[Callable[[], None]]:
     """Show a progress bar if there is much to read and the terminal shows no answers."""
-    if images <= BATCH or not sys.stderr.isatty() or not (quiet or not sys.stdout.isatty()):
+    if images <= BATCH_GLYPHS or not sys.stderr.isatty() or not (quiet or not sys.stdout.isatty()):
         yield lambda: None
         return
     from rich.console import Console

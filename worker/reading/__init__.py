@@ -1,1 +1,1 @@
-"""A page to letters: glyphs to scores, scores to a lattice, its best path to text."""
+"""Reads a page: glyphs to scores, scores to a lattice, the best path to letters. Begin in `read_lines`."""

@@ -43,9 +43,11 @@ TITLE_PIXELS = 30
 
 # The colours of Okabe and Ito, which colour-blind people can tell apart: blue, green, red.
 _COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (0, 159, 230), (233, 180, 86))
-_SURE, _DOUBTFUL, _WORDS = (115, 120, 0), (0, 60, 213), (40, 40, 40)
+_SURE_COLOUR, _FLAGGED_COLOUR, _TEXT_COLOUR = (115, 120, 0), (0, 60, 213), (40, 40, 40)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_CAPITAL_PIXELS = 21.0  # height of a capital in that font at scale 1
+
+_CAPITAL_PIXELS = 21.0
+"""Height of a capital in that font at scale 1."""
 
 Picture = NDArray[np.uint8]
 """uint8, h×w×3: blue, green, red."""
@@ -89,10 +91,10 @@ class Drawing(Trace):
         pale = _coloured((255 - PALE_SHARE * (255.0 - upright)).astype(np.uint8))
 
         height, width = self._page.shape
-        words = [(f"page, {width} x {height} pixels", _WORDS)]
+        words = [(f"page, {width} x {height} pixels", _TEXT_COLOUR)]
         panels = [_titled(_zoomed(_coloured(upright), zoom), words)]
         for stage, notes in self._stages.items():
-            panel, words = pale.copy(), [(stage, _WORDS)]
+            panel, words = pale.copy(), [(stage, _TEXT_COLOUR)]
             for colour, note in enumerate(notes):
                 words += _draw_note(panel, note, colour)
             panels.append(_titled(_zoomed(panel, zoom), words))
@@ -101,9 +103,9 @@ class Drawing(Trace):
         panel = _zoomed(pale, zoom)
         self._draw_letters(panel, letters, zoom)
         words = [
-            (f"letters {len(letters)}, confidence in %", _WORDS),
-            ("sure", _SURE),
-            ("flagged", _DOUBTFUL),
+            (f"letters {len(letters)}, confidence in %", _TEXT_COLOUR),
+            ("sure", _SURE_COLOUR),
+            ("flagged", _FLAGGED_COLOUR),
         ]
         panels.append(_titled(panel, words))
         return _arrange(panels)
@@ -142,7 +144,7 @@ class Drawing(Trace):
         outlines *= zoom
         size = min(LETTER_PIXELS, float(np.median(np.ptp(outlines[..., 1], axis=1)))) / _CAPITAL_PIXELS
         for letter, outline in zip(letters, outlines, strict=True):
-            colour = _DOUBTFUL if letter.flagged else _SURE
+            colour = _FLAGGED_COLOUR if letter.flagged else _SURE_COLOUR
             cv2.polylines(panel, [np.rint(outline).astype(np.int32)], True, colour, 1)
             left, top = (round(float(side)) for side in outline.min(axis=0))
             above = max(round(_CAPITAL_PIXELS * 0.42 * size), top - 3)
@@ -165,11 +167,11 @@ def write_drawing(path: Path, picture: Picture) -> None:
 
 
 def _draw_note(panel: Picture, note: _Note, number: int) -> list[tuple[str, tuple[int, int, int]]]:
-    """Draw what a stage found on a panel of the ink's frame; returns the words for the title."""
+    """Draw what a stage found on a panel in the frame of the ink, and return the words for its title."""
     seen, colour = note.seen, _COLOURS[number % len(_COLOURS)]
     if isinstance(seen, Ink):
         panel[:] = 255 - seen.mask[..., None]
-        return [(f"turned by {seen.skew_degrees:.1f} degrees", _WORDS)] if seen.skew_degrees else []
+        return [(f"turned by {seen.skew_degrees:.1f} degrees", _TEXT_COLOUR)] if seen.skew_degrees else []
     if isinstance(seen, np.ndarray):
         panel[seen != 0] = colour
         return [(note.what, colour)]
@@ -180,7 +182,7 @@ def _draw_note(panel: Picture, note: _Note, number: int) -> list[tuple[str, tupl
         for blot in [group] if isinstance(group, Blot) else group:
             _fill(panel, blot, shade)
     in_groups = not note.what and bool(groups) and not isinstance(groups[0], Blot)
-    return [(f"{note.what} {len(groups)}".strip(), _WORDS if in_groups else colour)]
+    return [(f"{note.what} {len(groups)}".strip(), _TEXT_COLOUR if in_groups else colour)]
 
 
 def _fill(panel: Picture, blot: Blot, colour: tuple[int, int, int]) -> None:

@@ -20,10 +20,11 @@ PATCH_PIXELS = 5
 _MIN_PROBABILITY = 1e-12
 """Lower bound of a probability, so that its logarithm stays finite."""
 
-_BARS = 6
-"""Characters that the picture shows with their confidence."""
+_MAX_BARS = 6
+"""Characters whose confidence the picture shows."""
 
 _MAX_TITLE_LETTERS = 90
+"""A longer file name is shortened in the title."""
 
 Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Maps uint8, n×28×28, to float32, n×characters, rows sum to 1; for example `Classifier.probabilities`."""
@@ -98,7 +99,9 @@ def draw_explanation(
     from matplotlib.figure import Figure
 
     row = probabilities(glyph[None])[0]
-    ranking = [(characters[index], float(row[index])) for index in np.argsort(-row, kind="stable")[:_BARS]]
+    ranking = [
+        (characters[index], float(row[index])) for index in np.argsort(-row, kind="stable")[:_MAX_BARS]
+    ]
     letter = ranking[0][0]
     fall = occlusion_map(probabilities, glyph)
     strongest = float(np.abs(fall).max()) or 1.0
@@ -124,7 +127,7 @@ def draw_explanation(
 
 
 def _draw_bars(axes: Axes, ranking: Sequence[tuple[str, float]]) -> None:
-    """Draw a bar for each character, as long as it is probable."""
+    """Draw a bar for each character; its length is the probability."""
     bars = axes.barh([name for name, _ in ranking], [share for _, share in ranking], color="#2f5d8a")
     axes.bar_label(bars, [f"{share:.1%}" for _, share in ranking], padding=3, fontsize=10)
     axes.set_title("how sure it is", fontsize=10)

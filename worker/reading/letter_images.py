@@ -15,7 +15,7 @@ from lettermill.jobs.settings import Limits, Settings
 from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.glyph import GLYPH_INK_LEVEL, GLYPH_SIZE
 from lettermill.worker.reading.classifier import Classifier, Ranking
-from lettermill.worker.reading.litert_network import BATCH
+from lettermill.worker.reading.litert_network import BATCH_GLYPHS
 from lettermill.worker.reading.single_letter import Note, SingleLetter, find_letter
 
 REJECT_ABOVE_PROBABILITY = 0.9
@@ -51,8 +51,8 @@ def read_letter_images(files: Sequence[Path], classifier: Classifier) -> Iterato
     Yields:
         One answer per file.
     """
-    for start in range(0, len(files), BATCH):
-        images = [(display_path(file), *_find_letter(file)) for file in files[start : start + BATCH]]
+    for start in range(0, len(files), BATCH_GLYPHS):
+        images = [(display_path(file), *_find_letter(file)) for file in files[start : start + BATCH_GLYPHS]]
         glyphs = [np.zeros((0, GLYPH_SIZE, GLYPH_SIZE), np.uint8)]
         glyphs += [single.glyph[None] for _, single, _ in images if single is not None]
         probabilities, reject = classifier.classify_augmented(np.concatenate(glyphs))

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
 
-BATCH = 32
+BATCH_GLYPHS = 32
 """Glyphs per call of the network. A larger batch takes more memory and is not faster: see
 docs/decisions/0004-reading-on-one-thread.md for the measurements."""
 
-_STANDARD_ERROR = 2  # its file descriptor
+_STANDARD_ERROR = 2
+"""Its file descriptor."""
 
 
 class Network:
@@ -54,8 +55,8 @@ class Network:
             float32, n×classes: the network's outputs before the softmax.
         """
         logits = np.empty((len(glyphs), self.outputs), np.float32)
-        for start in range(0, len(glyphs), BATCH):
-            batch = slice(start, start + BATCH)
+        for start in range(0, len(glyphs), BATCH_GLYPHS):
+            batch = slice(start, start + BATCH_GLYPHS)
             logits[batch] = self._run(np.ascontiguousarray(glyphs[batch]))
         return logits
 

@@ -149,7 +149,7 @@ def classify_candidates(
     ]
 
     added = [new.candidates[len(old.candidates) :] for new, old in zip(over_segmented, words, strict=True)]
-    # Without augmentation: most of these are no letters, so it would triple the cost of nearly all.
+    # Without augmentation: most are no letters, so they would be doubtful and classified three times.
     classified = classifier.classify(_glyphs(added)).split([len(candidates) for candidates in added])
 
     return [

@@ -1,4 +1,4 @@
-"""`lettermill predict`: one letter in every kind of file, plain words, and nothing half-written."""
+"""`lettermill predict` reads every kind of image file, answers in plain words, and writes whole files."""
 
 from __future__ import annotations
 

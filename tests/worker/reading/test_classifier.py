@@ -1,4 +1,4 @@
-"""The classifier: masked, calibrated, the same whatever the batch, and clear about a wrong model."""
+"""The classifier masks and calibrates, gives the same in any batch, and refuses a model that does not fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, installed_model_folder, load_model
 from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS
 from lettermill.worker.reading.classifier import Classification, Classifier, concatenate
-from lettermill.worker.reading.litert_network import BATCH
+from lettermill.worker.reading.litert_network import BATCH_GLYPHS
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
     best = classifier.best_probability(glyphs, 2)
     closely = classifier.classify_augmented(glyphs)[0]
     order = np.random.default_rng(4).permutation(len(glyphs))
-    for size in (1, 2, BATCH - 1, BATCH + 1, 100):
+    for size in (1, 2, BATCH_GLYPHS - 1, BATCH_GLYPHS + 1, 100):
         for start in range(0, min(len(glyphs), 5 * size), size):
             own = order[start : start + size]
             answers = classifier.classify(glyphs[own])
@@ -59,12 +59,12 @@ def test_a_glyph_is_read_the_same_in_any_batch(glyphs: np.ndarray) -> None:
             np.testing.assert_array_equal(classifier.classify_augmented(glyphs[own])[0], closely[own])
 
 
-def test_only_what_is_in_doubt_is_looked_at_again(glyphs: np.ndarray) -> None:
+def test_only_doubtful_glyphs_are_augmented(glyphs: np.ndarray) -> None:
     classifier = Classifier(load_model(installed_model_folder()), LETTERS + DIGITS)
     once, closely = classifier.classify(glyphs), classifier.classify_augmented(glyphs)
     same = (once[0] == closely[0]).all(axis=1) & (once[1] == closely[1])
     assert 0 < same.sum() < len(glyphs)
-    # What no class is likely for is in doubt, whatever the temperature.
+    # A glyph without a likely class is doubtful at any temperature.
     assert not same[np.maximum(once[0].max(axis=1), once[1]) < 0.4].any()
     np.testing.assert_array_equal(classifier.classify_augmented(glyphs[same])[0], once[0][same])
 

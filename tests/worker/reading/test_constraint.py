@@ -1,4 +1,4 @@
-"""Readings under a constraint, compared with trying every reading."""
+"""Readings under a constraint, compared with all readings written out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drawings of what each stage saw: every stage has its panel, and letters are marked where they stand."""
+"""The debug drawing has one panel per stage, and marks letters where they are on the page."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_masks_and_groups_are_coloured_where_they_lie() -> None:
     assert count(picture, COLOUR) == 400
 
 
-def test_a_second_look_at_a_page_takes_the_place_of_the_first() -> None:
+def test_a_page_that_is_segmented_again_replaces_the_first_drawing() -> None:
     page = make("line", SANS, 2).grey
     once, twice = Drawing(page), Drawing(page)
     segment(page, trace=once)

@@ -1,4 +1,4 @@
-"""Where the network looked: the map finds the ink that decides, and nothing where there is none."""
+"""The occlusion map finds the ink that decides, and is empty without ink."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lattice against all its paths written out, and what it makes of letters that touch."""
+"""The lattice, compared with all its paths written out, and its readings of touching letters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHARACTERS = "ABC"
 NONE = len(CHARACTERS)
 
 Step = tuple[int, int]
-"""A candidate, and the character that it is read as; `NONE` where it is passed over."""
+"""A candidate, and the character that it is read as; `NONE` for the null path."""
 
 
 @st.composite

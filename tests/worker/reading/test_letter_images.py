@@ -15,7 +15,7 @@ from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.settings import LETTERS
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.letter_images import Answer, decode_letter_image, read_letter_images
-from lettermill.worker.reading.litert_network import BATCH
+from lettermill.worker.reading.litert_network import BATCH_GLYPHS
 from lettermill.worker.reading.single_letter import Note
 
 
@@ -48,7 +48,7 @@ def test_one_answer_per_file_in_order_over_several_batches(tmp_path: Path, class
     letters = "ABCDEFGH"
     drawn = [draw_touching(tmp_path / f"{letter}.png", letter) for letter in letters]
     (tmp_path / "broken.png").write_bytes(b"no image")
-    files = [tmp_path / "broken.png", *drawn * (2 * BATCH // len(drawn) + 1), tmp_path / "broken.png"]
+    files = [tmp_path / "broken.png", *drawn * (2 * BATCH_GLYPHS // len(drawn) + 1), tmp_path / "broken.png"]
     answers = read(files, classifier)
     assert [answer.file for answer in answers] == [str(file) for file in files]
     assert [answer.ranking[0][0] for answer in answers[1:-1]] == [file.stem for file in files[1:-1]]

@@ -1,4 +1,4 @@
-"""A word list against the ink: what is found, what stays as it was read, and that nothing is lost."""
+"""Reading with a word list: which entries are found, which words stay as read; the search loses no entry."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ def test_entries_are_given_as_they_are_written_and_other_words_as_they_were_read
     assert names.read([]) == ""
 
 
-def test_a_short_word_is_not_bent_to_an_entry() -> None:
+def test_a_short_word_is_not_forced_into_an_entry() -> None:
     assert make(NAMES).read([chain("LA")]) == "LA"
 
 
-def test_missed_and_invented_letters() -> None:
+def test_missing_and_extra_letters() -> None:
     names = make(["Wojciechowski", "Li"])
     assert names.read([chain("WOJCIECHWSQKI")]) == "Wojciechowski"
     assert names.read([chain("WOJCIXXECHOWSKI")]) == "Wojciechowski"
 
 
-def test_a_wrong_cut_is_mended() -> None:
+def test_a_wrong_cut_is_corrected() -> None:
     """The ink that was cut into L and I may also be one N."""
     text, straight = chain("DUPOLIT")
     whole = np.array([column(N=0.2)])

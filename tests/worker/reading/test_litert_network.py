@@ -10,7 +10,7 @@ import pytest
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.worker.reading.litert_network import BATCH, Network
+from lettermill.worker.reading.litert_network import BATCH_GLYPHS, Network
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +20,10 @@ def content() -> bytes:
 
 def test_one_logit_per_class_in_any_number_of_batches(content: bytes) -> None:
     network = Network(content)
-    glyphs = np.random.default_rng(2).integers(0, 256, (2 * BATCH + 1, 28, 28), np.uint8)
+    glyphs = np.random.default_rng(2).integers(0, 256, (2 * BATCH_GLYPHS + 1, 28, 28), np.uint8)
     logits = network.logits(glyphs)
-    assert (logits.shape, logits.dtype) == ((2 * BATCH + 1, network.outputs), np.float32)
-    for count in (0, 1, BATCH, BATCH + 1):
+    assert (logits.shape, logits.dtype) == ((2 * BATCH_GLYPHS + 1, network.outputs), np.float32)
+    for count in (0, 1, BATCH_GLYPHS, BATCH_GLYPHS + 1):
         np.testing.assert_array_equal(network.logits(glyphs[:count]), logits[:count])
     np.testing.assert_array_equal(network.logits(glyphs[::-1]), logits[::-1])
 

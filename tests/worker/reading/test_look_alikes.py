@@ -1,4 +1,4 @@
-"""Look-alikes follow the kind of their word, and nothing else is touched."""
+"""Look-alikes follow the kind of their word, and no other character changes."""
 
 from __future__ import annotations
 

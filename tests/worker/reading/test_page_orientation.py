@@ -1,4 +1,4 @@
-"""Scans that lie on a side or upside down are righted, upright ones never turned."""
+"""Scans that lie on their side or upside down are read upright, and upright ones are never turned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many letters an image shows: parts of one are one, letters side by side are several."""
+"""How many letters an image shows: the parts of a letter are one, letters side by side are several."""
 
 from __future__ import annotations
 
