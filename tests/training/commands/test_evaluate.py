@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -16,7 +17,7 @@ from lettermill.jobs.errors import (
     UsageProblem,
 )
 from lettermill.jobs.inputs.model import installed_model_folder
-from tests.drawn_letters import write_set
+from tests.drawn_letters import drawn, write_set
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +43,13 @@ def test_evaluate_measures_each_source(sets: Path) -> None:
     assert rows == [("all letters", "576"), ("one", "216"), ("three", "180"), ("two", "180")]
 
 
-def test_no_letter_of_the_alphabet(sets: Path, tmp_path: Path) -> None:
+def test_no_letter_of_the_alphabet(tmp_path: Path) -> None:
+    sets = tmp_path / "sets"
+    sets.mkdir()
+    np.savez(sets / "letters.npz", x=drawn("F")[None], y=np.array(["F"]))
     with pytest.raises(BadData, match="the data hold none of 0123456789"):
         run("--data", sets, "--alphabet", "digits", "--out", tmp_path / "report")
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [sets]
 
 
 def test_a_damaged_model_writes_nothing(sets: Path, tmp_path: Path) -> None:

@@ -66,14 +66,14 @@ def test_a_share_of_each_batch_is_no_letter() -> None:
 
 
 class Undecided:
-    """A teacher to whom all classes are alike."""
+    """An ensemble to which all classes are equally likely."""
 
     def answers(self, glyphs: np.ndarray) -> np.ndarray:
         return np.full((len(glyphs), len(CLASSES)), 1 / len(CLASSES), np.float32)
 
 
 def test_self_labelled_letters_and_non_letters_keep_their_label() -> None:
-    """What the teachers think of them is worth less than the list, or the cut, that they come from."""
+    """The ensemble knows less of them than the word list, or the cut, that they come from."""
     letters = Letters(
         np.zeros((10, 28, 28), np.uint8),
         canvases("ABCDEFGHIJ"),
@@ -83,7 +83,7 @@ def test_self_labelled_letters_and_non_letters_keep_their_label() -> None:
     )
     settings = TrainingSettings(batch=64, glyphs_per_epoch=64)
     _, plain = next(batches(letters, settings))
-    _, taught = next(batches(letters, settings, teachers=Undecided()))
+    _, taught = next(batches(letters, settings, ensemble=Undecided()))
     none = round(64 * settings.non_letter_share)
     own = plain[:, [CLASSES.index(label) for label in "ABCDE"]].any(axis=1)
     assert 0 < own.sum() < 64 - none

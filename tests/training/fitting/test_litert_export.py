@@ -65,7 +65,7 @@ def test_the_same_weights_give_the_same_file(model: Any, exported: Network, tmp_
 
 
 def test_outputs_that_are_no_numbers_are_no_model(exported: Network) -> None:
-    glyphs = np.zeros((2, 28, 28), np.uint8)
+    glyphs = drawn_letters("one", (cv2.FONT_HERSHEY_SIMPLEX,)).glyphs
     logits = exported.logits(glyphs)
     assert check_agreement(exported, glyphs, logits) == 0
     with pytest.raises(ModelProblem, match="differ from Keras"):

@@ -123,8 +123,8 @@ def test_own_crops_with_gaps_are_read_and_the_gaps_are_said(tmp_path: Path) -> N
     assert [path.name for path in aside] == ["old crops"]
     assert [line.strip() for line in lines] == [
         "ours: 2 glyphs (class folders, source ours)",
-        "1 images left out that cannot be decoded: F/2.png",
-        "1 files left aside that are no images: F/Thumbs.db",
+        "images left out because they cannot be decoded (1): F/2.png",
+        "files ignored because they are no images (1): F/Thumbs.db",
         "classes without images: K Z",
     ]
 

@@ -71,10 +71,10 @@ def test_labels_that_are_no_classes_are_counted_for_each_source(tmp_path: Path) 
     parts = split(load(tmp_path), TrainingSettings(validate_on="two"), lines.append)
     assert (len(parts.train), len(parts.validation)) == (1, 3)
     assert lines[:2] == [
-        "one: 3 glyphs left out, their labels are no classes: b É",
-        "two: 1 glyphs left out, their labels are no classes: -",
+        "one: 3 glyphs left out because their labels are no classes: b É",
+        "two: 1 glyphs left out because their labels are no classes: -",
     ]
-    assert lines[2].startswith("nothing to train these classes on: A B C D E G H")
+    assert lines[2].startswith("no glyphs to train these classes on: A B C D E G H")
 
 
 def test_own_crops_beside_other_sets(tmp_path: Path) -> None:
