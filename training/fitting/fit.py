@@ -23,7 +23,7 @@ from lettermill.training.fitting import checkpoint, network
 from lettermill.training.fitting.batches import Batch, batches, drawn_ahead, steps_per_epoch
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, Arrays, Checkpoint, Identity
 from lettermill.training.fitting.ensemble import Ensemble
-from lettermill.training.fitting.progress import bar
+from lettermill.training.fitting.progress import Report, bar
 from lettermill.training.letters.sources import Letters
 from lettermill.training.letters.split import classes_of
 from lettermill.training.measure import measure
@@ -31,8 +31,6 @@ from lettermill.training.training_settings import CLASSES, TrainingSettings
 
 # Read when TensorFlow is imported, which happens inside the functions below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-Report = Callable[[str], None]
 
 _BATCH_GLYPHS = 512
 """Glyphs that Keras answers at once."""
@@ -111,7 +109,7 @@ def train(
     with (
         contextlib.closing(drawn),
         _ctrl_c() as stopped,
-        bar(glyphs * settings.epochs, glyphs * len(history), settings.epochs) as advance,
+        bar(glyphs * settings.epochs, glyphs * len(history), settings.epochs, report) as (advance, say),
     ):
         while not stopped() and not _ended(history, settings):
             started = time.monotonic()
@@ -122,7 +120,7 @@ def train(
                 break
             loss, accuracy, error = _validated(model, validation, labels)
             history.append(Epoch(number, *learnt, loss, accuracy, time.monotonic() - started, error))
-            report(_line(history[-1], settings))
+            say(_line(history[-1], settings))
             if kept_epoch(history) == len(history):
                 best = model.get_weights()
             if file is not None:
