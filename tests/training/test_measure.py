@@ -56,6 +56,28 @@ def test_a_shares_interval_holds_it_and_lies_within_0_and_1(counts: tuple[int, i
         assert mirrored.low == pytest.approx(1 - interval.high, abs=1e-12)
 
 
+@given(counted)
+def test_wilsons_interval_is_that_of_the_formula(counts: tuple[int, int]) -> None:
+    """The formula that Lettermill had before SciPy, whose z has more digits."""
+    part, whole = counts
+    if not whole:
+        return
+    z = 1.959964
+    value, spread = part / whole, z**2 / whole
+    middle = (value + spread / 2) / (1 + spread)
+    half = z * math.sqrt(value * (1 - value) / whole + spread / whole / 4) / (1 + spread)
+    interval = share(part, whole)
+    assert interval.low == pytest.approx(max(0.0, min(value, middle - half)), abs=1e-8)
+    assert interval.high == pytest.approx(min(1.0, max(value, middle + half)), abs=1e-8)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1), st.lists(st.integers(0, 9), min_size=1))
+def test_the_area_under_the_curve_is_the_share_of_pairs(few: list[int], others: list[int]) -> None:
+    scores = RejectScores(np.array(few) / 9, np.array(others) / 9, np.full(len(others), "blot"))
+    pairs = [1.0 if other > one else 0.5 if other == one else 0.0 for one in few for other in others]
+    assert area_under_curve(scores) == pytest.approx(np.mean(pairs), abs=1e-12)
+
+
 def test_wilsons_interval_as_worked_out_by_hand() -> None:
     interval = share(8, 10)  # (0.8 + z²/20 ± z·√(0.016 + z²/400)) / (1 + z²/10) with z = 1.96
     assert (interval.low, interval.high) == (pytest.approx(0.4902, abs=1e-4), pytest.approx(0.9433, abs=1e-4))
@@ -113,6 +135,17 @@ def test_mcnemar_is_symmetric_and_a_probability(mended: int, spoilt: int) -> Non
     count = mended + spoilt
     exact = sum(math.comb(count, k) for k in range(min(mended, spoilt) + 1)) * 2 / 2**count
     assert p == pytest.approx(min(1, exact), rel=1e-6)
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_mcnemar_is_that_of_the_formula(mended: int, spoilt: int) -> None:
+    """The sum that Lettermill had before SciPy."""
+    count, less = mended + spoilt, min(mended, spoilt)
+    logs = [
+        math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) - count * math.log(2)
+        for k in range(less + 1)
+    ]
+    assert mcnemar(mended, spoilt) == pytest.approx(min(1.0, 2 * math.fsum(map(math.exp, logs))), rel=1e-9)
 
 
 def test_mcnemar_holds_for_many_letters() -> None:
