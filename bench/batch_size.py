@@ -1,7 +1,7 @@
-"""Speed and memory of the CNN by batch size: each size in a process of its own, in turn, several rounds.
+"""Measures the CNN's speed and memory at several batch sizes, each in a process of its own, in turn.
 
-Run it with `make bench`. Prints a Markdown table: glyphs a second (median), as a ratio to batch 128 in the
-same round, and the process's peak resident memory.
+Run it with `make bench`. It prints a Markdown table: the median of glyphs per second, the ratio to batch 128
+in the same round, and the process's peak resident memory.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 SIZES = (1, 8, 16, 32, 64, 128, 1000)
 GLYPHS = 4000
 ROUNDS = 5
-KIBIBYTES_A_MEGABYTE = 1024
+KIBIBYTES_PER_MEGABYTE = 1024
 
 
 def measure(size: int) -> dict[str, float]:
-    """Classify glyphs in batches of a size, in this process."""
+    """Classify glyphs in batches of one size, in this process."""
     from lettermill.jobs.inputs.model import installed_model_folder, load_model
     from lettermill.jobs.settings import LETTERS
     from lettermill.worker.reading import litert_network
@@ -36,7 +36,7 @@ def measure(size: int) -> dict[str, float]:
     begun = time.perf_counter()
     reader.probabilities(glyphs)
     seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIBIBYTES_A_MEGABYTE
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIBIBYTES_PER_MEGABYTE
     return {"rate": GLYPHS / seconds, "peak": peak}
 
 

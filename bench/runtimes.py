@@ -1,9 +1,9 @@
-"""Runtimes and number formats for the CNN: what they cost, and what they change in its answers.
+"""Compares runtimes and number formats for the CNN: what they cost, and how they change its answers.
 
-`make bench` runs it with random weights, which is enough for size, speed, start-up and memory. For the
-answers name a folder that `lettermill train` wrote, and the sets:
+`make bench` runs it with random weights, which is enough for size, speed, start-up and memory. To compare the
+answers, name a folder that `lettermill train` wrote, and the folder of the training sets:
 `LETTERMILL_DATA=DATA .venv/bin/python -m bench.runtimes MODEL_DIR`.
-Prints Markdown tables; docs/decisions/0013-int8-weights.md says what followed from them.
+It prints Markdown tables; docs/decisions/0013-int8-weights.md says what was decided with them.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ FORMATS = {
     "int8.onnx": "ONNX Runtime, int8",
     "float32.tflite": "LiteRT, float32",
     "int8.tflite": "LiteRT, int8",
-    "handprint.tflite": "LiteRT, int8 weights: what reads",
+    "handprint.tflite": "LiteRT, int8 weights: the shipped format",
 }
-"""Files that are compared, the first one being what the others are measured against."""
+"""The files that are compared; the first one is what the others are measured against."""
 
-BATCH = 64
+BATCH_GLYPHS = 64
 ROUNDS = 25
-BATCHES_A_ROUND = 4
+BATCHES_PER_ROUND = 4
 STARTS = 3
 CALIBRATION_GLYPHS = 600
 
@@ -63,7 +63,7 @@ def convert(model_dir: Path | None, folder: Path, calibration: Glyphs) -> None:
         keras.models.load_model(model_dir / "model.keras", compile=False) if model_dir else build(len(LABELS))
     )
     plain = folded(trained)
-    plain(calibration[:1])  # Keras exports to ONNX only what was called.
+    plain(calibration[:1])  # Keras exports a model to ONNX only after it was called.
 
     class OneByOne(CalibrationDataReader):
         left = iter(calibration)
@@ -99,7 +99,7 @@ def convert(model_dir: Path | None, folder: Path, calibration: Glyphs) -> None:
 
 
 def opened(path: Path) -> Callable[[Glyphs], Logits]:
-    """Load a file on one thread; what comes back reads a whole batch."""
+    """Load a file on one thread; return a function that reads a whole batch."""
     if path.suffix == ".onnx":
         import onnxruntime
 
@@ -115,34 +115,34 @@ def opened(path: Path) -> Callable[[Glyphs], Logits]:
 
 
 def start(path: Path) -> tuple[float, float]:
-    """Return the seconds of importing, loading and a first batch, and this process's peak memory in MB."""
+    """Return the seconds for importing, loading and a first batch, and this process's peak memory in MB."""
     begun = time.perf_counter()
-    opened(path)(np.zeros((BATCH, 28, 28), np.uint8))
+    opened(path)(np.zeros((BATCH_GLYPHS, 28, 28), np.uint8))
     seconds = time.perf_counter() - begun
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return seconds, int(peak.group(1)) / 1024 if peak else float("nan")
 
 
 def rates(folder: Path) -> dict[str, list[float]]:
-    """Return glyphs per second of processor time, round by round, all formats in turn."""
-    glyphs = np.random.default_rng(0).integers(0, 256, (BATCH, 28, 28), np.uint8)
+    """Return each format's glyphs per second of processor time in each round."""
+    glyphs = np.random.default_rng(0).integers(0, 256, (BATCH_GLYPHS, 28, 28), np.uint8)
     readers = {name: opened(folder / name) for name in FORMATS}
     rounds: dict[str, list[float]] = {name: [] for name in FORMATS}
     for read in readers.values():
         read(glyphs)
     for _ in range(ROUNDS):
         for name, read in readers.items():
-            begun = time.process_time()  # not the clock on the wall: the machine is shared
-            for _ in range(BATCHES_A_ROUND):
+            begun = time.process_time()  # Not wall-clock time: the machine is shared.
+            for _ in range(BATCHES_PER_ROUND):
                 read(glyphs)
-            rounds[name].append(BATCHES_A_ROUND * BATCH / (time.process_time() - begun))
+            rounds[name].append(BATCHES_PER_ROUND * BATCH_GLYPHS / (time.process_time() - begun))
     return rounds
 
 
 def probabilities(path: Path, glyphs: Glyphs, allowed: list[int], temperature: float) -> NDArray[np.float64]:
-    """Return what a reader of capitals sees: float64, n×26."""
+    """Return the probabilities of a job of capitals: float64, n×26."""
     read = opened(path)
-    parts = [read(glyphs[first : first + BATCH]) for first in range(0, len(glyphs), BATCH)]
+    parts = [read(glyphs[first : first + BATCH_GLYPHS]) for first in range(0, len(glyphs), BATCH_GLYPHS)]
     scaled = np.concatenate(parts)[:, allowed].astype(np.float64) / temperature
     odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
@@ -159,7 +159,7 @@ def capitals() -> Any:
 
 
 def answers(model_dir: Path, folder: Path, letters: Any) -> Iterator[str]:
-    """Yield the table of answers: on writers that training has not seen, and on every capital there is."""
+    """Yield the table of answers: for writers that training has not seen, and for all capitals."""
     from lettermill.jobs.settings import LETTERS
     from lettermill.training.training_settings import TrainingSettings
 
@@ -205,7 +205,7 @@ def costs(folder: Path, alone: Callable[..., Any]) -> Iterator[str]:
 @click.command(help=__doc__)
 @click.argument("model_dir", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(model_dir: Path | None) -> None:
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime 1.32 sends it from its import on.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime 1.32 sends telemetry as soon as it is imported.
     letters = capitals() if model_dir and "LETTERMILL_DATA" in os.environ else None
     numbers = np.random.default_rng(0)
     calibration = (
@@ -215,7 +215,7 @@ def main(model_dir: Path | None) -> None:
     )
 
     def alone(work: Callable[..., Any], *arguments: Any) -> Any:
-        """Do something in a process of its own."""
+        """Do some work in a process of its own."""
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             return pool.submit(work, *arguments).result()
 

@@ -14,7 +14,8 @@ from lettermill.training.commands.extra import require_extra
 from lettermill.training.training_settings import SPLITS, TrainingSettings
 
 if TYPE_CHECKING:
-    from lettermill.training.letters.sources import Letters
+    from lettermill.training.letters.sources import Found, Letters
+    from lettermill.training.letters.split import Split
 
 _DEFAULTS = TrainingSettings()
 
@@ -134,10 +135,8 @@ def train(
             "--left-out needs the folder that an earlier --leave-one-out wrote",
             "Give --leave-one-out first, then train with --left-out.",
         )
-    from lettermill.training import recipe
-    from lettermill.training.letters import published, sources
-    from lettermill.training.letters.reviewed_letters import reviewed_set
-    from lettermill.training.letters.split import part_of, split
+    from lettermill.training.letters import published
+    from lettermill.training.letters.split import split
 
     settings = dataclasses.replace(
         _DEFAULTS,
@@ -148,9 +147,7 @@ def train(
         validate_on=validate_on,
         test_on=test_on,
     )
-    found, ignored = sources.find(folders)
-    found += [reviewed_set(job) for job in reviewed]
-    sources.report_ignored(ignored, click.echo)
+    found = _find(folders, reviewed)
     settings = dataclasses.replace(settings, split=published.chosen_split(found, split_name or ""))
     if settings.split:
         if leave_one_out or left_out or validate_on or test_on or reviewed:
@@ -159,17 +156,43 @@ def train(
                 "Leave out --validate-on, --test-on, --leave-one-out, --left-out and --corrections.",
             )
         parts = published.read_split(found, settings.split, click.echo)
+    elif leave_one_out:
+        _leave_one_out(_load(found, settings), settings, out, resume)
+        return
     else:
-        letters = sources.load(found, click.echo, lambda letters: part_of(letters, settings))
-        if leave_one_out:
-            _leave_one_out(letters, settings, out, resume)
-            return
-        parts = split(letters, settings, click.echo)
+        parts = split(_load(found, settings), settings, click.echo)
+    _train_model(parts, settings, out, left_out, resume)
+
+
+def _find(folders: tuple[Path, ...], reviewed: tuple[Path, ...]) -> list[Found]:
+    """List the training sets of the folders and of reviewed jobs; report the files that are ignored."""
+    from lettermill.training.letters import sources
+    from lettermill.training.letters.reviewed_letters import reviewed_set
+
+    found, ignored = sources.find(folders)
+    found += [reviewed_set(job) for job in reviewed]
+    sources.report_ignored(ignored, click.echo)
+    return found
+
+
+def _load(found: list[Found], settings: TrainingSettings) -> Letters:
+    from lettermill.training.letters import sources
+    from lettermill.training.letters.split import part_of
+
+    return sources.load(found, click.echo, lambda letters: part_of(letters, settings))
+
+
+def _train_model(
+    parts: Split, settings: TrainingSettings, out: Path, left_out: Path | None, resume: bool
+) -> None:
+    """Train a model and print its figures."""
+    from lettermill.training import recipe
+
     card = recipe.train_model(parts, settings, out, click.echo, left_out, resume)
     for name in ("validation", "test"):
         part = card["figures"][name]
         click.echo(f"{name}: {part['all_classes'] if part else 'no letters held out'}")
-    click.echo(f"{out}: {card['bytes']:,} bytes, {card['multiply_adds']:,} multiply-adds a glyph")
+    click.echo(f"{out}: {card['bytes']:,} bytes, {card['multiply_adds']:,} multiply-adds per glyph")
 
 
 def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resume: bool) -> None:

@@ -23,7 +23,7 @@ from lettermill.training.fitting import checkpoint, network
 from lettermill.training.fitting.batches import Batch, batches, drawn_ahead, steps_per_epoch
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, Arrays, Checkpoint, Identity
 from lettermill.training.fitting.ensemble import Ensemble
-from lettermill.training.fitting.progress import bar
+from lettermill.training.fitting.progress import Report, bar
 from lettermill.training.letters.sources import Letters
 from lettermill.training.letters.split import classes_of
 from lettermill.training.measure import measure
@@ -31,8 +31,6 @@ from lettermill.training.training_settings import CLASSES, TrainingSettings
 
 # Read when TensorFlow is imported, which happens inside the functions below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-Report = Callable[[str], None]
 
 _BATCH_GLYPHS = 512
 """Glyphs that Keras answers at once."""
@@ -103,38 +101,74 @@ def train(
     file = folder / CHECKPOINT_FILE if folder else None
     identity = Identity.of(settings, labels, letters, validation, ensemble)
     saved = _saved(file, identity, resume, report)
-    model = _compiled(settings, labels)
-    history, best = _restored(model, saved, file, settings, report) if saved and file else ([], [])
-    steps = steps_per_epoch(settings)
-    glyphs = steps * settings.batch
-    drawn = drawn_ahead(batches(letters, settings, labels, len(history) + 1, ensemble))
-    with (
-        contextlib.closing(drawn),
-        _ctrl_c() as stopped,
-        bar(glyphs * settings.epochs, glyphs * len(history), settings.epochs) as advance,
-    ):
-        while not stopped() and not _ended(history, settings):
-            started = time.monotonic()
-            number = len(history) + 1
-            shown = functools.partial(advance, number, settings.batch)
-            learnt = _train_epoch(model, itertools.islice(drawn, steps), stopped, shown)
-            if learnt is None:
-                break
-            loss, accuracy, error = _validated(model, validation, labels)
-            history.append(Epoch(number, *learnt, loss, accuracy, time.monotonic() - started, error))
-            report(_line(history[-1], settings))
-            if kept_epoch(history) == len(history):
-                best = model.get_weights()
-            if file is not None:
-                rows = [dataclasses.asdict(row) for row in history]
-                checkpoint.write(Checkpoint(identity, rows, _state(model), best), file)
-        was_stopped = stopped() and not _ended(history, settings)
-    if not history:
+    run = _Run(_compiled(settings, labels), settings, labels, validation, identity, file)
+    if saved and file:
+        run.restore(saved, file)
+        report(f"resuming after epoch {len(run.history)} of {settings.epochs}")
+    drawn = drawn_ahead(batches(letters, settings, labels, len(run.history) + 1, ensemble))
+    with contextlib.closing(drawn):
+        stopped = run.train(drawn, report)
+    if not run.history:
         report("Stopped before the end of the first epoch: nothing was written.")
         raise KeyboardInterrupt
-    if not was_stopped and len(history) < settings.epochs:
+    if not stopped and len(run.history) < settings.epochs:
         report(f"the validation loss has not fallen for {settings.patience} epochs: training ends")
-    return Trained(_plain(best, labels), history, kept_epoch(history), was_stopped)
+    return Trained(_plain(run.best, labels), run.history, kept_epoch(run.history), stopped)
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Run:
+    """A training in progress."""
+
+    model: Any
+    """The compiled Keras model."""
+
+    settings: TrainingSettings
+    labels: tuple[str, ...]
+    validation: Letters | None
+    identity: Identity
+
+    file: Path | None
+    """The checkpoint; None writes none."""
+
+    history: list[Epoch] = dataclasses.field(default_factory=list)
+
+    best: Arrays = dataclasses.field(default_factory=list)
+    """The weights of the epoch that is kept so far."""
+
+    def restore(self, saved: Checkpoint, file: Path) -> None:
+        """Set the model, the history and the best weights to those of a checkpoint."""
+        _set_state(self.model, saved.state, file)
+        self.history = [Epoch(**row) for row in saved.history]
+        self.best = saved.best
+
+    def train(self, drawn: Iterator[Batch], report: Report) -> bool:
+        """Train epoch after epoch; return whether Ctrl-C ended the training."""
+        settings, history = self.settings, self.history
+        steps = steps_per_epoch(settings)
+        glyphs = steps * settings.batch
+        shown = bar(glyphs * settings.epochs, glyphs * len(history), settings.epochs, report)
+        with _ctrl_c() as stopped, shown as (advance, say):
+            while not stopped() and not _ended(history, settings):
+                started = time.monotonic()
+                number = len(history) + 1
+                each = functools.partial(advance, number, settings.batch)
+                learnt = _train_epoch(self.model, itertools.islice(drawn, steps), stopped, each)
+                if learnt is None:
+                    break
+                loss, accuracy, error = _validated(self.model, self.validation, self.labels)
+                history.append(Epoch(number, *learnt, loss, accuracy, time.monotonic() - started, error))
+                say(_line(history[-1], settings))
+                self._keep()
+            return stopped() and not _ended(history, settings)
+
+    def _keep(self) -> None:
+        """Keep the weights if the last epoch is the best, and write the checkpoint."""
+        if kept_epoch(self.history) == len(self.history):
+            self.best = self.model.get_weights()
+        if self.file is not None:
+            rows = [dataclasses.asdict(row) for row in self.history]
+            checkpoint.write(Checkpoint(self.identity, rows, _state(self.model), self.best), self.file)
 
 
 def _saved(file: Path | None, identity: Identity, resume: bool, report: Report) -> Checkpoint | None:
@@ -151,15 +185,6 @@ def _saved(file: Path | None, identity: Identity, resume: bool, report: Report) 
     found = checkpoint.read(file)
     identity.check(found.identity, file)
     return found
-
-
-def _restored(
-    model: Any, saved: Checkpoint, file: Path, settings: TrainingSettings, report: Report
-) -> tuple[list[Epoch], Arrays]:
-    """Set the model to its state at the checkpoint; return the epochs so far and the best one's weights."""
-    _set_state(model, saved.state, file)
-    report(f"resuming after epoch {len(saved.history)} of {settings.epochs}")
-    return [Epoch(**row) for row in saved.history], saved.best
 
 
 def _train_epoch(

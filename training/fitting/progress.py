@@ -1,4 +1,4 @@
-"""Shows how far a training is: a bar on a terminal; for anything else the lines of the epochs must do."""
+"""Shows the progress of a training as a bar on a terminal; elsewhere the lines of the epochs have to do."""
 
 from __future__ import annotations
 
@@ -6,49 +6,36 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from lettermill.jobs.progress_bar import ProgressBar
+
 Advance = Callable[[int, int, float, float], None]
-"""Takes the running epoch, glyphs seen since the last call, and the epoch's loss and accuracy so far."""
+"""Takes the running epoch, the glyphs since the last call, and the epoch's loss and accuracy so far."""
+
+Report = Callable[[str], None]
+"""Takes a line of progress."""
 
 
 @contextlib.contextmanager
-def bar(glyphs: int, seen: int, epochs: int) -> Iterator[Advance]:
-    """Show epoch, loss, accuracy, glyphs a second and time left, if the error output is a terminal.
+def bar(glyphs: int, seen: int, epochs: int, report: Report) -> Iterator[tuple[Advance, Report]]:
+    """Show epoch, loss, accuracy, glyphs per second and time left, if standard error is a terminal.
 
     Args:
-        glyphs: in all epochs together.
-        seen: before the training was interrupted; 0 for a new one.
-        epochs: their number.
+        glyphs: the number of glyphs in all epochs together.
+        seen: how many of them an interrupted training had seen; 0 for a new one.
+        epochs: the number of epochs.
+        report: takes the lines of the epochs.
 
     Yields:
-        What is to be called after each batch.
+        A function to call after each batch, and one to call with each line while the bar is shown.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-    from rich.text import Text
+    with ProgressBar(
+        f"epoch 1/{epochs}", "loss – accuracy – – glyphs/s left", total=glyphs, done=seen, count_shown=False
+    ) as shown:
 
-    class Speed(ProgressColumn):
-        """Glyphs a second."""
+        def advance(epoch: int, glyphs: int, loss: float, accuracy: float) -> None:
+            speed = f"{shown.steps_per_second:,.0f}" if shown.steps_per_second else "–"
+            after = f"loss {loss:.3f} accuracy {accuracy:.1%} {speed} glyphs/s left"
+            shown.advance(glyphs, before=f"epoch {epoch}/{epochs}", after=after)
 
-        def render(self, task: Task) -> Text:
-            """Return the text."""
-            return Text(f"{task.speed:,.0f} glyphs/s" if task.speed else "– glyphs/s")
-
-    progress = Progress(
-        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.3f} accuracy {task.fields[accuracy]:.1%}"),
-        Speed(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
-    task = progress.add_task(
-        "", total=glyphs, completed=seen, epoch=1, epochs=epochs, loss=float("nan"), accuracy=float("nan")
-    )
-
-    def advance(epoch: int, glyphs: int, loss: float, accuracy: float) -> None:
-        progress.update(task, advance=glyphs, epoch=epoch, loss=loss, accuracy=accuracy)
-
-    with progress:
-        yield advance
+        # A line on the terminal of the bar would be written into the bar.
+        yield advance, shown.print_above if shown.drawn and sys.stdout.isatty() else report

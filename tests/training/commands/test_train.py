@@ -1,4 +1,4 @@
-"""A whole run on glyphs made on the spot: its files, the network file against Keras, repeatability."""
+"""A whole run on glyphs made on the spot: its files, its messages, repeatability, a kill."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +18,31 @@ import pytest
 from click.testing import CliRunner
 
 from lettermill import cli
-from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
+from lettermill.jobs.errors import (
+    BadData,
+    ModelProblem,
+    UsageProblem,
+)
 from lettermill.jobs.inputs.model import load_model
 from lettermill.jobs.job.corrections import Decision
-from lettermill.training.commands.evaluate import not_letters_of
-from lettermill.training.fitting.litert_export import check_agreement
+from lettermill.training.fitting import fit
+from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
+from lettermill.training.fitting.network import open_model
 from lettermill.training.fitting.reject_class import KINDS
 from lettermill.training.letters import sources
-from lettermill.training.measure import non_letter_probability
-from lettermill.training.training_settings import CLASSES, LABELS
+from lettermill.training.letters.split import (
+    split,
+)
+from lettermill.training.training_settings import CLASSES, TrainingSettings
 from lettermill.worker.reading.litert_network import Network
+from tests.drawn_letters import drawn_letters, write_set
 from tests.reviewed import BOXES, job_to_review, say
-from tests.support import ROOT
+from tests.support import ROOT, Starter, wait_for
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
 )
-
-FACES = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_PLAIN)
-
-
-def write_set(path: Path, seed: int, copies: int) -> None:
-    """Draw every label some times, slightly moved and turned."""
-    rng = np.random.default_rng(seed)
-    images, labels = [], []
-    for label in LABELS:
-        for number in range(copies):
-            image = np.zeros((60, 60), np.uint8)
-            face = FACES[number % len(FACES)]
-            scale = 3.4 if face == cv2.FONT_HERSHEY_PLAIN else 1.6
-            cv2.putText(image, label, (14, 46), face, scale, 255, int(rng.integers(2, 5)), cv2.LINE_AA)
-            turn = cv2.getRotationMatrix2D((30, 30), float(rng.normal(0, 6)), float(rng.uniform(0.7, 1)))
-            images.append(cv2.warpAffine(image, turn, (60, 60)))
-            labels.append(label)
-    np.savez(path, x=np.stack(images), y=np.array(labels))
 
 
 @pytest.fixture(scope="module")
@@ -126,37 +118,6 @@ def test_a_run_leaves_a_usable_model_dir(model: Path, reviewed: Path) -> None:
     assert set(figures["not_letters"]["counts"]) == {"all", *KINDS}
 
 
-def test_reading_and_training_agree_on_what_is_no_letter(sets: Path, model: Path) -> None:
-    letters = sources.load(sources.find([sets])[0])
-    scores = not_letters_of(load_model(model), letters)
-    assert scores is not None and len(scores.kinds) == len(scores.others) == len(letters)
-    expected = non_letter_probability(network_of(model).logits(letters.glyphs))
-    np.testing.assert_allclose(scores.letters, expected, atol=1e-5)
-    assert np.ptp(scores.letters) > 0
-
-
-def test_outputs_that_are_no_numbers_are_no_model(model: Path) -> None:
-    glyphs = np.zeros((2, 28, 28), np.uint8)
-    network = network_of(model)
-    logits = network.logits(glyphs)
-    assert check_agreement(network, glyphs, logits) == 0
-    with pytest.raises(ModelProblem, match="differ from Keras"):
-        check_agreement(network, glyphs, logits + 1)
-    with pytest.raises(ModelProblem, match="training diverged"):
-        check_agreement(network, glyphs, np.full_like(logits, np.nan))
-
-
-def test_the_network_file_and_keras_give_the_same_probabilities(sets: Path, model: Path) -> None:
-    import keras
-
-    kept = keras.models.load_model(model / "model.keras")
-    letters = sources.load(sources.find([sets])[0])
-    expected = softmax(np.asarray(kept.predict(letters.glyphs, verbose=0)))
-    answers = softmax(network_of(model).logits(letters.glyphs))
-    assert answers.shape == (len(letters), 37)
-    np.testing.assert_allclose(answers, expected, atol=0.03)
-
-
 def test_a_model_of_a_former_version_is_converted(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,11 +136,7 @@ def test_a_model_of_a_former_version_is_converted(
     assert card_of(ours) == card_of(model)
 
 
-def softmax(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
+@pytest.mark.usefixtures("quick_plots")
 def test_the_same_seed_gives_the_same_model(sets: Path, reviewed: Path, model: Path, tmp_path: Path) -> None:
     run(sets, tmp_path, "--corrections", str(reviewed))
     assert (tmp_path / "handprint.tflite").read_bytes() == (model / "handprint.tflite").read_bytes()
@@ -195,45 +152,37 @@ def test_progress_says_what_was_found_and_how_each_epoch_went(
     assert "test: {'glyphs': 180" in output
 
 
-def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> None:
-    run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "")
-    report = (tmp_path / "loo" / "report" / "index.html").read_text(encoding="utf-8")
-    assert "Leave one source out" in report and "not-letters.png" in report
-    figures = json.loads((tmp_path / "loo" / "leave_one_out.json").read_text(encoding="utf-8"))
-    assert [row["source"] for row in figures["rows"]] == ["one", "three", "two"]
-    assert "| **mean** |" in (tmp_path / "loo" / "leave_one_out.md").read_text(encoding="utf-8")
-    for name in ("one", "two", "three"):
-        fold = tmp_path / "loo" / f"without_{name}"
-        assert {path.name for path in fold.iterdir()} == {"model.keras", "outputs.npz", "report"}
-    before = (tmp_path / "loo" / "without_one" / "model.keras").read_bytes()
-    again = run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
-    assert again.count("done before") == 3 and "epoch 1/1" not in again
-    assert (tmp_path / "loo" / "without_one" / "model.keras").read_bytes() == before
-    assert json.loads((tmp_path / "loo" / "leave_one_out.json").read_text(encoding="utf-8")) == figures
-    with pytest.raises(UsageProblem, match="other settings: seed"):
-        run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume", "--seed", "9")
-    outputs = tmp_path / "loo" / "without_one" / "outputs.npz"
-    outputs.write_bytes(outputs.read_bytes()[:-100])
-    with pytest.raises(ModelProblem, match=r"outputs\.npz is damaged"):
-        run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
-    learn = ("--left-out", str(tmp_path / "loo"))
-    with pytest.raises(ModelProblem, match=r"outputs\.npz is damaged"):
-        run(sets, tmp_path / "model", "--test-on", "", *learn)
-    shutil.rmtree(outputs.parent)
-    run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
-    with pytest.raises(UsageProblem, match="have seen letters that this training is tested on"):
-        run(sets, tmp_path / "model", *learn)  # tested on source three
-    network = tmp_path / "loo" / "without_two" / "model.keras"
-    whole = network.read_bytes()
-    network.write_bytes(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
-    with pytest.raises(ModelProblem, match=r"model\.keras is damaged"):
-        run(sets, tmp_path / "model", "--test-on", "", *learn)
-    network.write_bytes(whole)
-    assert not (tmp_path / "model").exists()
-    run(sets, tmp_path / "model", "--test-on", "", *learn)
-    card = card_of(tmp_path / "model")
-    assert card["teachers"] == 3 and 0.2 <= card["temperature"] <= 5
-    assert card["figures"]["leave_one_out"]["rows"] == figures["rows"]
+@pytest.mark.usefixtures("quick_plots")
+def test_a_killed_training_goes_on_to_the_same_model(tmp_path: Path, start: Starter) -> None:
+    for seed, name in enumerate(("one", "two")):
+        letters = drawn_letters(name, (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX)[seed : seed + 1])
+        np.savez(tmp_path / f"{name}.npz", x=letters.canvases, y=letters.labels)
+    words = ["train", "--data", tmp_path, "--epochs", 5, "--glyphs-per-epoch", 512, "--validate-on", "two"]
+    process = start(*words, "--out", tmp_path / "killed")
+    wait_for((tmp_path / "killed" / CHECKPOINT_FILE).exists)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "killed" / "handprint.json").exists()
+    arguments = [*map(str, words), "--out", str(tmp_path / "killed"), "--resume"]
+    result = CliRunner().invoke(cli.lettermill, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "resuming after epoch" in result.output
+    assert not (tmp_path / "killed" / CHECKPOINT_FILE).exists()
+    settings = TrainingSettings(epochs=5, glyphs_per_epoch=512, validate_on="two")
+    both = split(sources.load(sources.find([tmp_path])[0]), settings)
+    undisturbed = fit.train(both.train, both.validation, settings, lambda line: None)
+    assert_same(weights_in(tmp_path / "killed"), undisturbed.model.get_weights())
+
+
+def assert_same(weights: list[Any], others: list[Any]) -> None:
+    for one, other in zip(weights, others, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def weights_in(folder: Path) -> list[Any]:
+    card = load_model(folder).card
+    weights: list[Any] = open_model(folder / "model.keras", card["keras_sha256"]).get_weights()
+    return weights
 
 
 def test_teachers_are_made_before_they_teach(sets: Path, tmp_path: Path) -> None:
@@ -252,17 +201,6 @@ def test_leave_one_out_replaces_no_folder_that_is_no_report(sets: Path, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
-def test_evaluate_measures_each_source(sets: Path, model: Path) -> None:
-    result = CliRunner().invoke(
-        cli.lettermill,
-        ["evaluate", "--data", str(sets), "--model", str(model), "--alphabet", "alnum"],
-        catch_exceptions=False,
-    )
-    assert result.exit_code == 0
-    rows = re.findall(r"^(.+?) +(\d+) .*–", result.output, re.MULTILINE)
-    assert rows == [("all letters", "576"), ("one", "216"), ("three", "180"), ("two", "180")]
-
-
 def test_nothing_to_validate_on_says_what_to_do(sets: Path, tmp_path: Path) -> None:
     with pytest.raises(BadData, match="'three' has no letters A–Z or 0–9 to validate on"):
         run(sets, tmp_path, "--validate-on", "three")  # which is the test part
@@ -276,3 +214,11 @@ def test_an_unknown_source_lists_those_that_are_there(sets: Path, tmp_path: Path
     words = ["train", "--data", str(sets), "--out", str(tmp_path), "--validate-on", "four"]
     with pytest.raises(BadData, match="one, three, two"):
         CliRunner().invoke(cli.lettermill, words, catch_exceptions=False)
+
+
+def test_the_command_does_not_import_tensorflow_by_being_named() -> None:
+    code = (
+        "import sys, lettermill.training.commands.train; "
+        "sys.exit(bool({'tensorflow', 'keras', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

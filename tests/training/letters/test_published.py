@@ -11,56 +11,26 @@ import pytest
 from click.testing import CliRunner
 
 from lettermill import cli
-from lettermill.jobs.errors import BadData, UsageProblem
+from lettermill.jobs.errors import (
+    BadData,
+    UsageProblem,
+)
 from lettermill.jobs.inputs.model import load_model
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.fitting.batches import drawing_weights
-from lettermill.training.fitting.network import loss
 from lettermill.training.letters import published, sources
-from lettermill.training.letters.split import classes_of
-from lettermill.training.training_settings import LABELS, TrainingSettings
-from tests.emnist import write_idx
+from lettermill.training.letters.split import (
+    classes_of,
+)
+from lettermill.training.training_settings import TrainingSettings
+from tests.emnist import MAPPINGS, write_idx, write_split
 from tests.support import Command
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
-)
-
-MAPPINGS = {
-    "letters": {n: (ord(c), ord(c.lower())) for n, c in enumerate(string.ascii_uppercase, start=1)},
-    "balanced": {n: (ord(c),) for n, c in enumerate(string.digits + string.ascii_uppercase + "abdefghnqrt")},
-    "byclass": {
-        n: (ord(c),) for n, c in enumerate(string.digits + string.ascii_uppercase + string.ascii_lowercase)
-    },
-}
-
-
-def picture(character: str, rng: np.random.Generator) -> np.ndarray:
-    """White on black, 28×28, upright."""
-    image = np.zeros((56, 56), np.uint8)
-    cv2.putText(
-        image, character, (14, 42), cv2.FONT_HERSHEY_SIMPLEX, 1.3, 255, int(rng.integers(2, 6)), cv2.LINE_AA
-    )
-    turn = cv2.getRotationMatrix2D((28, 28), float(rng.normal(0, 8)), float(rng.uniform(0.7, 1)))
-    return cv2.resize(cv2.warpAffine(image, turn, (56, 56)), (28, 28), interpolation=cv2.INTER_AREA)
-
-
-def write_split(folder: Path, name: str, copies: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Write train (some of each class, in rounds), test (one of each) and the mapping.
-
-    Returns the images of the test file and of the training file, upright.
-    """
-    rng = np.random.default_rng(len(name))
-    written = []
-    for part, rounds in (("test", 1), ("train", copies)):
-        numbers = list(MAPPINGS[name]) * rounds
-        images = np.stack([picture(chr(MAPPINGS[name][number][0]), rng) for number in numbers])
-        write_idx(folder, f"emnist-{name}-{part}", images.transpose(0, 2, 1), numbers)
-        written.append(images)
-    lines = [" ".join(map(str, (number, *points))) for number, points in MAPPINGS[name].items()]
-    (folder / f"emnist-{name}-mapping.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
-    return written[0], written[1]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.usefixtures("small_network"),
+]
 
 
 def glyphs_of(images: np.ndarray) -> np.ndarray:
@@ -144,24 +114,7 @@ def test_a_mapping_that_names_a_character_twice(tmp_path: Path) -> None:
         published.read_split(sources.find([tmp_path])[0], "byclass", lambda line: None)
 
 
-def test_the_loss_of_classes_of_one_kind_is_the_plain_one() -> None:
-    logits = np.random.default_rng(5).normal(0, 2, (1, 26)).astype(np.float32)
-    targets = np.eye(26, dtype=np.float32)[[4]]
-    plain = np.log(np.exp(logits[0]).sum()) - logits[0, 4]
-    assert float(np.asarray(loss(LABELS[:26], 0.0)(targets, logits))[0]) == pytest.approx(plain, rel=1e-5)
-
-
-def test_the_loss_tells_capitals_from_lower_case() -> None:
-    labels = tuple(chr(points[0]) for points in MAPPINGS["byclass"].values())
-    logits = np.random.default_rng(5).normal(0, 2, (1, 62)).astype(np.float32)
-    targets = np.eye(62, dtype=np.float32)[[labels.index("o")]]
-    whole = np.log(np.exp(logits[0]).sum()) - logits[0, labels.index("o")]
-    lower = np.log(np.exp(logits[0, 36:]).sum()) - logits[0, labels.index("o")]
-    assert float(np.asarray(loss(labels, 0.0)(targets, logits))[0]) == pytest.approx(
-        (whole + lower) / 2, rel=1e-5
-    )
-
-
+@pytest.mark.usefixtures("quick_plots")
 @pytest.mark.parametrize("name", ["letters", "balanced", "byclass"])
 def test_train_and_read_with_a_splits_model(tmp_path: Path, lettermill: Command, name: str) -> None:
     folder, model = tmp_path / "emnist", tmp_path / "model"

@@ -14,8 +14,8 @@ from lettermill.jobs.job.corrections import Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.commands.train import train
-from lettermill.training.letters import reviewed_letters as corrections
 from lettermill.training.letters import sources
+from lettermill.training.letters.reviewed_letters import read_corrections, reviewed_set
 from tests.reviewed import job_to_review, say
 
 
@@ -29,7 +29,7 @@ def test_the_letters_that_people_named_with_their_glyphs(job: Job, tmp_path: Pat
     say(job, 2, Decision.CORRECTED, "E")
     say(job, 3, Decision.NO_LETTER)
     say(job, 4, Decision.WRONG)
-    letters = sources.load([corrections.found(Path(str(job.path)))])
+    letters = sources.load([reviewed_set(Path(str(job.path)))])
     assert letters.labels.tolist() == ["H", "E"]
     assert set(letters.sources) == {job.path.name}
     assert sources.written(letters).all()
@@ -42,7 +42,7 @@ def test_a_scan_that_is_gone_is_told(job: Job, tmp_path: Path) -> None:
     say(job, 1, Decision.CORRECTED, "H")
     (tmp_path / "scans" / "card.png").unlink()
     with pytest.raises(BadData, match=r"card\.png, page 1: its letters are left out: the file is not there"):
-        corrections.read_corrections(Path(str(job.path)))
+        read_corrections(Path(str(job.path)))
 
 
 def test_the_command_reads_them_beside_other_sets(job: Job, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -69,3 +70,24 @@ def test_a_line_is_what_the_seed_makes_it() -> None:
     first, again, other = (cut("HAMBVRG", range(seed, seed + 1)) for seed in (3, 3, 4))
     assert [ink.tobytes() for ink, _ in first] == [ink.tobytes() for ink, _ in again]
     assert [ink.tobytes() for ink, _ in first] != [ink.tobytes() for ink, _ in other]
+
+
+def test_cut_lines_hold_each_letter_and_cuts_that_are_none() -> None:
+    """Of a line whose letters stand apart every letter is found whole; its halves are labelled as none."""
+
+    def write_whole(character: str, cap: int) -> np.ndarray:
+        ink = np.zeros((2 * cap, 2 * cap), np.uint8)
+        scale = cap / 22  # OpenCV's capitals are 22 pixels high at scale 1.
+        cv2.putText(ink, character, (4, cap + 4), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(1, cap // 8))
+        columns = np.flatnonzero(ink.any(axis=0))
+        return ink[:, columns[0] : columns[-1] + 1]
+
+    content = [
+        pair for seed in range(20) for pair in cut_line("HOXHOX", write_whole, np.random.default_rng(seed))
+    ]
+    counts = Counter(label for _, label in content)
+    assert set(counts) == {*"HOX", NO_LETTER}
+    assert sum(counts[label] for label in "HOX") > 0.7 * 6 * 20
+    assert 0 < counts[NO_LETTER] <= sum(counts[label] for label in "HOX")
+    wholes = [ink.shape[1] / ink.shape[0] for ink, label in content if label == "O"]
+    assert 0.6 < np.median(wholes) < 1.4

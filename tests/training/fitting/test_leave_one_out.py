@@ -1,0 +1,87 @@
+"""Leave-one-out: a network for each source, resumed, damaged, and used by the training after it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from lettermill import cli
+from lettermill.jobs.errors import (
+    ModelProblem,
+    UsageProblem,
+)
+from tests.drawn_letters import write_set
+
+# Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.usefixtures("small_network"),
+]
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sets")
+    for seed, name in enumerate(("one", "two", "three")):
+        write_set(folder / f"{name}_set.npz", seed, 6 if name == "one" else 5)
+    return folder
+
+
+def run(sets: Path, folder: Path, *words: str) -> str:
+    options = ["--data", str(sets), "--out", str(folder), "--epochs", "1", "--glyphs-per-epoch", "512"]
+    options += ["--validate-on", "two", "--test-on", "three"]
+    result = CliRunner().invoke(cli.lettermill, ["train", *options, *words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def card_of(folder: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((folder / "handprint.json").read_text(encoding="utf-8"))
+    return card
+
+
+@pytest.mark.usefixtures("quick_plots")
+def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> None:
+    run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "")
+    report = (tmp_path / "loo" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Leave one source out" in report and "not-letters.png" in report
+    figures = json.loads((tmp_path / "loo" / "leave_one_out.json").read_text(encoding="utf-8"))
+    assert [row["source"] for row in figures["rows"]] == ["one", "three", "two"]
+    assert "| **mean** |" in (tmp_path / "loo" / "leave_one_out.md").read_text(encoding="utf-8")
+    for name in ("one", "two", "three"):
+        fold = tmp_path / "loo" / f"without_{name}"
+        assert {path.name for path in fold.iterdir()} == {"model.keras", "outputs.npz", "report"}
+    before = (tmp_path / "loo" / "without_one" / "model.keras").read_bytes()
+    again = run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
+    assert again.count("done before") == 3 and "epoch 1/1" not in again
+    assert (tmp_path / "loo" / "without_one" / "model.keras").read_bytes() == before
+    assert json.loads((tmp_path / "loo" / "leave_one_out.json").read_text(encoding="utf-8")) == figures
+    with pytest.raises(UsageProblem, match="other settings: seed"):
+        run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume", "--seed", "9")
+    outputs = tmp_path / "loo" / "without_one" / "outputs.npz"
+    outputs.write_bytes(outputs.read_bytes()[:-100])
+    with pytest.raises(ModelProblem, match=r"outputs\.npz is damaged"):
+        run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
+    learn = ("--left-out", str(tmp_path / "loo"))
+    with pytest.raises(ModelProblem, match=r"outputs\.npz is damaged"):
+        run(sets, tmp_path / "model", "--test-on", "", *learn)
+    shutil.rmtree(outputs.parent)
+    run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
+    with pytest.raises(UsageProblem, match="have seen letters that this training is tested on"):
+        run(sets, tmp_path / "model", *learn)  # tested on source three
+    network = tmp_path / "loo" / "without_two" / "model.keras"
+    whole = network.read_bytes()
+    network.write_bytes(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
+    with pytest.raises(ModelProblem, match=r"model\.keras is damaged"):
+        run(sets, tmp_path / "model", "--test-on", "", *learn)
+    network.write_bytes(whole)
+    assert not (tmp_path / "model").exists()
+    run(sets, tmp_path / "model", "--test-on", "", *learn)
+    card = card_of(tmp_path / "model")
+    assert card["teachers"] == 3 and 0.2 <= card["temperature"] <= 5
+    assert card["figures"]["leave_one_out"]["rows"] == figures["rows"]

@@ -1,0 +1,54 @@
+"""A model measured on labelled letters, as jobs read them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.settings import DIGITS, LETTERS
+from lettermill.training.fitting.fit import Epoch
+from lettermill.training.letters.split import (
+    Split,
+)
+from lettermill.training.measure import (
+    non_letter_probability,
+)
+from lettermill.training.reports.evaluation import reject_scores_of, report_of_training
+from lettermill.worker.reading.litert_network import Network
+from tests.drawn_letters import drawn_letters, letters_of
+from tests.report_pages import Page, figures_of
+
+FACES = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX)
+
+
+def test_reading_and_training_agree_on_what_is_no_letter() -> None:
+    letters = drawn_letters("one", FACES[:2])
+    model = load_model(installed_model_folder())
+    scores = reject_scores_of(model, letters)
+    assert scores is not None and len(scores.kinds) == len(scores.others) == len(letters)
+    expected = non_letter_probability(Network(model.network).logits(letters.glyphs))
+    np.testing.assert_allclose(scores.letters, expected, atol=1e-5)
+    assert np.ptp(scores.letters) > 0
+
+
+def test_the_report_of_a_training(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(installed_model_folder(), model)
+    parts = Split(letters_of("one", FACES[0]), letters_of("two", FACES[1]), letters_of("three", FACES[2]))
+    history = [Epoch(1, 2.0, 0.4, 1.5, 0.5, 3.0), Epoch(2, 1.0, 0.7, 0.9, 0.8, 3.0)]
+    report_of_training(model, parts, history)
+    values = figures_of(model / "report")
+    assert list(values["figures"]) == ["all letters", "validation letters"]
+    assert [row["validation_loss"] for row in values["history"]] == [1.5, 0.9]
+    assert values["data"] == {
+        "name": "What was trained on",
+        "counts": {"one": dict.fromkeys(sorted(LETTERS + DIGITS), 1)},
+    }
+    for row in values["confusions"]:  # letters are read among letters
+        assert row["is"].isdigit() == row["read"].isdigit()
+    assert cv2.imread(str(model / "report" / "curves.png")) is not None
+    assert "36 test letters" in Page(model / "report").text
