@@ -18,6 +18,7 @@ import json
 import math
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -451,6 +452,31 @@ def test_plain_words(path: Path) -> None:
         line for line in text.splitlines() if not re.match(r"#|\| `[A-Z_]+` \||\| `lettermill_|\| \[00", line)
     ]
     assert not [line for line in lines if PRIVATE.search(re.sub(r"`[^`]*`|\]\([^)]*\)", "", line))]
+
+
+def numbers(text: str) -> list[str]:
+    return re.findall(r"\d+(?:\.\d+)?", text)
+
+
+def block(page: str, first: str) -> str:
+    """Return what stands between the fences of a page in the block that begins with these words."""
+    return next(each for each in text_of(ROOT / page).split("```") if each.lstrip().startswith(first))
+
+
+def test_the_example_scans_give_what_the_pages_show(tmp_path: Path) -> None:
+    """The numbers, at least: the words around them are those of the version that reads."""
+    lettermill = [sys.executable, "-m", "lettermill"]
+    run = [*lettermill, "run", str(ROOT / "examples" / "scans"), "--out", str(tmp_path / "results")]
+    told = subprocess.run(run, capture_output=True, text=True, check=False).stdout
+    assert numbers(told.split("not read")[0]) == numbers(block("README.md", "pages ").split("not read")[0])
+    (job,) = (tmp_path / "results").glob("scans-*")
+    shown = block("README.md", "scan,page").strip().splitlines()
+    assert set(shown) <= set((job / "letters.csv").read_text(encoding="utf-8").splitlines())
+    told = subprocess.run(
+        [*lettermill, "collect", str(job), "--accept-at", "0.99"], capture_output=True, text=True, check=False
+    ).stdout
+    example = block("docs/flagging.md", "doubtful ")
+    assert numbers(example) == numbers("\n".join(told.splitlines()[3:6]))
 
 
 def test_the_readme_fits() -> None:
