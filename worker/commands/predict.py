@@ -16,6 +16,7 @@ import click
 
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.progress_bar import ProgressBar
 from lettermill.jobs.results.csv_tables import escape_formula
 from lettermill.jobs.scans.find import find_scans
 from lettermill.jobs.settings import ALPHABETS, Alphabet
@@ -99,14 +100,14 @@ def predict(
     counts: Counter[Note] = Counter()
     failed: list[Answer] = []
     echo = _printer(len(files), csv_file, as_json)
-    with _csv_rows(csv_file) as write_row, _progress(len(files), csv_file is not None) as step:
+    with _csv_rows(csv_file) as write_row, _progress(len(files), csv_file is not None) as bar:
         for answer in read_letter_images(files, classifier):
             counts[answer.note] += 1
             if answer.note is Note.UNREADABLE:
                 failed.append(answer)
             write_row(_cells(answer))
             echo(answer)
-            step()
+            bar.advance()
             if picture is not None and answer.ranking:
                 _explain(picture, files[0], answer, classifier)
     if csv_file is not None or not (len(files) == 1 or as_json):
@@ -210,21 +211,10 @@ def _csv_rows(file: Path | None) -> Iterator[Callable[[list[str]], object]]:
         yield writer.writerow
 
 
-@contextlib.contextmanager
-def _progress(images: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show a progress bar if there is much to read and the terminal shows no answers."""
-    if images <= BATCH_GLYPHS or not sys.stderr.isatty() or not (quiet or not sys.stdout.isatty()):
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("images · left"))
-    with Progress(
-        *columns, TimeRemainingColumn(), console=Console(stderr=True), redirect_stdout=False, transient=True
-    ) as bar:
-        task = bar.add_task("reading", total=images)
-        yield lambda: bar.advance(task)
+def _progress(images: int, quiet: bool) -> ProgressBar:
+    """Return a progress bar, drawn if there is much to read and the terminal shows no answers."""
+    drawn = images > BATCH_GLYPHS and sys.stderr.isatty() and (quiet or not sys.stdout.isatty())
+    return ProgressBar("reading", "images · left", total=images, transient=True, drawn=drawn)
 
 
 def _print_summary(

@@ -45,8 +45,8 @@ def test_a_root_that_is_not_there(lettermill: Command, tmp_path: Path) -> None:
 def test_options_come_from_the_environment_and_each_process_has_one_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[tuple[object, ...]] = []
-    monkeypatch.setattr(serve, "serve", lambda *arguments: started.append(arguments))
+    started: list[serve.WorkerOptions] = []
+    monkeypatch.setattr(serve, "serve", started.append)
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(variable, raising=False)
     environment = {
@@ -58,8 +58,9 @@ def test_options_come_from_the_environment_and_each_process_has_one_thread(
     }
     done = CliRunner().invoke(cli.lettermill, ["worker", "--concurrency", "3", "--no-sweep"], env=environment)
     assert done.exit_code == 0, done.output
-    ((broker, scans, results, concurrency, sweep, debug, log_format, health, metrics),) = started
-    assert broker == "redis://queue:6379/0"
-    assert str(scans) == str(results) == str(tmp_path)
-    assert (concurrency, sweep, debug, log_format, health) == (3, False, None, "text", None)
-    assert metrics == ("127.0.0.1", 9473)
+    (options,) = started
+    assert options.broker == "redis://queue:6379/0"
+    assert str(options.scans) == str(options.results) == str(tmp_path)
+    assert (options.concurrency, options.sweep, options.debug) == (3, False, None)
+    assert (options.log_format, options.health) == ("text", None)
+    assert options.metrics == ("127.0.0.1", 9473)
