@@ -42,11 +42,11 @@ def atomic_write(path: Path) -> Iterator[TextIO]:
         ResultsNotWritable: the disk is full, read-only or forbidden.
     """
     temporary = _beside(path)
-    of_another_file = unfinished = False
+    of_another_file = False
+    unfinished = True  # Before the file is there: Ctrl-C may come at any moment.
     try:
         binary = _created(temporary)
         with io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            unfinished = True
             try:
                 yield file
             except OSError as error:
@@ -62,7 +62,8 @@ def atomic_write(path: Path) -> Iterator[TextIO]:
         raise
     finally:
         if unfinished:
-            Path(temporary).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # The file was not made, nor its folder.
+                Path(temporary).unlink()
 
 
 def replace_small_file(path: str, content: bytes) -> None:
