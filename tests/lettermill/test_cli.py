@@ -48,7 +48,7 @@ def test_every_command_has_an_example(name: str) -> None:
     command = cli.lettermill.get_command(click.Context(cli.lettermill), name)
     assert command is not None
     for whole, one in commands_below(command, name).items():
-        shown = one.get_help(click.Context(one, terminal_width=100))
+        shown = one.get_help(click.Context(one, terminal_width=100, **cli.lettermill.context_settings))
         assert re.search(rf"\n  Examples?:\n    lettermill {whole}\b", shown), whole
 
 
