@@ -34,7 +34,7 @@ def list_jobs(out: Place, days: int | None, yes: bool, as_json: bool) -> None:
     working on and folders that are not jobs are left alone.
 
     \b
-    Example:
+    Examples:
       lettermill jobs --out results
       lettermill jobs --out results --prune 90
     """

@@ -325,7 +325,7 @@ def test_through_a_broker(
         (["inbox", "--out", "out", "--failed", "inbox/failed"], 2, "lies in the watched folder"),
         (["inbox", "--out", "file"], 8, "cannot use the folder"),
         (["inbox", "--out", "out", "--broker", "redis://127.0.0.1:1/0"], 5, "127.0.0.1"),
-        (["inbox", "--out", "out", "--then", "no-such-program"], 2, "names no program"),
+        (["inbox", "--out", "out", "--then", "no-such-program"], 2, "must begin with a program"),
         (["inbox", "--out", "out", "--model", "inbox"], 7, "model"),
     ],
 )

@@ -48,8 +48,8 @@ def test_every_command_has_an_example(name: str) -> None:
     command = cli.lettermill.get_command(click.Context(cli.lettermill), name)
     assert command is not None
     for whole, one in commands_below(command, name).items():
-        shown = one.get_help(click.Context(one, terminal_width=100))
-        assert re.search(rf"\n  Example:\n    lettermill {whole}\b", shown), whole
+        shown = one.get_help(click.Context(one, terminal_width=100, **cli.lettermill.context_settings))
+        assert re.search(rf"\n  Examples?:\n    lettermill {whole}\b", shown), whole
 
 
 @pytest.mark.parametrize(

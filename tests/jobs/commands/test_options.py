@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from lettermill.cli import lettermill as lettermill_group
 from lettermill.jobs.commands.options import OPTION_GROUPS
 from lettermill.jobs.commands.resume import resume
 from lettermill.jobs.commands.run import run
@@ -111,8 +112,8 @@ def test_every_option_has_a_heading(command: click.Command) -> None:
     """Without one it would stand below the last heading, beside --help."""
     headed = {name for names in OPTION_GROUPS.values() for name in names}
     assert {one.name for one in command.params if isinstance(one, click.Option)} <= headed
-    shown = command.get_help(click.Context(command))
-    assert shown.split("\nHelp:\n")[1].split() == ["--help", "Show", "this", "message", "and", "exit."]
+    shown = command.get_help(click.Context(command, **lettermill_group.context_settings))
+    assert shown.split("\nHelp:\n")[1].split() == ["-h,", "--help", "Show", "this", "message", "and", "exit."]
     options = [one for one in command.params if isinstance(one, click.Option)]
     assert all(shown.count(f"\n  {one.opts[0]} ") == 1 for one in options)
 
@@ -129,7 +130,7 @@ def test_no_heading_names_an_option_that_is_gone() -> None:
     ("given", "said"), [("99", "For 99 %, write 0.99."), ("1", "range 0<x<1."), ("high", "is not a valid")]
 )
 def test_a_rate_in_percent_is_refused_with_what_to_write(given: str, said: str) -> None:
-    done = CliRunner().invoke(run, ["scans", "--out", "out", "--accept-at", given])
+    done = CliRunner().invoke(lettermill_group, ["run", "scans", "--out", "out", "--accept-at", given])
     assert done.exit_code == 2
     assert said in done.output
     assert ("write" in done.output) == (given == "99")

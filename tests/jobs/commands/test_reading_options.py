@@ -26,7 +26,7 @@ def test_they_become_the_settings_of_the_job(
     assert (found.alphabet, found.layout, found.printed, found.dpi) == ("alnum", "line", "keep", 200)
     assert (found.limits.max_megapixels, found.limits.max_megabytes) == (50, 20)
     assert (found.limits.max_pages, found.limits.page_seconds) == (7, 60)
-    assert job.lexicon is not None and [entry.text for entry in job.lexicon.entries()] == ["AB"]
+    assert job.lexicon is not None and [entry.letters for entry in job.lexicon.entries()] == ["AB"]
     assert json.loads(done.stdout)["settings"]["lexicon"] == found.lexicon
 
 
