@@ -96,15 +96,8 @@ def make_job(
     try:
         path.make()
         with locked(path):
-            reopened = (path / JOB_FILE).exists()
-            if not reopened:
-                _make_folder(path, recipe, folder)
-            job = dataclasses.replace(
-                Job.open(path), settings=recipe.settings, scan_root=str(folder), max_failures=max_failures
-            )
-            if reopened:
-                job.check_inputs()  # Before pages are queued.
-            job = job.placed(roots, shared)
+            job, reopened = _open_or_make(path, folder, recipe)
+            job = dataclasses.replace(job, max_failures=max_failures).placed(roots, shared)
             job.uncancel()
             if reopened and job.manifest_path.exists():
                 job.forget_results(codes=MENDABLE_WITHOUT_A_NEW_FILE)
@@ -147,6 +140,17 @@ def _lies_in(inner: Place, folder: Place) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _open_or_make(path: Place, scans: Place, recipe: ReadingRecipe) -> tuple[Job, bool]:
+    """Return a job with the recipe's settings, and whether it existed before."""
+    reopened = (path / JOB_FILE).exists()
+    if not reopened:
+        _make_folder(path, recipe, scans)
+    job = dataclasses.replace(Job.open(path), settings=recipe.settings, scan_root=str(scans))
+    if reopened:
+        job.check_inputs()  # Before pages are queued.
+    return job, reopened
 
 
 def _make_folder(path: Place, recipe: ReadingRecipe, scans: Place) -> None:
