@@ -46,7 +46,7 @@ QUICK: dict[str, object] = {
         "lettermill.jobs.queue.workers._DEAD_SECONDS": 6,
         "lettermill.jobs.queue.workers.HEARTBEAT_SECONDS": 1,
         "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 2,
-        "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 20,
+        "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 20,
     }
 }
 """A dead worker is missed after seconds, its messages come back within the run."""

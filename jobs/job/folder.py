@@ -29,10 +29,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import msgspec
 
-from lettermill.jobs.errors import BadData, ErrorCode, ModelProblem, NotAJob
-from lettermill.jobs.inputs.model import Model, load_model
+from lettermill.jobs.errors import ErrorCode, NotAJob
+from lettermill.jobs.inputs.model import Model
 from lettermill.jobs.inputs.word_list import WordList
 from lettermill.jobs.job.attempts import Attempts
+from lettermill.jobs.job.input_copies import load_lexicon_copy, load_model_copy, load_template_copy
 from lettermill.jobs.job.page_results import PageResults
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.manifest import ManifestEntry, manifest_ids, read_manifest
@@ -40,16 +41,10 @@ from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.atomic import display_path
 from lettermill.jobs.storage.disk import Place, place
 
-if TYPE_CHECKING:  # Few jobs have a template, and loading it takes longer than the rest.
+if TYPE_CHECKING:
     from lettermill.jobs.inputs.form_template import Template
 
 VERSION = importlib.metadata.version("lettermill")
-
-MODEL_FOLDER = "model"
-
-LEXICON_FILE = "lexicon.txt"
-
-TEMPLATE_FOLDER, TEMPLATE_FILE = "template", "template.toml"
 
 JOB_FILE = "job.json"
 
@@ -233,13 +228,7 @@ class Job:
         Raises:
             ModelProblem: it is missing, damaged, or not the one that the job was made with.
         """
-        model = load_model(self.path / MODEL_FOLDER)
-        if model.fingerprint != self.model_fingerprint:
-            raise ModelProblem(
-                f"the model in {display_path(self.path / 'model')} is not the one that the job was made with",
-                "Delete the job folder and submit the scans again.",
-            )
-        return model
+        return load_model_copy(self.path, self.model_fingerprint)
 
     @functools.cached_property
     def lexicon(self) -> WordList | None:
@@ -248,20 +237,7 @@ class Job:
         Raises:
             BadData: it is missing, or not the one that the job was made with.
         """
-        if self.settings.lexicon is None:
-            return None
-        path = self.path / LEXICON_FILE
-        try:
-            content = self.path.read(LEXICON_FILE)
-        except OSError:
-            content = b""  # It fails the check below.
-        words = WordList(path, content, self.settings.characters)
-        if words.digest != self.settings.lexicon:
-            raise BadData(
-                f"the word list {display_path(path)} is gone, or not the one that the job was made with",
-                "Delete the job folder and submit the scans again.",
-            )
-        return words
+        return load_lexicon_copy(self.path, self.settings)
 
     @functools.cached_property
     def template(self) -> Template | None:
@@ -270,18 +246,7 @@ class Job:
         Raises:
             BadData: it is missing, or not the one that the job was made with.
         """
-        if self.settings.template is None:
-            return None
-        from lettermill.jobs.inputs.form_template import read_template
-
-        path = self.path / TEMPLATE_FOLDER / TEMPLATE_FILE
-        template = read_template(path)
-        if template.digest != self.settings.template:
-            raise BadData(
-                f"the template {display_path(path)} is not the one that the job was made with",
-                "Delete the job folder and submit the scans again.",
-            )
-        return template
+        return load_template_copy(self.path, self.settings)
 
     # --- reading pages again --------------------------------------------------------------------
 

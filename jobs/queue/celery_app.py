@@ -35,7 +35,7 @@ that a small job does not wait behind a large one."""
 UNACKED_KEY = f"lettermill:{MESSAGE_FORMAT}:unacked"
 """Kombu's hash of messages that were delivered and not yet acknowledged."""
 
-_VISIBILITY_TIMEOUT = 2 * MAX_PAGE_SECONDS + 600
+_VISIBILITY_TIMEOUT_SECONDS = 2 * MAX_PAGE_SECONDS + 600
 _SCHEMES = ("redis://", "rediss://", "redis+socket://")
 _ADDRESS = "Give it as redis://HOST:6379/0 or redis://USER@HOST:6379/0; rediss:// with TLS."
 _CONNECT_SECONDS = 5
@@ -65,7 +65,7 @@ def _transport_options(broker: str) -> dict[str, Any]:
     """Return what Kombu's Redis transport does."""
     options: dict[str, Any] = {
         # Above twice the longest page limit, see MAX_PAGE_SECONDS: an hour.
-        "visibility_timeout": _VISIBILITY_TIMEOUT,
+        "visibility_timeout": _VISIBILITY_TIMEOUT_SECONDS,
         # All keys begin with lettermill:, so that a Redis user's rights can be limited to them.
         "unacked_key": UNACKED_KEY,
         "unacked_index_key": UNACKED_KEY + ":index",
@@ -95,7 +95,7 @@ def _connection_settings(broker: str) -> dict[str, Any]:
         # By default Kombu accepts any certificate at rediss://.
         "broker_use_ssl": _tls(broker) or None,
         # Celery has it in three places, and the shortest counts. Without a result backend this is the last.
-        "visibility_timeout": _VISIBILITY_TIMEOUT,
+        "visibility_timeout": _VISIBILITY_TIMEOUT_SECONDS,
         # A worker waits for its broker for ever: an operator restarts Redis, not the workers.
         "broker_connection_max_retries": None,
         "broker_connection_retry_on_startup": True,

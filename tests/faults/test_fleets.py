@@ -92,7 +92,7 @@ def test_all_workers_are_killed_and_others_start_much_later(
         kill_all(process)
     wait_for(lambda: not client.keys("lettermill:worker:*"), 30, "the signs of life to go out")
     assert finished(out) < 40
-    worker(many_scans, out, 2, constants={"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 5})
+    worker(many_scans, out, 2, constants={"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 5})
     assert read_to_the_end(lettermill, job, out) == {"DONE": 40}
     assert letters(out) == undisturbed
     # The messages of the dead, too: they come back after the visibility timeout and are done with.
@@ -132,7 +132,7 @@ def test_a_page_longer_than_the_visibility_timeout_is_read_once(
     draw(scans / "slow.png", ["SLOW PAGE"])
     for number in range(5):
         draw(scans / f"{number}.png", ["QUICK PAGE"])
-    constants = {"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 3}
+    constants = {"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 3}
     for _ in range(2):
         worker(scans, out, 2, constants=constants, slow=["slow", 15])
     job = lettermill("submit", scans, "--out", out, "--broker", broker).stdout.strip()

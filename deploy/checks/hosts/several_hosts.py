@@ -25,7 +25,7 @@ PASSWORD = "of-the-hosts"
 SHORT: dict[str, object] = {
     "lettermill.jobs.queue.workers._DEAD_SECONDS": 4,
     "lettermill.jobs.queue.workers.HEARTBEAT_SECONDS": 1,
-    "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 8,
+    "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 8,
     "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 1,
     "lettermill.worker.service.heartbeat._DEAF_SECONDS": 5,
 }
