@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from lettermill import cli
-from lettermill.jobs.errors import ModelProblem
+from lettermill.jobs.errors import BadData, ModelProblem
 from lettermill.jobs.inputs.model import MODEL_FILE, Model
 from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
