@@ -4,7 +4,7 @@
 
 Each worker is a `lettermill worker` with one process of its own, as on a host of its own; the server is a
 real Valkey. The pages of the first two parts are blank, so that what is measured is the way of a message:
-submit's window, lane, worker, results, next window. What the server and the main process need of a core a
+submit's window, queue, worker, results, next window. What the server and the main process need of a core a
 page says how many pages a second they carry at the most, for both work on one.
 """
 

@@ -5,7 +5,7 @@
 Two workers of one process each, a Valkey with an append-only file, and every second or so one of: a child or
 a whole worker killed (and another started), a worker stopped for some seconds (SIGSTOP), Valkey stopped and
 started with or without its data, its memory full for a moment, every waiting message doubled, garbage put
-into a lane, the same job submitted again, its results collected, its folder away for a moment. At the end the
+into a queue, the same job submitted again, its results collected, its folder away for a moment. At the end the
 faults stop, `wait` ends by itself, and the results are compared. The same seed gives the same faults in the
 same order; what they hit depends on the machine's speed.
 """
@@ -210,14 +210,14 @@ class Chaos:
 
     def _double(self) -> None:
         with self._client() as client:
-            for lane in QUEUES:
-                for message in client.lrange(lane, 0, -1):
-                    client.rpush(lane, message)
+            for queue in QUEUES:
+                for message in client.lrange(queue, 0, -1):
+                    client.rpush(queue, message)
 
     def _litter(self) -> None:
         with self._client() as client:
-            for lane in self._chance.sample(QUEUES, 3):
-                client.lpush(lane, self._chance.randbytes(self._chance.randint(0, 300)))
+            for queue in self._chance.sample(QUEUES, 3):
+                client.lpush(queue, self._chance.randbytes(self._chance.randint(0, 300)))
 
     def _submit_again(self) -> None:
         self.submit()

@@ -341,6 +341,8 @@ class Job:
         self.cancel(f"{failed} {pages} failed and the job allows {self.max_failures} (--max-failures)")
         return True
 
+    # --- job.json -------------------------------------------------------------------------------
+
     def placed(self, roots: Roots, shared: bool) -> Self:
         """Return the job as workers with these roots see it, and write it to job.json.
 
@@ -363,14 +365,14 @@ class Job:
 
     def _to_json(self) -> bytes:
         stored = _JobFile(
-            self.model_fingerprint,
-            self.scan_root,
-            self.scans_below,
-            self.shared,
-            self.token,
-            self.created,
-            self.version,
-            self.max_failures,
+            model_fingerprint=self.model_fingerprint,
+            scan_root=self.scan_root,
+            scans_below=self.scans_below,
+            shared=self.shared,
+            token=self.token,
+            created=self.created,
+            version=self.version,
+            max_failures=self.max_failures,
         )
         values = {**msgspec.structs.asdict(stored), "settings": self.settings.to_json()}
         return json.dumps(values, indent=1).encode()

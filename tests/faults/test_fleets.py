@@ -312,7 +312,7 @@ def test_jobs_share_the_workers_fairly(
     words = ("--broker", broker, "--scans", tmp_path, "--results", out)
     lettermill("submit", tmp_path / "many", "--out", out / "many", *words)
     few = lettermill("submit", tmp_path / "few", "--out", out / "few", *words).stdout.strip()
-    assert sum(client.llen(lane) > 0 for lane in QUEUES) == 2
+    assert sum(client.llen(queue) > 0 for queue in QUEUES) == 2
     for _ in range(2):
         worker(tmp_path, out)
     wait_for(lambda: finished(out / "few") == 10, seconds=100, what="the small job's pages")

@@ -219,10 +219,10 @@ def test_every_message_twice_gives_every_page_once(
     out = tmp_path / "out"
     out.mkdir()
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
-    lane = max(QUEUES, key=client.llen)
-    messages = client.lrange(lane, 0, -1)
+    queue = max(QUEUES, key=client.llen)
+    messages = client.lrange(queue, 0, -1)
     assert messages
-    client.rpush(lane, *messages)
+    client.rpush(queue, *messages)
     start("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "2")
     lettermill("wait", job, "--timeout", "150")
     lettermill("collect", job)
