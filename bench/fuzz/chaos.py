@@ -5,9 +5,9 @@
 Two workers of one process each, a Valkey with an append-only file, and every second or so one of: a child or
 a whole worker killed (and another started), a worker stopped for some seconds (SIGSTOP), Valkey stopped and
 started with or without its data, its memory full for a moment, every waiting message doubled, garbage put
-into a queue, the same job submitted again, its results collected, its folder away for a moment. At the end the
-faults stop, `wait` ends by itself, and the results are compared. The same seed gives the same faults in the
-same order; what they hit depends on the machine's speed.
+into a queue, the same job submitted again, its results collected, its folder away for a moment. At the end
+the faults stop, `wait` ends by itself, and the results are compared. The same seed gives the same faults in
+the same order; what they hit depends on the machine's speed.
 """
 
 from __future__ import annotations
