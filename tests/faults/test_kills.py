@@ -5,6 +5,7 @@ All of it is done for real: SIGKILL, real workers, a real server, real files.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -78,9 +79,10 @@ def test_a_page_that_kills_its_worker_every_time_is_quarantined_and_the_rest_is_
                 main = worker_main(run.pid)
                 if main is None or not _is_poison(log, out):
                     continue
-                biggest = max(main.children(), key=_memory, default=None)
-                if biggest is not None and _memory(biggest) > 250e6:
-                    kill(biggest)
+                with contextlib.suppress(psutil.NoSuchProcess):  # The main process has just ended.
+                    biggest = max(main.children(), key=_memory, default=None)
+                    if biggest is not None and _memory(biggest) > 250e6:
+                        kill(biggest)
 
     killer = threading.Thread(target=kill_whoever_reads_it)
     killer.start()
