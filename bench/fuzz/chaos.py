@@ -48,7 +48,7 @@ FAULTS: dict[str, object] = {
         **QUICK,
         "lettermill.jobs.queue.workers._DEAD_SECONDS": 6,
         "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 2,
-        "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 20,
+        "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 20,
     }
 }
 """A dead worker is missed after seconds, its messages come back within the run."""
@@ -212,14 +212,14 @@ class Chaos:
 
     def _double(self) -> None:
         with self._client() as client:
-            for lane in QUEUES:
-                for message in client.lrange(lane, 0, -1):
-                    client.rpush(lane, message)
+            for queue in QUEUES:
+                for message in client.lrange(queue, 0, -1):
+                    client.rpush(queue, message)
 
     def _litter(self) -> None:
         with self._client() as client:
-            for lane in self._chance.sample(QUEUES, 3):
-                client.lpush(lane, self._chance.randbytes(self._chance.randint(0, 300)))
+            for queue in self._chance.sample(QUEUES, 3):
+                client.lpush(queue, self._chance.randbytes(self._chance.randint(0, 300)))
 
     def _submit_again(self) -> None:
         self.submit()

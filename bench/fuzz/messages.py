@@ -245,7 +245,7 @@ def _fuzz(folder: Path, port: int, count: int, seed: int) -> None:
 
     client = redis.Redis(port=port)
     job = Path(run("submit", scans, "--out", out))
-    real = [item for lane in QUEUES for item in client.lrange(lane, 0, -1)]
+    real = [item for queue in QUEUES for item in client.lrange(queue, 0, -1)]
     assert real
     around = set(folder.iterdir()) | {log}
     with log.open("wb") as file:
@@ -262,7 +262,7 @@ def _fuzz(folder: Path, port: int, count: int, seed: int) -> None:
                     kinds[change.__name__] += 1
                     pipeline.lpush(dice.choice(QUEUES), change(dice.choice(real), dice))
                 pipeline.execute()
-            wait_for(lambda: _is_quiet(client) or worker.poll() is not None, 120, "empty lanes")
+            wait_for(lambda: _is_quiet(client) or worker.poll() is not None, 120, "empty queues")
             assert worker.poll() is None, f"the worker ended with {worker.poll()}:\n{log.read_text()[-3000:]}"
             memory = max(memory, *map(_memory, [psutil.Process(worker.pid), *descendants(worker.pid)]))
             assert memory < _MOST_MEMORY, f"{memory / 1e6:.0f} MB"
@@ -293,7 +293,7 @@ def _fuzz(folder: Path, port: int, count: int, seed: int) -> None:
 
 
 def _is_quiet(client: redis.Redis) -> bool:
-    return not any(client.llen(lane) for lane in QUEUES) and not client.hlen(UNACKED_KEY)
+    return not any(client.llen(queue) for queue in QUEUES) and not client.hlen(UNACKED_KEY)
 
 
 def _memory(process: psutil.Process) -> int:

@@ -30,14 +30,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import msgspec
 
 from lettermill.jobs.errors import (
-    BadData,
     ErrorCode,
-    ModelProblem,
     NotAJob,
 )
-from lettermill.jobs.inputs.model import Model, load_model
+from lettermill.jobs.inputs.model import Model
 from lettermill.jobs.inputs.word_list import WordList
 from lettermill.jobs.job.attempts import Attempts
+from lettermill.jobs.job.input_copies import load_lexicon_copy, load_model_copy, load_template_copy
 from lettermill.jobs.job.page_results import PageResults
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.manifest import ManifestEntry, manifest_ids, read_manifest
@@ -46,16 +45,10 @@ from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.locate import locate
 from lettermill.jobs.storage.place import Place
 
-if TYPE_CHECKING:  # Few jobs have a template, and loading it takes longer than the rest.
+if TYPE_CHECKING:
     from lettermill.jobs.inputs.form_template import Template
 
 VERSION = importlib.metadata.version("lettermill")
-
-MODEL_FOLDER = "model"
-
-LEXICON_FILE = "lexicon.txt"
-
-TEMPLATE_FOLDER, TEMPLATE_FILE = "template", "template.toml"
 
 JOB_FILE = "job.json"
 
@@ -239,13 +232,7 @@ class Job:
         Raises:
             ModelProblem: it is missing, damaged, or not the one that the job was made with.
         """
-        model = load_model(self.path / MODEL_FOLDER)
-        if model.fingerprint != self.model_fingerprint:
-            raise ModelProblem(
-                f"the model in {display_path(self.path / 'model')} is not the one that the job was made with",
-                "Delete the job folder and submit the scans again.",
-            )
-        return model
+        return load_model_copy(self.path, self.model_fingerprint)
 
     @functools.cached_property
     def lexicon(self) -> WordList | None:
@@ -254,20 +241,7 @@ class Job:
         Raises:
             BadData: it is missing, or not the one that the job was made with.
         """
-        if self.settings.lexicon is None:
-            return None
-        path = self.path / LEXICON_FILE
-        try:
-            content = self.path.read(LEXICON_FILE)
-        except OSError:
-            content = b""  # It fails the check below.
-        words = WordList(path, content, self.settings.characters)
-        if words.digest != self.settings.lexicon:
-            raise BadData(
-                f"the word list {display_path(path)} is gone, or not the one that the job was made with",
-                "Delete the job folder and submit the scans again.",
-            )
-        return words
+        return load_lexicon_copy(self.path, self.settings)
 
     @functools.cached_property
     def template(self) -> Template | None:
@@ -276,18 +250,7 @@ class Job:
         Raises:
             BadData: it is missing, or not the one that the job was made with.
         """
-        if self.settings.template is None:
-            return None
-        from lettermill.jobs.inputs.form_template import read_template
-
-        path = self.path / TEMPLATE_FOLDER / TEMPLATE_FILE
-        template = read_template(path)
-        if template.digest != self.settings.template:
-            raise BadData(
-                f"the template {display_path(path)} is not the one that the job was made with",
-                "Delete the job folder and submit the scans again.",
-            )
-        return template
+        return load_template_copy(self.path, self.settings)
 
     # --- reading pages again --------------------------------------------------------------------
 
@@ -382,6 +345,8 @@ class Job:
         self.cancel(f"{failed} {pages} failed and the job allows {self.max_failures} (--max-failures)")
         return True
 
+    # --- job.json -------------------------------------------------------------------------------
+
     def placed(self, roots: Roots, shared: bool) -> Self:
         """Return the job as workers with these roots see it, and write it to job.json.
 
@@ -404,14 +369,14 @@ class Job:
 
     def _to_json(self) -> bytes:
         stored = _JobFile(
-            self.model_fingerprint,
-            self.scan_root,
-            self.scans_below,
-            self.shared,
-            self.token,
-            self.created,
-            self.version,
-            self.max_failures,
+            model_fingerprint=self.model_fingerprint,
+            scan_root=self.scan_root,
+            scans_below=self.scans_below,
+            shared=self.shared,
+            token=self.token,
+            created=self.created,
+            version=self.version,
+            max_failures=self.max_failures,
         )
         values = {**msgspec.structs.asdict(stored), "settings": self.settings.to_json()}
         return json.dumps(values, indent=1).encode()

@@ -11,18 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lettermill.jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, UsageProblem
-from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE
 from lettermill.jobs.inputs.recipe import ReadingRecipe
 from lettermill.jobs.job.folder import (
     JOB_FILE,
-    LEXICON_FILE,
-    MODEL_FOLDER,
-    TEMPLATE_FILE,
-    TEMPLATE_FOLDER,
     VERSION,
     Job,
     locked,
 )
+from lettermill.jobs.job.input_copies import write_copies
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.manifest import ManifestEntry, digest
 from lettermill.jobs.scans.find import DOCUMENT_SUFFIXES, find_scans
@@ -97,15 +93,8 @@ def make_job(
     try:
         path.make()
         with locked(path):
-            reopened = (path / JOB_FILE).exists()
-            if not reopened:
-                _make_folder(path, recipe, folder)
-            job = dataclasses.replace(
-                Job.open(path), settings=recipe.settings, scan_root=str(folder), max_failures=max_failures
-            )
-            if reopened:
-                job.check_inputs()  # Before pages are queued.
-            job = job.placed(roots, shared)
+            job, reopened = _open_or_make(path, folder, recipe)
+            job = dataclasses.replace(job, max_failures=max_failures).placed(roots, shared)
             job.uncancel()
             if reopened and job.manifest_path.exists():
                 job.forget_results(codes=MENDABLE_WITHOUT_A_NEW_FILE)
@@ -148,21 +137,24 @@ def _lies_in(inner: Place, folder: Place) -> bool:
     return True
 
 
+def _open_or_make(path: Place, scans: Place, recipe: ReadingRecipe) -> tuple[Job, bool]:
+    """Return a job with the recipe's settings, and whether it existed before."""
+    reopened = (path / JOB_FILE).exists()
+    if not reopened:
+        _make_folder(path, recipe, scans)
+    job = dataclasses.replace(Job.open(path), settings=recipe.settings, scan_root=str(scans))
+    if reopened:
+        job.check_inputs()  # Before pages are queued.
+    return job, reopened
+
+
 def _make_folder(path: Place, recipe: ReadingRecipe, scans: Place) -> None:
     """Write a new job's copies of its inputs, and job.json last: a folder that has that file is a job."""
-    model, template = recipe.model, recipe.template
-    (path / MODEL_FOLDER / MODEL_FILE).write(model.network)
-    (path / MODEL_FOLDER / CARD_FILE).write(model.folder.read(CARD_FILE))
-    if recipe.lexicon:
-        (path / LEXICON_FILE).write(recipe.lexicon.content)
-    if template:
-        for name, content in template.files.items():
-            (path / TEMPLATE_FOLDER / name).write(content)
-        (path / TEMPLATE_FOLDER / TEMPLATE_FILE).write(template.content)
+    write_copies(path, recipe)
     Job(
         path=path,
         settings=recipe.settings,
-        model_fingerprint=model.fingerprint,
+        model_fingerprint=recipe.model.fingerprint,
         scan_root=str(scans),
         scans_below="",
         shared=False,

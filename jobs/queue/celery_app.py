@@ -35,7 +35,7 @@ that a small job does not wait behind a large one."""
 UNACKED_KEY = f"lettermill:{MESSAGE_FORMAT}:unacked"
 """Kombu's hash of messages that were delivered and not yet acknowledged."""
 
-_VISIBILITY_TIMEOUT = 2 * MAX_PAGE_SECONDS + 600
+_VISIBILITY_TIMEOUT_SECONDS = 2 * MAX_PAGE_SECONDS + 600
 _SCHEMES = ("redis://", "rediss://", "redis+socket://")
 _ADDRESS = "Give it as redis://HOST:6379/0 or redis://USER@HOST:6379/0; rediss:// with TLS."
 _CONNECT_SECONDS = 5
@@ -56,10 +56,16 @@ def make_app(broker: str) -> Celery:
         broker: `redis://…`, `rediss://…` or `redis+socket:///path`.
     """
     app = Celery("lettermill", broker=broker, set_as_current=False)
-    over_tcp = not broker.startswith("redis+socket:")
-    transport: dict[str, Any] = {
+    app.conf.update(_connection_settings(broker))
+    app.conf.update(_task_settings())
+    return app
+
+
+def _transport_options(broker: str) -> dict[str, Any]:
+    """Return what Kombu's Redis transport does."""
+    options: dict[str, Any] = {
         # Above twice the longest page limit, see MAX_PAGE_SECONDS: an hour.
-        "visibility_timeout": _VISIBILITY_TIMEOUT,
+        "visibility_timeout": _VISIBILITY_TIMEOUT_SECONDS,
         # All keys begin with lettermill:, so that a Redis user's rights can be limited to them.
         "unacked_key": UNACKED_KEY,
         "unacked_index_key": UNACKED_KEY + ":index",
@@ -77,57 +83,67 @@ def make_app(broker: str) -> Celery:
         # Finds a connection that a firewall has dropped silently.
         "health_check_interval": _HEALTH_SECONDS,
     }
-    if over_tcp:
-        transport["socket_keepalive"] = True  # With a Unix socket the option raises a TypeError.
-    app.conf.update(
-        broker_transport_options=transport,
+    if not broker.startswith("redis+socket:"):
+        options["socket_keepalive"] = True  # With a Unix socket the option raises a TypeError.
+    return options
+
+
+def _connection_settings(broker: str) -> dict[str, Any]:
+    """Return how Celery connects to its broker, and behaves where that is away."""
+    return {
+        "broker_transport_options": _transport_options(broker),
         # By default Kombu accepts any certificate at rediss://.
-        broker_use_ssl=_tls(broker) or None,
+        "broker_use_ssl": _tls(broker) or None,
         # Celery has it in three places, and the shortest counts. Without a result backend this is the last.
-        visibility_timeout=_VISIBILITY_TIMEOUT,
+        "visibility_timeout": _VISIBILITY_TIMEOUT_SECONDS,
         # A worker waits for its broker for ever: an operator restarts Redis, not the workers.
-        broker_connection_max_retries=None,
-        broker_connection_retry_on_startup=True,
+        "broker_connection_max_retries": None,
+        "broker_connection_retry_on_startup": True,
         # The same for a Redis that refuses, e.g. because it is full: the worker would end.
-        broker_channel_error_retry=True,
+        "broker_channel_error_retry": True,
         # True, the coming default, loses the tasks that run while Redis restarts (4 of 4).
-        worker_cancel_long_running_tasks_on_connection_loss=False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        # About five seconds of trying; then `submit` reports that Redis does not take the job.
+        "task_publish_retry_policy": {"max_retries": 5, "interval_start": 0, "interval_step": 0.5},
+    }
+
+
+def _task_settings() -> dict[str, Any]:
+    """Return how Celery queues, runs and acknowledges tasks."""
+    return {
         # Acknowledged when done, so that the task of a worker that died is not lost …
-        task_acks_late=True,
+        "task_acks_late": True,
         # … but never put back by Celery itself: a page that kills its worker would return for ever.
         # worker.service.tasks queues the unfinished pages again, each alone, and counts attempts in the job
         # folder.
-        task_reject_on_worker_lost=False,
+        "task_reject_on_worker_lost": False,
         # Dead children are noticed after this many seconds; the default of 10 only delays that.
-        worker_lost_wait=1,
+        "worker_lost_wait": 1,
         # A child takes one message at a time; a message that it reserved would wait while others are idle.
-        worker_prefetch_multiplier=1,
+        "worker_prefetch_multiplier": 1,
         # Results are files in the job folder; Redis keeps none.
-        task_ignore_result=True,
-        result_backend=None,
+        "task_ignore_result": True,
+        "result_backend": None,
         # Only these queues: a message for another one is a mistake, not a new queue. With the nameless
         # exchange a message goes to its queue's list without a table of bindings in Redis.
-        task_queues=[Queue(name, Exchange(""), routing_key=name) for name in QUEUES],
-        task_default_queue=QUEUES[0],
-        task_default_exchange="",
-        task_create_missing_queues=False,
+        "task_queues": [Queue(name, Exchange(""), routing_key=name) for name in QUEUES],
+        "task_default_queue": QUEUES[0],
+        "task_default_exchange": "",
+        "task_create_missing_queues": False,
         # JSON only: a pickle from the queue would be code.
-        task_serializer="json",
-        accept_content=["json"],
-        # About five seconds of trying; then `submit` reports that Redis does not take the job.
-        task_publish_retry_policy={"max_retries": 5, "interval_start": 0, "interval_step": 0.5},
+        "task_serializer": "json",
+        "accept_content": ["json"],
         # A child that grew beyond this (KiB) is replaced after its page; a large A0 scan fits.
-        worker_max_memory_per_child=2_000_000,
+        "worker_max_memory_per_child": 2_000_000,
         # `lettermill worker` sets up the log.
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
         # Nothing listens to events; progress is read from the job folder.
-        worker_send_task_events=False,
+        "worker_send_task_events": False,
         # Nothing uses remote control; without it nobody can control a worker through the broker.
-        worker_enable_remote_control=False,
-        enable_utc=True,
-    )
-    return app
+        "worker_enable_remote_control": False,
+        "enable_utc": True,
+    }
 
 
 def connect(broker: str) -> redis.Redis:

@@ -16,9 +16,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
 
 from lettermill.jobs.machine import python_command
 
@@ -65,6 +66,8 @@ def wait_and_clean_up(folder: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     if sys.stdin.buffer.read() == _DONE:
         return
+    import psutil  # Here, not above: `run` loads this module too, and does not need it.
+
     deadline = time.monotonic() + _SEARCH_SECONDS
     while time.monotonic() < deadline:
         for process in _processes(folder):
@@ -76,6 +79,8 @@ def wait_and_clean_up(folder: str) -> None:
 
 def _processes(folder: str) -> Iterator[psutil.Process]:
     """Find the engine's servers and workers; a person's editor may have a file of the folder open, too."""
+    import psutil
+
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or ()  # None: another user's, or it has just ended.
         line = " ".join(words)

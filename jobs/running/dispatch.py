@@ -174,6 +174,6 @@ def follow(job: Job, timeout: float | None = None) -> Tally:
             if deadline is not None and time.monotonic() > deadline and not tally.complete:
                 raise TimedOut(
                     f"{tally.finished} of {tally.pages} pages were done when the time was up",
-                    f"The job goes on; look again with: lettermill wait '{job.path}'",
+                    f"The job continues; look again with: lettermill wait '{job.path}'",
                 )
     return tally

@@ -164,7 +164,7 @@ def test_the_documented_rights_are_enough_and_no_more(
     job = ours.submit()
     first = ours.start_worker()
     wait_for(lambda: ours.finished() >= 5, what="pages")
-    first.terminate()  # What it has not begun goes back into its lane.
+    first.terminate()  # What it has not begun goes back into its queue.
     assert first.wait(PATIENCE_SECONDS) == 0
     ours.start_worker()
     ours.run("status", job)
@@ -318,8 +318,8 @@ def test_a_worker_outlives_rubbish_in_redis(
     broker: str, client: redis.Redis, fleet: Callable[[str], Fleet], undisturbed: bytes
 ) -> None:
     ours = fleet(broker)
-    for lane in QUEUES[:3]:
-        client.lpush(lane, *FOREIGN)
+    for queue in QUEUES[:3]:
+        client.lpush(queue, *FOREIGN)
     sound = json.dumps(envelope()).encode()
     for tag, held in enumerate((b"SECRET", b"[]", b"7", b'["SECRET", "", "another:key"]', b"[" * 100_000)):
         client.hset(UNACKED_KEY, str(tag), held)
@@ -329,7 +329,7 @@ def test_a_worker_outlives_rubbish_in_redis(
     worker = ours.start_worker()
     job = ours.submit()
     assert ours.letters(job) == undisturbed
-    wait_for(lambda: not any(client.llen(lane) for lane in QUEUES), what="empty lanes")
+    wait_for(lambda: not any(client.llen(queue) for queue in QUEUES), what="empty queues")
     wait_for(
         lambda: not client.hlen(UNACKED_KEY) and not client.zcard(UNACKED_KEY + ":index"),
         what="an empty book",

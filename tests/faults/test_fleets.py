@@ -85,7 +85,7 @@ def test_all_workers_are_killed_and_others_start_much_later(
     kill_families(fleet)
     wait_for(lambda: not client.keys("lettermill:worker:*"), what="the signs of life to go out")
     assert finished(out) < 40
-    worker(many_scans, out, 2, constants={"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 5})
+    worker(many_scans, out, 2, constants={"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 5})
     assert read_to_the_end(lettermill, job, out) == {"DONE": 40}
     assert letters(out) == undisturbed
     # The messages of the dead, too: they come back after the visibility timeout and are done with.
@@ -125,7 +125,7 @@ def test_a_page_longer_than_the_visibility_timeout_is_read_once(
     draw(scans / "slow.png", ["SLOW PAGE"])
     for number in range(5):
         draw(scans / f"{number}.png", ["QUICK PAGE"])
-    constants = {"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 3}
+    constants = {"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 3}
     for _ in range(2):
         worker(scans, out, 2, constants=constants, slow=["slow", 15])
     job = lettermill("submit", scans, "--out", out, "--broker", broker).stdout.strip()
@@ -305,7 +305,7 @@ def test_jobs_share_the_workers_fairly(
     words = ("--broker", broker, "--scans", tmp_path, "--results", out)
     lettermill("submit", tmp_path / "many", "--out", out / "many", *words)
     few = lettermill("submit", tmp_path / "few", "--out", out / "few", *words).stdout.strip()
-    assert sum(client.llen(lane) > 0 for lane in QUEUES) == 2
+    assert sum(client.llen(queue) > 0 for queue in QUEUES) == 2
     for _ in range(2):
         worker(tmp_path, out)
     wait_for(lambda: finished(out / "few") == 10, what="the small job's pages")

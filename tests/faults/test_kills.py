@@ -5,6 +5,7 @@ All of it is done for real: SIGKILL, real workers, a real server, real files.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -83,9 +84,10 @@ def test_a_page_that_kills_its_worker_every_time_is_quarantined_and_the_rest_is_
                 main = worker_main(run.pid)
                 if main is None or not _is_poison(log, out):
                     continue
-                biggest = max(main.children(), key=_memory, default=None)
-                if biggest is not None and _memory(biggest) > 250e6:
-                    kill(biggest)
+                with contextlib.suppress(psutil.NoSuchProcess):  # The main process has just ended.
+                    biggest = max(main.children(), key=_memory, default=None)
+                    if biggest is not None and _memory(biggest) > 250e6:
+                        kill(biggest)
 
     killer = threading.Thread(target=kill_whoever_reads_it)
     killer.start()
@@ -224,10 +226,10 @@ def test_every_message_twice_gives_every_page_once(
     out = tmp_path / "out"
     out.mkdir()
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
-    lane = max(QUEUES, key=client.llen)
-    messages = client.lrange(lane, 0, -1)
+    queue = max(QUEUES, key=client.llen)
+    messages = client.lrange(queue, 0, -1)
     assert messages
-    client.rpush(lane, *messages)
+    client.rpush(queue, *messages)
     start("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "2")
     lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     lettermill("collect", job)

@@ -146,10 +146,10 @@ def test_a_lost_batch_leaves_no_page_in_flight(
     service = PageService(app, broker, disk_roots(many_scans, job.path.parent), "a worker")
     batch = tuple(entry for entry, _ in job.manifest())[:2]
     service.read(PagesMessage(job.path.name, epoch.decode(), batch[:1]))
-    waiting = sum(client.llen(lane) for lane in QUEUES)
+    waiting = sum(client.llen(queue) for queue in QUEUES)
     service.split_lost(PagesMessage(job.path.name, epoch.decode(), batch), "signal 9")
     assert not client.hexists(f"lettermill:{job.token}:flight", batch[0].id)
-    assert sum(client.llen(lane) for lane in QUEUES) == waiting + 1
+    assert sum(client.llen(queue) for queue in QUEUES) == waiting + 1
 
 
 def test_the_sweep_starts_lost_jobs_again_past_folders_it_cannot_read(
@@ -162,10 +162,10 @@ def test_the_sweep_starts_lost_jobs_again_past_folders_it_cannot_read(
     sweep = Sweep(job.path.parent, make_app(broker), client)
     client.rpush(QUEUES[3], "a message of another job")
     sweep()
-    assert sum(client.llen(lane) for lane in QUEUES) > 1
-    waiting = [client.llen(lane) for lane in QUEUES]
+    assert sum(client.llen(queue) for queue in QUEUES) > 1
+    waiting = [client.llen(queue) for queue in QUEUES]
     sweep()
-    assert [client.llen(lane) for lane in QUEUES] == waiting
+    assert [client.llen(queue) for queue in QUEUES] == waiting
 
 
 def test_a_redis_that_is_not_there_any_more_costs_no_result(

@@ -34,7 +34,10 @@ from lettermill.jobs.records.readings import Status
 from lettermill.worker.service.events import STAGES, AttemptsLost, Event, EventPipe
 
 _STAGE_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+"""Upper bounds of the histogram of seconds per stage."""
+
 _CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99, 1.0)
+"""Upper bounds of the histogram of pages' mean confidence."""
 
 
 class Metrics:

@@ -121,4 +121,5 @@ def register_tasks(app: Celery, service: PageService) -> None:
             logger.exception("message_given_up")
 
     base = type("ReadPages", (PageTask,), {"service": service})
-    app.task(name=READ_TASK, base=base)(read_pages)
+    # Not shared: Celery would add it to every other application of the process, too.
+    app.task(name=READ_TASK, base=base, shared=False)(read_pages)

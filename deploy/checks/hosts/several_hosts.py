@@ -24,7 +24,7 @@ PASSWORD = "of-the-hosts"
 
 SHORT: dict[str, object] = {
     **QUICK,
-    "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT": 8,
+    "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 8,
     "lettermill.worker.service.heartbeat._DEAF_SECONDS": 5,
 }
 """What takes a worker minutes, or the visibility timeout's hour, takes seconds."""

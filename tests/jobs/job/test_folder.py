@@ -11,11 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from lettermill import cli
-from lettermill.jobs.errors import ErrorCode, ModelProblem, NotAJob
-from lettermill.jobs.inputs.model import MODEL_FILE, Model
+from lettermill.jobs.errors import ErrorCode, NotAJob
 from lettermill.jobs.job.folder import Job, find_job_folders
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import (
@@ -108,27 +105,6 @@ def test_damaged_manifest(job_of: Callable[..., Job], line: str) -> None:
     job.manifest_path.write_text(line + "\n")
     with pytest.raises(NotAJob, match=r"manifest\.jsonl"):
         entries(job)
-
-
-def test_a_job_keeps_its_model(job_of: Callable[..., Job], model: Model) -> None:
-    job = job_of("a.png")
-    assert job.model.network == model.network
-    (job.path / "model" / MODEL_FILE).write_bytes(b"another")
-    with pytest.raises(ModelProblem, match="not the network"):
-        job_of()
-    (job.path / "model" / "handprint.json").unlink()
-    with pytest.raises(ModelProblem, match="card"):
-        job_of()
-
-
-def test_a_job_with_the_network_of_a_former_version(job_of: Callable[..., Job]) -> None:
-    job = job_of("a.png")
-    network = job.path / "model" / MODEL_FILE
-    network.replace(network.with_suffix(".onnx"))
-    resumed = CliRunner().invoke(cli.lettermill, ["resume", str(job.path)])
-    assert isinstance(resumed.exception, ModelProblem)
-    assert "is of a former Lettermill: its network is handprint.onnx" in resumed.exception.what
-    assert "run its scans again" in resumed.exception.next_step
 
 
 def test_find_job_folders(job_of: Callable[..., Job], tmp_path: Path) -> None:

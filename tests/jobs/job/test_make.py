@@ -1,4 +1,4 @@
-"""Jobs are made and reopened, whatever happens in between."""
+"""Jobs are made and reopened, also after settings, files or the job folder have changed."""
 
 from __future__ import annotations
 

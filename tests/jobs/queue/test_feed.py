@@ -68,8 +68,8 @@ def epoch(job: Job, client: redis.Redis) -> str:
 
 
 def take_all_messages(client: redis.Redis) -> int:
-    """Lose what waits in the lanes; return how many messages that were."""
-    waiting = sum(client.llen(lane) for lane in QUEUES)
+    """Lose what waits in the queues; return how many messages that were."""
+    waiting = sum(client.llen(queue) for queue in QUEUES)
     client.delete(*QUEUES)
     return waiting
 
@@ -84,7 +84,7 @@ def test_pages_of_a_dead_worker_are_queued_again_beside_a_full_lane(
     send_heartbeat(client, "alive", [pages[0].id])
     assert feed.take(epoch(job, client), [pages[0].id], "alive")
     assert feed.take(epoch(job, client), [pages[1].id], "dead")
-    assert sum(client.llen(lane) for lane in QUEUES) == 3
+    assert sum(client.llen(queue) for queue in QUEUES) == 3
     assert feed.look_after(NOBODY) == (1, NOBODY)
 
 

@@ -19,7 +19,7 @@ from tests.support import free_port
 
 
 class FakeEngine:
-    """An engine that says what it is told to."""
+    """An engine without processes."""
 
     revived = False
 
