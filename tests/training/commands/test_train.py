@@ -18,11 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from lettermill import cli
-from lettermill.jobs.errors import (
-    BadData,
-    ModelProblem,
-    UsageProblem,
-)
+from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
 from lettermill.jobs.inputs.model import load_model
 from lettermill.jobs.job.corrections import Decision
 from lettermill.training.fitting import fit
@@ -30,9 +26,7 @@ from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
 from lettermill.training.fitting.network import open_model
 from lettermill.training.fitting.reject_class import KINDS
 from lettermill.training.letters import sources
-from lettermill.training.letters.split import (
-    split,
-)
+from lettermill.training.letters.split import split
 from lettermill.training.training_settings import CLASSES, TrainingSettings
 from lettermill.worker.reading.litert_network import Network
 from tests.drawn_letters import drawn_letters, write_set

@@ -13,13 +13,8 @@ from hypothesis import strategies as st
 
 from lettermill.training.fitting import fit
 from lettermill.training.fitting.fit import Epoch, best_epoch, kept_epoch
-from lettermill.training.letters.split import (
-    Split,
-    classes_of,
-)
-from lettermill.training.measure import (
-    measure,
-)
+from lettermill.training.letters.split import Split, classes_of
+from lettermill.training.measure import measure
 from lettermill.training.training_settings import CLASSES, TrainingSettings
 from tests.drawn_letters import drawn_letters
 

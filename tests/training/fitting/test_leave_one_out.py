@@ -11,10 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lettermill import cli
-from lettermill.jobs.errors import (
-    ModelProblem,
-    UsageProblem,
-)
+from lettermill.jobs.errors import ModelProblem, UsageProblem
 from tests.drawn_letters import write_set
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.

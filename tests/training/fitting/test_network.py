@@ -8,14 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lettermill.jobs.errors import (
-    ModelProblem,
-)
+from lettermill.jobs.errors import ModelProblem
 from lettermill.training.fitting import network
 from lettermill.training.fitting.network import loss, multiply_adds, open_model
-from lettermill.training.measure import (
-    non_letter_probability,
-)
+from lettermill.training.measure import non_letter_probability
 from lettermill.training.training_settings import CLASSES, LABELS
 from tests.emnist import MAPPINGS
 
