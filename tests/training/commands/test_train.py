@@ -179,7 +179,7 @@ def weights_in(folder: Path) -> list[Any]:
     return weights
 
 
-def test_teachers_are_made_before_they_teach(sets: Path, tmp_path: Path) -> None:
+def test_the_ensemble_of_left_out_is_trained_before_it_is_used(sets: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="earlier --leave-one-out"):
         run(sets, tmp_path / "model", "--leave-one-out", "--left-out", str(tmp_path))
     with pytest.raises(BadData, match=r"leave_one_out\.json cannot be read"):
