@@ -12,9 +12,7 @@ from lettermill.jobs.settings import DIGITS, LETTERS
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.letters import sources
 from lettermill.training.letters.sources import Letters, canvas_of
-from lettermill.training.measure import (
-    Answers,
-)
+from lettermill.training.measure import Answers
 from lettermill.training.training_settings import LABELS
 
 Array = NDArray[np.uint8]

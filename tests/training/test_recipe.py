@@ -15,19 +15,12 @@ import cv2
 import numpy as np
 import pytest
 
-from lettermill.jobs.errors import (
-    BadData,
-    LettermillError,
-    ModelProblem,
-    UsageProblem,
-)
+from lettermill.jobs.errors import BadData, LettermillError, ModelProblem, UsageProblem
 from lettermill.jobs.inputs.model import load_model
 from lettermill.training import recipe
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
 from lettermill.training.fitting.network import open_model
-from lettermill.training.letters.split import (
-    Split,
-)
+from lettermill.training.letters.split import Split
 from lettermill.training.training_settings import TrainingSettings
 from tests.drawn_letters import drawn_letters
 from tests.support import wait_for

@@ -11,11 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lettermill import cli
-from lettermill.jobs.errors import (
-    BadData,
-    ModelProblem,
-    UsageProblem,
-)
+from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder
 from tests.drawn_letters import drawn, write_set
 

@@ -18,11 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from lettermill import cli
-from lettermill.jobs.errors import (
-    BadData,
-    ModelProblem,
-    UsageProblem,
-)
+from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
 from lettermill.jobs.inputs.model import load_model
 from lettermill.jobs.job.corrections import Decision
 from lettermill.training.fitting import fit
@@ -30,9 +26,7 @@ from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
 from lettermill.training.fitting.network import open_model
 from lettermill.training.fitting.reject_class import KINDS
 from lettermill.training.letters import sources
-from lettermill.training.letters.split import (
-    split,
-)
+from lettermill.training.letters.split import split
 from lettermill.training.training_settings import CLASSES, TrainingSettings
 from lettermill.worker.reading.litert_network import Network
 from tests.drawn_letters import drawn_letters, write_set
@@ -185,7 +179,7 @@ def weights_in(folder: Path) -> list[Any]:
     return weights
 
 
-def test_teachers_are_made_before_they_teach(sets: Path, tmp_path: Path) -> None:
+def test_the_ensemble_of_left_out_is_trained_before_it_is_used(sets: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="earlier --leave-one-out"):
         run(sets, tmp_path / "model", "--leave-one-out", "--left-out", str(tmp_path))
     with pytest.raises(BadData, match=r"leave_one_out\.json cannot be read"):

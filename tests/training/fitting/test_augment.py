@@ -17,7 +17,7 @@ def test_bent_glyphs_stay_letters_of_the_normal_form() -> None:
     assert len({glyph.tobytes() for glyph in glyphs}) > 190
 
 
-def test_an_empty_canvas_can_be_bent() -> None:
+def test_an_empty_canvas_can_be_augmented() -> None:
     assert (
         not augmented(
             np.zeros((3, 48, 48), np.uint8), np.random.default_rng(1), Augmentation(speck_probability=0)

@@ -10,11 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lettermill.jobs.errors import (
-    BadData,
-    ModelProblem,
-    UsageProblem,
-)
+from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
 from lettermill.training.fitting import checkpoint
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, Checkpoint, Identity
 from lettermill.training.training_settings import CLASSES, LABELS, TrainingSettings

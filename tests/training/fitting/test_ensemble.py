@@ -9,15 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lettermill.jobs.errors import (
-    BadData,
-)
+from lettermill.jobs.errors import BadData
 from lettermill.training.fitting import network
 from lettermill.training.fitting.ensemble import Ensemble
-from lettermill.training.measure import (
-    masked_softmax,
-    non_letter_probability,
-)
+from lettermill.training.measure import masked_softmax, non_letter_probability
 from lettermill.training.training_settings import CLASSES, LABELS
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from lettermill import cli
-from lettermill.jobs.errors import (
-    ModelProblem,
-    UsageProblem,
+from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
+from lettermill.jobs.settings import DIGITS
+from lettermill.training.fitting.leave_one_out import (
+    LeftOut,
+    sources_with_capitals,
+    train_without_each_source,
 )
-from tests.drawn_letters import write_set
+from lettermill.training.fitting.reject_class import KINDS
+from lettermill.training.letters.sources import Letters
+from lettermill.training.measure import masked_softmax
+from lettermill.training.training_settings import CLASSES, TrainingSettings
+from tests.drawn_letters import drawn_letters, write_set
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
 pytestmark = [
@@ -85,3 +95,48 @@ def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> 
     card = card_of(tmp_path / "model")
     assert card["teachers"] == 3 and 0.2 <= card["temperature"] <= 5
     assert card["figures"]["leave_one_out"]["rows"] == figures["rows"]
+
+
+def several(source: str, label: str, count: int) -> Letters:
+    return Letters(
+        np.zeros((count, 28, 28), np.uint8),
+        np.zeros((count, 48, 48), np.uint8),
+        np.full(count, label),
+        np.full(count, source),
+        np.full(count, ""),
+    )
+
+
+def joined(*parts: Letters) -> Letters:
+    fields = [field.name for field in dataclasses.fields(Letters)]
+    return Letters(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+
+
+def test_a_source_needs_enough_written_capitals() -> None:
+    letters = joined(
+        several("enough", "A", 130),
+        several("few", "A", 129),
+        several("digits", "7", 500),
+        several("ours self-labelled", "A", 500),
+    )
+    assert sources_with_capitals(letters) == ["enough"]
+
+
+def test_one_source_cannot_be_left_out(tmp_path: Path) -> None:
+    letters = several("enough", "A", 130)
+    with pytest.raises(BadData, match="needs two sources with capitals, found: enough"):
+        next(train_without_each_source(letters, TrainingSettings(), tmp_path, lambda line: None))
+    assert not list(tmp_path.iterdir())
+
+
+def test_answers_are_masked_by_the_alphabet_and_calibrated() -> None:
+    letters = drawn_letters("one", (cv2.FONT_HERSHEY_SIMPLEX,))
+    logits = np.random.default_rng(0).normal(0, 2, (len(letters), len(CLASSES))).astype(np.float32)
+    result = LeftOut(letters, logits, logits[:5], np.array([0, 1, 2, 3, 0]))
+    assert result.source == "one"
+    digits = result.among(DIGITS, 2.0)
+    assert len(digits) == 10 and digits.probabilities[:, :26].sum() == 0
+    np.testing.assert_allclose(digits.probabilities, masked_softmax(logits[26:], 2.0, DIGITS, CLASSES))
+    scores = result.reject_scores()
+    np.testing.assert_array_equal(scores.letters[:5], scores.others)
+    assert scores.kinds.tolist() == [*KINDS, KINDS[0]]

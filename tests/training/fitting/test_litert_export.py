@@ -9,9 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lettermill.jobs.errors import (
-    ModelProblem,
-)
+from lettermill.jobs.errors import ModelProblem
 from lettermill.training.fitting import fit, network
 from lettermill.training.fitting.litert_export import check_agreement, write_network
 from lettermill.training.training_settings import CLASSES

@@ -8,14 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lettermill.jobs.errors import (
-    ModelProblem,
-)
+from lettermill.jobs.errors import ModelProblem
 from lettermill.training.fitting import network
 from lettermill.training.fitting.network import loss, multiply_adds, open_model
-from lettermill.training.measure import (
-    non_letter_probability,
-)
+from lettermill.training.measure import non_letter_probability
 from lettermill.training.training_settings import CLASSES, LABELS
 from tests.emnist import MAPPINGS
 
@@ -62,8 +58,8 @@ def test_what_is_no_letter_teaches_only_the_last_output() -> None:
     assert non_letter_probability(logits)[1] == pytest.approx(np.exp(-got[1]), rel=1e-4)
 
 
-def test_half_a_target_may_be_what_teachers_say() -> None:
-    """The own kind is the label's, however the teachers spread their half."""
+def test_half_a_target_may_be_an_ensemble_s_answer() -> None:
+    """The own kind is the label's, however the ensemble spreads its half."""
     from lettermill.training.fitting import network
 
     logits = np.random.default_rng(7).normal(0, 2, (1, len(LABELS))).astype(np.float32)

@@ -11,17 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from lettermill import cli
-from lettermill.jobs.errors import (
-    BadData,
-    UsageProblem,
-)
+from lettermill.jobs.errors import BadData, UsageProblem
 from lettermill.jobs.inputs.model import load_model
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.fitting.batches import drawing_weights
 from lettermill.training.letters import published, sources
-from lettermill.training.letters.split import (
-    classes_of,
-)
+from lettermill.training.letters.split import classes_of
 from lettermill.training.training_settings import TrainingSettings
 from tests.emnist import MAPPINGS, write_idx, write_split
 from tests.support import Command

@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lettermill.jobs.errors import (
-    BadData,
-)
+from lettermill.jobs.errors import BadData
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.letters import sources
 from tests.drawn_letters import drawn, png

@@ -9,14 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lettermill.jobs.errors import (
-    BadData,
-)
+from lettermill.jobs.errors import BadData
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.letters import sources
-from lettermill.training.letters.split import (
-    part_of,
-)
+from lettermill.training.letters.split import part_of
 from lettermill.training.training_settings import TrainingSettings
 from tests.drawn_letters import drawn, png
 from tests.emnist import write_idx

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lettermill.jobs.errors import (
-    BadData,
-)
+from lettermill.jobs.errors import BadData
 from lettermill.training.letters import strokes
 from lettermill.training.letters.set_formats import NO_LETTER
 

@@ -14,9 +14,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 from click.testing import CliRunner, Result
 
 from lettermill import cli
-from lettermill.jobs.errors import (
-    ResultsNotWritable,
-)
+from lettermill.jobs.errors import ResultsNotWritable
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.settings import DIGITS, LETTERS
 from lettermill.training.fitting.fit import Epoch
