@@ -460,7 +460,12 @@ def test_a_router_forgets_the_connections(
 ) -> None:
     with Proxy(server.port) as proxy:
         ours = fleet(f"redis://127.0.0.1:{proxy.port}/0")
-        worker = ours.start_worker({"lettermill.worker.service.serve._DEAF_SECONDS": 5})
+        worker = ours.start_worker(
+            {
+                "lettermill.worker.service.serve._DEAF_SECONDS": 5,
+                "lettermill.jobs.queue.celery_app._SOCKET_SECONDS": 3,
+            }
+        )
         job = ours.submit()
         wait_for(lambda: ours.finished() >= 5, what="pages")
         proxy.forget()
