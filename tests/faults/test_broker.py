@@ -70,12 +70,11 @@ class Fleet:
     def submit(self, *words: object) -> Path:
         return Path(self.run("submit", self.scans, "--out", self.out, *words).stdout.strip())
 
-    def start_worker(self, **constants: object) -> subprocess.Popen[bytes]:
-        """Start a worker that is quick to miss others, with further constants of worker/service/serve.py."""
-        changed = {f"lettermill.worker.service.serve.{name}": value for name, value in constants.items()}
+    def start_worker(self, constants: dict[str, object] | None = None) -> subprocess.Popen[bytes]:
+        """Start a worker that is quick to miss others, with further constants changed."""
         with self.log_file.open("ab") as log:
             command = [*LETTERMILL, "worker", "--concurrency", "1"]
-            environment = {**self.environment, **fault_variables({"set": QUICK | changed})}
+            environment = {**self.environment, **fault_variables({"set": QUICK | (constants or {})})}
             worker = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self.workers.append(worker)
         return worker
@@ -378,7 +377,12 @@ def test_a_router_forgets_the_connections(
 ) -> None:
     with Proxy(server.port) as proxy:
         ours = fleet(f"redis://127.0.0.1:{proxy.port}/0")
-        worker = ours.start_worker(_DEAF_SECONDS=5)
+        worker = ours.start_worker(
+            {
+                "lettermill.worker.service.serve._DEAF_SECONDS": 5,
+                "lettermill.jobs.queue.celery_app._SOCKET_SECONDS": 3,
+            }
+        )
         job = ours.submit()
         wait_for(lambda: ours.finished() >= 5, what="pages")
         proxy.forget()

@@ -28,6 +28,7 @@ from tests.support import (
     PATIENCE_SECONDS,
     Command,
     Starter,
+    alive,
     clean_environment,
     descendants,
     disk_roots,
@@ -53,7 +54,7 @@ def test_impatience_and_closed_terminals_leave_nothing_behind(
         os.kill(run.pid, number)
         time.sleep(0.3)
     assert run.wait(PATIENCE_SECONDS) == 130
-    wait_for(lambda: not any(process.is_running() for process in family), what="the end of all processes")
+    wait_for(lambda: not any(alive(process) for process in family), what="the end of all processes")
     assert not list(temporary.iterdir())
 
 

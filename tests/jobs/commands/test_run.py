@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import PATIENCE_SECONDS, Command, Starter, wait_for, worker_main
+from tests.support import PATIENCE_SECONDS, Command, Starter, alive, wait_for, worker_main
 
 
 def test_run_reads_a_folder_and_leaves_nothing_behind(
@@ -97,7 +97,7 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(
     family = [main, *main.children(recursive=True)]
     os.kill(run.pid, number)
     assert run.wait(PATIENCE_SECONDS) == 130
-    wait_for(lambda: not any(process.is_running() for process in family), what="the workers' end")
+    wait_for(lambda: not any(alive(process) for process in family), what="the workers' end")
     assert not list(temporary.iterdir())
     done = len(list(out.glob("*/pages/*/*.json")))
     assert done < 40
