@@ -16,7 +16,7 @@ import click
 from bench.scale import cost, draw, write_results
 from lettermill.jobs.export.formats import FORMATS
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.settings import Settings
 from tests.support import disk_roots

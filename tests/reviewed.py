@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.corrections import Correction, Corrections, Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job

@@ -35,7 +35,7 @@ import psutil
 from bench.fuzz.messages import JUNK, change_bytes, places, put
 from lettermill.jobs.errors import LettermillError
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job

@@ -11,7 +11,7 @@ from lettermill.jobs.commands.options import FOLDER, CommandFunction
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.make import Submission, make_job
 from lettermill.jobs.job.roots import Roots

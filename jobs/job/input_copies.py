@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lettermill.jobs.errors import BadData, ModelProblem
 from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, Model, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import WordList
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.display import display_path

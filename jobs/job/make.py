@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lettermill.jobs.errors import MENDABLE_WITHOUT_A_NEW_FILE, UsageProblem
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import (
     JOB_FILE,
     VERSION,

@@ -24,7 +24,7 @@ from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.machine import bound_memory
 from lettermill.jobs.scans.checks import memory_message
 from lettermill.jobs.scans.page_count import count_pages
-from lettermill.jobs.scans.pdf import render
+from lettermill.jobs.scans.pdf_pages import render
 from lettermill.jobs.scans.requests import (
     FILE_MODES,
     LONGEST_REQUEST_BYTES,

@@ -10,7 +10,7 @@ from lettermill.jobs.errors import ScanError
 from lettermill.jobs.scans.checks import disk_errors
 from lettermill.jobs.scans.decode import count_image_pages
 from lettermill.jobs.scans.isolated import IsolatedDecoder
-from lettermill.jobs.scans.pdf import count_pdf_pages, is_pdf
+from lettermill.jobs.scans.pdf_pages import count_pdf_pages, is_pdf
 from lettermill.jobs.scans.reader import open_file, open_scan
 from lettermill.jobs.settings import Limits
 from lettermill.jobs.storage.place import Place

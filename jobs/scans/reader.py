@@ -20,7 +20,7 @@ from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.scans.checks import check_bytes, disk_errors
 from lettermill.jobs.scans.decode import decode_page
 from lettermill.jobs.scans.isolated import isolated_decoder
-from lettermill.jobs.scans.pdf import is_pdf
+from lettermill.jobs.scans.pdf_pages import is_pdf
 from lettermill.jobs.settings import Limits
 from lettermill.jobs.storage.disk import READ, regular_file
 from lettermill.jobs.storage.locate import locate

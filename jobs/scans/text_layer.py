@@ -18,7 +18,7 @@ from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.records.readings import Box
 from lettermill.jobs.scans.checks import disk_errors, first_line
 from lettermill.jobs.scans.decode import on_paper, open_image
-from lettermill.jobs.scans.pdf import POINTS_PER_INCH, is_pdf, open_pdf
+from lettermill.jobs.scans.pdf_pages import POINTS_PER_INCH, is_pdf, open_pdf
 from lettermill.jobs.settings import Limits
 
 if TYPE_CHECKING:

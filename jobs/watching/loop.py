@@ -25,7 +25,7 @@ from lettermill.jobs.errors import (
     ResultsNotWritable,
     UsageProblem,
 )
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.job.roots import Roots

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from lettermill.jobs.inputs.model import Model, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.manifest import ManifestEntry
@@ -120,7 +120,7 @@ import lettermill.jobs.job.make
 from lettermill.jobs import errors
 from lettermill.jobs.storage import atomic as files
 from lettermill.jobs.job import folder as job
-from lettermill.jobs.inputs import model as models, recipe
+from lettermill.jobs.inputs import model as models, reading_recipe
 from lettermill.jobs.storage import disk as places
 from lettermill.jobs.scans import decode as scans
 from lettermill.jobs import settings

@@ -23,7 +23,7 @@ from lettermill.training.fitting import checkpoint, network
 from lettermill.training.fitting.batches import Batch, batches, drawn_ahead, steps_per_epoch
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, Arrays, Checkpoint, Identity
 from lettermill.training.fitting.ensemble import Ensemble
-from lettermill.training.fitting.progress import Report, bar
+from lettermill.training.fitting.epoch_progress import Report, bar
 from lettermill.training.letters.sources import Letters
 from lettermill.training.letters.split import classes_of
 from lettermill.training.measure import measure

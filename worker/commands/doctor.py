@@ -14,8 +14,8 @@ from lettermill.jobs.storage.place import Place
 from lettermill.worker.checks.finding import Finding, Level
 from lettermill.worker.checks.folders import check_results, check_scans
 from lettermill.worker.checks.installation import check_libraries, check_model, check_reading
-from lettermill.worker.checks.machine import check_machine
 from lettermill.worker.checks.redis_server import check_redis
+from lettermill.worker.checks.resources import check_machine
 
 _COLOURS = {Level.OK: "green", Level.NOT_CHECKED: None, Level.WARNING: "yellow", Level.WRONG: "red"}
 _LEVEL_COLUMNS = max(map(len, Level))

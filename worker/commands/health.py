@@ -13,7 +13,7 @@ import msgspec
 
 from lettermill.jobs.storage.atomic import open_regular
 from lettermill.jobs.storage.display import display_path
-from lettermill.worker.service.health import Health, Verdict, judge
+from lettermill.worker.service.health_file import Health, Verdict, judge
 
 
 @click.command()

@@ -22,7 +22,7 @@ from lettermill.jobs.queue.celery_app import UNREACHABLE
 from lettermill.jobs.queue.workers import HEARTBEAT_SECONDS
 from lettermill.jobs.storage.atomic import replace_small_file
 from lettermill.jobs.storage.display import display_path
-from lettermill.worker.service.health import Health
+from lettermill.worker.service.health_file import Health
 
 if TYPE_CHECKING:
     from lettermill.worker.service.metrics import Metrics

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status

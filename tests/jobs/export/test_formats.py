@@ -16,7 +16,7 @@ from PIL import Image
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.export.formats import FORMATS, NO_SIZE, UNFINISHED, export_job
 from lettermill.jobs.inputs.model import Model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.job.roots import Roots

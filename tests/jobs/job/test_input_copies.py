@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from lettermill import cli
 from lettermill.jobs.errors import BadData, ModelProblem
 from lettermill.jobs.inputs.model import MODEL_FILE, Model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.input_copies import load_lexicon_copy, load_model_copy, write_copies

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lettermill.jobs.errors import BadData, NoScans, NotAJob, UsageProblem
 from lettermill.jobs.inputs.model import Model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import Submission, make_job

@@ -11,7 +11,7 @@ import redis
 from celery import Celery
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.queue.celery_app import make_app

@@ -17,7 +17,7 @@ from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.export.formats import FORMATS, export_job
 from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import Model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.corrections import Correction, Corrections, Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job

@@ -14,7 +14,7 @@ import pytest
 from lettermill.jobs.commands.text import summary_text
 from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.inputs.model import Model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job

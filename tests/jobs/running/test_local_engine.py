@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import psutil
@@ -47,7 +48,7 @@ def test_an_engine_from_start_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_an_engine_that_does_not_stay_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_engine, "_MOST_RESTARTS_IN_A_ROW", 1)
-    monkeypatch.setattr(local_engine.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with LocalEngine(disk_roots(tmp_path, tmp_path), 1) as engine:
         wait_for(engine.revive, 30, "the first death")
         with pytest.raises(EngineFailed, match="the worker ended, after 1 restarts"):

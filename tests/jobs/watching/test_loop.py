@@ -10,7 +10,7 @@ import pytest
 
 from lettermill.jobs.errors import ModelProblem, ResultsNotWritable, UsageProblem
 from lettermill.jobs.inputs.model import Model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading
 from lettermill.jobs.settings import Settings

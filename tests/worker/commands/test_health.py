@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lettermill.worker.service.health import Health
+from lettermill.worker.service.health_file import Health
 from tests.support import Command
 
 WELL = Health(

@@ -12,7 +12,7 @@ import redis
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.queue.celery_app import connect
 from lettermill.worker.service import monitor as monitors
-from lettermill.worker.service.health import Health
+from lettermill.worker.service.health_file import Health
 from lettermill.worker.service.monitor import Monitor, Workload
 from tests.support import free_port, wait_for
 

@@ -9,7 +9,7 @@ import pytest
 
 from lettermill.jobs.errors import ErrorCode, ModelProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.attempts import MAX_ATTEMPTS
 from lettermill.jobs.job.folder import VERSION, Job
 from lettermill.jobs.job.make import make_job

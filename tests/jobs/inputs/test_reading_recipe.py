@@ -9,7 +9,7 @@ import pytest
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import Model
-from lettermill.jobs.inputs.recipe import ReadingRecipe
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.settings import Settings
 

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from lettermill.jobs.settings import Limits
-from lettermill.worker.checks import machine
+from lettermill.worker.checks import resources
 from lettermill.worker.checks.finding import Finding, Level
 
 
 def found(check: str) -> Finding:
-    (one,) = (one for one in machine.check_machine() if one.check == check)
+    (one,) = (one for one in resources.check_machine() if one.check == check)
     return one
 
 
@@ -26,8 +26,8 @@ def test_a_temporary_folder_without_room(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(("megapixels", "level"), [(34, Level.WARNING), (36, Level.OK)])
 def test_the_memory_of_each_process(monkeypatch: pytest.MonkeyPatch, megapixels: int, level: Level) -> None:
-    monkeypatch.setattr(machine, "usable_cores", lambda: 3)
-    monkeypatch.setattr(machine, "memory_limit", lambda: 3 * Limits(max_megapixels=megapixels).memory_bytes)
+    monkeypatch.setattr(resources, "usable_cores", lambda: 3)
+    monkeypatch.setattr(resources, "memory_limit", lambda: 3 * Limits(max_megapixels=megapixels).memory_bytes)
     assert found("memory").level is level
     assert f"{megapixels} megapixels" in found("memory").said
 
