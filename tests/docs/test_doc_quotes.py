@@ -2,7 +2,7 @@
 
 A number that is a constant of the code has its name in an HTML comment right behind it:
 
-    a component is doubtful below 0.75<!-- worker.reading.read_lines.DOUBT -->
+    a component is doubtful below 0.75<!-- worker.reading.read_lines.DOUBTFUL_BELOW_PROBABILITY -->
 
 The name is that of a module below `lettermill`, then the constant; `[0]` takes one of several. A class is
 called without arguments: `jobs.settings.Settings.flag_below` is a default. The comment does not show on the
@@ -365,9 +365,9 @@ def test_the_keys_of_a_model_card() -> None:
     """The guide lists those that a reader needs, and all others that `lettermill train` writes."""
     section = text_of(ROOT / "docs" / "how-to-change.md").split("Required keys:")[1].split("```")[0]
     needed, others = section.split("All other keys")
-    assert set(re.findall(r"^\| `(\w+)` \|", needed, re.MULTILINE)) == value_of("jobs.inputs.model._REQUIRED")
+    assert set(re.findall(r"^\| `(\w+)` \|", needed, re.MULTILINE)) == value_of("jobs.inputs.model._REQUIRED_KEYS")
     card = json.loads((ROOT / "worker" / "model" / "handprint.json").read_text())
-    written = card.keys() - value_of("jobs.inputs.model._REQUIRED")
+    written = card.keys() - value_of("jobs.inputs.model._REQUIRED_KEYS")
     assert set(re.findall(r"`(\w+)`", others.partition(")")[0])) == written
 
 
