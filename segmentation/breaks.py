@@ -48,7 +48,7 @@ LEAST_TURN_COSINE = -0.1
 """Cosine of the angle at which the outline turns back at an end: a corner of two strokes has 0."""
 
 LEAST_AGREEMENT_COSINE = 0.7
-"""Cosine of the angle between an end's direction and the way over the break: 35°."""
+"""Cosine of the angle between an end's direction and the way over the break: about 45°."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
