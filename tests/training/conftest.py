@@ -15,11 +15,18 @@ from lettermill.training.reports import plots
 
 @pytest.fixture(scope="module")
 def small_network() -> Iterator[None]:
-    """Train a smaller CNN for a whole module: TensorFlow compiles it in half the time."""
+    """Train a smaller CNN for a whole module, without compiling it, which takes longer than its few batches.
+
+    tests/training/commands trains the real one, compiled.
+    """
+    import tensorflow as tf
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network, "_CONVOLUTIONS", ((8, 5, True), (16, 3, True)))
         patch.setattr(network, "_HIDDEN_UNITS", 32)
+        tf.config.run_functions_eagerly(True)
         yield
+        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

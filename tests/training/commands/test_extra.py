@@ -7,10 +7,9 @@ import importlib.util
 import pytest
 from click.testing import CliRunner
 
+from lettermill import cli
 from lettermill.jobs.errors import MissingExtra
-from lettermill.training.commands.evaluate import evaluate
 from lettermill.training.commands.extra import require_extra
-from lettermill.training.commands.train import train
 
 
 def test_an_installed_package_is_enough() -> None:
@@ -24,13 +23,13 @@ def test_a_missing_package_says_how_to_install_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "package"), [(train, "tensorflow"), (train, "scipy"), (evaluate, "scipy")]
+    ("command", "package"), [("train", "tensorflow"), ("train", "scipy"), ("evaluate", "scipy")]
 )
 def test_commands_ask_for_their_packages_first(
-    monkeypatch: pytest.MonkeyPatch, command: object, package: str
+    monkeypatch: pytest.MonkeyPatch, command: str, package: str
 ) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else found(name))
     words = ["--data", "nowhere", "--out", "new"]
     with pytest.raises(MissingExtra, match=package):
-        CliRunner().invoke(command, words, catch_exceptions=False)  # type: ignore[arg-type]
+        CliRunner().invoke(cli.lettermill, [command, *words], catch_exceptions=False)

@@ -28,10 +28,9 @@ from lettermill.training.training_settings import CLASSES, TrainingSettings
 from tests.drawn_letters import drawn_letters, write_set
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
-    pytest.mark.usefixtures("small_network"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def card_of(folder: Path) -> dict[str, Any]:
     return card
 
 
-@pytest.mark.usefixtures("quick_plots")
+@pytest.mark.usefixtures("small_network", "quick_plots")
 def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> None:
     run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "")
     report = (tmp_path / "loo" / "report" / "index.html").read_text(encoding="utf-8")
@@ -84,7 +83,7 @@ def test_leave_one_out_and_a_card_that_quotes_it(sets: Path, tmp_path: Path) -> 
     run(sets, tmp_path / "loo", "--leave-one-out", "--test-on", "", "--resume")
     with pytest.raises(UsageProblem, match="have seen letters that this training is tested on"):
         run(sets, tmp_path / "model", *learn)  # tested on source three
-    network = tmp_path / "loo" / "without_two" / "model.keras"
+    network = tmp_path / "loo" / "without_one" / "model.keras"
     whole = network.read_bytes()
     network.write_bytes(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
     with pytest.raises(ModelProblem, match=r"model\.keras is damaged"):

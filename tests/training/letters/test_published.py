@@ -22,10 +22,9 @@ from tests.emnist import MAPPINGS, write_idx, write_split
 from tests.support import Command
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
-    pytest.mark.usefixtures("small_network"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
 
 
 def glyphs_of(images: np.ndarray) -> np.ndarray:
@@ -109,7 +108,7 @@ def test_a_mapping_that_names_a_character_twice(tmp_path: Path) -> None:
         published.read_split(sources.find([tmp_path])[0], "byclass", lambda line: None)
 
 
-@pytest.mark.usefixtures("quick_plots")
+@pytest.mark.usefixtures("small_network", "quick_plots")
 @pytest.mark.parametrize("name", ["letters", "balanced", "byclass"])
 def test_train_and_read_with_a_splits_model(tmp_path: Path, lettermill: Command, name: str) -> None:
     folder, model = tmp_path / "emnist", tmp_path / "model"

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from lettermill import cli
 from lettermill.jobs.errors import BadData
 from lettermill.jobs.job.corrections import Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.segmentation.glyph import ink_of, normalise
-from lettermill.training.commands.train import train
 from lettermill.training.letters import sources
 from lettermill.training.letters.reviewed_letters import read_corrections, reviewed_set
 from tests.reviewed import job_to_review, say
@@ -49,4 +49,4 @@ def test_the_command_reads_them_beside_other_sets(job: Job, tmp_path: Path) -> N
     np.savez(tmp_path / "set.npz", x=np.zeros((1, 28, 28), np.uint8), y=np.array(["A"]))
     words = ["--data", str(tmp_path), "--corrections", str(job.path), "--out", str(tmp_path / "model")]
     with pytest.raises(BadData, match="has no letters that somebody decided"):
-        CliRunner().invoke(train, words, catch_exceptions=False)
+        CliRunner().invoke(cli.lettermill, ["train", *words], catch_exceptions=False)
