@@ -379,7 +379,7 @@ def test_a_router_forgets_the_connections(
         ours = fleet(f"redis://127.0.0.1:{proxy.port}/0")
         worker = ours.start_worker(
             {
-                "lettermill.worker.service.serve._DEAF_SECONDS": 5,
+                "lettermill.worker.service.heartbeat._DEAF_SECONDS": 5,
                 "lettermill.jobs.queue.celery_app._SOCKET_SECONDS": 3,
             }
         )
