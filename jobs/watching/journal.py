@@ -125,14 +125,17 @@ class Journal:
             sync_folder(self.path.parent)
         except OSError as error:
             raise not_writable(self.path, error) from error
-        if not flock(self._file, wait=False):
+        try:
+            if not flock(self._file, wait=False):
+                raise UsageProblem(
+                    f"another `lettermill watch` uses {display_path(self._folder)} "
+                    f"and {display_path(self.path.parent)}",
+                    "Let it run, or stop it first.",
+                )
+            self._read()
+        except BaseException:
             self._file.close()
-            raise UsageProblem(
-                f"another `lettermill watch` uses {display_path(self._folder)} "
-                f"and {display_path(self.path.parent)}",
-                "Let it go on, or stop it first.",
-            )
-        self._read()
+            raise
         return self
 
     def __exit__(

@@ -117,14 +117,6 @@ import os, sys
 from pathlib import Path
 import PIL.Image, PIL.ImageOps, pypdfium2
 import lettermill.jobs.job.make
-from lettermill.jobs import errors
-from lettermill.jobs.storage import atomic as files
-from lettermill.jobs.job import folder as job
-from lettermill.jobs.inputs import model as models, reading_recipe
-from lettermill.jobs.storage import disk as places
-from lettermill.jobs.scans import decode as scans
-from lettermill.jobs import settings
-from lettermill.jobs.job import make as submit
 PIL.Image.init()
 if os.geteuid() == 0:
     os.setgroups([])

@@ -199,13 +199,19 @@ def test_a_result_folder_that_takes_nothing(
     for name in ("handprint.tflite", "handprint.json"):
         (open_folder / "model" / name).write_bytes((model.folder / name).read_bytes())
     code = """
+from lettermill.jobs.errors import ResultsNotWritable
+from lettermill.jobs.inputs.model import load_model
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
+from lettermill.jobs.job.make import make_job
+from lettermill.jobs.job.roots import Roots
+from lettermill.jobs.settings import Settings
+from lettermill.jobs.storage.disk import Disk
 root, scans = Path(sys.argv[1]), Path(sys.argv[1]) / "scans"
 for out in (root / "new", root / "closed", root / "closed" / "deep"):
     try:
-        model = models.load_model(root / "model")
-        how = recipe.ReadingRecipe(settings.Settings(), model)
-        submit.make_job(scans, out, how, job.Roots(places.Disk(scans), places.Disk(out)))
-    except errors.ResultsNotWritable as error:
+        recipe = ReadingRecipe(Settings(), load_model(root / "model"))
+        make_job(scans, out, recipe, Roots(Disk(scans), Disk(out)))
+    except ResultsNotWritable as error:
         sys.stdout.write(error.what + "\\n")
 """
     told = as_nobody(code, open_folder).splitlines()

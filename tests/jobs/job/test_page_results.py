@@ -19,12 +19,12 @@ from lettermill.jobs.records.readings import (
     Letter,
     LineReading,
     PageReading,
+    Quality,
     Status,
     from_bytes,
     to_bytes,
 )
 from lettermill.jobs.storage.display import display_path
-from lettermill.training.measure import Measured
 
 characters = st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
@@ -57,7 +57,7 @@ readings = st.builds(
     lines=st.lists(lines, max_size=3).map(tuple),
     skew_degrees=st.floats(-45, 45),
     quality=st.lists(st.sampled_from(["LOW_RESOLUTION", "SKEWED"])).map(tuple),
-    measured=st.builds(Measured, *[st.none() | st.floats(0, 1e4)] * 5),
+    measured=st.builds(Quality, *[st.none() | st.floats(0, 1e4)] * 5),
     seconds=st.floats(0, 1e4),
     attempts=st.integers(1, 3),
 )
