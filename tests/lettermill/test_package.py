@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import grimp
 import setuptools
 
 from tests.support import ROOT
@@ -33,3 +34,15 @@ def test_a_module_of_the_users_own_is_neither_used_nor_hidden(tmp_path: Path) ->
     code += "assert jobs.MINE and segmentation.MINE and training.MINE and worker.MINE\n"
     code += "assert ours.read_lines.__module__ == 'lettermill.worker.reading.read_lines'\n"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    """Imports within functions count: they would only hide a circle."""
+    graph = grimp.build_graph("lettermill", cache_dir=None)
+    below = {module: graph.find_upstream_modules(module) for module in graph.modules}
+    assert not [
+        f"{module} and {imported} import each other"
+        for module in sorted(graph.modules)
+        for imported in graph.find_modules_directly_imported_by(module)
+        if module in below[imported]
+    ]
