@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from lettermill.segmentation.components import INK_LEVEL, Component
 from lettermill.segmentation.glyph import GLYPH_SIZE
-from lettermill.segmentation.lines import STACKED_SHARE, gaps_of, line_height, offset, share_covered
+from lettermill.segmentation.lines import STACKED_SHARE, line_height, offset, share_covered
+from lettermill.segmentation.word_gaps import gaps_of
 
 CELLS_PER_SIDE = 4
 """Cells of a glyph along each side: 7 pixels, about two strokes, each with a histogram of its own."""

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from lettermill.segmentation.binarise import find_ink
 from lettermill.segmentation.boxes import clip_to_page, component_boxes, enclosing_box, page_boxes
-from lettermill.segmentation.breaks import mend_breaks
 from lettermill.segmentation.characters import (
     attach_marks,
     drop_non_letters,
@@ -37,13 +36,7 @@ from lettermill.segmentation.components import (
 )
 from lettermill.segmentation.form_lines import guess_sizes, remove_form_lines
 from lettermill.segmentation.glyph import normalise
-from lettermill.segmentation.lines import (
-    ONE_LINE_LETTERS,
-    line_height,
-    merge_into_one_line,
-    split_words,
-    word_gap,
-)
+from lettermill.segmentation.lines import ONE_LINE_LETTERS, line_height, merge_into_one_line
 from lettermill.segmentation.machine_print import (
     find_colons,
     find_cut_rows,
@@ -55,8 +48,10 @@ from lettermill.segmentation.orientation import rotate_quarters
 from lettermill.segmentation.quality import measure_quality, measure_quality_without_letters
 from lettermill.segmentation.shrink import shrink
 from lettermill.segmentation.skew import deskew, find_skew
+from lettermill.segmentation.stroke_breaks import mend_breaks
 from lettermill.segmentation.trace import UNSEEN, Trace
 from lettermill.segmentation.values import Candidate, Gap, Ink, Line, Segmentation, Word
+from lettermill.segmentation.word_gaps import split_words, word_gap
 
 Layout = Literal["auto", "page", "line"]
 """How to read a page: "page" looks for lines, "line" takes all as one line, "auto" decides by its height."""

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lettermill.segmentation.breaks import mend_breaks
 from lettermill.segmentation.components import Sizes, find_components
+from lettermill.segmentation.stroke_breaks import mend_breaks
 from lettermill.segmentation.values import Ink
 
 Stroke = tuple[tuple[int, int], tuple[int, int]]
