@@ -162,19 +162,17 @@ def _draw_sheets(data: LabelledGlyphs, folder: Path) -> dict[str, str]:
 
 def _page(report: Report, values: dict[str, Any], sheets: dict[str, str], seen: dict[str, bool]) -> str:
     answers, compared = report.answers, report.compared
-    return (
-        environment("lettermill.training.reports")
-        .get_template("report.html.j2")
-        .render(
-            values=values,
-            measured=report.measured,
-            worst=[_picture(answers, int(index)) for index in worst_errors(answers)[:SHOWN_ERRORS]],
-            corrected=_changed_pictures(answers, compared, corrected=True) if compared else [],
-            broken=_changed_pictures(answers, compared, corrected=False) if compared else [],
-            sheets=sheets,
-            seen=seen,
-            shown_confusions=_SHOWN_CONFUSIONS,
-        )
+    templates = environment("lettermill.training.reports")
+    templates.filters.update(percent=_percent)
+    return templates.get_template("report.html.j2").render(
+        values=values,
+        measured=report.measured,
+        worst=[_picture(answers, int(index)) for index in worst_errors(answers)[:SHOWN_ERRORS]],
+        corrected=_changed_pictures(answers, compared, corrected=True) if compared else [],
+        broken=_changed_pictures(answers, compared, corrected=False) if compared else [],
+        sheets=sheets,
+        seen=seen,
+        shown_confusions=_SHOWN_CONFUSIONS,
     )
 
 
