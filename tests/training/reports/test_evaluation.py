@@ -94,6 +94,6 @@ def test_digits_are_read_among_digits() -> None:
 
 
 def test_a_model_without_reject_class_has_no_reject_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    without = SimpleNamespace(tells_non_letters=False)
+    without = SimpleNamespace(has_reject_class=False)
     monkeypatch.setattr(evaluation, "Classifier", lambda model, characters: without)
     assert reject_scores_of(load_model(installed_model_folder()), some_letters()) is None
