@@ -336,38 +336,38 @@ def value_or_module(dotted: str) -> None:
     raise LookupError(dotted)
 
 
-TREE = re.compile(r"^(?P<indent> *)(?P<name>[\w./]+?)(?P<folder>/)?(?: [\w./]+)*  +\S")
-
-
 def test_the_tree_of_the_architecture_is_that_of_the_repository() -> None:
     """Every module of the rooms has its place in the tree, and nothing in the tree is gone."""
     tree = text_of(ROOT / "docs" / "architecture.md").split("## The tree\n")[1].split("```")[1]
-    shown, above = set(), [""]
+    shown: list[str] = []
+    above = [""]
     for line in tree.splitlines():
         if not line.strip():
             continue
         depth = (len(line) - len(line.lstrip())) // 2
-        words = re.split(r"  +", line.strip())[0].split()
+        names, _, meaning = line.strip().partition("  ")
+        assert meaning.strip(), f"{names} has no line of its own"
+        words = names.split()
         above = above[: depth + 1]
-        for word in words:
-            shown.add(f"{above[depth]}{word}".rstrip("/"))
+        shown += [f"{above[depth]}{word}".rstrip("/") for word in words]
         if words[-1].endswith("/"):
             above.append(f"{above[depth]}{words[-1]}")
-    missing = sorted(name for name in shown if name not in tracked())
-    assert not missing, "in the tree and not in the repository"
+    assert len(shown) == len(set(shown)), "twice in the tree"
+    assert not sorted(set(shown) - tracked()), "in the tree and not in the repository"
     rooms = ("jobs/", "segmentation/", "worker/", "training/", "lettermill/")
     modules = {file for file in tracked() if file.startswith(rooms) and file.endswith(".py")}
     modules = {file for file in modules if not file.endswith("__init__.py")}
-    assert not sorted(modules - shown), "in the repository and not in the tree"
+    assert not sorted(modules - set(shown)), "in the repository and not in the tree"
 
 
 def test_the_keys_of_a_model_card() -> None:
     """The guide lists those that a reader needs, and all others that `lettermill train` writes."""
     section = text_of(ROOT / "docs" / "how-to-change.md").split("Required keys:")[1].split("```")[0]
     needed, others = section.split("All other keys")
-    assert set(re.findall(r"^\| `(\w+)` \|", needed, re.MULTILINE)) == value_of("jobs.inputs.model._REQUIRED_KEYS")
+    required = value_of("jobs.inputs.model._REQUIRED_KEYS")
+    assert set(re.findall(r"^\| `(\w+)` \|", needed, re.MULTILINE)) == required
     card = json.loads((ROOT / "worker" / "model" / "handprint.json").read_text())
-    written = card.keys() - value_of("jobs.inputs.model._REQUIRED_KEYS")
+    written = card.keys() - required
     assert set(re.findall(r"`(\w+)`", others.partition(")")[0])) == written
 
 
