@@ -6,12 +6,13 @@ A number that is a constant of the code has its name in an HTML comment right be
 
 The name is that of a module below `lettermill`, then the constant; `[0]` takes one of several. A class is
 called without arguments: `jobs.settings.Settings.flag_below` is a default. The comment does not show on the
-page. A percentage quotes a share: `70<!-- segmentation.columns.LINED_UP --> %`. After a rename, change the
+page. A percentage quotes a share: `70<!-- segmentation.columns.LINED_UP_SHARE --> %`. After a rename, change the
 comment: `grep -rn '<!-- [a-z]*[.]' docs` lists them all.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
 import json
@@ -334,6 +335,22 @@ def value_or_module(dotted: str) -> None:
                 return
             break
     raise LookupError(dotted)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in HISTORY], ids=name_of)
+def test_every_name_that_an_example_imports_exists(path: Path) -> None:
+    missing = []
+    for code in re.findall(r"^```python\n(.*?)^```", text_of(path), re.DOTALL | re.MULTILINE):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lettermill."):
+                file = ROOT / f"{node.module.removeprefix('lettermill.').replace('.', '/')}.py"
+                defined = {
+                    one.name
+                    for one in ast.parse(text_of(file)).body
+                    if isinstance(one, ast.FunctionDef | ast.ClassDef)
+                }
+                missing += [name.name for name in node.names if name.name not in defined]
+    assert not missing
 
 
 def test_the_tree_of_the_architecture_is_that_of_the_repository() -> None:
