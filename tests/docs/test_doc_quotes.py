@@ -6,8 +6,8 @@ A number that is a constant of the code has its name in an HTML comment right be
 
 The name is that of a module below `lettermill`, then the constant; `[0]` takes one of several. A class is
 called without arguments: `jobs.settings.Settings.flag_below` is a default. The comment does not show on the
-page. A percentage quotes a share: `70<!-- segmentation.columns.LINED_UP_SHARE --> %`. After a rename, change the
-comment: `grep -rn '<!-- [a-z]*[.]' docs` lists them all.
+page. A percentage quotes a share: `70<!-- segmentation.columns.LINED_UP_SHARE --> %`. After a rename, change
+the comment: `grep -rn '<!-- [a-z]*[.]' docs` lists them all.
 """
 
 from __future__ import annotations
