@@ -6,12 +6,13 @@ A number that is a constant of the code has its name in an HTML comment right be
 
 The name is that of a module below `lettermill`, then the constant; `[0]` takes one of several. A class is
 called without arguments: `jobs.settings.Settings.flag_below` is a default. The comment does not show on the
-page. A percentage quotes a share: `70<!-- segmentation.columns.LINED_UP --> %`. After a rename, change the
-comment: `grep -rn '<!-- [a-z]*[.]' docs` lists them all.
+page. A percentage quotes a share: `70<!-- segmentation.columns.LINED_UP_SHARE --> %`. After a rename, change
+the comment: `grep -rn '<!-- [a-z]*[.]' docs` lists them all.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
 import json
@@ -336,29 +337,44 @@ def value_or_module(dotted: str) -> None:
     raise LookupError(dotted)
 
 
-TREE = re.compile(r"^(?P<indent> *)(?P<name>[\w./]+?)(?P<folder>/)?(?: [\w./]+)*  +\S")
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in HISTORY], ids=name_of)
+def test_every_name_that_an_example_imports_exists(path: Path) -> None:
+    missing = []
+    for code in re.findall(r"^```python\n(.*?)^```", text_of(path), re.DOTALL | re.MULTILINE):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lettermill."):
+                file = ROOT / f"{node.module.removeprefix('lettermill.').replace('.', '/')}.py"
+                defined = {
+                    one.name
+                    for one in ast.parse(text_of(file)).body
+                    if isinstance(one, ast.FunctionDef | ast.ClassDef)
+                }
+                missing += [name.name for name in node.names if name.name not in defined]
+    assert not missing
 
 
 def test_the_tree_of_the_architecture_is_that_of_the_repository() -> None:
     """Every module of the rooms has its place in the tree, and nothing in the tree is gone."""
     tree = text_of(ROOT / "docs" / "architecture.md").split("## The tree\n")[1].split("```")[1]
-    shown, above = set(), [""]
+    shown: list[str] = []
+    above = [""]
     for line in tree.splitlines():
         if not line.strip():
             continue
         depth = (len(line) - len(line.lstrip())) // 2
-        words = re.split(r"  +", line.strip())[0].split()
+        names, _, meaning = line.strip().partition("  ")
+        assert meaning.strip(), f"{names} has no line of its own"
+        words = names.split()
         above = above[: depth + 1]
-        for word in words:
-            shown.add(f"{above[depth]}{word}".rstrip("/"))
+        shown += [f"{above[depth]}{word}".rstrip("/") for word in words]
         if words[-1].endswith("/"):
             above.append(f"{above[depth]}{words[-1]}")
-    missing = sorted(name for name in shown if name not in tracked())
-    assert not missing, "in the tree and not in the repository"
+    assert len(shown) == len(set(shown)), "twice in the tree"
+    assert not sorted(set(shown) - tracked()), "in the tree and not in the repository"
     rooms = ("jobs/", "segmentation/", "worker/", "training/", "lettermill/")
     modules = {file for file in tracked() if file.startswith(rooms) and file.endswith(".py")}
     modules = {file for file in modules if not file.endswith("__init__.py")}
-    assert not sorted(modules - shown), "in the repository and not in the tree"
+    assert not sorted(modules - set(shown)), "in the repository and not in the tree"
 
 
 def test_the_keys_of_a_model_card() -> None:
