@@ -113,7 +113,7 @@ def test_a_page_takes_no_more_memory_than_recorded(page: NDArray[np.uint8], clas
 def test_a_command_imports_no_more_than_recorded(command: str) -> None:
     code = (
         "import sys\nfrom lettermill.cli import main\n"
-        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    "
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n"
         "    ours = [name for name in sys.modules if name.startswith('lettermill')]\n"
         "    print(len(sys.modules) - len(ours), file=sys.stderr)"
     )
