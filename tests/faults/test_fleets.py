@@ -79,7 +79,8 @@ def test_all_workers_are_killed_and_others_start_much_later(
     out: Path,
     undisturbed: bytes,
 ) -> None:
-    fleet = [worker(many_scans, out), worker(many_scans, out)]
+    # Slow enough that they do not finish before they are killed.
+    fleet = [worker(many_scans, out, slow=[".png", 0.3]) for _ in range(2)]
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     wait_for(lambda: finished(out) >= 5, what="pages")
     kill_families(fleet)

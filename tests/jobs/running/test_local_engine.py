@@ -29,6 +29,7 @@ def lives(client: redis.Redis) -> bool:
 
 def test_an_engine_from_start_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETTERMILL_METRICS", "no port")  # Meant for a worker of a fleet.
+    others = psutil.Process().children(recursive=True)  # Of tests before this one.
     with LocalEngine(disk_roots(tmp_path, tmp_path), 1) as engine:
         client = connect(engine.broker)
         folder = Path(engine.broker.removeprefix("redis+socket://")).parent
@@ -36,7 +37,7 @@ def test_an_engine_from_start_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
         wait_for(lambda: lives(client), 60, "a worker")
         assert not engine.revive()
         assert "worker_started" in engine.log_end()
-        children = psutil.Process().children(recursive=True)
+        children = [child for child in psutil.Process().children(recursive=True) if child not in others]
         (worker, *_) = [child for child in children if "worker" in child.cmdline()]
         os.kill(worker.pid, signal.SIGKILL)
         wait_for(engine.revive, 30, "a death to be noticed")
