@@ -42,6 +42,9 @@ QUICK: dict[str, object] = {
 }
 """Constants with which workers miss a dead worker after seconds, not half a minute: the fault "set"."""
 
+SLOW: dict[str, object] = {"slow": [".png", 0.1]}
+"""A fault: each page takes a tenth of a second longer, so that a busy machine meets a job half done, too."""
+
 LETTERMILL = [sys.executable, "-P", "-m", "lettermill"]
 
 

@@ -21,6 +21,7 @@ from tests.support import (
     LETTERMILL,
     PATIENCE_SECONDS,
     QUICK,
+    SLOW,
     Command,
     Starter,
     clean_environment,
@@ -80,7 +81,7 @@ def test_all_workers_are_killed_and_others_start_much_later(
     undisturbed: bytes,
 ) -> None:
     # Slow enough that they do not finish before they are killed.
-    fleet = [worker(many_scans, out, slow=[".png", 0.3]) for _ in range(2)]
+    fleet = [worker(many_scans, out, **SLOW) for _ in range(2)]
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     wait_for(lambda: finished(out) >= 5, what="pages")
     kill_families(fleet)
@@ -142,7 +143,7 @@ def test_a_result_folder_that_goes_and_comes_back(
     out: Path,
     undisturbed: bytes,
 ) -> None:
-    process = worker(many_scans, out, 2)
+    process = worker(many_scans, out, 2, **SLOW)
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     wait_for(lambda: finished(out) >= 5, what="pages")
     away = out.rename(out.with_name("away"))

@@ -15,6 +15,7 @@ import pytest
 from lettermill.jobs.inputs.model import installed_model_folder
 from tests.support import (
     PATIENCE_SECONDS,
+    SLOW,
     Command,
     Starter,
     alive,
@@ -39,7 +40,7 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_with_the_same_comman
     undisturbed: bytes,
 ) -> None:
     out = tmp_path / "out"
-    run = start("run", many_scans, "--out", out, "--workers", "2")
+    run = start("run", many_scans, "--out", out, "--workers", "2", faults=SLOW)
     wait_for(lambda: finished(out) >= 5, what="pages")
     family = descendants(run.pid)
     assert {"valkey-server"} <= {process.name() for process in family}

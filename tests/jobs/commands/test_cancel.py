@@ -11,14 +11,14 @@ import redis
 
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading
-from tests.support import Command, Starter, finished, statuses, wait_for
+from tests.support import SLOW, Command, Starter, finished, statuses, wait_for
 
 
 def test_a_cancelled_run_ends_and_resume_makes_it_whole(
     lettermill: Command, start: Starter, many_scans: Path, tmp_path: Path, undisturbed: bytes
 ) -> None:
     out = tmp_path / "out"
-    run = start("run", many_scans, "--out", out, "--workers", "1")
+    run = start("run", many_scans, "--out", out, "--workers", "1", faults=SLOW)
     wait_for(lambda: finished(out) >= 3, what="pages")
     (job,) = out.iterdir()
     said = lettermill("cancel", job)
@@ -60,7 +60,18 @@ def test_a_fleet_drops_a_cancelled_job_and_takes_it_up_again(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    start("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "1")
+    start(
+        "worker",
+        "--broker",
+        broker,
+        "--scans",
+        many_scans,
+        "--results",
+        out,
+        "--concurrency",
+        "1",
+        faults=SLOW,
+    )
     job = Path(lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip())
     wait = start("wait", job)
     wait_for(lambda: finished(out) >= 3, what="pages")

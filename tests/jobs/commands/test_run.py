@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import PATIENCE_SECONDS, Command, Starter, alive, wait_for, worker_main
+from tests.support import PATIENCE_SECONDS, SLOW, Command, Starter, alive, wait_for, worker_main
 
 
 def test_run_reads_a_folder_and_leaves_nothing_behind(
@@ -89,7 +89,7 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(
     temporary: Path,
     number: signal.Signals,
 ) -> None:
-    run = start("run", many_scans, "--out", "out", "--workers", "1")
+    run = start("run", many_scans, "--out", "out", "--workers", "1", faults=SLOW)
     out = tmp_path / "out"
     wait_for(lambda: len(list(out.glob("*/pages/*/*.json"))) >= 3, what="the first pages")
     main = worker_main(run.pid)
