@@ -25,6 +25,7 @@ from lettermill.jobs.queue.celery_app import QUEUES
 from tests.support import (
     PATIENCE_SECONDS,
     QUICK,
+    SLOW,
     Command,
     Starter,
     descendants,
@@ -177,7 +178,7 @@ def test_a_worker_that_is_told_to_stop_finishes_the_page_and_leaves_the_rest_que
     out = tmp_path / "out"
     out.mkdir()
     words = ("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "1")
-    first = start(*words)
+    first = start(*words, faults=SLOW)
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     wait_for(lambda: finished(out) >= 3, what="pages")
     tell(first)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import redis
 
-from tests.support import Command, Starter, descendants, wait_for
+from tests.support import SLOW, Command, Starter, descendants, wait_for
 
 
 def test_a_job_through_a_broker_leaves_nothing_in_redis(
@@ -44,9 +44,8 @@ def test_results_can_be_collected_while_the_job_runs(
     out = tmp_path / "out"
     out.mkdir()
     job = Path(lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip())
-    worker = start(
-        "worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "1"
-    )
+    words = ("worker", "--broker", broker, "--scans", many_scans, "--results", out, "--concurrency", "1")
+    worker = start(*words, faults=SLOW)
     wait_for(lambda: len(list(job.glob("pages/*/*.json"))) >= 3, what="pages")
     rows = lettermill("collect", job, "--json", status=None)
     assert 3 <= json.loads(rows.stdout)["finished"] < 40
