@@ -44,7 +44,7 @@ SMALL = 18
 """Height in pixels of the capitals of which 5,000 fit on an A4 page."""
 
 DISTINCT = 24
-"""Of the small pages so many are different, the others are links to them."""
+"""How many of the small pages differ; the others are links to them."""
 
 READ = """
 import re, sys, time

@@ -49,7 +49,7 @@ SETTINGS: dict[str, tuple[Tool, Tool, Tool]] = {
 """How each set is read; docs/benchmarks.md says how the peers' settings were chosen."""
 
 SLOWEST, FEW = "RapidOCR", 10
-"""Of the mixed pages the slowest peer reads the first so many: two of each kind."""
+"""The slowest peer reads only this many of the mixed pages: two of each kind."""
 
 STARTS = (LETTERS, FIELDS)
 """Sets of which one image gives the start: Lettermill has a command of its own for single letters."""

@@ -45,7 +45,7 @@ DRAWINGS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """How long a person takes, in seconds; where the figures come from stands in docs/review.md.
+    """How long a person takes, in seconds; docs/review.md says where the figures come from.
 
     Attributes:
         glance: at a letter on a sheet of letters read alike: one fixation of the eye, or some.

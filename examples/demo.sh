@@ -15,7 +15,7 @@ job=${job%/}
 
 echo
 echo "The one failure is meant: examples/scans/water-damage.png is a scan cut off in the middle. A bad page"
-echo "becomes a row with its reason, and the rest goes on; that is what exit status 1 says."
+echo "becomes a row with its reason, and the rest is read; exit status 1 says that a page failed."
 echo
 echo "The first letters of $job/letters.csv:"
 head -n 6 "$job/letters.csv"

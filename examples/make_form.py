@@ -1,6 +1,6 @@
 """Draw the example form: blank, filled in by five hands, with its template and the truth.
 
-The same fonts and the same Pillow give the same bytes. How to get the fonts stands in README.md.
+The same fonts and the same Pillow give the same bytes. README.md says how to get the fonts.
 
     python -m examples.make_form --fonts FOLDER
 """

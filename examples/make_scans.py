@@ -1,6 +1,6 @@
 """Draw the example scans: invented texts in handwriting fonts, each letter a little different.
 
-The same fonts and the same Pillow give the same bytes. How to get the fonts stands in README.md.
+The same fonts and the same Pillow give the same bytes. README.md says how to get the fonts.
 
     python examples/make_scans.py --fonts FOLDER
 """

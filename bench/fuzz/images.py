@@ -46,7 +46,7 @@ _MAPPED = 200e6
 _CHILDREN = 2
 _MOST_PAGES = 3
 _SHARE_READ = 50
-"""One in so many decoded pages goes through the whole reading."""
+"""One of this many decoded pages is read to the end."""
 
 Seed = tuple[str, bytes]
 """A suffix and the content of a whole file."""

@@ -252,7 +252,7 @@ def _next_step(broker: str, error: BaseException) -> str:
     if is_due_to(ssl.SSLCertVerificationError):
         return (
             "Name the file with your authority's certificate in LETTERMILL_BROKER_CA, and give the host in "
-            "--broker as it stands in the server's certificate."
+            "--broker as the server's certificate has it."
         )
     # A Redis without TLS takes the client's hello for half a command, and waits.
     if is_due_to(ssl.SSLError) or (broker.startswith("rediss:") and is_due_to(redis.TimeoutError)):

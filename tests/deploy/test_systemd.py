@@ -72,7 +72,7 @@ def test_the_command_of_the_unit_starts_a_worker_with_the_password_of_a_file(tmp
         with log.open("wb") as file:
             worker = subprocess.Popen(words, env=environment, stdout=file, stderr=file)
         try:
-            wait_for(lambda: client.keys("lettermill:worker:*"), what="the worker's first sign of life")
+            wait_for(lambda: client.keys("lettermill:worker:*"), what="the worker's first heartbeat")
         finally:
             worker.terminate()
             status = worker.wait(60)

@@ -275,7 +275,7 @@ def test_a_job_through_tls(
         ("localhost", "another.pem", "LETTERMILL_BROKER_CA"),
         ("localhost", None, "LETTERMILL_BROKER_CA"),
         ("localhost", "gone.pem", "LETTERMILL_BROKER_CA"),
-        ("127.0.0.1", "authority.pem", "as it stands in the server's certificate"),
+        ("127.0.0.1", "authority.pem", "as the server's certificate has it"),
     ],
 )
 def test_a_certificate_that_proves_nothing_is_refused(

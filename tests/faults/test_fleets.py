@@ -85,7 +85,7 @@ def test_all_workers_are_killed_and_others_start_much_later(
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     wait_for(lambda: finished(out) >= 5, what="pages")
     kill_families(fleet)
-    wait_for(lambda: not client.keys("lettermill:worker:*"), what="the signs of life to go out")
+    wait_for(lambda: not client.keys("lettermill:worker:*"), what="the heartbeats to expire")
     assert finished(out) < 40
     worker(many_scans, out, 2, constants={"lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 5})
     assert read_to_the_end(lettermill, job, out) == {"DONE": 40}
@@ -99,7 +99,7 @@ def test_all_workers_are_killed_and_others_start_much_later(
 def test_a_worker_dies_beside_a_queue_that_never_empties(
     worker: Fleet, lettermill: Command, broker: str, many_scans: Path, out: Path, tmp_path: Path
 ) -> None:
-    """What the dead one held is found by its missing sign of life, not by an empty queue."""
+    """What the dead one held is found by its missing heartbeat, not by an empty queue."""
     slow = draw(tmp_path / "one" / "slow.png", ["SLOW PAGE"])
     first = worker(tmp_path, out, slow=["slow", 60])
     words = ("--broker", broker, "--scans", tmp_path, "--results", out)

@@ -241,7 +241,7 @@ def class_folders(folder: Path) -> list[Path]:
 
 
 def looks_like_pixels(path: Path) -> bool:
-    """Tell whether a CSV file's first line has so many columns that they must be pixels."""
+    """Tell whether a CSV file's first line has enough columns to be pixels."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         return lines.readline().count(",") >= _LEAST_PIXEL_COLUMNS
 

@@ -2,7 +2,7 @@
 
 1. `segment` finds lines, words and the connected components of their ink.
 2. The CNN classifies the components. A page that lies on its side or upside down is segmented again.
-3. `refine` cuts doubtful components into parts; every run of parts that may be a letter is a candidate.
+3. `over_segment` cuts doubtful components into parts; every run of parts that may be a letter is a candidate.
 4. The CNN classifies the candidates, and a lattice scores them: `score_words`.
 5. The best path through the lattice is the reading. Look-alikes (O, 0) follow their word.
 6. If there is a word list, each line is read a second time with it.

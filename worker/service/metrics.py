@@ -180,7 +180,7 @@ class _Gauges(Collector):
             "When all jobs were last looked at",
             backlog.at if backlog else None,
         )
-        yield _gauge("lettermill_workers", "Workers that give signs of life", self.workers)
+        yield _gauge("lettermill_workers", "Workers that send heartbeats", self.workers)
         yield _gauge(
             "lettermill_last_page_timestamp_seconds", "When a page last got a result", self.last_page
         )

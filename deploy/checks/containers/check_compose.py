@@ -72,7 +72,7 @@ class Job:
         return finished(self.project.results)
 
     def wait_for_more(self, pages: int) -> None:
-        """Wait until so many more pages are finished, and make sure that it is in mid-job still."""
+        """Wait until this many more pages are finished, and check that the job is still half done."""
         enough = self.finished() + pages
         wait_for(lambda: self.finished() >= enough, 400, f"{enough} pages")
         assert self.finished() < PAGES

@@ -1,7 +1,7 @@
 """Workers on hosts of their own, one Redis on another, one shared folder: cut off, restarted, without power.
 
 Not named test_…, for it takes root, iproute2, bindfs and FUSE: `make test-hosts` runs it, `make test` does
-not. Whatever happens, no page is lost, each stands in the tables once, and letters.csv is byte for byte that
+not. Whatever happens, no page is lost, each is in the tables once, and letters.csv is byte for byte that
 of an undisturbed run.
 """
 
@@ -111,7 +111,7 @@ class Fleet:
         return Counter(found[1] for line in told if (found := re.search(r"page=(\w+)", line)))
 
     def keys(self) -> list[str]:
-        """What Redis holds beside the workers' signs of life."""
+        """What Redis holds besides the workers' heartbeats."""
         script = (
             "import redis\n"
             f"client = redis.Redis('{self.queue.address}', password='{PASSWORD}', decode_responses=True)\n"
@@ -225,7 +225,7 @@ def mounts(fleet: Fleet, tmp_path: Path) -> Iterator[list[Path]]:
 def test_hosts_that_do_not_see_the_locks_of_each_other(
     fleet: Fleet, mounts: list[Path], undisturbed: bytes
 ) -> None:
-    """A page of the host that was cut off is read twice, and stands in the tables once."""
+    """A page of the host that was cut off is read twice, and is in the tables once."""
     lost = fleet.add_worker(slow=("0.png", 20), results=mounts[0])
     job = fleet.submit("many")
     wait_for(lambda: begun(job), what="a page to begin")

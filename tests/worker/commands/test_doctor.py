@@ -21,7 +21,7 @@ def test_an_installation_that_works(
     client.config_set("maxmemory", "100mb")
     words = ("--broker", broker, "--scans", scans, "--results", tmp_path / "out")
     start("worker", *words, "--concurrency", "1")
-    wait_for(lambda: live_workers(client), what="a sign of life")
+    wait_for(lambda: live_workers(client), what="a heartbeat")
     said = lettermill("doctor", *words).stdout
     assert re.search(r"^ok +reading +a drawn word was read correctly", said, re.MULTILINE)
     found = findings(*words, status=0)
