@@ -359,7 +359,7 @@ def _contradicts(line: LineReading, settled: Set[int], whole: bool) -> bool:
 
 
 def settled(reading: PageReading, corrections: dict[tuple[int, int], Correction]) -> PageReading:
-    """Return a page as `corrected`, without what people said is no letter, and without lines of only those."""
+    """Return a page as `corrected`, without what people said is no letter, nor empty lines."""
     if not corrections:
         return reading
     now = corrected(reading, corrections)
