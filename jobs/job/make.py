@@ -41,7 +41,7 @@ class Submission:
         job: the job.
         pages: pages in the manifest.
         to_read: pages without a result.
-        other_files: files below the scan folder that are no scans.
+        other_files: files below the scan folder that are not scans.
     """
 
     job: Job

@@ -1,7 +1,7 @@
 """Run the review of a job: which tab shows which letters, decisions and undo.
 
 A tab holds the letters that it shows, so that no other tab of this or another process gets them. If two
-people decide about one letter all the same, the second decision is not written, and its person is told.
+people decide about one letter all the same, the second decision is not written, and that person is shown why.
 """
 
 from __future__ import annotations
