@@ -322,7 +322,7 @@ def _strip(ink: NDArray[np.uint8], path: _Path, reach: int) -> NDArray[np.uint8]
 
 
 def _follow_all(ink: NDArray[np.uint8], paths: Sequence[_Path], sizes: Sizes) -> list[_Path]:
-    """Follow each path exactly and measure its width; paths that are no form lines are dropped."""
+    """Follow each path exactly and measure its width; drop paths that are not form lines."""
     found = (_follow(ink, path, sizes) for path in paths)
     return [line for line in found if line is not None]
 

@@ -50,7 +50,7 @@ PAGES = sorted(
     if GENERATED not in path.parents
 )
 
-# Pages that quote thresholds of the code; each has at least so many marked ones.
+# Pages that quote thresholds of the code; each has at least this many marked ones.
 QUOTING = {
     "segmentation.md": 60,
     "flagging.md": 3,

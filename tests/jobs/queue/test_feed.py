@@ -23,25 +23,9 @@ from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading, Status
 from lettermill.jobs.settings import Settings
 from lettermill.worker.service.page_service import PageService
-from tests.support import disk_roots, draw
+from tests.support import disk_roots
 
 NOBODY: frozenset[str] = frozenset()
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    """Three pages, the window of a fleet's job."""
-    for number in range(3):
-        draw(tmp_path / "scans" / f"{number}.png", ["PAGE"])
-    out = tmp_path / "out"
-    model = load_model(installed_model_folder())
-    roots = disk_roots(tmp_path / "scans", out)
-    return make_job(tmp_path / "scans", out, ReadingRecipe(Settings(), model), roots, shared=True).job
-
-
-@pytest.fixture
-def app(broker: str) -> Celery:
-    return make_app(broker)
 
 
 @pytest.fixture
