@@ -8,6 +8,7 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from lettermill.jobs.job.corrections import Corrections
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
+from lettermill.jobs.records.readings import PageReading
 
 COMMON = "VVVVVVVV"
 
@@ -69,3 +71,12 @@ def decisions(job: Job) -> list[tuple[str, str, str]]:
 
 def held(job: Job) -> list[Path]:
     return list(Path(f"{job.path}").glob("reviewing-*.json"))
+
+
+def job_to_review(job_of: Callable[..., Job], reading_of: Callable[..., PageReading]) -> Job:
+    """Eight doubtful Vs and a doubtful Q on the first page, sure letters on the second."""
+    job = job_of("a.png", "b.png")
+    first, second = entries(job)
+    job.results.write(reading_of(first, f"{COMMON}\nQ", 0.6))
+    job.results.write(reading_of(second, "SURE"))
+    return job

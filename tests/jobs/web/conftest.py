@@ -10,7 +10,7 @@ import pytest
 
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading
-from tests.review_browser import COMMON, entries
+from tests.review_browser import job_to_review
 from tests.support import Starter, wait_for
 
 JobOf = Callable[..., Job]
@@ -21,12 +21,7 @@ ReadingOf = Callable[..., PageReading]
 
 @pytest.fixture
 def job(job_of: JobOf, reading_of: ReadingOf) -> Job:
-    """Eight doubtful Vs and a doubtful Q on the first page, sure letters on the second."""
-    job = job_of("a.png", "b.png")
-    first, second = entries(job)
-    job.results.write(reading_of(first, f"{COMMON}\nQ", 0.6))
-    job.results.write(reading_of(second, "SURE"))
-    return job
+    return job_to_review(job_of, reading_of)
 
 
 @pytest.fixture
