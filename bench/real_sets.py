@@ -1,4 +1,4 @@
-"""Reads the real fields, grids and pages of LETTERMILL_DATA with the installed model: errors against truth.
+"""Reads the real fields, grids, pages, forms and amounts of LETTERMILL_DATA: errors against truth.
 
     LETTERMILL_DATA=DATA python -m bench.real_sets [--words FILE] [--wrong DIR]
 
@@ -25,7 +25,7 @@ from rapidfuzz.distance import Levenshtein
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.word_list import plain, read_word_list
-from lettermill.jobs.settings import LETTERS, Settings
+from lettermill.jobs.settings import ALPHABETS, LETTERS, Alphabet, Settings
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.read_lines import read_lines
@@ -44,13 +44,39 @@ def decoded(content: bytes) -> Image:
     return np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def fields(data: Path) -> Iterator[Item]:
-    """The labelled form fields; those that nobody could read are left out."""
-    with zipfile.ZipFile(data / "fields" / "names_labelled_dev.zip") as archive:
+def zipped(path: Path, labels: Path | None = None, every: int = 1) -> Iterator[Item]:
+    """The labelled images of a zip file; those that nobody could read are left out.
+
+    Args:
+        path: the zip file; its labels are in labels.csv.
+        labels: another file of labels that counts instead.
+        every: only each such image (2: every second one) is given.
+    """
+    with zipfile.ZipFile(path) as archive:
         names = {Path(name).name: name for name in archive.namelist()}
-        for row in csv.DictReader(io.TextIOWrapper(archive.open(names["labels.csv"]), "utf-8")):
+        text = labels.read_text("utf-8") if labels else archive.read(names["labels.csv"]).decode("utf-8")
+        for row in list(csv.DictReader(io.StringIO(text)))[::every]:
             if row["label"].strip() not in {"", "EMPTY", "UNREADABLE"}:
                 yield row["file"], decoded(archive.read(names[Path(row["file"]).name])), row["label"]
+
+
+def fields(data: Path) -> Iterator[Item]:
+    """The labelled form fields."""
+    return zipped(data / "fields" / "names_labelled_dev.zip")
+
+
+def forms(source: Path, alphabet: Alphabet) -> Iterator[Item]:
+    """The labelled fields of one source of forms whose labels are in an alphabet."""
+    with (source / "truth.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["label"] and alphabet_of(row["label"]) == alphabet:
+                yield row["file"], decoded((source / row["file"]).read_bytes()), row["label"]
+
+
+def alphabet_of(label: str) -> Alphabet:
+    """The alphabet that holds a label's letters and digits."""
+    found = {character.isdigit() for character in plain(label) if character.isalnum()}
+    return "alnum" if len(found) == 2 else "digits" if found == {True} else "letters"
 
 
 def grids(data: Path) -> Iterator[Item]:
@@ -122,6 +148,18 @@ def main(words: Path | None, wrong: Path | None) -> None:
             merged.write_text("\n".join([*sorted(listed), words.read_text("utf-8")]), encoding="utf-8")
             lexicon = Lexicon(read_word_list(merged, line.characters))
         measure("fields with words", fields(data), line, lexicon, wrong)
+    school = data / "fields"
+    checked = school / "names_labelled_dev_checked.csv"
+    measure("fields, labels checked", zipped(school / "names_labelled_dev.zip", checked), line, None, wrong)
+    measure("other fields", zipped(school / "names_labelled_train.zip", every=7), line, None, wrong)
+    digits = Settings(layout="line", alphabet="digits")
+    measure("amounts", zipped(data / "amounts" / "cheque_amounts_dev.zip"), digits, None, wrong)
+    for source in sorted((data / "forms").iterdir()):
+        for alphabet in ALPHABETS:
+            items = list(forms(source, alphabet))
+            settings = Settings(layout="line", alphabet=alphabet)
+            if items:
+                measure(f"{source.name}, {alphabet}", iter(items), settings, None, wrong)
     measure("grids", grids(data), Settings(), None, wrong)
     measure("pages", pages(data), Settings(alphabet="alnum"), None, wrong)
 

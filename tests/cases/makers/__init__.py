@@ -1,0 +1,1 @@
+"""Make the files of the cases, a module for each kind of trouble."""
