@@ -167,7 +167,7 @@ class ErrorCode(StrEnum):
     EMPTY_FILE = ("EMPTY_FILE", "The file has no content (0 bytes).", "Scan the page again.")
     NOT_AN_IMAGE = (
         "NOT_AN_IMAGE",
-        "The file is not a PNG, JPEG, WebP, BMP, TIFF or PDF, or its start is damaged.",
+        "The file is not a PNG, JPEG, WebP, BMP, TIFF, HEIC or PDF that is read, or its start is damaged.",
         "Open it in an image program and save it as PNG, or scan the page again.",
     )
     TRUNCATED = (
@@ -179,6 +179,11 @@ class ErrorCode(StrEnum):
         "PAGES_LEFT_OUT",
         "The file has more pages than could be counted: it has the suffix of a single image, or is damaged.",
         "Rename it to .tif or .pdf, or save it again.",
+    )
+    FILES_ATTACHED = (
+        "FILES_ATTACHED",
+        "The PDF is a portfolio: its pages are empty, and files are attached to it.",
+        "Save the attached files into the scan folder.",
     )
     PASSWORD = ("PASSWORD", "The PDF asks for a password.", "Save a copy without a password.")
     NO_SUCH_PAGE = (

@@ -48,6 +48,9 @@ _MOST_PAGES = 3
 _SHARE_READ = 50
 """One of this many decoded pages is read to the end."""
 
+_PHONE_PICTURE = Path(__file__).parents[2] / "tests/cases/files/containers/turned.heic"
+"""A HEIC: nothing that is installed writes one."""
+
 Seed = tuple[str, bytes]
 """A suffix and the content of a whole file."""
 
@@ -97,6 +100,7 @@ def seeds() -> list[Seed]:
         add(".pdf", mode)
     add(".pdf", "L", save_all=True, append_images=[small] * 2)
     made.append((".pdf", _drawn_pdf()))
+    made.append((".heic", _PHONE_PICTURE.read_bytes()))
     return made
 
 
@@ -325,6 +329,7 @@ OF_A_FORMAT: dict[str, tuple[Change, ...]] = {
     ".tif": (_tiff_entry,) * 4,
     ".webp": (_set_number, _flip_bits),
     ".bmp": (_set_number, _flip_bits),
+    ".heic": (_set_number, _flip_bits),
     ".pdf": (_pdf_number, _pdf_name, _pdf_word, _pdf_stream),
 }
 

@@ -65,9 +65,9 @@ def run(
 ) -> int:
     """Read a folder of scans on this machine.
 
-    Reads every PNG, JPEG, WebP, BMP, TIFF and PDF file below FOLDER. The results are in a job folder below
-    DIR: letters.csv, lines.csv, pages.csv, text/ and summary.html; open summary.html first. The same command
-    again reads only what is missing or changed.
+    Reads every PNG, JPEG, WebP, BMP, TIFF, HEIC and PDF file below FOLDER. The results are in a job folder
+    below DIR: letters.csv, lines.csv, pages.csv, text/ and summary.html; open summary.html first. The same
+    command again reads only what is missing or changed.
 
     \b
     Example:

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.settings import Limits
 
+SAVE_AS_PNG = "open it in an image program, save it as PNG and run again"
+"""The advice for a file of a kind that is not read."""
+
 _LONGEST_MESSAGE_CHARACTERS = 200
 """Of what a library says of a file."""
 
@@ -27,7 +30,7 @@ def check_bytes(size: int, limits: Limits) -> None:
         )
 
 
-def check_pixels(what: str, width: int, height: int, limits: Limits) -> None:
+def check_pixels(what: str, width: int, height: int, limits: Limits, otherwise: str = "") -> None:
     """Check the size of a page, or of what is on it, in pixels.
 
     Args:
@@ -35,16 +38,18 @@ def check_pixels(what: str, width: int, height: int, limits: Limits) -> None:
         width: in pixels.
         height: in pixels.
         limits: what is refused.
+        otherwise: what a person can do other than raise the limit: "…, or …".
 
     Raises:
         ScanError: it is larger than the limit.
     """
     if width * height > limits.max_megapixels * 1e6:
-        raise ScanError.with_remedy(
+        error = ScanError.with_remedy(
             ErrorCode.TOO_MANY_PIXELS,
             f"the {what} has {width}×{height} pixels ({width * height / 1e6:.0f} megapixels), "
             f"the limit is {limits.max_megapixels:g}",
         )
+        raise ScanError(error.code, error.message + otherwise)
 
 
 def check_pages(found: int, expected: int | None, limits: Limits) -> int:

@@ -6,6 +6,7 @@ It ends when the process that asks it ends.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import queue
 import resource
@@ -23,8 +24,9 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.machine import bound_memory
 from lettermill.jobs.scans.checks import memory_message
+from lettermill.jobs.scans.decode import decode_page
 from lettermill.jobs.scans.page_count import count_pages
-from lettermill.jobs.scans.pdf_pages import render
+from lettermill.jobs.scans.pdf_pages import is_pdf, render
 from lettermill.jobs.scans.requests import (
     FILE_MODES,
     LONGEST_REQUEST_BYTES,
@@ -84,7 +86,10 @@ def _fulfil(request: Request, files: Sequence[BinaryIO]) -> tuple[Answer, NDArra
             write_searchable(file, pages, out, request.dpi, request.limits)
             out.flush()
             return Answer(), None
-        pixels = render(file, request.page, request.dpi, request.limits, request.pages)
+        if is_pdf(file):
+            pixels = render(file, request.page, request.dpi, request.limits, request.pages)
+        else:
+            pixels = decode_page(file, request.page, request.limits, request.pages)
         return Answer(shape=(pixels.shape[0], pixels.shape[1])), pixels
     except ScanError as error:
         return Answer(code=error.code, message=error.message), None
@@ -93,6 +98,8 @@ def _fulfil(request: Request, files: Sequence[BinaryIO]) -> tuple[Answer, NDArra
 
 
 if __name__ == "__main__":
+    # It says of some forms how to build PDFium otherwise, which no user of ours does.
+    logging.getLogger("pypdfium2").setLevel(logging.ERROR)
     # Core dumps of gigabytes, one per hostile file, would fill the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     serve(socket.socket(fileno=sys.stdin.fileno()))

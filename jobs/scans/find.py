@@ -11,7 +11,9 @@ from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.locate import locate
 from lettermill.jobs.storage.place import Place
 
-RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib"})
+RASTER_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".heic", ".heif"}
+)
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 PDF_SUFFIXES = frozenset({".pdf"})
 DOCUMENT_SUFFIXES = TIFF_SUFFIXES | PDF_SUFFIXES

@@ -20,6 +20,7 @@ from lettermill.jobs.scans.checks import (
     first_line,
     no_such_page,
 )
+from lettermill.jobs.scans.pdf_images import check_images
 from lettermill.jobs.settings import Limits
 
 POINTS_PER_INCH = 72
@@ -68,7 +69,7 @@ def count_pdf_pages(file: BinaryIO, limits: Limits) -> int:
 
 
 def render(file: BinaryIO, page: int, dpi: int, limits: Limits, pages: int | None) -> NDArray[np.uint8]:
-    """Draw a page of a PDF in grey.
+    """Draw a page of a PDF in grey, with the values of its form fields and its annotations.
 
     Args, result and errors are those of `reader.read_page`.
     """
@@ -78,23 +79,42 @@ def render(file: BinaryIO, page: int, dpi: int, limits: Limits, pages: int | Non
         check_pages(len(document), pages, limits)
         if page > len(document):
             raise no_such_page(page)
+        if document.get_formtype() == pypdfium2.raw.FORMTYPE_XFA_FULL:
+            raise ScanError(
+                ErrorCode.NOT_AN_IMAGE,
+                "the PDF is a form that only Adobe's programs draw (XFA): "
+                "print it there to a new PDF and run again",
+            )
         try:
+            document.init_forms()
             sheet = document[page - 1]
             scale = dpi / POINTS_PER_INCH
             width, height = sheet.get_size()
-            check_pixels("page", round(width * scale), round(height * scale), limits)
+            if not width or not height:
+                raise ScanError(
+                    ErrorCode.TRUNCATED,
+                    f"page {page} of the PDF shows nothing, because its crop box lies outside of the page: "
+                    "remove the crop in a PDF program and run again",
+                )
+            check_pixels("page", round(width * scale), round(height * scale), limits, ", or a lower --dpi")
             images = list(sheet.get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]))
             for image in images:
-                width, height = image.get_px_size()
-                check_pixels("image on the page", width, height, limits)
+                across, down = image.get_px_size()
+                check_pixels("image on the page", across, down, limits)
             pixels = sheet.render(scale=scale, grayscale=True).to_numpy()
-            if pixels.min() == pixels.max():
-                # PDFium leaves out what it cannot decode; a page of which nothing is left is not empty.
-                for image in images:
-                    image.get_bitmap()
+            is_blank = pixels.min() == pixels.max()
+            check_images(document, page, images, width * height, is_blank)
+            if is_blank and document.count_attachments() and not any(_has_objects(one) for one in document):
+                raise ScanError.with_remedy(
+                    ErrorCode.FILES_ATTACHED, "the pages of the PDF are empty, and files are attached to it"
+                )
             return np.array(pixels.reshape(pixels.shape[:2]), np.uint8)  # A copy: the bitmap closes.
         except pypdfium2.PdfiumError as error:
             raise ScanError(
                 ErrorCode.TRUNCATED,
                 f"page {page} of the PDF is damaged ({first_line(error)}): make the PDF again",
             ) from error
+
+
+def _has_objects(page: Any) -> bool:
+    return next(page.get_objects(max_depth=1), None) is not None

@@ -19,6 +19,7 @@ from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.scans.checks import check_bytes, disk_errors
 from lettermill.jobs.scans.decode import decode_page
+from lettermill.jobs.scans.file_kind import is_heic
 from lettermill.jobs.scans.isolated import isolated_decoder
 from lettermill.jobs.scans.pdf_pages import is_pdf
 from lettermill.jobs.settings import Limits
@@ -112,6 +113,6 @@ def read_page(
         if size == 0:
             raise ScanError.with_remedy(ErrorCode.EMPTY_FILE, "the file is empty (0 bytes)")
         check_bytes(size, limits)
-        if is_pdf(scan):
+        if is_pdf(scan) or is_heic(scan):
             return isolated_decoder().render(scan, page, dpi, limits, pages)
         return decode_page(scan, page, limits, pages)

@@ -26,7 +26,7 @@ class Count(msgspec.Struct, frozen=True, tag="count"):
 
 
 class Render(msgspec.Struct, frozen=True, tag="render"):
-    """Draw a page of a PDF."""
+    """Draw a page of a PDF, or decode a HEIC."""
 
     limits: Limits
     page: int

@@ -24,6 +24,8 @@ from tests.hostile_files import (
     tiff_with_tile,
 )
 from tests.page_reading import read, refused, shows_the_picture
+from tests.tiff_files import picture as tiff_picture
+from tests.tiff_files import tiff as tiff_of
 
 LIMITS = Limits()
 
@@ -134,6 +136,46 @@ def test_transparent_palette(scans: Path, picture: Image.Image) -> None:
     flat = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=2)
     flat.save(scans / "ink.png", transparency=flat.getpixel((59, 39)))
     assert shows_the_picture(read(scans / "ink.png"))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
+def test_an_alpha_that_is_0_everywhere_is_not_believed(
+    scans: Path, picture: Image.Image, mode: str, suffix: str
+) -> None:
+    page = picture.convert(mode)
+    page.putalpha(0)
+    if suffix == "webp" or (suffix, mode) == ("png", "PA"):
+        page = page.convert("RGBA")
+    page.save(scans / f"page.{suffix}", lossless=True, exact=True)
+    assert shows_the_picture(read(scans / f"page.{suffix}"))
+
+
+def test_a_page_of_nothing_stays_one(scans: Path) -> None:
+    for level in (0, 255):
+        Image.new("RGBA", (60, 40), (level, level, level, 0)).save(scans / "nothing.png")
+        assert np.ptp(read(scans / "nothing.png")) == 0
+
+
+@pytest.mark.parametrize(("mode", "samples", "photometric"), [("La", 2, 1), ("RGBa", 4, 2)])
+@pytest.mark.parametrize("planes", [1, 2])
+def test_colours_that_alpha_was_multiplied_into(
+    scans: Path, picture: Image.Image, mode: str, samples: int, photometric: int, planes: int
+) -> None:
+    grey = np.asarray(picture.convert("L"))
+    alpha = np.full_like(grey, 255)
+    alpha[20:, :15] = 0
+    shown = np.where(alpha == 0, 0, grey)
+    layers = [shown] * (samples - 1) + [alpha]
+    tags, strip = tiff_picture(np.stack(layers, 2), photometric, packed=False, extra=1, planes=planes)
+    if planes == 2:
+        strip = np.stack(layers).tobytes()
+    content = tiff_of((tags, strip), strips=samples if planes == 2 else 1)
+    (scans / f"{mode}.tif").write_bytes(content)
+    pixels = read(scans / f"{mode}.tif")
+    assert shows_the_picture(pixels)
+    if (mode, planes) != ("La", 2):  # Pillow loses the alpha of these.
+        assert pixels[30, 5] == 255
 
 
 def test_every_page_of_a_tiff(scans: Path) -> None:

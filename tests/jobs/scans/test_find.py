@@ -37,13 +37,23 @@ for path in sys.argv[1:]:
 
 
 def test_finds_scans_in_natural_order_and_counts_the_rest(scans: Path) -> None:
-    for name in ("b/scan10.PNG", "b/scan2.png", "a.TIF", "z.pdf", "notes.txt", "table.csv", ".hidden.png"):
+    for name in (
+        "b/scan10.PNG",
+        "b/scan2.png",
+        "a.TIF",
+        "p.HEIC",
+        "q.heif",
+        "z.pdf",
+        "notes.txt",
+        "table.csv",
+        ".hidden.png",
+    ):
         (scans / name).parent.mkdir(exist_ok=True)
         (scans / name).touch()
     (scans / ".cache").mkdir()
     (scans / ".cache" / "page.png").touch()
     (scans / "folder.png").mkdir()
-    assert find_scans(scans) == (["a.TIF", "b/scan2.png", "b/scan10.PNG", "z.pdf"], 2)
+    assert find_scans(scans) == (["a.TIF", "b/scan2.png", "b/scan10.PNG", "p.HEIC", "q.heif", "z.pdf"], 2)
 
 
 def test_follows_links_to_files_but_not_to_folders(scans: Path, tmp_path: Path) -> None:

@@ -14,7 +14,10 @@ from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import Limits
 from tests.hostile_files import (
     long_pdf,
+    page_of,
+    pdf,
     pdf_with_image,
+    stream,
 )
 from tests.page_reading import read, refused, shows_the_picture
 
@@ -97,3 +100,88 @@ def test_an_image_in_a_pdf_that_cannot_be_decoded_is_no_empty_page(scans: Path, 
     start = content.index(b"\xff\xd8")
     (scans / "page.pdf").write_bytes(content[:start] + bytes(300) + content[start + 300 :])
     assert refused(scans / "page.pdf").code is ErrorCode.TRUNCATED
+
+
+CASES = Path(__file__).parents[2] / "cases/files/containers"
+
+
+@pytest.mark.parametrize("name", ["form-drawn.pdf", "form-not-drawn.pdf"])
+def test_values_of_form_fields_are_drawn(name: str) -> None:
+    pixels = read(CASES / name)
+    for y in (21, 61, 101):
+        assert pixels[y : y + 26, 20:140].min() < 100
+        assert pixels[y : y + 26, 20:140].max() > 200
+
+
+def annotated(more: bytes, form: bytes = b"") -> bytes:
+    """A PDF page of 200 by 200 points with one annotation that is a black square of 100 by 100."""
+    catalog, pages, page, content = page_of(stream(b"", b""))
+    square = b"<< /Type /Annot /Rect [50 50 150 150] /AP << /N 6 0 R >> %b >>" % more
+    drawn = stream(b"/Type /XObject /Subtype /Form /BBox [0 0 100 100]", b"0 0 100 100 re f")
+    return pdf(
+        catalog.replace(b" >>", b" " + form + b" >>"),
+        pages,
+        page.replace(b"/Type /Page ", b"/Type /Page /Annots [5 0 R] "),
+        content,
+        square,
+        drawn,
+    )
+
+
+FORM = b"/AcroForm << /Fields [5 0 R] >>"
+
+
+@pytest.mark.parametrize(
+    ("more", "form", "is_shown"),
+    [
+        (b"/Subtype /Stamp /F 4", b"", True),
+        (b"/Subtype /FreeText /F 4 /Contents (A)", b"", True),
+        (b"/Subtype /Ink /F 4", b"", True),
+        (b"/Subtype /Stamp /F 2", b"", False),
+        (b"/Subtype /Widget /FT /Sig /T (s) /F 4", FORM, True),
+        (b"/Subtype /Widget /FT /Btn /Ff 65536 /T (b) /F 4", FORM, True),
+        (b"/Subtype /Widget /FT /Sig /T (s) /F 2", FORM, False),
+        (b"/Subtype /Widget /FT /Sig /T (s)", FORM, True),
+    ],
+)
+def test_annotations_are_drawn_unless_they_are_hidden(
+    scans: Path, more: bytes, form: bytes, is_shown: bool
+) -> None:
+    (scans / "page.pdf").write_bytes(annotated(more, form))
+    pixels = read(scans / "page.pdf")
+    assert pixels[100, 100] == (0 if is_shown else 255)
+    assert pixels[10, 10] == 255
+
+
+def test_a_form_that_only_adobe_draws(scans: Path) -> None:
+    form = FORM[:-3] + b" /XFA 6 0 R >> /NeedsRendering true"
+    (scans / "xfa.pdf").write_bytes(annotated(b"/Subtype /Stamp /F 4", form))
+    assert "XFA" in refused(scans / "xfa.pdf").message
+
+
+def test_a_portfolio_says_that_files_are_attached() -> None:
+    problem = refused(CASES / "portfolio.pdf")
+    assert problem.code is ErrorCode.FILES_ATTACHED
+    assert "save the attached files" in problem.message
+
+
+def test_a_file_attached_to_a_page_is_nothing_to_say() -> None:
+    assert read(CASES / "attachment.pdf").min() < 100
+
+
+def test_a_blank_page_beside_others_of_a_pdf_with_attachments(scans: Path) -> None:
+    document = pypdfium2.PdfDocument(CASES / "attachment.pdf")
+    document.new_page(60, 40)
+    document.save(scans / "pages.pdf")
+    document.close()
+    assert read(scans / "pages.pdf", 2).min() == 255
+
+
+def test_a_crop_box_outside_of_the_page() -> None:
+    assert "crop box" in refused(CASES / "crop-outside.pdf").message
+
+
+def test_a_page_that_is_too_large_names_the_resolution() -> None:
+    with pytest.raises(ScanError, match=r"--max-megapixels, or a lower --dpi"):
+        read_page(CASES / "huge.pdf", 1, 300, LIMITS)
+    assert read(CASES / "huge.pdf", dpi=10).shape == (2000, 2000)

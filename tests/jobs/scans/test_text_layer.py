@@ -292,3 +292,23 @@ def test_what_cannot_be_opened(own: IsolatedDecoder, scans: Path) -> None:
     with pytest.raises(ScanError) as caught:
         searchable(own, scans / "broken.pdf", PageText())
     assert caught.value.code is ErrorCode.NOT_AN_IMAGE
+
+
+CASES = Path(__file__).parents[2] / "cases/files/containers"
+
+
+@pytest.mark.parametrize(
+    "name", ["junk.jpg", "no-end.jpg", "turned.heic", "thumbnail-first.tif", "white-is-zero-16.tif"]
+)
+def test_files_that_are_read_though_they_are_odd_look_as_they_do_to_the_reader(
+    own: IsolatedDecoder, tmp_path: Path, name: str
+) -> None:
+    scan = tmp_path / name
+    scan.write_bytes((CASES / name).read_bytes())
+    expected = read_page(scan, 1, DPI, Limits()).astype(int)
+    with pypdfium2.PdfDocument(searchable(own, scan, PageText())) as document:
+        assert len(document) == 1
+        width, _ = document[0].get_size()
+        shown = document[0].render(scale=expected.shape[1] / width, grayscale=True).to_numpy().astype(int)
+        rows, columns = (min(sizes) for sizes in zip(shown.shape, expected.shape, strict=True))
+        assert np.abs(shown[:rows, :columns] - expected[:rows, :columns]).mean() < 3
