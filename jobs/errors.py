@@ -8,7 +8,7 @@ LettermillError            3
 ├── BrokerUnreachable      5   no Redis answers, or it refuses
 ├── EngineFailed           6   the private server or the workers of this machine do not stay up
 ├── ModelProblem           7   a model file is missing, damaged or of another kind
-├── ResultsNotWritable     8   the result folder does not take files
+├── ResultsNotWritable     8   the result folder or standard output does not take what is written
 ├── MissingExtra           9   a command needs an optional part that is not installed
 ├── BadData               10   a truth file, a word list, a template or a training set cannot be used
 ├── TimedOut              11   `wait --timeout` ended before the job did
@@ -104,7 +104,7 @@ class ModelProblem(LettermillError):
 
 
 class ResultsNotWritable(LettermillError):
-    """The result folder does not take files."""
+    """The result folder does not take files, or standard output does not take what is printed."""
 
     exit_status = ExitStatus.NOT_WRITABLE
 

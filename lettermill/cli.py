@@ -16,6 +16,7 @@ import click
 from click.exceptions import NoSuchCommand
 
 from lettermill.jobs.errors import ExitStatus, LettermillError, Unforeseen
+from lettermill.jobs.standard_streams import set_up_streams
 
 
 class Command(NamedTuple):
@@ -208,6 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the words after `lettermill`; None for those of the process.
     """
+    set_up_streams()
     try:
         status = lettermill.main(args=arguments, prog_name="lettermill", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

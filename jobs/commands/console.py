@@ -14,15 +14,14 @@ from lettermill.jobs.storage.display import display_path
 
 
 def announce(submission: Submission) -> None:
-    """Print how many pages a job has, how many were read before, and its folder."""
+    """Print how many pages a job has, how many were read before, its folder, and what is not in it."""
     done = submission.pages - submission.to_read
     words = counted(submission.pages, "page")
-    if submission.other_files:
-        skipped = "it is not a scan" if submission.other_files == 1 else "they are not scans"
-        words += f" ({counted(submission.other_files, 'file')} skipped: {skipped})"
     if done:
         words += f", {done} of them read before"
     click.echo(f"{words}: {display_path(submission.job.path)}", err=True)
+    for sentence in submission.job.left_out.sentences():
+        click.echo(sentence, err=True)
 
 
 def resume_command(job: Job) -> str:

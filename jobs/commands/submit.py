@@ -70,7 +70,7 @@ def submit(
                 "job": str(submission.job.path),
                 "pages": submission.pages,
                 "to_read": submission.to_read,
-                "other_files": submission.other_files,
+                "left_out": submission.job.left_out.to_json(),
             }
         )
     else:

@@ -33,7 +33,7 @@ def summary_text(summary: Summary) -> str:
     if summary.not_begun:
         folder = display_path(summary.job.path)
         text += ["", f"stopped: {summary.cancelled}. To continue: lettermill resume '{folder}'"]
-    text += [*_failures(summary), *_quality(summary)]
+    text += [*_left_out(summary), *_failures(summary), *_quality(summary)]
     for damaged in summary.damaged[:_FAILURES_SHOWN]:
         text.append(f"damaged result {damaged}: `lettermill resume` reads its page again")
     text += [*summary.reviewed.unused, "", *_files(summary)]
@@ -64,6 +64,12 @@ def _counts(summary: Summary) -> Iterator[tuple[str, str]]:
         yield "fields", _fields(summary)
     if reviewed := summary.reviewed.letters:
         yield "reviewed", f"{counted(reviewed, 'letter')}, {summary.reviewed.corrected} of them corrected"
+
+
+def _left_out(summary: Summary) -> Iterator[str]:
+    """Yield what lies in the scan folder and was not read."""
+    if summary.job.left_out:
+        yield from ("", *summary.job.left_out.sentences())
 
 
 def _failures(summary: Summary) -> Iterator[str]:
@@ -122,13 +128,14 @@ def _fields(summary: Summary) -> str:
 
 def score_text(score: Score) -> str:
     """Return a score for a person: rates, kinds of mistakes, the most common mistakes, the worst files."""
+    edits, characters = counted(score.edits, "edit"), counted(score.characters, "character")
     text = [
-        f"CER         {score.cer:.2%}  ({score.edits} edits, {score.characters} characters)",
-        f"exact       {score.exact:.1%}  ({score.exact_files} of {score.files} files)",
+        f"CER         {score.cer:.2%}  ({edits}, {characters})",
+        f"exact       {score.exact:.1%}  ({score.exact_files} of {counted(score.files, 'file')})",
     ]
     if score.lines > score.files:
         share = score.exact_lines / score.lines
-        text.append(f"            {share:.1%}  ({score.exact_lines} of {score.lines} lines)")
+        text.append(f"            {share:.1%}  ({score.exact_lines} of {counted(score.lines, 'line')})")
     for label, count, noun, rest in (
         ("left out", score.left_out, "row", "of the truth (label empty, EMPTY or UNREADABLE)"),
         ("not in job", score.not_in_job, "file", "of the truth: all characters count as missed"),

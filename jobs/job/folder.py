@@ -39,6 +39,7 @@ from lettermill.jobs.job.attempts import Attempts
 from lettermill.jobs.job.input_copies import load_lexicon_copy, load_model_copy, load_template_copy
 from lettermill.jobs.job.page_results import PageResults
 from lettermill.jobs.job.roots import Roots
+from lettermill.jobs.records.left_out import NOTHING, LeftOut
 from lettermill.jobs.records.manifest import ManifestEntry, manifest_ids, read_manifest
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.display import display_path
@@ -107,6 +108,8 @@ class _JobFile(msgspec.Struct, frozen=True):
     created: str
     version: str
     max_failures: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    left_out: LeftOut = NOTHING
+    """Jobs that were made before it was kept have none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +127,7 @@ class Job:
         created: ISO time in UTC.
         version: the version of Lettermill that made the job.
         max_failures: the job is stopped when more pages than this have failed; None for never.
+        left_out: what else was in the scan folder when the job was made or reopened.
     """
 
     path: Place
@@ -136,6 +140,7 @@ class Job:
     created: str
     version: str
     max_failures: int | None = None
+    left_out: LeftOut = NOTHING
 
     @classmethod
     def open(cls, path: Path | Place) -> Self:
@@ -377,8 +382,9 @@ class Job:
             created=self.created,
             version=self.version,
             max_failures=self.max_failures,
+            left_out=self.left_out,
         )
-        values = {**msgspec.structs.asdict(stored), "settings": self.settings.to_json()}
+        values = {**msgspec.to_builtins(stored), "settings": self.settings.to_json()}
         return json.dumps(values, indent=1).encode()
 
     # --- locks ----------------------------------------------------------------------------------

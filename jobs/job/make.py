@@ -20,6 +20,7 @@ from lettermill.jobs.job.folder import (
 )
 from lettermill.jobs.job.input_copies import write_copies
 from lettermill.jobs.job.roots import Roots
+from lettermill.jobs.records.left_out import NOTHING
 from lettermill.jobs.records.manifest import ManifestEntry, digest
 from lettermill.jobs.scans.find import DOCUMENT_SUFFIXES, find_scans
 from lettermill.jobs.scans.page_count import PageCounter
@@ -41,13 +42,11 @@ class Submission:
         job: the job.
         pages: pages in the manifest.
         to_read: pages without a result.
-        other_files: files below the scan folder that are not scans.
     """
 
     job: Job
     pages: int
     to_read: int
-    other_files: int
 
 
 def make_job(
@@ -87,14 +86,15 @@ def make_job(
     folder, out = locate(folder).resolve(), locate(out).resolve()
     _check_folders(folder, out, roots)
     recipe.check_alphabet()
-    scans, other_files = (only, 0) if only is not None else find_scans(folder)
+    scans, left_out = (only, NOTHING) if only is not None else find_scans(folder)
     path = _job_folder(folder, out, recipe, client_token)
     recipe.model.check()  # Before a folder is made.
     try:
         path.make()
         with locked(path):
             job, reopened = _open_or_make(path, folder, recipe)
-            job = dataclasses.replace(job, max_failures=max_failures).placed(roots, shared)
+            job = dataclasses.replace(job, max_failures=max_failures, left_out=left_out)
+            job = job.placed(roots, shared)
             job.uncancel()
             if reopened and job.manifest_path.exists():
                 job.forget_results(codes=MENDABLE_WITHOUT_A_NEW_FILE)
@@ -103,7 +103,7 @@ def make_job(
     except OSError as error:
         next_step = "Give --out a folder that you may write to."
         raise not_writable(path, error, "make the job folder", next_step) from error
-    return Submission(job, tally.pages, tally.pages - tally.finished, other_files)
+    return Submission(job, tally.pages, tally.pages - tally.finished)
 
 
 def _check_folders(folder: Place, out: Place, roots: Roots) -> None:

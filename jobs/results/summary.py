@@ -290,6 +290,7 @@ class Summary:
             "reviewed_letters": self.reviewed.letters,
             "corrected_letters": self.reviewed.corrected,
             "unused_corrections": list(self.reviewed.unused),
+            "left_out": self.job.left_out.to_json(),
         }
 
 

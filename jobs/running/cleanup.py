@@ -1,9 +1,9 @@
 """Removes what is left of an engine whose `lettermill run` was killed.
 
 A process that is killed with SIGKILL cannot clean up after itself. So the engine starts a small process that
-outlives it, `python -m lettermill.jobs.running.cleanup FOLDER`, with a pipe to it. An engine that ends in
+outlives it, `python -m lettermill.jobs.running.cleanup FOLDER…`, with a pipe to it. An engine that ends in
 order writes a word into the pipe. Where the pipe closes without that word, the process kills everything that
-has the engine's folder in its command line, and deletes the folder.
+has one of the engine's folders in its command line, and deletes the folders.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -36,12 +36,12 @@ class Reaper:
     """The engine's end of the pipe to the process that cleans up.
 
     Args:
-        folder: the engine's folder, which the command lines of all its processes contain.
+        folders: the engine's folders; the command lines of all its processes contain one of them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *folders: Path) -> None:
         self._process = subprocess.Popen(
-            python_command("-m", "lettermill.jobs.running.cleanup", str(folder)),
+            python_command("-m", "lettermill.jobs.running.cleanup", *map(str, folders)),
             stdin=subprocess.PIPE,
             # A session of its own: Ctrl-C in the terminal is not for it.
             start_new_session=True,
@@ -56,11 +56,11 @@ class Reaper:
         self._process.wait()
 
 
-def wait_and_clean_up(folder: str) -> None:
+def wait_and_clean_up(folders: Sequence[str]) -> None:
     """Wait for the end of the engine, and remove what it has left.
 
     Args:
-        folder: the engine's folder.
+        folders: the engine's folders.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -70,23 +70,24 @@ def wait_and_clean_up(folder: str) -> None:
 
     deadline = time.monotonic() + _SEARCH_SECONDS
     while time.monotonic() < deadline:
-        for process in _processes(folder):
+        for process in _processes(folders):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 process.kill()
         time.sleep(_PAUSE_SECONDS)
-    shutil.rmtree(folder, ignore_errors=True)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _processes(folder: str) -> Iterator[psutil.Process]:
-    """Find the engine's servers and workers; a person's editor may have a file of the folder open, too."""
+def _processes(folders: Sequence[str]) -> Iterator[psutil.Process]:
+    """Find the engine's servers and workers; a person's editor may have a file of a folder open, too."""
     import psutil
 
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or ()  # None: another user's, or it has just ended.
         line = " ".join(words)
-        if folder in line and ("lettermill" in words or "valkey-server" in line):
+        if any(folder in line for folder in folders) and ("lettermill" in words or "valkey-server" in line):
             yield process
 
 
 if __name__ == "__main__":
-    wait_and_clean_up(sys.argv[1])
+    wait_and_clean_up(sys.argv[1:])

@@ -88,7 +88,8 @@ class JobProgress:
         left = ""
         if rate and not tally.complete:
             left = f", {rate:.1f} a second, about {(tally.pages - tally.finished) / rate:.0f} s left"
-        self.print_above(f"{tally.finished} of {tally.pages} pages done, {tally.failed} failed{left}")
+        pages = "page" if tally.pages == 1 else "pages"
+        self.print_above(f"{tally.finished} of {tally.pages} {pages} done, {tally.failed} failed{left}")
 
     def print_above(self, line: str) -> None:
         """Print a line that is not progress."""

@@ -37,6 +37,7 @@ from lettermill.jobs.errors import (
     UsageProblem,
 )
 from lettermill.jobs.storage.atomic import TEMPORARY
+from lettermill.jobs.storage.hidden import is_hidden
 from lettermill.jobs.storage.place import Place
 
 try:
@@ -409,14 +410,22 @@ class Bucket:
             else:
                 waiting += [inner for inner in reversed(subfolders) if not inner.name.startswith(".")]
 
-    def files(self) -> Iterator[str]:
-        """As `Place.files`; sizes and times from the listing are kept for `measure`."""
+    def files(self, others: list[str] | None = None) -> Iterator[str]:
+        """As `Place.files`; sizes and times from the listing are kept for `measure`.
+
+        Keys may have empty parts, which no path has: they go to `others`.
+        """
         try:
             for entry in self.objects():
                 path = entry["Key"][len(self._prefix) :]
-                if not path.endswith("/") and not any(part[:1] == "." for part in path.split("/")):
+                parts = path.split("/")
+                if path.endswith("/") or any(map(is_hidden, parts)):
+                    continue
+                if all(parts):
                     self._listed[path] = entry["Size"], _time(entry)
                     yield path
+                elif others is not None:
+                    others.append(path)
         except PermissionError as error:
             raise UsageProblem(
                 f"cannot list {self}: {error.strerror}", "Correct the rights of these credentials."

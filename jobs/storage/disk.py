@@ -14,6 +14,7 @@ from typing import BinaryIO, Self, TextIO, cast
 from lettermill.jobs.errors import ErrorCode, NotAJob, ScanError, UsageProblem
 from lettermill.jobs.storage.atomic import atomic_write, open_regular, remove_abandoned
 from lettermill.jobs.storage.display import display_path, not_writable
+from lettermill.jobs.storage.hidden import is_hidden
 from lettermill.jobs.storage.lock import flock
 from lettermill.jobs.storage.place import Place
 
@@ -126,8 +127,7 @@ class Disk(PosixPath):
                 subfolders.clear()
                 yield type(self)(folder)
 
-    def files(self) -> Iterator[str]:
-        """As `Place.files`; links to folders are not followed, so the walk always ends."""
+    def files(self, others: list[str] | None = None) -> Iterator[str]:
         if not self.is_folder():
             problem = "is a file, not a folder" if os.path.lexists(self) else "does not exist"
             raise UsageProblem(f"{display_path(self)} {problem}", "Give the folder that holds the scans.")
@@ -139,12 +139,14 @@ class Disk(PosixPath):
                 # The dot asks for the right to enter the folder as well as to list it.
                 with os.scandir(os.path.join(folder, ".")) as entries:  # noqa: PTH118
                     for entry in entries:
-                        if entry.name.startswith("."):
+                        if is_hidden(entry.name):
                             continue
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(f"{below}{entry.name}/")
                         elif _is_file(entry):
                             yield below + entry.name
+                        elif others is not None:
+                            others.append(below + entry.name)
             except OSError as error:
                 raise UsageProblem(
                     f"cannot list the folder {display_path(folder)}: {error.strerror}",

@@ -132,8 +132,12 @@ class Place(Protocol):
             NotAJob: this folder does not exist, or may not be listed.
         """
 
-    def files(self) -> Iterator[str]:
-        """Yield the paths below this folder of all files that are not hidden, with `/`.
+    def files(self, others: list[str] | None = None) -> Iterator[str]:
+        """Yield the paths below this folder of all files, with `/`; those of `hidden.is_hidden` are left out.
+
+        Args:
+            others: gets the paths of what is neither a file nor a folder: links to folders, which are not
+                followed, so that the walk always ends; links to nothing, pipes, devices.
 
         Raises:
             UsageProblem: the folder cannot be listed.

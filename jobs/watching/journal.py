@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, NamedTuple, Self
@@ -35,6 +35,32 @@ class Scan(NamedTuple):
     size: int
     mtime_ns: int
 
+    @classmethod
+    def at(cls, folder: Path, path: str) -> Scan | None:
+        """Return the present version of a scan; None where it is gone.
+
+        Args:
+            folder: the watched folder.
+            path: the scan's path below it.
+        """
+        try:
+            status = (folder / path).stat()
+        except OSError:
+            return None
+        return cls(path, status.st_size, status.st_mtime_ns)
+
+
+class Failure(NamedTuple):
+    """Why a scan was not read, or not all of it.
+
+    Attributes:
+        code: the error code of the first page without a reading.
+        note: the text of the file that goes beside the scan.
+    """
+
+    code: str
+    note: str
+
 
 class _Taken(msgspec.Struct, tag_field="event", tag="taken", frozen=True):
     """A scan was taken into a batch."""
@@ -58,8 +84,18 @@ class _Collected(msgspec.Struct, tag_field="event", tag="collected", frozen=True
     batch: str
 
 
+class _Failed(msgspec.Struct, tag_field="event", tag="failed", frozen=True):
+    """A scan was not read: it is moved when it has not changed for a while."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    code: str
+    note: str
+
+
 class _Finished(msgspec.Struct, tag_field="event", tag="finished", frozen=True):
-    """The scans of a batch were moved; nothing more is to be done for it."""
+    """The scans of a batch that were read were moved; nothing more is to be done for it."""
 
     batch: str
 
@@ -72,7 +108,7 @@ class _Released(msgspec.Struct, tag_field="event", tag="released", frozen=True):
     mtime_ns: int
 
 
-_Event = _Taken | _Made | _Collected | _Finished | _Released
+_Event = _Taken | _Made | _Collected | _Failed | _Finished | _Released
 
 
 class Batch:
@@ -98,6 +134,7 @@ class Journal:
     Attributes:
         path: the file.
         taken: the scans that are not to be taken again.
+        failed: those of them that were not read and wait in the folder to be moved.
         batch: the batch that is not finished, if any.
 
     Args:
@@ -109,6 +146,7 @@ class Journal:
         self.path = out / f"watch-{folder.name[:40]}-{digest(display_path(folder))[:10]}.jsonl"
         self._folder = folder
         self.taken: set[Scan] = set()
+        self.failed: dict[Scan, Failure] = {}
         self.batch: Batch | None = None
 
     def __enter__(self) -> Self:
@@ -169,6 +207,9 @@ class Journal:
                 self.batch.scans.append(scan)
             case _Released(path, size, mtime_ns):
                 self.taken.discard(Scan(path, size, mtime_ns))
+                self.failed.pop(Scan(path, size, mtime_ns), None)
+            case _Failed(path, size, mtime_ns, code, note):
+                self.failed[Scan(path, size, mtime_ns)] = Failure(code, note)
             case _Made(_, job) if self.batch:
                 self.batch.job = job
             case _Collected() if self.batch:
@@ -211,11 +252,18 @@ class Journal:
         """Record that the results of a batch are written."""
         self._write([_Collected(batch.name)])
 
-    def finished(self, batch: Batch, released: Iterable[Scan]) -> None:
+    def finished(self, batch: Batch, failed: Mapping[Scan, Failure], released: Iterable[Scan]) -> None:
         """Record that nothing more is to be done for a batch.
 
         Args:
             batch: the batch.
+            failed: those of its scans that were not read and are to be moved.
             released: those of its scans that count as new if they are put back.
         """
-        self._write([*(_Released(*scan) for scan in released), _Finished(batch.name)])
+        gone = [_Released(*scan) for scan in released]
+        waiting = [_Failed(*scan, *failure) for scan, failure in failed.items()]
+        self._write([*gone, *waiting, _Finished(batch.name)])
+
+    def released(self, scans: Iterable[Scan]) -> None:
+        """Record that scans which were not read left the folder, or have changed."""
+        self._write(_Released(*scan) for scan in scans)

@@ -15,13 +15,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import click
-
 from lettermill.jobs.errors import (
     BrokerUnreachable,
     EngineFailed,
     ErrorCode,
-    NoScans,
     ResultsNotWritable,
     UsageProblem,
 )
@@ -29,16 +26,17 @@ from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.job.roots import Roots
+from lettermill.jobs.records.left_out import NOTHING, LeftOut
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.running.hook import run_then
-from lettermill.jobs.scans.find import find_scans
-from lettermill.jobs.storage.atomic import atomic_write, remove_abandoned
+from lettermill.jobs.scans.find import list_scans
+from lettermill.jobs.storage.atomic import remove_abandoned
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import display_path, not_writable
-from lettermill.jobs.watching.journal import Batch, Journal, Scan
-from lettermill.jobs.watching.move import free_name, move
+from lettermill.jobs.watching.journal import Batch, Failure, Journal, Scan
+from lettermill.jobs.watching.put_aside import FINAL_SECONDS, PutAside, say
 
 _LOOK_SECONDS = 1.0
 
@@ -46,6 +44,9 @@ _PAUSE_PER_LOOK = 5
 """The pause after a look is at least this many times as long as the look: large folders take long."""
 
 _RETRY_SECONDS = 30
+
+_UNFINISHED = frozenset({".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".download"})
+"""Suffixes under which programs write a file before they rename it: no need to name these."""
 
 _MENDABLE = (BrokerUnreachable, EngineFailed, ResultsNotWritable)
 """Problems that a person can mend while the watch waits and tries again."""
@@ -90,7 +91,7 @@ class Plan:
             ModelProblem: the model does not know the alphabet.
             ResultsNotWritable: a folder cannot be made.
         """
-        _paths(self.folder)
+        list_scans(self.folder)
         for path in filter(None, (self.out, self.done, self.failed)):
             if path.is_relative_to(self.folder):
                 raise UsageProblem(
@@ -120,17 +121,19 @@ def keep_watching(plan: Plan) -> None:
     plan.check()
     with Journal(plan.folder, plan.out) as journal:
         remove_abandoned(plan.failed)
-        _say(f"watching {display_path(plan.folder)}; stop with Ctrl-C")
+        say(f"watching {display_path(plan.folder)}; stop with Ctrl-C")
         read = f"are moved to {display_path(plan.done)}" if plan.done else "stay where they are"
-        _say(f"scans that were read {read}, others are moved to {display_path(plan.failed)}")
+        say(f"scans that were read {read}, others are moved to {display_path(plan.failed)}")
         if journal.taken:
-            _say(f"scans taken before: {len(journal.taken)}, see {display_path(journal.path)}")
+            say(f"scans taken before: {len(journal.taken)}, see {display_path(journal.path)}")
+        aside = PutAside(plan.folder, plan.done, plan.failed, journal)
         settling = _Settling(plan, journal)
         while True:
             try:
                 if journal.batch is not None:
-                    _finish_batch(plan, journal, journal.batch)
+                    _finish_batch(plan, journal, aside, journal.batch)
                 begun = time.monotonic()
+                aside.look()
                 settled = settling.look()
                 pause = max(_LOOK_SECONDS, _PAUSE_PER_LOOK * (time.monotonic() - begun))
                 if settled:
@@ -139,7 +142,7 @@ def keep_watching(plan: Plan) -> None:
                     continue
             except _MENDABLE as error:
                 pause = _RETRY_SECONDS
-                _say(f"{error}\nTrying again in {_RETRY_SECONDS} s.")
+                say(f"{error}\nTrying again in {_RETRY_SECONDS} s.")
             time.sleep(pause)
 
 
@@ -150,47 +153,74 @@ class _Settling:
         self._plan = plan
         self._journal = journal
         self._since: dict[Scan, float] = {}
+        self._left_out = _LeftOutNamed(plan.settle_seconds)
         self._failed_looks = 0
 
     def look(self) -> list[Scan]:
         """Return the scans that have settled."""
         try:
-            paths = _paths(self._plan.folder)
+            paths, left_out = list_scans(self._plan.folder)
         except UsageProblem as error:
             self._failed_looks += 1
             if self._failed_looks == 2:  # Once may be a subfolder that was removed during the look.
-                _say(f"{error}\nWaiting until that is mended.")
+                say(f"{error}\nWaiting until that is mended.")
             return []
         if self._failed_looks > 1:
-            _say(f"{display_path(self._plan.folder)} can be looked through again")
+            say(f"{display_path(self._plan.folder)} can be looked through again")
         self._failed_looks = 0
-        scans = (_scan(self._plan.folder, path) for path in paths)
+        scans = (Scan.at(self._plan.folder, path) for path in paths)
         now = time.monotonic()
+        self._left_out.look(left_out, now)
         self._since = {
             scan: self._since.get(scan, now) for scan in scans if scan and scan not in self._journal.taken
         }
         return [scan for scan, since in self._since.items() if now - since >= self._plan.settle_seconds]
 
 
-def _finish_batch(plan: Plan, journal: Journal, batch: Batch) -> None:
+class _LeftOutNamed:
+    """Names what lies in the folder and is not read: once, and again when there is more of it.
+
+    Args:
+        settle_seconds: it is named when it has not changed for this long.
+    """
+
+    def __init__(self, settle_seconds: float) -> None:
+        self._settle_seconds = settle_seconds
+        self._named = self._seen = NOTHING
+        self._since = 0.0
+
+    def look(self, left_out: LeftOut, now: float) -> None:
+        """Take what lies there now, at a time of the monotonic clock."""
+        left_out = left_out.without(_UNFINISHED)
+        if left_out != self._seen:
+            self._seen, self._since = left_out, now
+        if not left_out.has_more_than(self._named):
+            self._named = left_out
+        elif now - self._since >= self._settle_seconds:
+            self._named = left_out
+            for sentence in left_out.sentences():
+                say(sentence)
+
+
+def _finish_batch(plan: Plan, journal: Journal, aside: PutAside, batch: Batch) -> None:
     """Finish a batch, from whichever step it has reached."""
     job = _job(plan, journal, batch)
     if job is None:
-        journal.finished(batch, batch.scans)
+        journal.finished(batch, {}, batch.scans)
         return
     if not batch.collected:
         if job.tally().state == "unfinished":
             plan.read(job)
         summary = write_results(job, plan.accept_at)
-        _say(
+        say(
             f"pages done: {summary.finished}, failed: {summary.failed}, "
             f"see {display_path(job.path)}/summary.html"
         )
         journal.collected(batch)
-    released = _move_scans(plan, batch, job)
+    failed, released = _move_read(plan, aside, batch, job)
     if plan.then:
         run_then(plan.then, job)
-    journal.finished(batch, released)
+    journal.finished(batch, failed, released)
 
 
 def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
@@ -198,17 +228,17 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
     if batch.job and (plan.out / batch.job / "job.json").exists():
         job = Job.open(plan.out / batch.job)
         if not batch.collected:
-            _say(f"going on with {display_path(job.path)}")
+            say(f"going on with {display_path(job.path)}")
             with job.lock():
                 job = job.placed(plan.roots, plan.shared)
                 job.attempts.forget_lost()  # What stopped the watch was no fault of a page.
         return job
     there = []
     for scan in dict.fromkeys(batch.scans):
-        if _scan(plan.folder, scan.path) == scan:
+        if Scan.at(plan.folder, scan.path) == scan:
             there.append(scan.path)
         else:
-            _say(f"{display_path(scan.path)!r} is gone or was changed: it is read when it has settled")
+            say(f"{display_path(scan.path)!r} is gone or was changed: it is read when it has settled")
     if not there:
         return None
     submission = make_job(
@@ -226,21 +256,23 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
     changed = {scan for scan, _ in _by_scan(job)} - known
     journal.take(batch.name, changed)
     journal.made(batch, job.path.name)
-    _say(f"new scans: {len(there)}, pages: {submission.pages}, job: {display_path(job.path)}")
+    say(f"new scans: {len(there)}, pages: {submission.pages}, job: {display_path(job.path)}")
     return job
 
 
-def _move_scans(plan: Plan, batch: Batch, job: Job) -> list[Scan]:
-    """Move the scans of a collected batch.
+def _move_read(plan: Plan, aside: PutAside, batch: Batch, job: Job) -> tuple[dict[Scan, Failure], list[Scan]]:
+    """Move the scans of a collected batch that were read.
 
     Returns:
-        The scans that failed: they count as new if they are put back.
+        The scans that were not read and are there, with the reasons; the scans that count as new if they are
+        put back.
 
     Raises:
         ResultsNotWritable: a scan cannot be moved.
     """
     results = job.results.ids()
     in_job: set[Scan] = set()
+    failed: dict[Scan, Failure] = {}
     released: list[Scan] = []
     unread = 0
     for scan, pages in _by_scan(job):
@@ -249,32 +281,24 @@ def _move_scans(plan: Plan, batch: Batch, job: Job) -> list[Scan]:
         reasons = [failure for failure in failures if failure]
         if any(page.id not in results for page in pages):
             unread += 1
-        elif reasons:
+        elif not reasons:
+            aside.move_read(scan)
+        elif Scan.at(plan.folder, scan.path) == scan:
+            failed[scan] = _failure(plan, job, scan, reasons)
+            code, wait = failed[scan].code, FINAL_SECONDS
+            say(f"{display_path(scan.path)!r}: {code}; it is moved if it does not change for {wait} s")
+        else:
             released.append(scan)
-            _move_failed(plan, job, scan, reasons)
-        elif plan.done and _scan(plan.folder, scan.path) == scan:
-            source = plan.folder / scan.path
-            _move(source, _free_name(source, plan.done / scan.path))
+            _say_why_gone(scan, reasons)
     if unread:
-        _say(
-            f"The job was stopped and {unread} scans were not read; they stay where they are. "
+        say(
+            f"The job was stopped; scans that were not read stay where they are: {unread}. "
             f"Read them with: lettermill resume '{display_path(job.path)}'"
         )
-    return released + [scan for scan in batch.scans if scan not in in_job]
+    return failed, released + [scan for scan in batch.scans if scan not in in_job]
 
 
-def _move_failed(plan: Plan, job: Job, scan: Scan, reasons: Sequence[PageReading]) -> None:
-    """Move a scan that was not read, with the reasons beside it, unless it is gone or has changed."""
-    codes = {reason.error_code for reason in reasons}
-    name = repr(display_path(scan.path))
-    if _scan(plan.folder, scan.path) != scan:
-        if ErrorCode.SCAN_GONE in codes:
-            _say(f"{name} was gone before it was read: put it back to have it read")
-        elif ErrorCode.SCAN_CHANGED in codes:
-            _say(f"{name} was changed before it was read: it is read when it has settled")
-        return
-    source = plan.folder / scan.path
-    target = _free_name(source, plan.failed / scan.path)
+def _failure(plan: Plan, job: Job, scan: Scan, reasons: Sequence[PageReading]) -> Failure:
     text = [f"{display_path(scan.path)}: not read, or not all of it.", ""]
     for reason in reasons:
         text += [f"page {reason.page}: {reason.error_code}", f"  {reason.error}", ""]
@@ -282,29 +306,16 @@ def _move_failed(plan: Plan, job: Job, scan: Scan, reasons: Sequence[PageReading
         f"Results: {display_path(job.path)}",
         f"To have it read again, put it back into {display_path(plan.folder)}.",
     ]
-    with atomic_write(target.with_name(f"{target.name}.txt")) as file:
-        file.write("\n".join(text) + "\n")
-    _move(source, target)
-    _say(f"{name}: {reasons[0].error_code}, moved to {display_path(target)}")
+    return Failure(str(reasons[0].error_code), "\n".join(text) + "\n")
 
 
-def _free_name(source: Path, wanted: Path) -> Path:
-    try:
-        return free_name(source, wanted)
-    except OSError as error:
-        raise _not_moved(source, wanted, error) from error
-
-
-def _move(source: Path, target: Path) -> None:
-    try:
-        move(source, target)
-    except OSError as error:
-        raise _not_moved(source, target, error) from error
-
-
-def _not_moved(source: Path, target: Path, error: OSError) -> ResultsNotWritable:
-    next_step = "Free some space or correct the permissions of both folders."
-    return not_writable(target, error, f"move {display_path(source)} to", next_step)
+def _say_why_gone(scan: Scan, reasons: Sequence[PageReading]) -> None:
+    codes = {reason.error_code for reason in reasons}
+    name = repr(display_path(scan.path))
+    if ErrorCode.SCAN_GONE in codes:
+        say(f"{name} was gone before it was read: put it back to have it read")
+    else:
+        say(f"{name} was changed while it was read: it is read when it has settled")
 
 
 def _by_scan(job: Job) -> Iterator[tuple[Scan, list[ManifestEntry]]]:
@@ -316,22 +327,6 @@ def _by_scan(job: Job) -> Iterator[tuple[Scan, list[ManifestEntry]]]:
         yield scan, list(pages)
 
 
-def _paths(folder: Path) -> list[str]:
-    try:
-        return find_scans(folder)[0]
-    except NoScans:
-        return []
-
-
-def _scan(folder: Path, path: str) -> Scan | None:
-    """Return the present version of a scan; None where it is gone."""
-    try:
-        status = (folder / path).stat()
-    except OSError:
-        return None
-    return Scan(path, status.st_size, status.st_mtime_ns)
-
-
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -339,7 +334,3 @@ def _make(folder: Path) -> None:
             raise PermissionError(0, "this user may not write to it")
     except OSError as error:
         raise not_writable(folder, error, "use the folder", "Give one that you may write to.") from error
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)

@@ -12,12 +12,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support import PATIENCE_SECONDS, Command, Starter, draw, wait_for
 
 Watch = Callable[..., subprocess.Popen[bytes]]
+
+FINAL_SECONDS = "lettermill.jobs.watching.put_aside.FINAL_SECONDS"
 
 
 @pytest.fixture
@@ -34,9 +37,10 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watch(start: Starter, inbox: Path, out: Path) -> Watch:
-    """Start watching the inbox, with further words and faults."""
+    """Start watching the inbox, with further words and faults; failures are final after two seconds."""
 
-    def begin(*words: object, **faults: object) -> subprocess.Popen[bytes]:
+    def begin(*words: object, **faults: Any) -> subprocess.Popen[bytes]:
+        faults["set"] = {FINAL_SECONDS: 2, **faults.get("set", {})}
         return start("watch", inbox, "--out", out, "--workers", "1", "--settle", "1", *words, faults=faults)
 
     return begin
@@ -112,6 +116,52 @@ def test_a_scan_is_taken_when_it_is_whole(watch: Watch, inbox: Path, out: Path, 
     assert sum(texts(out).values()) == 5
 
 
+def test_a_scanner_that_pauses_within_a_file_loses_nothing(
+    watch: Watch, inbox: Path, out: Path, tmp_path: Path
+) -> None:
+    """A half file, an empty one, and one that grows in its folder for failures."""
+    page = draw(tmp_path / "page.png", ["PAUSE"]).read_bytes()
+    process = watch("--done", tmp_path / "done", set={FINAL_SECONDS: 6})
+    with (inbox / "scan.png").open("wb") as scanner, (inbox / "jam.png").open("wb") as jammed:
+        (inbox / "placeholder.png").touch()
+        for file in (scanner, jammed):
+            file.write(page[: len(page) // 2])
+            file.flush()
+        wait_for(lambda: log(tmp_path).count("it is moved if it does not change") == 3, what="three failures")
+        scanner.write(page[len(page) // 2 :])
+        scanner.flush()
+        shutil.copy(tmp_path / "page.png", inbox / "placeholder.png")
+        wait_for((out / "failed" / "jam.png").exists, what="the one that nobody writes to any more")
+        jammed.write(page[len(page) // 2 :])
+    wait_for(lambda: not list(inbox.iterdir()) and idle(out, 3), what="the whole ones")
+    stop(process)
+    names = ["jam.png", "placeholder.png", "scan.png"]
+    assert sorted(path.name for path in (tmp_path / "done").iterdir()) == names
+    assert not list((out / "failed").iterdir())
+    assert texts(out) == {(name, text): 1 for name in names for text in ("", "PAUSE")}
+
+
+def test_what_is_left_out_is_named_once_and_again_when_there_is_more(
+    watch: Watch, inbox: Path, out: Path, tmp_path: Path
+) -> None:
+    (inbox / "a.docx").touch()
+    (inbox / "card.png.part").touch()
+    (inbox / "@eaDir" / "card.png").mkdir(parents=True)
+    draw(inbox / "@eaDir" / "card.png" / "thumb.jpg", ["THUMB"])
+    (inbox / "box").symlink_to(tmp_path)
+    process = watch()
+    wait_for(lambda: "not followed: box" in log(tmp_path), what="the first")
+    (inbox / "b.gif").touch()
+    wait_for(lambda: "1 .docx, 1 .gif" in log(tmp_path), what="the second")
+    (inbox / "a.docx").unlink()
+    draw(inbox / "a.png", ["A"])
+    wait_for(lambda: idle(out, 1), what="a scan")
+    stop(process)
+    assert log(tmp_path).count("do not end like scans") == 2
+    assert ".part" not in log(tmp_path)
+    assert texts(out) == {("a.png", "A"): 1}
+
+
 def test_a_new_version_is_a_new_scan(watch: Watch, inbox: Path, out: Path) -> None:
     draw(inbox / "a.png", ["OLD"])
     process = watch()
@@ -130,7 +180,7 @@ def test_scans_are_moved_and_failed_ones_have_their_reason_beside_them(
     (inbox / "box 1" / "broken.png").write_bytes(broken)
     other = draw(tmp_path / "done" / "box 1" / "card.png", ["ANOTHER"]).read_bytes()
     process = watch("--done", tmp_path / "done", "--then", "echo finished")
-    wait_for(lambda: idle(out, 1), what="the first batch")
+    wait_for(lambda: count(out, "released") == 1, what="the first batch")
     assert not [path for path in inbox.rglob("*") if path.is_file()]
     assert (tmp_path / "done/box 1/card.png").read_bytes() == other
     assert (tmp_path / "done/box 1/card-2.png").read_bytes() == good
@@ -143,12 +193,12 @@ def test_scans_are_moved_and_failed_ones_have_their_reason_beside_them(
 
     # What was put aside is tried again when somebody puts it back, though nothing of it has changed.
     (out / "failed/box 1/broken.png").rename(inbox / "box 1" / "broken.png")
-    wait_for(lambda: idle(out, 2), what="the second batch")
+    wait_for(lambda: count(out, "released") == 2, what="the second batch")
     stop(process)
     assert (out / "failed/box 1/broken.png").read_bytes() == broken
 
 
-@pytest.mark.parametrize("moment", ["taken", "made", "collected", "finished"])
+@pytest.mark.parametrize("moment", ["taken", "made", "collected", "failed", "finished"])
 def test_killed_at_any_step_it_goes_on_and_reads_nothing_twice(
     watch: Watch, inbox: Path, out: Path, tmp_path: Path, moment: str
 ) -> None:
@@ -160,7 +210,7 @@ def test_killed_at_any_step_it_goes_on_and_reads_nothing_twice(
     process.kill()
     process.wait()
     again = watch("--done", tmp_path / "done")
-    wait_for(lambda: "watching" in log(tmp_path, 1) and idle(out, 1), what="the batch")
+    wait_for(lambda: "watching" in log(tmp_path, 1) and count(out, "released"), what="the batch")
     stop(again)
     assert texts(out) == {(f"{number}.png", "ABC"): 1 for number in range(6)} | {("broken.png", ""): 1}
     assert sorted(path.name for path in (tmp_path / "done").iterdir()) == [f"{n}.png" for n in range(6)]

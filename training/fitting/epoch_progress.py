@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 
 from lettermill.jobs.progress_bar import ProgressBar
@@ -23,7 +22,7 @@ def bar(glyphs: int, seen: int, epochs: int, report: Report) -> Iterator[tuple[A
         glyphs: the number of glyphs in all epochs together.
         seen: how many of them an interrupted training had seen; 0 for a new one.
         epochs: the number of epochs.
-        report: takes the lines of the epochs.
+        report: takes the lines of the epochs where no bar is shown.
 
     Yields:
         A function to call after each batch, and one to call with each line while the bar is shown.
@@ -37,5 +36,5 @@ def bar(glyphs: int, seen: int, epochs: int, report: Report) -> Iterator[tuple[A
             after = f"loss {loss:.3f} accuracy {accuracy:.1%} {speed} glyphs/s left"
             shown.advance(glyphs, before=f"epoch {epoch}/{epochs}", after=after)
 
-        # A line on the terminal of the bar would be written into the bar.
-        yield advance, shown.print_above if shown.drawn and sys.stdout.isatty() else report
+        # Lines are progress, too: elsewhere than above the bar they could be written into it, by `| tee log`.
+        yield advance, shown.print_above if shown.drawn else report

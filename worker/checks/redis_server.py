@@ -13,6 +13,7 @@ from lettermill.jobs.errors import BrokerUnreachable
 from lettermill.jobs.job.folder import VERSION
 from lettermill.jobs.queue.celery_app import MESSAGE_FORMAT, UNREACHABLE, check_broker
 from lettermill.jobs.queue.workers import live_workers
+from lettermill.jobs.results.counted import counted
 from lettermill.worker.checks.finding import Finding, Level
 from lettermill.worker.checks.folders import MAX_CLOCK_DIFFERENCE_SECONDS
 
@@ -193,11 +194,12 @@ def _workers(client: redis.Redis) -> Finding:
             f"submits: {', '.join(others)}",
             "Upgrade them, or this machine, to the same version.",
         )
+    alive = counted(len(workers), "sends heartbeats", "send heartbeats")
     if others:
         return Finding(
             "workers",
             Level.WARNING,
-            f"{len(workers)} send heartbeats, some are not {VERSION}: {', '.join(others)}",
+            f"{alive}; of other versions than {VERSION}: {', '.join(others)}",
             "Finish the upgrade; until then they share the jobs.",
         )
-    return Finding("workers", Level.OK, f"{len(workers)} send heartbeats, all are {VERSION}")
+    return Finding("workers", Level.OK, f"{alive}, version {VERSION}")

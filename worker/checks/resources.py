@@ -31,7 +31,11 @@ def check_machine() -> Iterator[Finding]:
 
 
 def _temporary_folder() -> Finding:
-    temporary = Path(tempfile.gettempdir())
+    try:
+        temporary = Path(tempfile.gettempdir())
+    except OSError as error:
+        todo = "Set TMPDIR to a folder that this user may write to."
+        return Finding("temporary folder", Level.WRONG, f"there is none: {error.strerror}", todo)
     free = shutil.disk_usage(temporary).free
     if free < _MIN_FREE_BYTES:
         return Finding(

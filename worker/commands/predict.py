@@ -17,6 +17,7 @@ import click
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.progress_bar import ProgressBar
+from lettermill.jobs.results.counted import counted
 from lettermill.jobs.results.csv_tables import escape_formula
 from lettermill.jobs.scans.find import find_scans
 from lettermill.jobs.settings import ALPHABETS, Alphabet
@@ -84,8 +85,8 @@ def predict(
 
     Prints for each file the letter, its confidence and two alternatives. Notes mark images with no letter
     (NO_LETTER), more than one letter (SEVERAL), and files that cannot be read (UNREADABLE). A FOLDER is read
-    with its sub-folders; hidden files and files without an image suffix are skipped. Of a PDF or TIFF file
-    the first page is read.
+    with its sub-folders; files without an image suffix are counted and left out. Of a PDF or TIFF file the
+    first page is read.
 
     \b
     Examples:
@@ -94,7 +95,9 @@ def predict(
     """
     model = load_model(model_folder or installed_model_folder())
     classifier = Classifier(model, ALPHABETS[alphabet])
-    files, skipped = _find_files(images)
+    files, left_out = _find_files(images)
+    for sentence in left_out:
+        click.echo(sentence, err=True)
     if picture is not None:
         _check_explainable(files, picture)
     counts: Counter[Note] = Counter()
@@ -111,25 +114,25 @@ def predict(
             if picture is not None and answer.ranking:
                 _explain(picture, files[0], answer, classifier)
     if csv_file is not None or not (len(files) == 1 or as_json):
-        _print_summary(counts, failed if csv_file or as_json else [], skipped, csv_file)
+        _print_summary(counts, failed if csv_file or as_json else [], csv_file)
     return 1 if failed else 0
 
 
-def _find_files(images: Sequence[Path]) -> tuple[list[Path], int]:
-    """List the files to read, and count those that are skipped."""
-    files, skipped = [], 0
+def _find_files(images: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """List the files to read, and say what is left out."""
+    files, left_out = [], []
     for image in images:
         if os.path.isdir(image):  # noqa: PTH112 - Path.is_dir raises where a folder above is closed
             names, others = find_scans(image)
             files += [image / name for name in names]
-            skipped += others
+            left_out += [f"{display_path(image)}: {sentence}" for sentence in others.sentences()]
         elif os.path.lexists(image):
             files.append(image)
         else:
             raise UsageProblem(
                 f"{display_path(image)} does not exist", "Give an image or a folder of images."
             )
-    return files, skipped
+    return files, left_out
 
 
 def _check_explainable(files: Sequence[Path], picture: Path) -> None:
@@ -217,11 +220,9 @@ def _progress(images: int, quiet: bool) -> ProgressBar:
     return ProgressBar("reading", "images · left", total=images, transient=True, drawn=drawn)
 
 
-def _print_summary(
-    counts: Counter[Note], failed: Sequence[Answer], skipped: int, csv_file: Path | None
-) -> None:
+def _print_summary(counts: Counter[Note], failed: Sequence[Answer], csv_file: Path | None) -> None:
     """Print to standard error how many images were read, how many were not, and why."""
-    parts = [f"{counts.total()} images"]
+    parts = [counted(counts.total(), "image")]
     parts += [
         f"{counts[note]} {words}"
         for note, words in (
@@ -231,8 +232,6 @@ def _print_summary(
         )
         if counts[note]
     ]
-    if skipped:
-        parts.append(f"{skipped} other files skipped")
     click.echo(", ".join(parts) + (f": {display_path(csv_file)}" if csv_file else ""), err=True)
     for answer in failed[:_MAX_FAILURES_SHOWN]:
         click.echo(f"  {answer.file}: {answer.error}", err=True)

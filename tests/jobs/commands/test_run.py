@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -29,6 +30,35 @@ def test_run_reads_a_folder_and_leaves_nothing_behind(
     assert not list(temporary.iterdir())
     assert not list((job / "attempts").rglob("*.log"))
     assert not list(job.rglob(".writing-*"))
+
+
+def test_what_is_left_out_is_named_at_the_start_in_the_results_and_by_a_later_collect(
+    lettermill: Command, draw_page: Callable[..., Path], tmp_path: Path
+) -> None:
+    scans = tmp_path / "scans"
+    draw_page(scans / "card.png", ["HELLO"])
+    draw_page(scans / "@eaDir" / "card.png" / "THUMB.jpg", ["THUMB"])
+    for name in ("a.docx", "b.DOCX", "c.gif", "README"):
+        (scans / name).touch()
+    (scans / "box 1").symlink_to(tmp_path)
+    said = [
+        "left out, because they do not end like scans: 2 .docx, 1 .gif, 1 without a suffix",
+        "left out, because links to folders are not followed: box 1",
+    ]
+    done = lettermill("run", scans, "--out", "out")
+    (job,) = (tmp_path / "out").iterdir()
+    page = (job / "summary.html").read_text()
+    for sentence in said:
+        assert sentence in done.stderr and sentence in done.stdout
+        assert f"L{sentence[1:]}." in page
+    assert "THUMB" not in (job / "pages.csv").read_text()
+    for path in scans.iterdir():
+        if path.is_symlink() or (path.suffix != ".png" and path.is_file()):
+            path.unlink()
+    collected = json.loads(lettermill("collect", job, "--json").stdout)
+    assert collected["left_out"]["by_suffix"] == {".docx": 2, ".gif": 1, "": 1}
+    assert collected["left_out"]["linked_folders"] == {"count": 1, "first": ["box 1"]}
+    assert "left out" not in lettermill("run", scans, "--out", "out").stderr  # Now there is nothing.
 
 
 def test_a_second_run_reads_only_what_is_new_or_changed(

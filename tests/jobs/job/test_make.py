@@ -45,7 +45,7 @@ def test_manifest_names_every_page(scans: Path, picture: Image.Image, submit_sca
     picture.save(scans / "a.png")
     (scans / "notes.txt").touch()
     made = submit_scans()
-    assert (made.pages, made.to_read, made.other_files) == (4, 4, 1)
+    assert (made.pages, made.to_read, made.job.left_out.files) == (4, 4, "1 .txt")
     assert [(entry.scan, entry.page, entry.pages) for entry in entries(made.job)] == [
         ("a.png", 1, 1),
         ("b.tif", 1, 3),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
+from lettermill.jobs.records.left_out import LeftOut
 from lettermill.jobs.records.readings import PageReading, Status
 from lettermill.jobs.results.html import visible
 from lettermill.jobs.results.write import write_results
@@ -75,6 +78,28 @@ def test_a_stopped_job_is_told(job_of: JobOf, reading_of: ReadingOf) -> None:
     assert "3  (1 DONE, 2 CANCELLED)" in printed
     assert f"stopped: enough <b>said</b> she. To continue: lettermill resume '{job.path}'" in printed
     assert "unfinished" not in printed
+
+
+def test_what_was_left_out_is_in_all_results(job_of: JobOf, reading_of: ReadingOf, tmp_path: Path) -> None:
+    job = job_of("a.png")
+    left_out = LeftOut.of(["a.gif", "README"], ["box <b>1</b>"], ["gone.png"])
+    job = dataclasses.replace(job, left_out=left_out).placed(job.local_roots, shared=False)
+    job = Job.open(job.path)
+    job.results.write(reading_of(entries(job)[0], "AB"))
+    page = words(report(job))
+    for sentence in left_out.sentences():
+        assert f"L{sentence[1:]}." in page
+        assert sentence in summary_text(write_results(job))
+    assert write_results(job).to_json()["left_out"] == left_out.to_json()
+
+
+def test_a_job_from_before_it_was_kept_has_nothing_left_out(job_of: JobOf) -> None:
+    job = job_of("a.png")
+    file = job.path / "job.json"
+    values = json.loads(job.path.read("job.json"))
+    del values["left_out"]
+    file.write(json.dumps(values).encode())
+    assert not Job.open(job.path).left_out
 
 
 HOSTILE = [

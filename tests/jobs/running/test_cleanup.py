@@ -31,10 +31,11 @@ def test_after_an_orderly_end_nothing_is_touched(tmp_path: Path) -> None:
         worker.wait()
 
 
-def test_after_a_kill_the_processes_and_the_folder_go(tmp_path: Path) -> None:
-    folder = tmp_path / "lettermill-engine"
+def test_after_a_kill_the_processes_and_the_folders_go(tmp_path: Path) -> None:
+    folder, second = tmp_path / "lettermill-engine", tmp_path / "short"
     folder.mkdir()
-    worker, server = start("lettermill", folder / "x"), start("/bin/valkey-server", f"{folder}/valkey.sock")
+    second.mkdir()
+    worker, server = start("lettermill", folder / "x"), start("/bin/valkey-server", f"{second}/valkey.sock")
     editor, other = start(folder / "worker.log"), start("lettermill", tmp_path / "lettermill-other")
     try:
         engine = subprocess.Popen(
@@ -42,14 +43,15 @@ def test_after_a_kill_the_processes_and_the_folder_go(tmp_path: Path) -> None:
                 *(sys.executable, "-c"),
                 "import os, signal, sys, pathlib\n"
                 "from lettermill.jobs.running.cleanup import Reaper\n"
-                "Reaper(pathlib.Path(sys.argv[1]))\n"
+                "Reaper(*map(pathlib.Path, sys.argv[1:]))\n"
                 "os.kill(os.getpid(), signal.SIGKILL)",
                 str(folder),
+                str(second),
             ]
         )
         assert engine.wait(60) == -signal.SIGKILL
         assert worker.wait(60) == server.wait(60) == -signal.SIGKILL
-        wait_for(lambda: not folder.exists(), 30, "the end of the folder")
+        wait_for(lambda: not folder.exists() and not second.exists(), 30, "the end of the folders")
         assert editor.poll() is None
         assert other.poll() is None
     finally:

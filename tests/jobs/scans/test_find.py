@@ -37,23 +37,41 @@ for path in sys.argv[1:]:
 
 
 def test_finds_scans_in_natural_order_and_counts_the_rest(scans: Path) -> None:
-    for name in (
-        "b/scan10.PNG",
-        "b/scan2.png",
-        "a.TIF",
-        "p.HEIC",
-        "q.heif",
-        "z.pdf",
-        "notes.txt",
-        "table.csv",
-        ".hidden.png",
-    ):
+    left_out = ("notes.txt", "a/table.CSV", "b/table.csv", "letter of 4. May", "no suffix")
+    found = ("a.TIF", "b/scan2.png", "b/scan10.PNG", "p.HEIC", "q.heif", "z.pdf")
+    for name in (*found, ".hidden.png", *left_out):
         (scans / name).parent.mkdir(exist_ok=True)
         (scans / name).touch()
     (scans / ".cache").mkdir()
     (scans / ".cache" / "page.png").touch()
     (scans / "folder.png").mkdir()
-    assert find_scans(scans) == (["a.TIF", "b/scan2.png", "b/scan10.PNG", "p.HEIC", "q.heif", "z.pdf"], 2)
+    scans_found, others = find_scans(scans)
+    assert scans_found == list(found)
+    assert others.files == "2 .csv, 1 .txt, 2 without a suffix"
+
+
+def test_what_systems_put_among_scans_is_neither_read_nor_counted(scans: Path) -> None:
+    for name in (
+        "card.png",
+        "@eaDir/card.png/SYNOPHOTO_THUMB_XL.jpg",
+        "box/@eaDir/1.png",
+        "#recycle/old.png",
+        "$RECYCLE.BIN/$R1.png",
+        "System Volume Information/x.png",
+        "lost+found/1.png",
+        "__MACOSX/card.png",
+        "._card.png",
+        ".DS_Store",
+        "Thumbs.db",
+        "box/desktop.ini",
+        "card.png:Zone.Identifier",
+        "Icon\r",
+    ):
+        (scans / name).parent.mkdir(parents=True, exist_ok=True)
+        (scans / name).touch()
+    found, left_out = find_scans(scans)
+    assert found == ["card.png"]
+    assert not left_out
 
 
 def test_follows_links_to_files_but_not_to_folders(scans: Path, tmp_path: Path) -> None:
@@ -62,13 +80,36 @@ def test_follows_links_to_files_but_not_to_folders(scans: Path, tmp_path: Path) 
     (scans / "endless").symlink_to(scans)
     (scans / "dangling.png").symlink_to(tmp_path / "nowhere")
     (scans / "round.png").symlink_to(scans / "round.png")
-    assert find_scans(scans) == (["linked.png"], 0)
+    (scans / "box").mkdir()
+    (scans / "box" / "back").symlink_to("..")
+    found, left_out = find_scans(scans)
+    assert found == ["linked.png"]
+    assert list(left_out.sentences()) == [
+        "left out, because links to folders are not followed: box/back, endless",
+        "left out, because no file is there (a broken link, a pipe, a device): dangling.png, round.png",
+    ]
 
 
-def test_a_pipe_is_no_scan(scans: Path) -> None:
+def test_a_pipe_is_no_scan_and_is_named(scans: Path) -> None:
     os.mkfifo(scans / "pipe.png")
-    with pytest.raises(NoScans):
+    with pytest.raises(NoScans, match=r"a pipe, a device\): pipe\.png\)"):
         find_scans(scans)
+
+
+def test_a_folder_of_nothing_but_linked_folders_says_so(scans: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("box 1", "box 2"):
+        (scans / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NoScans) as refused:
+        find_scans(scans)
+    assert refused.value.what.endswith("links to folders are not followed: box 1, box 2)")
+    assert "Give the folder that a link leads to" in refused.value.next_step
+
+
+def test_a_scan_folder_that_is_a_link_is_followed(scans: Path, tmp_path: Path) -> None:
+    (scans / "card.png").touch()
+    (tmp_path / "link").symlink_to(scans)
+    assert find_scans(tmp_path / "link")[0] == ["card.png"]
 
 
 @pytest.mark.parametrize("names", [[], ["notes.txt"]])

@@ -142,7 +142,9 @@ def test_keys_that_no_path_could_have_are_passed_over(in_bucket: Bucket) -> None
     client = boto3.session.Session().client("s3")
     for key in ("below//lead.png", "below/a//b.png", "below/good.png"):
         client.put_object(Bucket=in_bucket.bucket, Key=key, Body=b"x")
-    assert find_scans(in_bucket) == (["good.png"], 2)
+    scans, left_out = find_scans(in_bucket)
+    assert scans == ["good.png"]
+    assert left_out.no_files.first == ("/lead.png", "a//b.png")
 
 
 def test_a_temporary_folder_without_room(in_bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lettermill.jobs.errors import BadData, ResultsNotWritable, UsageProblem
-from lettermill.jobs.watching.journal import Journal, Scan
+from lettermill.jobs.watching.journal import Failure, Journal, Scan
 
 FIRST, SECOND = Scan("a.png", 1, 2), Scan("caf\udce9.png", 3, 4)
 
@@ -31,9 +31,29 @@ def test_a_batch_is_continued_where_it_was(folders: tuple[Path, Path]) -> None:
     with Journal(*folders) as journal:
         assert journal.batch is not None
         assert (journal.batch.job, journal.batch.collected) == ("job-1", True)
-        journal.finished(journal.batch, [SECOND])
+        journal.finished(journal.batch, {}, [SECOND])
     with Journal(*folders) as journal:
         assert (journal.taken, journal.batch) == ({FIRST}, None)
+
+
+def test_a_scan_that_was_not_read_waits_until_it_is_released(folders: tuple[Path, Path]) -> None:
+    why = Failure("TRUNCATED", "half é")
+    with Journal(*folders) as journal:
+        journal.take("batch 1", [FIRST, SECOND])
+        assert journal.batch
+        journal.finished(journal.batch, {SECOND: why}, [FIRST])
+    with Journal(*folders) as journal:
+        assert (journal.failed, journal.taken, journal.batch) == ({SECOND: why}, {SECOND}, None)
+        journal.released([SECOND])
+    with Journal(*folders) as journal:
+        assert (journal.failed, journal.taken) == ({}, set())
+
+
+def test_a_scan_has_a_version_while_it_is_there(tmp_path: Path) -> None:
+    assert Scan.at(tmp_path, "a.png") is None
+    (tmp_path / "a.png").write_bytes(b"four")
+    there = Scan.at(tmp_path, "a.png")
+    assert there == Scan("a.png", 4, (tmp_path / "a.png").stat().st_mtime_ns)
 
 
 def test_two_journals_of_the_same_folders_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:

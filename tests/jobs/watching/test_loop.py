@@ -12,9 +12,11 @@ from lettermill.jobs.errors import ModelProblem, ResultsNotWritable, UsageProble
 from lettermill.jobs.inputs.model import Model
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.left_out import LeftOut
 from lettermill.jobs.records.readings import PageReading
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.watching import loop
 from lettermill.jobs.watching.loop import Plan, keep_watching
 from tests.support import disk_roots
 
@@ -83,3 +85,23 @@ def test_a_batch_is_read_collected_and_moved(
     assert [path.name for path in (tmp_path / "done").iterdir()] == ["a.png"]
     (letters,) = plan.out.glob("inbox-*/letters.csv")
     assert len(letters.read_text().splitlines()) == 2
+
+
+def test_what_is_left_out_is_named_when_it_has_settled_and_when_there_is_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    named = loop._LeftOutNamed(settle_seconds=5)
+
+    def said(now: float, *files: str) -> str:
+        named.look(LeftOut.of(files, [], []), now)
+        return capsys.readouterr().err
+
+    assert said(0, "a.gif") == said(4, "a.gif") == ""
+    assert said(5, "a.gif").endswith("do not end like scans: 1 .gif\n")
+    assert said(6, "a.gif") == said(60, "a.gif") == ""
+    assert said(61, "a.gif", "b.docx") == said(62, "a.gif", "b.docx", "c.docx") == ""
+    assert said(67, "a.gif", "b.docx", "c.docx").endswith("2 .docx, 1 .gif\n")
+    assert said(68, "a.gif") == said(90, "a.gif") == ""  # Less is no news.
+    assert said(91, "a.gif", "d.docx") == ""
+    assert said(96, "a.gif", "d.docx").endswith("1 .docx, 1 .gif\n")
+    assert said(97, "a.png.part") == said(200, "a.png.part") == ""

@@ -74,7 +74,7 @@ def test_workers_of_other_versions(findings: Callable, broker: str, client: redi
     assert said.endswith("0.0.9 on attic, 9.9.9 on cellar")
     client.delete("lettermill:worker:b")
     level, said = findings("--broker", broker, status=0)["workers"]
-    assert (level, said) == ("warning", "1 send heartbeats, some are not 0.1.0: 0.0.9 on attic")
+    assert (level, said) == ("warning", "1 sends heartbeats; of other versions than 0.1.0: 0.0.9 on attic")
 
 
 INFO = {

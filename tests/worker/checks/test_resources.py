@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import shutil
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +23,13 @@ def test_a_temporary_folder_without_room(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=99 << 20))
     assert found("temporary folder").level is Level.WARNING
     assert "has 99 MiB free" in found("temporary folder").said
+
+
+def test_no_temporary_folder_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc"])
+    assert found("temporary folder").level is Level.WRONG
+    assert "Set TMPDIR" in found("temporary folder").todo
 
 
 @pytest.mark.parametrize(("megapixels", "level"), [(34, Level.WARNING), (36, Level.OK)])

@@ -29,7 +29,7 @@ def test_an_installation_that_works(
     assert {
         check: one for check, one in found.items() if one[0] != "ok" and check not in of_the_machine
     } == {}
-    assert "1 send heartbeats" in found["workers"][1]
+    assert "1 sends heartbeats" in found["workers"][1]
     assert not list((tmp_path / "out").iterdir())
     assert not client.keys("lettermill:doctor:*")
 

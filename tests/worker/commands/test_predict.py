@@ -127,7 +127,7 @@ def test_notes_and_a_csv_file_as_promised(tmp_path: Path, lettermill: Command) -
         "2 unreadable",
         "1 with several",
         "1 without",
-        "1 other file",
+        "do not end like scans: 1 ",
         "cut off",
         "out.csv",
     ):
