@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.segmentation.components import Component, Sizes, gap_between, give_accent, join_components
+from lettermill.segmentation.large_letters import find_large_letters
 from lettermill.segmentation.lines import line_height
 from lettermill.segmentation.trace import UNSEEN, Trace
 
@@ -23,7 +24,7 @@ LEAST_BODY_LETTERS = 0.4
 """Lowest body of a letter: a small x-height; dots, commas and hyphens are lower."""
 
 HIGHEST_BODY_LETTERS = 2.6
-"""Highest letter: a title over its text; anything higher is a form line, a frame or a drawing."""
+"""Highest letter of usual text; anything higher is a form line, a frame or a drawing, or in a large line."""
 
 WIDEST_BODY_LETTERS = 8.0
 """Widest body: letters that run together; anything wider is a form line or a shadow."""
@@ -146,9 +147,12 @@ def drop_non_letters(
     specks: list[Component] = []
     form_lines: list[Component] = []
     cut_off: list[Component] = []
-    for component, cut in zip(components, at_edge.tolist(), strict=True):
+    large = find_large_letters(components, HIGHEST_BODY_LETTERS * sizes.letter)
+    for component, cut, is_large in zip(components, at_edge.tolist(), large.tolist(), strict=True):
         if component.area < LEAST_INK_SQUARE_STROKES * sizes.stroke**2:
             specks.append(component)
+        elif is_large and not cut:
+            kept.append(component)
         elif _is_line_or_drawing(component, sizes):
             form_lines.append(component)
         elif cut and _is_cut(component, sizes.letter):

@@ -74,10 +74,16 @@ WITHIN_LOG_ODDS = 7.0
 """The same for a run after hand-print: a caption is rarer there, and two neat letters happen more often."""
 
 IN_FRONT_LOG_ODDS = 1.5
-"""The same for a run where captions are, in front of or above hand-print that looks different."""
+"""The same for a run where captions are, in front of or above hand-print that looks different.
+
+Also after hand-print, if a run is far lower, beyond a wide gap, and ends with a colon.
+"""
 
 CONTRAST_LOG_ODDS = 3.0
 """Mean by which such a run differs from the hand-print; a neat writer's first word does not."""
+
+LOW_CAPTION_RATIO = 0.7
+"""Height of a caption in the middle of a row divided by that of the hand-print before it, at most."""
 
 SET_OFF_RATIO = 2.0
 """The gap after a caption divided by the widest gap between its letters, at least."""
@@ -207,17 +213,25 @@ def _machine_print_in(
 
     for run in np.split(np.arange(len(row)), np.flatnonzero(np.diff(printed)) + 1):
         inside, after = gaps[run[:-1]], gaps[run[-1] :][:1]
-        in_front = (
-            run[0] == 0
-            and (run.size > 1 or odds[0] >= COLON_LOG_ODDS)
-            and odds[run].mean() >= hand + CONTRAST_LOG_ODDS
-            and odds[0] != 0
-            and (after >= SET_OFF_RATIO * inside.max(initial=0)).all()
-        )
+        if run[0] == 0:
+            in_place = (run.size > 1 or odds[0] >= COLON_LOG_ODDS) and (
+                after >= SET_OFF_RATIO * inside.max(initial=0)
+            ).all()
+        else:
+            in_place = run.size > 1 and ends[run[-1]] and _is_low_and_set_off(row, run)
+        in_front = in_place and odds[run[0]] != 0 and odds[run].mean() >= hand + CONTRAST_LOG_ODDS
         least = IN_FRONT_LOG_ODDS if in_front else WITHIN_LOG_ODDS if run[0] else START_LOG_ODDS
         if odds[run].sum() < least:
             printed[run] = False
     return printed
+
+
+def _is_low_and_set_off(row: Sequence[Component], run: NDArray[np.intp]) -> bool:
+    """Whether a run within a row is far lower than what precedes it, beyond a wide gap."""
+    before = row[: run[0]]
+    height, usual = line_height([row[number] for number in run]), line_height(before)
+    gap = row[run[0]].left - before[-1].right
+    return height <= LOW_CAPTION_RATIO * usual and gap >= usual
 
 
 def _best_sequence(

@@ -123,7 +123,8 @@ def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
         Flaw.LOW_CONTRAST: _is_below(quality.contrast, FAINT_CONTRAST_LEVELS),
         Flaw.BLURRED: quality.blur is not None and quality.blur > MOST_BLUR_LETTERS,
         Flaw.SKEWED: abs(segmentation.skew_degrees) > MOST_SKEW_DEGREES,
-        Flaw.TURNED: segmentation.quarters != 0,
+        Flaw.TURNED: segmentation.quarters != 0 or segmentation.has_turned_block,
+        Flaw.DOWNWARD_WORDS: segmentation.has_downward_words,
         Flaw.MUCH_INK_UNREAD: _is_below(quality.ink_used, LEAST_USED_SHARE),
     }
     return tuple(flaw for flaw, is_there in found.items() if is_there)

@@ -127,6 +127,7 @@ class Flaw(StrEnum):
     BLURRED = "BLURRED"
     SKEWED = "SKEWED"
     TURNED = "TURNED"
+    DOWNWARD_WORDS = "DOWNWARD_WORDS"
     MUCH_INK_UNREAD = "MUCH_INK_UNREAD"
 
 
@@ -160,6 +161,8 @@ class Segmentation:
         quality: what was measured on the scan.
         quarters: clockwise 90° rotations by which the page lies, 0 to 3; boxes refer to the page as given.
         ink: from which the candidates were cut; None if no letter was found.
+        has_turned_block: whether a part of the page lies another way up than the rest.
+        has_downward_words: whether letters that stand below each other may be words.
     """
 
     lines: tuple[Line, ...]
@@ -167,3 +170,5 @@ class Segmentation:
     quality: Quality
     quarters: int = 0
     ink: Ink | None = field(default=None, compare=False, repr=False)
+    has_turned_block: bool = False
+    has_downward_words: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,15 @@ LEAST_WORD_GAP_RATIO = 1.8
 FEW_GAPS_DOUBT = 2.0
 """With n gaps the ratio must be 1 + 2/n times as clear: of a few gaps one is always the widest."""
 
+LEAST_SHARE_AGAIN, DOUBT_AGAIN = 0.75, 2.0
+"""Share of the variance between the two groups from which the narrower gaps are split again, and more doubt.
+
+Gaps spread evenly, as between the letters of one hand, reach 0.75; two kinds of gaps reach more.
+"""
+
+LEAST_GAPS_AGAIN = 12
+"""Gaps from which they are split again although the first split may be the right one."""
+
 LEAST_LINE_RATIO = 1.5
 """A gap between words divided by the median gap of its line, at least: some lines are letter-spaced."""
 
@@ -33,7 +43,9 @@ def word_gap(lines: Sequence[Sequence[Component]]) -> float:
     """Find how wide the paper between two words is on this page.
 
     The gaps of all lines, in letter heights, are split in two where the variance between the two groups is
-    greatest (Otsu 1979). The split counts only if the wider group is clearly wider.
+    greatest (Otsu 1979). The split counts only if the wider group is clearly wider. If that group holds the
+    gaps between columns, the gaps between words are still among the narrower ones: these are split again,
+    as long as they are two clear groups themselves.
 
     Args:
         lines: the page's lines.
@@ -45,18 +57,51 @@ def word_gap(lines: Sequence[Sequence[Component]]) -> float:
     gaps = gaps.clip(0, 2 * WIDEST_WORD_GAP_LETTERS)
     if gaps.size < 2:
         return USUAL_WORD_GAP_LETTERS
-    fallback = max(USUAL_WORD_GAP_LETTERS, LEAST_WORD_GAP_RATIO * float(np.median(gaps)))
+    found = max(USUAL_WORD_GAP_LETTERS, LEAST_WORD_GAP_RATIO * float(np.median(gaps)))
+    least_gaps, least_share, doubt = 2, 0.0, FEW_GAPS_DOUBT
+    while gaps.size >= least_gaps:
+        split = _split(gaps)
+        if split.threshold < LEAST_WORD_GAP_LETTERS or split.share < least_share:
+            break
+        if split.threshold <= WIDEST_WORD_GAP_LETTERS:
+            if split.ratio < LEAST_WORD_GAP_RATIO * (1 + doubt / gaps.size):
+                break
+            found, least_gaps = split.threshold, LEAST_GAPS_AGAIN
+        gaps = gaps[: split.size]
+        least_share, doubt = LEAST_SHARE_AGAIN, DOUBT_AGAIN * FEW_GAPS_DOUBT
+    return found
+
+
+class _Split(NamedTuple):
+    """Gaps split into narrower and wider ones.
+
+    Attributes:
+        size: how many are narrower.
+        threshold: half-way between the widest of these and the next.
+        ratio: mean of the wider ones divided by that of the narrower ones.
+        share: of all variance, 0–1, what is between the two groups: 0.75 if the gaps are spread evenly.
+    """
+
+    size: int
+    threshold: float
+    ratio: float
+    share: float
+
+
+def _split(gaps: NDArray[np.float64]) -> _Split:
+    """Split sorted gaps, two or more, where the variance between the two groups is greatest."""
     counts = np.arange(1, gaps.size)
-    low = np.cumsum(gaps)[:-1] / counts
-    high = (gaps.sum() - np.cumsum(gaps)[:-1]) / (gaps.size - counts)
+    sums = np.cumsum(gaps)[:-1]
+    low, high = sums / counts, (gaps.sum() - sums) / (gaps.size - counts)
     between = counts * (gaps.size - counts) * (high - low) ** 2
     split = int(np.argmax(between))
-    threshold = float(gaps[split] + gaps[split + 1]) / 2
-    ratio = LEAST_WORD_GAP_RATIO * (1 + FEW_GAPS_DOUBT / gaps.size)
-    is_clear = (
-        high[split] >= ratio * low[split] and LEAST_WORD_GAP_LETTERS <= threshold <= WIDEST_WORD_GAP_LETTERS
+    all_variance = gaps.size**2 * float(gaps.var())
+    return _Split(
+        split + 1,
+        float(gaps[split] + gaps[split + 1]) / 2,
+        float(high[split] / low[split]) if low[split] > 0 else np.inf,
+        float(between[split]) / all_variance if all_variance > 0 else 0.0,
     )
-    return threshold if is_clear else fallback
 
 
 def gaps_of(line: Sequence[Component]) -> NDArray[np.float64]:

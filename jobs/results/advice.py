@@ -26,8 +26,13 @@ QUALITY_ADVICE: dict[str, tuple[str, str]] = {
         "Lay the sheet straight and scan it again, or rotate the image.",
     ),
     "TURNED": (
-        "The page lies on its side or upside down; it was turned before it was read.",
+        "The page, or a part of it, lies on its side or upside down; it was turned before it was read.",
         "Check that it was turned the right way. If it was, nothing needs to be done.",
+    ),
+    "DOWNWARD_WORDS": (
+        "Letters below each other seem to be words that are written downwards; where nothing else is in "
+        "their rows, they were read so.",
+        "Look at the page: check the order in which its letters were read.",
     ),
     "MUCH_INK_UNREAD": (
         "More than a quarter of the ink on the page was not read as letters (ruled lines and boxes not "

@@ -26,6 +26,7 @@ from lettermill.segmentation.machine_print import (
 )
 from lettermill.segmentation.page import Layout, segment
 from lettermill.segmentation.values import Box, Segmentation
+from tests.segmentation.drawn import component
 from tests.support import ROOT
 
 SCANS = ROOT / "examples" / "scans"
@@ -305,3 +306,17 @@ def test_nothing_but_print_stays_unless_it_leaves_room_for_an_entry() -> None:
     assert print_in([3.0] * 10, *lefts, width=250) == [False] * 10
     assert print_in([3.0] * 10, *lefts, width=900) == [True] * 10
     assert find_machine_print([], np.zeros(0), 100, []) == []
+
+
+@pytest.mark.parametrize(("height", "has_colon", "dropped"), [(25, True, 2), (25, False, 0), (48, True, 0)])
+def test_a_low_caption_after_hand_print_goes_on_little_evidence(
+    height: int, has_colon: bool, dropped: int
+) -> None:
+    hand = [component(60 * number, 0, 40, 50) for number in range(6)]
+    caption = [component(600, 25, 20, height), component(630, 25, 40, height)]
+    entry = [component(800 + 60 * number, 0, 40, 50) for number in range(5)]
+    odds = np.array([-8.0] * 6 + [1.2, 0.0 if has_colon else 4.0] + [-8.0] * 5)
+    colons = [False] * 7 + [has_colon] + [False] * 5
+    (found,) = find_machine_print([[*hand, *caption, *entry]], odds, 1200, [colons])
+    assert sum(found) == dropped
+    assert not any(found[:6]) and not any(found[8:])

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -27,16 +28,21 @@ from lettermill.segmentation.page import segment
 from lettermill.segmentation.trace import UNSEEN, Trace
 from lettermill.segmentation.values import Candidate, Segmentation, Word
 from lettermill.worker.reading.classifier import Classification, Classifier, Ranking, concatenate
+from lettermill.worker.reading.downward_words import read_downward_words
 from lettermill.worker.reading.lattice import WordLattice, join_lattices, score_words
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.look_alikes import resolve_look_alikes
 from lettermill.worker.reading.page_orientation import find_quarter_turns
+from lettermill.worker.reading.turned_blocks import TurnedBlock, find_turned_blocks, insert_block, moved
 
 DOUBTFUL_BELOW_PROBABILITY = 0.75
 """A component is doubtful if the CNN gives less than this to its being one certain letter."""
 
 DOUBTFUL_ABOVE_LETTER_HEIGHTS = 1.25
 """A component wider than this is doubtful, however sure the CNN is."""
+
+CLEARER_BY = 0.1
+"""How much more confidently a block must be read, turned; blocks that lay as they should gain nothing."""
 
 
 class ClassifiedWord(NamedTuple):
@@ -79,20 +85,85 @@ def read_lines(
     segmentation, words = classify_page(page, settings, classifier, trace)
     trace.note("parts", [[one] for each in words for one in each.word.candidates if _is_one_part(one)])
 
+    turned = _read_turned_blocks(page, segmentation, words, settings, classifier, lexicon)
+    blocks = [block for block, _ in turned]
+    lines, chosen = _read_words(segmentation, words, settings, classifier.characters, lexicon, blocks)
+    trace.note("chosen", [[candidate] for candidate in chosen])
+    for block, lines_of_block in turned:
+        lines = insert_block(lines, lines_of_block, block, page.shape, segmentation.quarters)
+    in_order, has_downward_words = read_downward_words(lines)
+    return in_order, dataclasses.replace(
+        segmentation, has_turned_block=bool(turned), has_downward_words=has_downward_words
+    )
+
+
+def _read_words(
+    segmentation: Segmentation,
+    words: Sequence[ClassifiedWord],
+    settings: Settings,
+    characters: str,
+    lexicon: Lexicon | None,
+    without: Sequence[TurnedBlock] = (),
+) -> tuple[list[LineReading], list[Candidate]]:
+    """Read the classified words of a page, line by line, without those of some blocks.
+
+    Returns:
+        The lines that have letters, and the candidates that were chosen as these.
+    """
     lines: list[LineReading] = []
     chosen: list[Candidate] = []
     remaining = iter(words)
     for line in segmentation.lines:
-        words_of_line = list(itertools.islice(remaining, len(line.words)))
-        reading, letters = _read_line(words_of_line, line.letter, settings, classifier.characters, lexicon)
-        lines += [reading] if reading else []
-        chosen += letters
-    trace.note("chosen", [[candidate] for candidate in chosen])
-    return tuple(lines), segmentation
+        words_of_line = [
+            classified
+            for word, classified in zip(line.words, itertools.islice(remaining, len(line.words)), strict=True)
+            if not any(block.holds(enclosing_box([one.box for one in word.candidates])) for block in without)
+        ]
+        if words_of_line:
+            reading, letters = _read_line(words_of_line, line.letter, settings, characters, lexicon)
+            lines += [reading] if reading else []
+            chosen += letters
+    return lines, chosen
+
+
+def _read_turned_blocks(
+    page: NDArray[np.uint8],
+    segmentation: Segmentation,
+    words: Sequence[ClassifiedWord],
+    settings: Settings,
+    classifier: Classifier,
+    lexicon: Lexicon | None,
+) -> list[tuple[TurnedBlock, list[LineReading]]]:
+    """Find the blocks that lie another way up than their page, and read those that turning makes clearer."""
+    if not words or settings.layout == "line":
+        return []
+    as_found = [word for line in segmentation.lines for word in line.words]
+    components = [component for word in as_found for component in word.candidates]
+    confidences = np.concatenate(
+        [
+            classified.classification.probabilities[: len(word.candidates)].max(axis=1)
+            for word, classified in zip(as_found, words, strict=True)
+        ]
+    )
+    turned = []
+    for block in find_turned_blocks(page.shape, segmentation, confidences, classifier):
+        area = block.box
+        part = np.ascontiguousarray(page[area.y : area.y + area.height, area.x : area.x + area.width])
+        found = classify_page(part, settings, classifier, quarters=block.quarters)
+        lines, _ = _read_words(*found, settings, classifier.characters, lexicon)
+        before = confidences[[block.holds(component.box) for component in components]]
+        after = [letter.confidence for line in lines for letter in line.letters]
+        if after and np.mean(after) >= before.mean(dtype=np.float64) + CLEARER_BY:
+            turned.append((block, [moved(line, area.x, area.y) for line in lines]))
+    return turned
 
 
 def classify_page(
-    page: NDArray[np.uint8], settings: Settings, classifier: Classifier, trace: Trace = UNSEEN
+    page: NDArray[np.uint8],
+    settings: Settings,
+    classifier: Classifier,
+    trace: Trace = UNSEEN,
+    quarters: int | None = None,
 ) -> tuple[Segmentation, list[ClassifiedWord]]:
     """Find what the words of a page may be; the first half of `read_lines`.
 
@@ -101,16 +172,18 @@ def classify_page(
         settings: the layout, and whether captions are read.
         classifier: knows the glyphs.
         trace: receives what each stage found.
+        quarters: clockwise quarter turns by which the page lies, 0 to 3, if that is known.
 
     Returns:
         What segmentation found, and its words in reading order, over-segmented and classified.
     """
-    segmentation = segment(page, settings.layout, settings.printed, trace)
+    segmentation = segment(page, settings.layout, settings.printed, trace, quarters or 0)
     components = classify_components(segmentation, classifier)
 
-    confidences = components.probabilities.max(axis=1)
-    quarters = find_quarter_turns(page, segmentation, confidences, settings.layout, classifier)
-    if quarters:
+    if quarters is None:
+        confidences = components.probabilities.max(axis=1)
+        quarters = find_quarter_turns(page, segmentation, confidences, settings.layout, classifier)
+    if quarters != segmentation.quarters:
         segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
         components = classify_components(segmentation, classifier)
 
