@@ -41,6 +41,9 @@ SOFT_LOW_SHARE, SOFT_HIGH_SHARE = 0.05, 0.65
 The strongest pixel nearby is darker than the pen's usual line, so the edge is at less than half of it.
 """
 
+ERASED_WINDOW_LETTERS = 4.0
+"""Side in letters of the window whose median is the paper where ink is erased."""
+
 LEAST_BLUR_PIXELS = 0.4
 """Standard deviation below which a blur changes nothing worth its time."""
 
@@ -99,6 +102,27 @@ def estimate_paper(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
     return cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
+def without_faint_ink(
+    page: NDArray[np.uint8], contrast: float, letter: float, stroke: float
+) -> NDArray[np.uint8]:
+    """Erase what is darker than the paper, but nowhere by so many grey levels.
+
+    Args:
+        page: uint8, h×w, grey, dark ink on light paper.
+        contrast: grey levels from the paper below which ink is faint.
+        letter: height of a letter in pixels.
+        stroke: width of a stroke in pixels, whose soft edge stays.
+
+    Returns:
+        uint8, h×w.
+    """
+    paper = estimate_paper(page, max(MEDIAN_SIDE_PIXELS, ERASED_WINDOW_LETTERS * letter))
+    strong = (cv2.subtract(paper, page) >= contrast).astype(np.uint8)
+    side = 2 * round(stroke / 2) + 3
+    kept = cv2.dilate(strong, np.ones((side, side), np.uint8))
+    return np.where(kept != 0, page, np.maximum(page, paper)).astype(np.uint8)
+
+
 def _distance_from_paper(
     page: NDArray[np.uint8], paper: NDArray[np.uint8], window: float, blur: float
 ) -> NDArray[np.uint8]:
@@ -141,9 +165,17 @@ def _faintest_ink(page: NDArray[np.uint8], paper: NDArray[np.uint8], distance: N
     """Grey levels from the paper below which a pixel is grain, shadow or show-through."""
     step = max(1, round((page.size / 250_000) ** 0.5))
     strays = cv2.absdiff(page[::step, ::step].copy(), paper[::step, ::step].copy())
-    noise = 1.4826 * float(np.median(strays))
+    noise = 1.4826 * level_percentile(strays, 50)
     floor = max(LEAST_CONTRAST_LEVELS, LEAST_CONTRAST_DEVIATIONS * noise)
     sample = distance[::step, ::step]
     ink = sample[sample > floor]
-    typical = float(np.percentile(ink, TYPICAL_INK_PERCENTILE)) if ink.size else 0.0
+    typical = level_percentile(ink, TYPICAL_INK_PERCENTILE) if ink.size else 0.0
     return max(floor, FAINTEST_INK_SHARE * typical)
+
+
+def level_percentile(levels: NDArray[Any], percent: float) -> float:
+    """A percentile of small natural numbers (at least one), such as grey levels, fast by counting."""
+    counts = np.cumsum(np.bincount(levels.ravel(), minlength=256))
+    rank = (counts[-1] - 1) * percent / 100
+    low, high = np.searchsorted(counts, [np.floor(rank), np.ceil(rank)], "right").tolist()
+    return float(low + (high - low) * (rank % 1))

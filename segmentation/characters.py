@@ -1,9 +1,10 @@
 """Groups connected components into characters: joins broken strokes and dots, drops what is not a letter.
 
-Works in three steps. `drop_non_letters` removes form lines, frames and what the edge of the page cuts.
+Works in four steps. `drop_non_letters` removes form lines, frames and what the edge of the page cuts.
 `join_strokes` joins components above each other with about a stroke of paper between them; it needs no
 lines. `attach_marks` handles what is still small: it knows the line's letters, so it can tell the dot of an
-i from a full stop and the bar of a 5 from an accent.
+i from a full stop and the bar of a 5 from an accent. `drop_strays` drops folds and edges of the sheet, which
+only their rows tell from an I.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.segmentation.components import Component, Sizes, gap_between, give_accent, join_components
+from lettermill.segmentation.components import (
+    Component,
+    Sizes,
+    draw_component,
+    gap_between,
+    give_accent,
+    join_components,
+)
 from lettermill.segmentation.large_letters import find_large_letters
 from lettermill.segmentation.lines import line_height
 from lettermill.segmentation.trace import UNSEEN, Trace
@@ -107,6 +115,21 @@ WIDEST_STEM_RATIO = 0.4
 STEM_GAP_STROKES = 0.6
 """Widest gap between a stem and the rest of its letter: neighbours seldom come so close."""
 
+LONE_LETTERS = 1.2
+"""Paper on both sides of a component that is alone in its row: letters and words are nearer to each other."""
+
+TALLEST_LONE_LETTERS = 1.6
+"""Highest bar alone in its row that is an I or a 1; higher ones are folds, edges of the sheet, margins."""
+
+SLENDER_RATIO = 3.0
+"""Length divided by width of a bar, at least."""
+
+FAINT_SHARE = 0.8
+"""Ink of a bar alone in its row, as a share of the page's usual ink, below which it is a fold's shadow."""
+
+THICKEST_LONE_STROKES = 2.5
+"""Widest stroke of a component alone in its row; a corner of a scanner's lid, a hole or tape is wider."""
+
 Boxes = NDArray[np.float64]
 """Boxes of n components, n×4: left, top, right, bottom."""
 
@@ -173,6 +196,7 @@ def _is_line_or_drawing(component: Component, sizes: Sizes) -> bool:
     return (
         component.height > HIGHEST_BODY_LETTERS * letter
         or component.width > WIDEST_BODY_LETTERS * letter
+        or component.is_net
         or (longer > _FORM_LINE_LETTERS * letter and longer > _FORM_LINE_RATIO * shorter)
         or (longer > 2 * letter and component.fill < _LEAST_FILL_SHARE)
         or (longer > 0.5 * letter and shorter + slack < THINNEST_STROKES * sizes.stroke)
@@ -399,12 +423,63 @@ def separate_accents(lines: Sequence[Sequence[Component]]) -> tuple[list[list[Co
 
 def _stands_free(line: Sequence[Component], number: int) -> bool:
     """Whether a component's neighbours in its line are farther away than letters of its size would be."""
+    return _is_alone(line, number, line[number].height)
+
+
+def _is_alone(line: Sequence[Component], number: int, distance: float) -> bool:
+    """Whether a component's neighbours in its line are farther away than a distance in pixels."""
     component = line[number]
     before, after = line[:number][-1:], line[number + 1 :][:1]
     gaps = [component.left - other.right for other in before] + [
         other.left - component.right for other in after
     ]
-    return all(gap > component.height for gap in gaps)
+    return all(gap > distance for gap in gaps)
+
+
+def drop_strays(
+    lines: Sequence[Sequence[Component]], ink: NDArray[np.uint8], sizes: Sizes, trace: Trace = UNSEEN
+) -> list[list[Component]]:
+    """Drop folds, edges of the sheet and holes that are alone in their row, or stand far from its letters.
+
+    Args:
+        lines: the page's lines of letters.
+        ink: uint8, h×w, the soft foreground mask.
+        sizes: of the page's letters and strokes.
+        trace: receives what is dropped.
+
+    Returns:
+        The lines without them, none of them empty.
+    """
+    lone = [
+        component
+        for line in lines
+        for number, component in enumerate(line)
+        if _is_alone(line, number, LONE_LETTERS * max(sizes.letter, line_height(line)))
+    ]
+    if not lone:
+        return [list(line) for line in lines]
+    usual = float(np.median([_ink_level(component, ink) for line in lines for component in line]))
+    strays = [one for one in lone if _is_stray(one, sizes, _ink_level(one, ink) < FAINT_SHARE * usual)]
+    trace.note("left out", strays, "folds, edges, holes")
+    dropped = {id(stray) for stray in strays}
+    kept = [[component for component in line if id(component) not in dropped] for line in lines]
+    return [line for line in kept if line]
+
+
+def _is_stray(component: Component, sizes: Sizes, is_faint: bool) -> bool:
+    """Whether a component alone in its row is no letter: a tall or faint bar, or a blot."""
+    if component.stroke > THICKEST_LONE_STROKES * sizes.stroke:
+        return True
+    _, sides, _ = cv2.minAreaRect(np.concatenate(component.contours))
+    is_bar = max(sides) + 1 >= SLENDER_RATIO * (min(sides) + 1)
+    return is_bar and (is_faint or component.height > TALLEST_LONE_LETTERS * sizes.letter)
+
+
+def _ink_level(component: Component, ink: NDArray[np.uint8]) -> float:
+    """Mean of a component's ink, 0–255."""
+    drawing = draw_component(component, component.left, component.top, component.width, component.height)
+    own = ink[component.top : component.bottom, component.left : component.right]
+    return float(cv2.mean(own, drawing)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,7 +525,9 @@ def _places(lines: Sequence[Sequence[Component]]) -> _Places:
 
 def _around(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """The median of each row and those of the nearest letters of its line, so that a line may bend."""
-    padded = np.pad(rows, NEIGHBOURS_PER_SIDE, "symmetric")
+    # Mirrored at both ends, as np.pad does it, which takes longer than all the rest.
+    places = np.arange(-NEIGHBOURS_PER_SIDE, len(rows) + NEIGHBOURS_PER_SIDE) % (2 * len(rows))
+    padded = rows[np.minimum(places, 2 * len(rows) - 1 - places)]
     near = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS_PER_SIDE + 1)
     middles: NDArray[np.float64] = np.sort(near, axis=1)[:, NEIGHBOURS_PER_SIDE]
     return middles

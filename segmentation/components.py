@@ -8,6 +8,7 @@ a whole and `_RATIO` compares two measures of one kind.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,6 +34,10 @@ _LEAST_FILL_SHARE = 0.05
 
 _SOLID_STROKES = 2.6
 """Longer side, in strokes as `Component.stroke` measures them: a disc or a square has two, a letter four."""
+
+MOST_STROKE_SIDES = 8.0
+"""Length of a component's strokes divided by its longer side, at most: letters and words that run together
+have up to five, a net, a weave, a printed screen or a scribble ten and more."""
 
 _MOST_ELONGATED_RATIO = 15.0
 """Longer side divided by the shorter: a slim I reaches about twelve, a form line hundreds."""
@@ -77,6 +82,11 @@ class Component:
     def stroke(self) -> float:
         """Mean width of its stroke: an area of length × width has an outline of about twice the length."""
         return 2 * self.area / max(1.0, self.outline)
+
+    @property
+    def is_net(self) -> bool:
+        """Whether its strokes cross it so often that it is no letter."""
+        return self.outline / 2 > MOST_STROKE_SIDES * max(self.width, self.height)
 
     @property
     def with_accents(self) -> tuple[NDArray[np.int32], ...]:
@@ -214,8 +224,7 @@ def measure_sizes(components: Sequence[Component]) -> Sizes | None:
     weights = np.cumsum(heights[order])
     letter = float(heights[order][np.searchsorted(weights, weights[-1] / 2)])
     letters = [component for component in shaped if 0.5 * letter <= component.height <= 2 * letter]
-    stroke = float(np.median([component.stroke for component in letters]))
-    return Sizes(letter, stroke)
+    return Sizes(letter, float(statistics.median(component.stroke for component in letters)))
 
 
 def _has_strokes(component: Component) -> bool:
@@ -226,4 +235,5 @@ def _has_strokes(component: Component) -> bool:
         and longer >= _SOLID_STROKES * component.stroke
         and longer <= _MOST_ELONGATED_RATIO * shorter
         and component.fill >= _LEAST_FILL_SHARE
+        and not component.is_net
     )

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lettermill.segmentation.binarise import level_percentile
 from lettermill.segmentation.components import (
     INK_LEVEL,
     LEAST_LETTER_PIXELS,
@@ -50,6 +51,18 @@ WIDTH_SLACK_SHARE = 0.35
 LEAST_EVEN_SHARE = 0.65
 """Share of a form line that is that even, and that keeps as close to its path; strokes cross the rest."""
 
+SQUARED_LINES, SQUARE_LETTERS = 10, 2.5
+"""Form lines each way, and the distance between them, at most, that make squared paper: it has no boxes."""
+
+STEM_PIXELS = 3
+"""Distance from the edge of a form line within which a stem on it shows."""
+
+STEM_SLACK_PIXELS = 2.0
+"""How much wider than a form line a stem on it is at least: a line of one pixel may cover three."""
+
+UNEVEN_PERCENTILE = 10.0
+"""Percentile of a short line's widths: a stem on a form line ends before the form lines that it stands on."""
+
 LEAST_UNBROKEN_LETTERS = 2.2
 """Length of form line without a gap: the bars of letters side by side meet for less."""
 
@@ -61,6 +74,9 @@ LARGEST_DOT_LETTERS = 0.16
 
 CERTAIN_LETTERS = 8.0
 """Length from which a line is a form line however often it is broken."""
+
+LEAST_WHOLE_LETTERS, LEAST_WHOLE_EVEN_SHARE = 5.0, 0.4
+"""Length without a gap from which less of a form line must be even: beside strokes the mask shows less."""
 
 LEAST_DOTS = 12
 """Dots at equal distances that make a dotted form line; fewer are the feet of letters."""
@@ -79,6 +95,24 @@ OWN_INK_PERCENTILE = 75.0
 
 LEAVES_STROKES = 0.2
 """How far ink continues beyond the form line where a stroke leaves it: unevenness is less."""
+
+PAPER_PIXELS = 3
+"""Distance from the edge of a form line at which there is paper, beyond its soft edge."""
+
+TONE_LETTERS = 4.0
+"""Length of form line whose median darkness is its own; light changes little along it."""
+
+LEAST_CALM_SHARE = 0.1
+"""Share of that length that must be free of strokes."""
+
+LEAST_TONE_LEVELS = 14.0
+"""Grey levels by which a form line must differ from the paper for its darkness to be known."""
+
+DARKER_RATIO = 1.4
+"""Contrast of a pen that is darker than the form line under it, relative to the line's."""
+
+LEAST_DARK_STROKES = 0.8
+"""Length along a form line of the shortest stroke that is told by its darkness."""
 
 SMOOTHING_LETTERS = 1.5
 """Length of path over which a form line keeps its direction."""
@@ -112,20 +146,7 @@ MEETS_LETTERS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class FormLines:
-    """A foreground mask with its form lines removed.
-
-    Attributes:
-        mask: uint8, h×w, 0 paper … 255 ink: what was written.
-        removed: uint8, h×w, the ink that was removed.
-    """
-
-    mask: NDArray[np.uint8] = field(compare=False, repr=False)
-    removed: NDArray[np.uint8] = field(compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
+class LinePath:
     """A form line from left to right.
 
     Attributes:
@@ -140,35 +161,88 @@ class _Path:
 
     @property
     def stop(self) -> int:
+        """One past its last column."""
         return self.start + len(self.y)
 
 
-def remove_form_lines(ink: NDArray[np.uint8], sizes: Sizes) -> FormLines:
+@dataclass(frozen=True, slots=True)
+class FormLines:
+    """A foreground mask with its form lines removed.
+
+    Attributes:
+        mask: uint8, h×w, 0 paper … 255 ink: what was written.
+        removed: uint8, h×w, the ink that was removed.
+        level: the form lines from left to right, without the short ones from line to line.
+        upright: the same from top to bottom, as they lie in the transposed mask.
+    """
+
+    mask: NDArray[np.uint8] = field(compare=False, repr=False)
+    removed: NDArray[np.uint8] = field(compare=False, repr=False)
+    level: tuple[LinePath, ...] = field(default=(), compare=False, repr=False)
+    upright: tuple[LinePath, ...] = field(default=(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The page, upright or transposed, so that the form lines in question run from left to right.
+
+    Attributes:
+        ink: uint8, h×w, soft foreground mask.
+        grey: uint8, h×w, the page that it was made from; None if not known.
+    """
+
+    ink: NDArray[np.uint8]
+    grey: NDArray[np.uint8] | None
+
+    def contrast(self, line: LinePath) -> float:
+        """Grey levels between a form line and the paper above and below it; 0 if not known."""
+        if self.grey is None:
+            return 0.0
+        away = round(line.width / 2) + PAPER_PIXELS
+        rows = np.rint(line.y).astype(np.intp) + np.array([[-away], [0], [away]])
+        strip = self.grey[rows.clip(0, len(self.grey) - 1), np.arange(line.start, line.stop)]
+        above, middle, below = (level_percentile(row, 50) for row in strip)
+        return abs(middle - (above + below) / 2)
+
+
+def remove_form_lines(
+    ink: NDArray[np.uint8], sizes: Sizes, grey: NDArray[np.uint8] | None = None
+) -> FormLines:
     """Remove rules, boxes, combs and grids from the foreground mask.
 
     Args:
         ink: uint8, h×w, soft foreground mask.
         sizes: of the page's letters and strokes, in pixels of the mask.
+        grey: uint8, h×w, the page that the mask was made from: it shows where a pen is darker than the form
+            lines. None to go by the mask alone.
     """
-    transposed = _transposed(ink)
-    level, upright = _find_runs(ink, sizes), _find_runs(transposed, sizes)
+    views = _View(ink, grey), _View(_transposed(ink), None if grey is None else _transposed(grey))
+    runs = [_find_runs(view.ink, sizes) for view in views]
     least = LEAST_LINE_LETTERS * sizes.letter
-    lines = tuple(
-        _follow_all(each, [runs.trace(run) for run in runs.runs if run[2] >= least], sizes)
-        for each, runs in ((ink, level), (transposed, upright))
+    level, upright = (
+        _follow_all(view.ink, [of_view.trace(run) for run in of_view.runs if run[2] >= least], sizes)
+        for view, of_view in zip(views, runs, strict=True)
     )
-    if not any(lines):
+    if not level and not upright:
         return FormLines(ink, np.zeros_like(ink))
 
-    sides = _walls(ink, level, lines[1], sizes), _walls(transposed, upright, lines[0], sizes)
+    contrasts = [views[0].contrast(line) for line in level] + [views[1].contrast(line) for line in upright]
+    contrast = float(np.percentile(contrasts, OWN_INK_PERCENTILE))
+    walls: tuple[list[LinePath], list[LinePath]] = [], []
+    if not (_is_close(level, sizes) and _is_close(upright, sizes)):
+        walls = (
+            _walls(views[0], runs[0], level, upright, contrast, sizes),
+            _walls(views[1], runs[1], upright, level, contrast, sizes),
+        )
+    beyond = 1 + round(max(line.width for line in (*level, *upright)))
     mask = ink.copy()
-    beyond = 1 + round(max(line.width for line in (*lines[0], *lines[1])))
-    for found, walls in zip(lines, sides, strict=True):
-        for line in (*found, *walls):
-            _erase(mask, _longer(line, beyond, mask.shape[1]), sizes)
+    for view, *found in zip(views, (level, upright), walls, strict=True):
+        for line in itertools.chain(*found):
+            _erase(mask, view.grey, _longer(line, beyond, mask.shape[1]), contrast, sizes)
         # After both passes it is upright again.
         mask = _transposed(mask)
-    return FormLines(mask, cv2.subtract(ink, mask).astype(np.uint8, copy=False))
+    removed = cv2.subtract(ink, mask).astype(np.uint8, copy=False)
+    return FormLines(mask, removed, tuple(level), tuple(upright))
 
 
 def guess_sizes(components: Sequence[Component], side: int) -> Sizes | None:
@@ -219,19 +293,21 @@ class _Runs:
     smoothing: int
     runs: list[_Run]
 
-    def trace(self, run: _Run) -> _Path:
+    def trace(self, run: _Run) -> LinePath:
         """Follow the middle of a run."""
         left, top, width, high, outline = run
         x, wide = left // self.column, width // self.column
         own = np.zeros((high, wide), np.uint8)
         cv2.drawContours(own, [outline], 0, 255, cv2.FILLED, offset=(-x, -top))
         weight = cv2.bitwise_and(own, self.small[top : top + high, x : x + wide]).astype(np.float64)
+        # Dots above and below it alone make a run that has no ink of its own.
+        weight = weight if weight.any() else own.astype(np.float64)
         total = weight.sum(axis=0)
         at = np.flatnonzero(total)
         middle = (weight[:, at] * np.arange(high)[:, None]).sum(axis=0) / total[at]
         middles = _smooth(np.interp(np.arange(wide), at, top + middle), self.smoothing)
         places = left + (np.arange(wide) + 0.5) * self.column - 0.5
-        return _Path(left, np.interp(np.arange(left, left + width), places, middles))
+        return LinePath(left, np.interp(np.arange(left, left + width), places, middles))
 
 
 def _find_runs(ink: NDArray[np.uint8], sizes: Sizes) -> _Runs:
@@ -302,7 +378,7 @@ def _extrapolated(values: NDArray[np.float64], by: int) -> NDArray[np.float64]:
     return np.concatenate((before, values, after))
 
 
-def _strip(ink: NDArray[np.uint8], path: _Path, reach: int) -> NDArray[np.uint8]:
+def _strip(ink: NDArray[np.uint8], path: LinePath, reach: int) -> NDArray[np.uint8]:
     """Straighten the ink along a path: row `reach` of the strip is the path; beyond the page is paper."""
     upper = np.floor(path.y)
     part = np.rint(256 * (path.y - upper)).astype(np.uint16)
@@ -321,20 +397,20 @@ def _strip(ink: NDArray[np.uint8], path: _Path, reach: int) -> NDArray[np.uint8]
     return strip.astype(np.uint8)
 
 
-def _follow_all(ink: NDArray[np.uint8], paths: Sequence[_Path], sizes: Sizes) -> list[_Path]:
+def _follow_all(ink: NDArray[np.uint8], paths: Sequence[LinePath], sizes: Sizes) -> list[LinePath]:
     """Follow each path exactly and measure its width; drop paths that are not form lines."""
     found = (_follow(ink, path, sizes) for path in paths)
     return [line for line in found if line is not None]
 
 
-def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
+def _follow(ink: NDArray[np.uint8], path: LinePath, sizes: Sizes) -> LinePath | None:
     """Follow a form line exactly and measure its width; None if it is not one."""
     thickest = max(3, round(THICKEST_LETTERS * sizes.letter))
     reach = thickest + 1
     strip = _strip(ink, path, reach)
     strongest = strip[reach // 2 : -(reach // 2)].max(axis=0)
     seen = strongest[strongest >= FAINT_LEVEL]
-    level = float(np.median(seen)) / 2 if seen.size else FAINT_LEVEL
+    level = level_percentile(seen, 50) / 2 if seen.size else FAINT_LEVEL
     dark = _at_the_path(strip >= max(FAINT_LEVEL / 2, level))
 
     thick = dark.sum(axis=0)
@@ -343,9 +419,11 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
     if crossed.mean() > MOST_CROSSED_SHARE or not thin.any():
         return None
 
-    widths = thick[thin]
-    usual = float(np.median(widths))
-    if (widths <= usual + max(1.0, WIDTH_SLACK_SHARE * usual)).mean() < LEAST_EVEN_SHARE:
+    widths = thick[_away_from(crossed, thin, sizes)]
+    usual = level_percentile(widths, 50)
+    even = np.count_nonzero(widths <= usual + max(1.0, WIDTH_SLACK_SHARE * usual)) / len(widths)
+    whole = LEAST_WHOLE_LETTERS * sizes.letter
+    if even < LEAST_EVEN_SHARE and (even < LEAST_WHOLE_EVEN_SHARE or _longest(thick > 0) < whole):
         return None
     is_dotted = _is_dotted(thin, sizes)
     if not is_dotted and not _is_line(thick > 0, crossed, sizes):
@@ -371,9 +449,18 @@ def _follow(ink: NDArray[np.uint8], path: _Path, sizes: Sizes) -> _Path | None:
     start, stop = max(0, path.start - column), min(ink.shape[1], path.stop + column)
     places = path.start + (np.arange(count) + 0.5) * column - 0.5
     width = float(np.percentile(weights[thin[: count * column]], 60)) / 255
-    line = _Path(start, np.interp(np.arange(start, stop), places, middles), max(1.0, width))
+    line = LinePath(start, np.interp(np.arange(start, stop), places, middles), max(1.0, width))
     lit = np.flatnonzero((_strip(ink, line, max(1, round(width / 2))) >= INK_LEVEL // 2).any(axis=0))
-    return _Path(start + int(lit[0]), line.y[lit[0] : lit[-1] + 1], line.width) if lit.size else None
+    return LinePath(start + int(lit[0]), line.y[lit[0] : lit[-1] + 1], line.width) if lit.size else None
+
+
+def _away_from(crossed: NDArray[np.bool_], thin: NDArray[np.bool_], sizes: Sizes) -> NDArray[np.bool_]:
+    """The thin columns of a strip without those beside a stroke that crosses it, unless few are left."""
+    if not crossed.any():
+        return thin
+    beside = cv2.dilate(crossed.view(np.uint8)[None], np.ones((1, 2 * round(sizes.stroke) + 1), np.uint8))
+    away: NDArray[np.bool_] = thin & (beside[0] == 0)
+    return away if np.count_nonzero(away) >= LEAST_CALM_SHARE * len(thin) else thin
 
 
 def _at_the_path(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -415,15 +502,30 @@ def _is_dotted(ink: NDArray[np.bool_], sizes: Sizes) -> bool:
     return True
 
 
-def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: Sizes) -> list[_Path]:
+def _is_close(lines: Sequence[LinePath], sizes: Sizes) -> bool:
+    """Whether form lines that run the same way are as many and as close as on squared paper."""
+    places = np.sort([float(line.y.mean()) for line in lines])
+    return len(lines) >= SQUARED_LINES and bool(np.median(np.diff(places)) <= SQUARE_LETTERS * sizes.letter)
+
+
+def _walls(
+    view: _View,
+    runs: _Runs,
+    along: Sequence[LinePath],
+    across: Sequence[LinePath],
+    contrast: float,
+    sizes: Sizes,
+) -> list[LinePath]:
     """Find which of the short runs are sides of boxes or walls of combs.
 
     They reach from form line to form line. A letter's stem may reach as far, but sides are where the form
-    lines end, and walls are at equal distances.
+    lines end, and walls are at equal distances. Beside a form line that runs the same way, as in squared
+    paper, a short run is a stem.
     """
-    between: dict[tuple[int, int], list[_Path]] = {}
+    between: dict[tuple[int, int], list[LinePath]] = {}
     near = MEETS_LETTERS * sizes.letter
-    crossings = _crossings(across, len(ink), runs.column, near)
+    crossings = _crossings(across, len(view.ink), runs.column, near)
+    beside = _crossings(along, view.ink.shape[1], runs.column, 0)
     for run in runs.runs:
         left, top, width, high, _ = run
         reach = near + 2 * runs.column
@@ -435,22 +537,42 @@ def _walls(ink: NDArray[np.uint8], runs: _Runs, across: Sequence[_Path], sizes: 
             start, stop = max(path.start, round(above)), min(path.stop, round(below))
             if stop - start < LEAST_RUN_LETTERS * sizes.letter:
                 continue
-            part = _Path(start, path.y[start - path.start : stop - path.start])
-            wall = _follow(ink, part, sizes)
+            part = LinePath(start, path.y[start - path.start : stop - path.start])
+            wall = _follow(view.ink, part, sizes)
             if wall is None:
                 continue
-            if wall.start - above <= near and below - wall.stop <= near and _stands(ink, wall, near):
+            reaches = wall.start - above <= near and below - wall.stop <= near
+            if not (reaches and _stands(view.ink, wall, near)):
+                continue
+            middle = (start + stop) // 2
+            same = np.abs(beside[:, middle // runs.column] - path.y[middle - path.start]) <= near
+            lines = (along[number] for number in np.flatnonzero(same).tolist())
+            if not any(_is_stem(wall, line, view, contrast) for line in lines):
                 between.setdefault((first, last), []).append(wall)
 
     walls = []
     for (first, last), found in between.items():
-        walls += _walls_between(ink, across[first], across[last], found, sizes)
+        walls += _walls_between(view.ink, across[first], across[last], found, sizes)
     return walls
 
 
+def _is_stem(wall: LinePath, line: LinePath, view: _View, contrast: float) -> bool:
+    """Whether a short line beside a form line that runs the same way is a stroke: wider or darker than it.
+
+    Else it is that line itself, exactly where it runs here, or with its shadow, as wide from end to end.
+    """
+    thick = (_strip(view.ink, wall, STEM_PIXELS + round(line.width / 2)) >= INK_LEVEL).sum(axis=0)
+    thin, wide = (level_percentile(thick, each) for each in (UNEVEN_PERCENTILE, 100 - UNEVEN_PERCENTILE))
+    wider = (
+        wide > line.width + max(STEM_SLACK_PIXELS, WIDTH_SLACK_SHARE * line.width)
+        and thin < LEAST_EVEN_SHARE * wide
+    )
+    return wider or view.contrast(wall) > DARKER_RATIO * max(contrast, view.contrast(line))
+
+
 def _walls_between(
-    ink: NDArray[np.uint8], one: _Path, other: _Path, found: Sequence[_Path], sizes: Sizes
-) -> list[_Path]:
+    ink: NDArray[np.uint8], one: LinePath, other: LinePath, found: Sequence[LinePath], sizes: Sizes
+) -> list[LinePath]:
     """Of the short lines found between two form lines keep sides and walls; add walls that strokes cover."""
     near, uneven = MEETS_LETTERS * sizes.letter, UNEVEN_LETTERS * sizes.letter
     span = min(one.start, other.start), max(one.stop, other.stop)
@@ -469,19 +591,19 @@ def _walls_between(
     return walls + [wall for wall in hidden if _stands(ink, wall, near)]
 
 
-def _stands(ink: NDArray[np.uint8], wall: _Path, near: float) -> bool:
+def _stands(ink: NDArray[np.uint8], wall: LinePath, near: float) -> bool:
     """Whether a wall touches the form lines at its ends without a gap: a letter's stem stops before them."""
     strip = _strip(ink, wall, 1 + round(wall.width / 2)).max(axis=0) >= INK_LEVEL // 2
     return bool(strip[: round(near)].all() and strip[-round(near) :].all())
 
 
-def _wall_at(one: _Path, other: _Path, place: float, width: float) -> _Path:
+def _wall_at(one: LinePath, other: LinePath, place: float, width: float) -> LinePath:
     """Make a wall at a place between two form lines."""
     ends = sorted(float(np.interp(place, np.arange(line.start, line.stop), line.y)) for line in (one, other))
-    return _Path(round(ends[0]), np.full(max(1, round(ends[1]) - round(ends[0])), place), width)
+    return LinePath(round(ends[0]), np.full(max(1, round(ends[1]) - round(ends[0])), place), width)
 
 
-def _crossings(lines: Sequence[_Path], height: int, step: int, near: float) -> NDArray[np.float64]:
+def _crossings(lines: Sequence[LinePath], height: int, step: int, near: float) -> NDArray[np.float64]:
     """Tabulate where form lines run: one row per line, one column per `step` pixels, NaN beyond its ends."""
     table = np.full((len(lines), height // step + 1), np.nan)
     places = np.arange(table.shape[1]) * step
@@ -527,17 +649,20 @@ def _cells(places: NDArray[np.float64], span: tuple[int, int], sizes: Sizes) -> 
     return best
 
 
-def _longer(line: _Path, by: int, end: int) -> _Path:
+def _longer(line: LinePath, by: int, end: int) -> LinePath:
     """Lengthen a form line at both ends, as walls continue through the lines that they stand on."""
     before, after = min(by, line.start), max(0, min(by, end - line.stop))
-    return _Path(line.start - before, np.pad(line.y, (before, after), "edge"), line.width)
+    return LinePath(line.start - before, np.pad(line.y, (before, after), "edge"), line.width)
 
 
-def _erase(ink: NDArray[np.uint8], line: _Path, sizes: Sizes) -> None:
-    """Remove a form line from the ink, except in the columns in which a stroke leaves it."""
-    reach = round(line.width / 2) + 3
+def _erase(
+    ink: NDArray[np.uint8], grey: NDArray[np.uint8] | None, line: LinePath, contrast: float, sizes: Sizes
+) -> None:
+    """Remove a form line from the ink, except where a stroke leaves it or is darker than it is."""
+    reach = round(line.width / 2) + PAPER_PIXELS
     strip = _strip(ink, line, reach)
-    calm = (strip[0] < INK_LEVEL) & (strip[-1] < INK_LEVEL) & (strip.max(axis=0) >= INK_LEVEL)
+    alone = (strip[0] < INK_LEVEL) & (strip[-1] < INK_LEVEL)
+    calm = alone & (strip.max(axis=0) >= INK_LEVEL)
     usual = np.percentile(strip[:, calm], OWN_INK_PERCENTILE, axis=1) if calm.any() else np.zeros(len(strip))
     rows = np.flatnonzero(usual >= INK_LEVEL // 2) - reach
     half = round(line.width / 2) if rows.size == 0 else int(max(-rows[0], rows[-1]))
@@ -555,6 +680,46 @@ def _erase(ink: NDArray[np.uint8], line: _Path, sizes: Sizes) -> None:
         outer = half * 2 * EDGE_HALF_WIDTHS
         first, last = (-outer, last) if top < bottom else (first, outer)
 
-    rows = np.rint(line.y).astype(np.intp) + np.arange(first, last)[:, None]
-    rows = rows[:, ~stroke].clip(0, ink.shape[0] - 1)
-    ink[rows, np.arange(line.start, line.stop)[~stroke]] = 0
+    rows = (np.rint(line.y).astype(np.intp) + np.arange(first, last)[:, None]).clip(0, ink.shape[0] - 1)
+    columns = np.arange(line.start, line.stop)
+    erased = np.broadcast_to(~stroke, rows.shape)
+    # A short one may itself be darker at one end.
+    if grey is not None and len(columns) >= CERTAIN_LETTERS * sizes.letter:
+        erased = erased & ~_darker(grey[rows, columns], alone, half, line.width, contrast, sizes)
+    ink[rows[erased], np.broadcast_to(columns, rows.shape)[erased]] = 0
+
+
+def _darker(
+    strip: NDArray[np.uint8], alone: NDArray[np.bool_], half: int, width: float, usual: float, sizes: Sizes
+) -> NDArray[np.bool_]:
+    """Where the page along a form line is so much darker than the line that a pen drew there.
+
+    Args:
+        strip: uint8, rows×columns, the page along the line, with some paper above and below.
+        alone: bool, one for each column: whether no stroke leaves the line.
+        half: half of the line's width in rows.
+        width: the line's width in pixels.
+        usual: grey levels between the page's form lines and its paper.
+        sizes: of the page's letters and strokes.
+    """
+    middle = len(strip) // 2
+    block = max(1, round(TONE_LETTERS * sizes.letter))
+    places, papers, rules = [], [], []
+    for start in range(0, strip.shape[1], block):
+        part = strip[:, start : start + block][:, alone[start : start + block]]
+        if part.shape[1] >= LEAST_CALM_SHARE * block:
+            places.append(start + block / 2)
+            papers.append(float(np.median(part[[0, -1]])))
+            rules.append(float(np.median(part[middle - half // 2 : middle + half // 2 + 1])))
+    if not places:
+        return np.zeros(strip.shape, np.bool_)
+    columns = np.arange(strip.shape[1])
+    paper, rule = np.interp(columns, places, papers), np.interp(columns, places, rules)
+    contrast = rule - paper
+    seen = np.abs(contrast) >= LEAST_TONE_LEVELS
+    tone = (strip - paper) * np.sign(contrast) >= DARKER_RATIO * np.maximum(np.abs(contrast), usual)
+    # Where two form lines cross, the print may be darker, too, but no wider than they are.
+    least = np.ones((1, max(round(width) + 2, round(LEAST_DARK_STROKES * sizes.stroke))), np.uint8)
+    pen = cv2.morphologyEx((tone & seen).astype(np.uint8), cv2.MORPH_OPEN, least)
+    kept: NDArray[np.bool_] = cv2.dilate(pen, np.ones((3, 3), np.uint8)) != 0
+    return kept

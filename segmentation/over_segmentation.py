@@ -178,8 +178,7 @@ def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple
     strokes = whole.ink >= INK_LEVEL
     stroke = _stroke_of(strokes)
     seams, crossed = _paths(strokes, stroke, letter)
-    columns = np.arange(strokes.shape[1])
-    numbers = (columns[None, :, None] > seams.T[:, None, :]).sum(axis=2)
+    numbers = _numbers(seams, strokes.shape[1])
     amounts = np.bincount(numbers[strokes], minlength=len(seams) + 1)
 
     least = _LEAST_PART_SQUARE_STROKES * stroke**2
@@ -196,6 +195,14 @@ def _cut(whole: _Part, letter: float, ink: Ink, shape: tuple[int, ...]) -> tuple
         for start, end in itertools.pairwise([*bounds, len(seams) + 1])
     ]
     return [_trimmed(whole, share.astype(np.uint8), ink, shape) for share in shares], cuts
+
+
+def _numbers(seams: NDArray[np.intp], width: int) -> NDArray[np.intp]:
+    """Number the parts between seams: for each pixel, h×width, the seams that lie to its left."""
+    height = seams.shape[1]
+    passed = np.zeros((height, width + 1), np.intp)
+    np.add.at(passed, (np.arange(height), seams + 1), 1)
+    return passed[:, :width].cumsum(axis=1)
 
 
 def _trimmed(whole: _Part, own: NDArray[np.uint8], ink: Ink, shape: tuple[int, ...]) -> _Part:

@@ -21,6 +21,7 @@ from lettermill.segmentation.boxes import clip_to_page, component_boxes, enclosi
 from lettermill.segmentation.characters import (
     attach_marks,
     drop_non_letters,
+    drop_strays,
     is_body,
     join_strokes,
     separate_accents,
@@ -34,7 +35,8 @@ from lettermill.segmentation.components import (
     find_components,
     measure_sizes,
 )
-from lettermill.segmentation.form_lines import guess_sizes, remove_form_lines
+from lettermill.segmentation.dark_bars import invert_bars
+from lettermill.segmentation.form_lines import FormLines, guess_sizes, remove_form_lines
 from lettermill.segmentation.glyph import normalise
 from lettermill.segmentation.lines import ONE_LINE_LETTERS, line_height, merge_into_one_line
 from lettermill.segmentation.machine_print import (
@@ -46,11 +48,16 @@ from lettermill.segmentation.machine_print import (
 )
 from lettermill.segmentation.orientation import rotate_quarters
 from lettermill.segmentation.quality import measure_quality, measure_quality_without_letters
+from lettermill.segmentation.screens import drop_screen
 from lettermill.segmentation.shrink import shrink
 from lettermill.segmentation.skew import deskew, find_skew
+from lettermill.segmentation.slashes import slash_probabilities
+from lettermill.segmentation.strikes import find_strikes
 from lettermill.segmentation.stroke_breaks import mend_breaks
+from lettermill.segmentation.tick_boxes import TICK_PROBABILITY, drop_boxes, is_inside
+from lettermill.segmentation.tints import LEAST_PAGE_PIXELS, measure_darkness, remove_tint
 from lettermill.segmentation.trace import UNSEEN, Trace
-from lettermill.segmentation.values import Candidate, Gap, Ink, Line, Segmentation, Word
+from lettermill.segmentation.values import Box, Candidate, Gap, Ink, Line, Segmentation, Word
 from lettermill.segmentation.word_gaps import split_words, word_gap
 
 Layout = Literal["auto", "page", "line"]
@@ -64,6 +71,9 @@ _FromComponent = Callable[[Component], NDArray[np.uint8]]
 
 SURVEY_SIDE_PIXELS = 1600
 """Longer side of the copy that is surveyed: a letter of 4 mm on A4 keeps 20 pixels."""
+
+SURVEY_WIDEST_RATIO = 2.0
+"""Longer side divided by the shorter up to which that holds; copies of longer strips have as many pixels."""
 
 SURVEY_PAPER_SHARE, SURVEY_CONTRAST_SHARE = 1 / 4, 1 / 30
 """Sides of the survey's two windows as shares of the longer side: wider than a letter that fills it."""
@@ -82,6 +92,12 @@ BLUR_STROKES = 0.2
 
 WORKING_LETTER_PIXELS = 48.0
 """Height to which larger letters are scaled down first: the CNN sees 22 pixels, and grain averages out."""
+
+MOST_GUESSES = 3
+"""How often the letter size is guessed on a page whose letters all touch form lines."""
+
+LEAST_OF_GUESS_SHARE = 0.6
+"""Share of the guessed letter height that must be measured without form lines, else it is guessed again."""
 
 SLOPING_DEGREES = 3.0
 """Skew from which the survey may miss form lines."""
@@ -134,6 +150,7 @@ def segment(
         )
 
     upright, to_page = rotate_quarters(page, quarters)
+    upright = _on_even_paper(upright)
     survey = _survey(upright)
     rough = measure_sizes(survey.components)
     if rough is None:
@@ -141,18 +158,28 @@ def segment(
 
     skew = find_skew(survey.components, rough)
     page_sizes = Sizes(rough.letter / survey.scale, rough.stroke / survey.scale)
-    ink = _find_ink_of_page(upright, page_sizes, skew, to_page)
+    small, scale = shrink(upright, WORKING_LETTER_PIXELS / page_sizes.letter)
+    ink = _find_ink_of_page(small, scale, page_sizes, skew, to_page)
     trace.note("ink", ink)
+    removed = None
     if survey.has_form_lines or abs(skew) > SLOPING_DEGREES:
-        ink = _without_form_lines(ink, page_sizes, trace)
+        removed = _find_form_lines(ink, small, page_sizes, trace)
+        ink = dataclasses.replace(ink, mask=removed.mask)
 
     components = find_components(ink.mask)
+    sizes = measure_sizes(components)
+    if sizes is None:
+        return _without_letters(survey, page.shape)
+    components, lone_cells = drop_boxes(components, sizes, trace)
     sizes = measure_sizes(components)
     if sizes is None:
         return _without_letters(survey, page.shape)
 
     at_edge = _touches_edge(component_boxes(components, ink), page.shape)
     rows, ink = _find_rows(components, at_edge, sizes, ink, trace)
+    struck: tuple[Component, ...] = ()
+    if removed is not None:
+        rows, struck = _without_struck(rows, removed, sizes, trace)
 
     isolated = functools.cache(functools.partial(isolate, ink=ink.mask))
     glyph = functools.cache(lambda component: normalise(isolated(component)))
@@ -170,25 +197,50 @@ def segment(
     words = [split_words(line, gap) for line in lines]
     trace.note("words", [word for line in words for word in line])
 
-    found = tuple(_make_line(line, ink, isolated, glyph, page.shape) for line in words)
+    found = tuple(_make_line(line, lone_cells, ink, isolated, glyph, page.shape) for line in words)
     letters = [letter for line in lines for letter in line]
     quality = measure_quality(page, found, letters, _unread(components, at_edge, rows), ink.scale)
-    return Segmentation(found, skew, quality, quarters, ink)
+    boxes = tuple((part.left, part.top, part.right, part.bottom) for part in struck)
+    return Segmentation(found, skew, quality, quarters, ink, struck=boxes)
+
+
+def _on_even_paper(page: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Invert dark bars with light writing and remove the tint around white boxes: uint8, h×w."""
+    if min(page.shape) < LEAST_PAGE_PIXELS:
+        return page
+    darkness = measure_darkness(page)
+    if not darkness.has_areas:
+        return page
+    inverted = invert_bars(page, darkness)
+    if inverted is not page:
+        darkness = measure_darkness(inverted)
+    return remove_tint(inverted, darkness)
 
 
 def _survey(page: NDArray[np.uint8]) -> _Survey:
     """Find the components on a small copy of the page, without form lines if there are any."""
-    small, scale = shrink(page, SURVEY_SIDE_PIXELS / max(page.shape))
-    side = max(small.shape)
+    # A till roll shrunk like a page would have letters of a few pixels.
+    ratio = max(1.0, max(page.shape) / min(page.shape) / SURVEY_WIDEST_RATIO)
+    small, scale = shrink(page, SURVEY_SIDE_PIXELS * ratio**0.5 / max(page.shape))
+    side = min(max(small.shape), SURVEY_SIDE_PIXELS)
     paper_window = max(LEAST_WINDOW_PIXELS, side * SURVEY_PAPER_SHARE)
     mask = find_ink(small, paper_window, side * SURVEY_CONTRAST_SHARE, blur=0.0)
     components = find_components(mask)
 
     guess = guess_sizes(components, side)
-    cleaned = mask if guess is None else remove_form_lines(mask, guess).mask
-    if cleaned is mask:
-        return _Survey(components, scale, has_form_lines=False)
-    return _Survey(find_components(cleaned) or components, scale, has_form_lines=True)
+    cleaned, found = mask, components
+    for _ in range(MOST_GUESSES):
+        if guess is None:
+            break
+        cleaned = remove_form_lines(mask, guess).mask
+        if cleaned is mask:
+            break
+        found = find_components(cleaned)
+        sizes = measure_sizes(found) or Sizes(guess.letter / 2, guess.stroke)
+        if sizes.letter >= LEAST_OF_GUESS_SHARE * guess.letter:
+            break
+        guess = sizes
+    return _Survey(found or components, scale, has_form_lines=cleaned is not mask)
 
 
 def _without_letters(survey: _Survey, shape: tuple[int, ...]) -> Segmentation:
@@ -206,17 +258,17 @@ def _without_letters(survey: _Survey, shape: tuple[int, ...]) -> Segmentation:
 
 
 def _find_ink_of_page(
-    upright: NDArray[np.uint8], sizes: Sizes, skew: float, upright_to_page: NDArray[np.float64]
+    small: NDArray[np.uint8], scale: float, sizes: Sizes, skew: float, upright_to_page: NDArray[np.float64]
 ) -> Ink:
-    """Find the soft foreground mask of a page, deskewed and at a scale that suits its letters.
+    """Find the soft foreground mask of a page, deskewed.
 
     Args:
-        upright: uint8, h×w, grey, rotated so that its lines run from left to right.
-        sizes: of its letters and strokes in page pixels.
+        small: uint8, h×w, grey, rotated so that its lines run from left to right, and scaled.
+        scale: its pixels per page pixel.
+        sizes: of the page's letters and strokes in page pixels.
         skew: degrees by which its lines fall to the right.
-        upright_to_page: float64, 2×3, the affine map from `upright` to the page as given.
+        upright_to_page: float64, 2×3, the affine map from the rotated page, not scaled, to the page as given.
     """
-    small, scale = shrink(upright, WORKING_LETTER_PIXELS / sizes.letter)
     letter, stroke = sizes.letter * scale, sizes.stroke * scale
     paper_window = max(LEAST_WINDOW_PIXELS, PAPER_WINDOW_LETTERS * sizes.letter * scale)
     mask = find_ink(small, paper_window, CONTRAST_WINDOW_STROKES * stroke, BLUR_STROKES * stroke)
@@ -230,12 +282,28 @@ def _find_ink_of_page(
     return Ink(deskewed, skew, to_page)
 
 
-def _without_form_lines(ink: Ink, page_sizes: Sizes, trace: Trace) -> Ink:
-    """Remove form lines from the foreground mask."""
+def _find_form_lines(ink: Ink, small: NDArray[np.uint8], page_sizes: Sizes, trace: Trace) -> FormLines:
+    """Remove form lines from the foreground mask that was made of `small`."""
     sizes = Sizes(page_sizes.letter * ink.scale, page_sizes.stroke * ink.scale)
-    form_lines = remove_form_lines(ink.mask, sizes)
+    grey, _ = deskew(small, ink.skew_degrees, sizes.letter)
+    form_lines = remove_form_lines(ink.mask, sizes, grey)
     trace.note("form lines", form_lines.removed)
-    return dataclasses.replace(ink, mask=form_lines.mask)
+    return form_lines
+
+
+def _without_struck(
+    rows: list[list[Component]], form_lines: FormLines, sizes: Sizes, trace: Trace
+) -> tuple[list[list[Component]], tuple[Component, ...]]:
+    """Leave out the letters that are surely struck through; also return those that may be."""
+    sure, maybe = find_strikes(rows, form_lines, sizes)
+    struck = [list(itertools.compress(*row)) for row in zip(rows, sure, strict=True)]
+    trace.note("left out", [letter for row in struck for letter in row], "struck through")
+    kept = [
+        [letter for letter, is_struck in zip(*row, strict=True) if not is_struck]
+        for row in zip(rows, sure, strict=True)
+    ]
+    doubtful = [itertools.compress(*row) for row in zip(rows, maybe, strict=True)]
+    return [row for row in kept if row], tuple(itertools.chain.from_iterable(doubtful))
 
 
 def _touches_edge(boxes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -247,7 +315,8 @@ def _find_rows(
     components: Sequence[Component], at_edge: NDArray[np.bool_], sizes: Sizes, ink: Ink, trace: Trace
 ) -> tuple[list[list[Component]], Ink]:
     """Group components into letters and these into rows; also the ink with the breaks that were mended."""
-    parts, ink = mend_breaks(drop_non_letters(components, sizes, at_edge, trace), sizes, ink)
+    parts = drop_screen(drop_non_letters(components, sizes, at_edge, trace), sizes, trace)
+    parts, ink = mend_breaks(parts, sizes, ink)
     trace.note("mended", ink.mask)
 
     joined = join_strokes(parts, sizes)
@@ -255,7 +324,8 @@ def _find_rows(
     marks = [component for component in joined if not is_body(component, sizes)]
 
     rows, accents = separate_accents(find_lines_in_columns(bodies, sizes.letter))
-    return attach_marks(rows, [*marks, *accents], sizes, trace), ink
+    rows = attach_marks(rows, [*marks, *accents], sizes, trace)
+    return drop_strays(rows, ink.mask, sizes, trace), ink
 
 
 def _rows_to_read(
@@ -307,6 +377,7 @@ def _without_cut_rows(
 
 def _make_line(
     words: list[list[Component]],
+    lone_cells: Sequence[Box],
     ink: Ink,
     isolated: _FromComponent,
     glyph: _FromComponent,
@@ -318,7 +389,11 @@ def _make_line(
     outlines = [np.concatenate(component.with_accents).reshape(-1, 2) for component in components]
     boxes = [clip_to_page(edges, shape) for edges in page_boxes(outlines, ink).tolist()]
 
-    next_boxes = iter(boxes)
+    slashes = slash_probabilities(components, letter)
+    ticks = [
+        TICK_PROBABILITY * any(is_inside(component, cell) for cell in lone_cells) for component in components
+    ]
+    remaining = zip(boxes, map(max, slashes, ticks), strict=True)
     found = []
     for word in words:
         candidates = [
@@ -330,9 +405,10 @@ def _make_line(
                 max(0, component.top - 1),
                 number,
                 number + 1,
+                mark,
             )
-            for number, (component, box) in enumerate(
-                zip(word, itertools.islice(next_boxes, len(word)), strict=True)
+            for number, (component, (box, mark)) in enumerate(
+                zip(word, itertools.islice(remaining, len(word)), strict=True)
             )
         ]
         found.append(Word(tuple(candidates), _gaps(word, letter)))

@@ -6,6 +6,7 @@ there is no pass over the page. docs/segmentation.md explains the limits from wh
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,8 +83,8 @@ def measure_quality(
         scale: pixels of the ink frame per page pixel.
     """
     boxes = [candidate.box for line in lines for word in line.words for candidate in word.candidates]
-    letter = float(np.median([component.height for component in letters]))
-    stroke = float(np.median([component.stroke for component in letters]))
+    letter = float(statistics.median(component.height for component in letters))
+    stroke = float(statistics.median(component.stroke for component in letters))
     read = sum(component.outline for component in letters) / 2
     unread = _length(others, Sizes(letter, stroke))
     shrink = max(1, round(1 / scale))
@@ -104,7 +105,7 @@ def measure_quality_without_letters(components: Sequence[Component], side: float
         return Quality()
     heights = np.sort([component.height for component in components])
     typical = float(heights[np.searchsorted(np.cumsum(heights), heights.sum() / 2)])
-    stroke = float(np.median([component.stroke for component in components]))
+    stroke = float(statistics.median(component.stroke for component in components))
     if _length(components, Sizes(_BLANK_LETTER_SHARE * side, stroke), smallest=0.0) < _BLANK_SIDES * side:
         return Quality()
     return Quality(typical / scale, stroke / scale, ink_used=0.0)
@@ -113,6 +114,8 @@ def measure_quality_without_letters(components: Sequence[Component], side: float
 def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
     """Name what is wrong with a page, the gravest first; nothing if it reads well."""
     quality = segmentation.quality
+    if segmentation.shows_through and not segmentation.lines:
+        return (Flaw.BLEED_THROUGH,)
     if quality.ink_used is None:
         return (Flaw.NO_INK,)
     if not segmentation.lines:
@@ -125,9 +128,15 @@ def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
         Flaw.SKEWED: abs(segmentation.skew_degrees) > MOST_SKEW_DEGREES,
         Flaw.TURNED: segmentation.quarters != 0 or segmentation.has_turned_block,
         Flaw.DOWNWARD_WORDS: segmentation.has_downward_words,
+        Flaw.BLEED_THROUGH: segmentation.shows_through,
         Flaw.MUCH_INK_UNREAD: _is_below(quality.ink_used, LEAST_USED_SHARE),
     }
     return tuple(flaw for flaw, is_there in found.items() if is_there)
+
+
+def ink_contrasts(page: NDArray[np.uint8], boxes: Sequence[Box]) -> NDArray[np.float64]:
+    """Measure the grey levels between the paper and the middle of the strokes, for each letter."""
+    return np.array([_contrast_and_edge_of(page, box, 1)[0] for box in boxes], np.float64)
 
 
 def _is_below(value: float | None, least: float) -> bool:

@@ -119,7 +119,7 @@ def _grouped(
     leader = list(range(len(components)))
     for one, other in facing:
         low, high = sorted((leader[ends.owners[one]], leader[ends.owners[other]]))
-        parts = groups.get(low, [low]) + (groups.pop(high, [high]) if high != low else [])
+        parts = groups.get(low, [low]) + (groups.get(high, [high]) if high != low else [])
         top = min(components[part].top for part in parts)
         bottom = max(components[part].bottom for part in parts)
         if bottom - top > HIGHEST_LETTERS * sizes.letter:
@@ -128,6 +128,8 @@ def _grouped(
         half = sizes.stroke / 2 * ends.directions
         bridge = (ends.places[one] - half[one], ends.places[other] - half[other])
         bridges[low] = [*bridges.get(low, []), *(bridges.pop(high, []) if high != low else []), bridge]
+        if high != low:
+            groups.pop(high, None)
         groups[low] = parts
         for part in parts:
             leader[part] = low
@@ -167,9 +169,13 @@ def _facing(ends: _Ends, widest: float) -> list[tuple[int, int]]:
     nearest: dict[int, tuple[float, int]] = {}
     for one in range(len(ends.places)):
         first, last = np.searchsorted(x, ends.places[one, 0] + np.array([-widest, widest]))
-        for other in order[first:last].tolist():
-            if ends.owners[one] == ends.owners[other] or (ends.whole[one] and ends.whole[other]):
-                continue
+        others = order[first:last]
+        near = (
+            (np.abs(ends.places[others, 1] - ends.places[one, 1]) <= widest)
+            & (ends.owners[others] != ends.owners[one])
+            & ~(ends.whole[others] & ends.whole[one])
+        )
+        for other in others[near].tolist():
             across = ends.places[other] - ends.places[one]
             length = float(np.hypot(*across))
             agreed = LEAST_AGREEMENT_COSINE * length

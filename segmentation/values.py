@@ -65,6 +65,7 @@ class Candidate:
         top: its row.
         first: number of its first component in the word, from 0.
         last: one past the number of its last component.
+        mark: how probably it is no letter but a mark: a slash between letters, or a tick in a box.
     """
 
     box: Box
@@ -74,6 +75,7 @@ class Candidate:
     top: int
     first: int
     last: int
+    mark: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class Flaw(StrEnum):
     SKEWED = "SKEWED"
     TURNED = "TURNED"
     DOWNWARD_WORDS = "DOWNWARD_WORDS"
+    BLEED_THROUGH = "BLEED_THROUGH"
     MUCH_INK_UNREAD = "MUCH_INK_UNREAD"
 
 
@@ -163,6 +166,9 @@ class Segmentation:
         ink: from which the candidates were cut; None if no letter was found.
         has_turned_block: whether a part of the page lies another way up than the rest.
         has_downward_words: whether letters that stand below each other may be words.
+        struck: boxes of letters that may be struck through, in the ink frame: left, top, and one past right
+            and bottom.
+        shows_through: whether writing of the other side was found, and left out.
     """
 
     lines: tuple[Line, ...]
@@ -172,3 +178,5 @@ class Segmentation:
     ink: Ink | None = field(default=None, compare=False, repr=False)
     has_turned_block: bool = False
     has_downward_words: bool = False
+    struck: tuple[tuple[int, int, int, int], ...] = ()
+    shows_through: bool = False

@@ -34,6 +34,10 @@ QUALITY_ADVICE: dict[str, tuple[str, str]] = {
         "their rows, they were read so.",
         "Look at the page: check the order in which its letters were read.",
     ),
+    "BLEED_THROUGH": (
+        "Mirrored writing was left out: that of the other side shows through, or the picture is mirrored.",
+        "Lay black paper behind the sheet and scan again. If all writing is mirrored, mirror the picture.",
+    ),
     "MUCH_INK_UNREAD": (
         "More than a quarter of the ink on the page was not read as letters (ruled lines and boxes not "
         "counted).",

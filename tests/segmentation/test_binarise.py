@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lettermill.segmentation.binarise import estimate_paper, find_ink
+from lettermill.segmentation.binarise import (
+    estimate_paper,
+    find_ink,
+    level_percentile,
+    without_faint_ink,
+)
 from tests.segmentation.drawn import Drawn, Page
 
 
@@ -71,3 +76,26 @@ def test_light_ink_on_dark_paper_gives_the_same_mask(text_page: Drawn) -> None:
 def test_grain_is_hardly_ever_ink() -> None:
     grain = np.random.default_rng(3).normal(180, 5, (200, 200)).clip(0, 255).astype(np.uint8)
     assert (find_ink(grain, 60.0, 12.0, 0.0) >= 128).mean() < 0.002
+
+
+@given(
+    levels=arrays.arrays(np.uint8, arrays.array_shapes(max_dims=2, max_side=30)), percent=st.floats(0, 100)
+)
+def test_a_percentile_by_counting_is_that_of_numpy(levels: Page, percent: float) -> None:
+    assert level_percentile(levels, percent) == pytest.approx(float(np.percentile(levels, percent)), abs=1e-6)
+
+
+def test_faint_ink_is_erased_and_the_soft_edge_of_strong_ink_stays() -> None:
+    page = np.full((200, 300), 220, np.uint8)
+    page[50:150, 60:68] = 150
+    page[50:150, 200:208] = 20
+    page[50:150, 208] = 150
+    erased = without_faint_ink(page, 130.0, 40.0, 8.0)
+    assert erased[:, :150].min() == 220
+    np.testing.assert_array_equal(erased[:, 150:], page[:, 150:])
+
+
+def test_no_ink_is_strong_enough_for_all_of_the_range() -> None:
+    page = np.full((100, 200), 220, np.uint8)
+    page[40:60, 50:56] = 0
+    assert without_faint_ink(page, 255.0, 20.0, 6.0).min() == 220

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lettermill.segmentation.characters import (
     attach_marks,
     drop_non_letters,
+    drop_strays,
     is_body,
     join_strokes,
     separate_accents,
@@ -243,3 +244,39 @@ def test_marks_join_their_letter_as_ink_or_as_accent_or_are_dropped() -> None:
     assert third == line[2]
     assert not third.accents
     assert attach_marks([], [stop], SIZES) == []
+
+
+def without_strays(*rows: Sequence[Component], level: int = 255, faint: int = 255) -> list[int]:
+    """How many components each row keeps; the first of the last row is `faint`, all other ink is `level`."""
+    ink = np.full((600, 900), level, np.uint8)
+    odd = rows[-1][0]
+    ink[odd.top : odd.bottom, odd.left : odd.right] = faint
+    return [len(row) for row in drop_strays(rows, ink, Sizes(40.0, 4.5))]
+
+
+WRITTEN = [component(60 + 50 * place, 100, 4, 40) for place in range(5)]
+"""A row of letters that look like I."""
+
+
+@pytest.mark.parametrize(
+    ("stray", "faint"),
+    [
+        (component(400, 200, 6, 70), 255),
+        (component(400, 200, 6, 45), 150),
+        (dataclasses.replace(component(400, 200, 50, 50), area=2500.0), 255),
+    ],
+    ids=["tall bar", "faint bar", "blot"],
+)
+def test_folds_edges_and_holes_alone_in_their_row_are_dropped(stray: Component, faint: int) -> None:
+    assert without_strays(WRITTEN, [stray], faint=faint) == [5]
+
+
+def test_a_tall_bar_far_from_the_letters_of_its_row_is_dropped() -> None:
+    assert without_strays([*WRITTEN, component(500, 85, 6, 70)]) == [5]
+
+
+@pytest.mark.parametrize(
+    "row", [[component(400, 200, 4, 44)], [component(x, 190, 6, 70) for x in (300, 340)]]
+)
+def test_an_i_alone_in_its_row_and_tall_letters_together_stay(row: list[Component]) -> None:
+    assert without_strays(WRITTEN, row) == [5, len(row)]

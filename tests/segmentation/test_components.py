@@ -97,3 +97,22 @@ def test_an_accent_goes_with_its_letter_and_leaves_its_box() -> None:
 def test_boxes_of_contours_end_past_their_last_pixel() -> None:
     contours = [np.array([[[2, 3]], [[7, 1]]], np.int32), np.array([[[0, 0]]], np.int32)]
     assert contour_boxes(contours).tolist() == [[2, 1, 8, 4], [0, 0, 1, 1]]
+
+
+def test_a_net_is_no_letter_and_sets_no_size() -> None:
+    letters = [component(30 * index, 100) for index in range(12)]
+    ink = np.zeros((400, 400), np.uint8)
+    for place in range(5, 400, 20):
+        cv2.line(ink, (place, 0), (place, 399), 255, 3)
+        cv2.line(ink, (0, place), (399, place), 255, 3)
+    (net,) = (found for found in find_components(ink) if found.width > 300)
+    assert net.is_net
+    assert not any(letter.is_net for letter in letters)
+    assert measure_sizes([*letters, net]).letter == 20
+
+
+def test_a_word_in_one_piece_is_no_net() -> None:
+    ink = np.zeros((100, 800), np.uint8)
+    cv2.putText(ink, "MWMWBMWEMWM", (10, 70), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 255, 5)
+    cv2.line(ink, (0, 50), (799, 50), 255, 5)
+    assert not any(found.is_net for found in find_components(ink))

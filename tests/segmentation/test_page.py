@@ -297,3 +297,11 @@ def test_form_lines_under_the_letters_change_nothing(draw: Draw) -> None:
     for row in (106, 194):
         ruled[row : row + 2, 30:-30] = 40
     assert shape_of(segment(ruled)) == drawn.shape
+
+
+@pytest.mark.parametrize("quarters", [0, 1], ids=["line", "roll on its side"])
+def test_a_strip_is_surveyed_at_a_scale_that_leaves_its_letters(draw: Draw, quarters: int) -> None:
+    drawn = draw(" ".join(["QUARRY", "STONE", "HARBOUR"] * 20), letter=24, stroke=3)
+    assert drawn.page.shape[1] > 6000
+    found = segment(np.rot90(drawn.page, -quarters).copy(), quarters=quarters)
+    assert [sum(len(word.candidates) for word in line.words) for line in found.lines] == [18 * 20]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import zipfile
 from collections import Counter
@@ -13,9 +14,9 @@ import numpy as np
 import pytest
 
 from lettermill.segmentation.page import Layout, segment
-from lettermill.segmentation.quality import find_flaws
+from lettermill.segmentation.quality import find_flaws, ink_contrasts
 from lettermill.segmentation.values import Flaw, Quality
-from tests.segmentation.drawn import Draw, Page
+from tests.segmentation.drawn import Draw, Page, candidates_of
 
 LETTER = 40
 """Pixels that a capital of the clean page is high."""
@@ -218,3 +219,20 @@ def test_real_fields_are_of_low_resolution_where_their_letters_are_low(real_page
     assert Counter(flaw for page in found for flaw in find_flaws(page)).keys() == {Flaw.LOW_RESOLUTION}
     low = {page.quality.letter_height < 12 for page in found if find_flaws(page)}
     assert low == {True}
+
+
+def test_contrast_of_each_letter(draw: Draw) -> None:
+    page = draw("HH", letter=50, stroke=6).page
+    boxes = [one.box for one in candidates_of(segment(page))]
+    middle = boxes[1].x - 5
+    page[:, middle:] = 215 - (215 - page[:, middle:].astype(np.int64)) // 3
+    strong, faint = ink_contrasts(page, boxes)
+    assert strong == pytest.approx(175, abs=8)
+    assert faint == pytest.approx(58, abs=5)
+
+
+def test_writing_that_shows_through_is_a_flaw_of_its_own(clean: Page) -> None:
+    found = segment(clean)
+    assert find_flaws(dataclasses.replace(found, shows_through=True)) == (Flaw.BLEED_THROUGH,)
+    empty = dataclasses.replace(segment(np.full_like(clean, 215)), shows_through=True)
+    assert find_flaws(empty) == (Flaw.BLEED_THROUGH,)

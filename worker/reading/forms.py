@@ -31,6 +31,7 @@ from lettermill.segmentation.registration import (
 from lettermill.segmentation.values import Box, Quality, Segmentation
 from lettermill.worker.reading.classifier import Classifier, Ranking
 from lettermill.worker.reading.constraint import Constraint, make_constraint
+from lettermill.worker.reading.doubts import lower_doubtful
 from lettermill.worker.reading.lattice import WordLattice, join_lattices
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.read_lines import classify_candidates, classify_components
@@ -198,6 +199,8 @@ class Form:
         path, rankings, fit = _best_reading(lattice, field.constraint, cells, characters)
         if not path:
             return None
+        chosen = [candidates[index] for index in path]
+        rankings = lower_doubtful(chosen, rankings, words[0].letter_height, segmented.struck)
 
         # A new word begins after a gap; in a comb, after an empty cell.
         positions, max_step = (cells, 1) if field.comb else (word_of_candidate, 0)

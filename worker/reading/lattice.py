@@ -272,6 +272,11 @@ def score_words(
     letters += (features(words, letter_height, reject) @ _WEIGHTS)[:, None]
 
     null = NULL_PATH_SCORE + NULL_PATH_REJECT_WEIGHT * np.log(clip_reject(reject))
+    # A mark looks like a letter, but is passed over.
+    mark = np.array([candidate.mark for word in words for candidate in word.candidates])
+    log_mark = np.log(mark, out=np.full_like(mark, -np.inf), where=mark > 0)
+    null = np.logaddexp(null, letters.max(axis=1) + log_mark)
+    letters += np.log1p(-mark)[:, None]
     scores[:, -1] = np.where(last == first + 1, null, -np.inf)
 
     ends = list(itertools.accumulate(len(word.candidates) for word in words))

@@ -64,7 +64,7 @@ def find_quarter_turns(
     for turns, each in segmentations.items():
         glyphs = _sample(each)
         for more in (0, 2):
-            scores[turns + more] = _mean_log_probability(np.rot90(glyphs, more, axes=(1, 2)), classifier)
+            scores[turns + more] = mean_log_probability(np.rot90(glyphs, more, axes=(1, 2)), classifier)
             counts[turns + more] = len(glyphs)
 
     best = max(scores, key=lambda turns: scores[turns])
@@ -82,7 +82,7 @@ def _sample(segmentation: Segmentation) -> NDArray[np.uint8]:
     return np.array(sample, np.uint8).reshape(-1, GLYPH_SIZE, GLYPH_SIZE)
 
 
-def _mean_log_probability(glyphs: NDArray[np.uint8], classifier: Classifier) -> float:
+def mean_log_probability(glyphs: NDArray[np.uint8], classifier: Classifier) -> float:
     """Return the mean logarithm of the probability of each glyph's likeliest character."""
     if not len(glyphs):
         return float(np.log(MIN_PROBABILITY))

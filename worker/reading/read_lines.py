@@ -1,7 +1,8 @@
 """Reads a page: pixels in, lines of letters out. This module is the recipe; each step has its own module.
 
 1. `segment` finds lines, words and the connected components of their ink.
-2. The CNN classifies the components. A page that lies on its side or upside down is segmented again.
+2. The CNN classifies the components. Pieces of pictures are dropped; writing of the other side is erased;
+   a page that lies on its side or upside down is segmented again.
 3. `over_segment` cuts doubtful components into parts; every run of parts that may be a letter is a candidate.
 4. The CNN classifies the candidates, and a lattice scores them: `score_words`.
 5. The best path through the lattice is the reading. Look-alikes (O, 0) follow their word.
@@ -25,14 +26,18 @@ from lettermill.segmentation.boxes import enclosing_box
 from lettermill.segmentation.glyph import GLYPH_SIZE
 from lettermill.segmentation.over_segmentation import over_segment
 from lettermill.segmentation.page import segment
+from lettermill.segmentation.slashes import CERTAIN_PROBABILITY
 from lettermill.segmentation.trace import UNSEEN, Trace
 from lettermill.segmentation.values import Candidate, Segmentation, Word
 from lettermill.worker.reading.classifier import Classification, Classifier, Ranking, concatenate
+from lettermill.worker.reading.doubts import lower_doubtful
 from lettermill.worker.reading.downward_words import read_downward_words
 from lettermill.worker.reading.lattice import WordLattice, join_lattices, score_words
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.look_alikes import resolve_look_alikes
 from lettermill.worker.reading.page_orientation import find_quarter_turns
+from lettermill.worker.reading.pictures import drop_pictures
+from lettermill.worker.reading.show_through import find_show_through
 from lettermill.worker.reading.turned_blocks import TurnedBlock, find_turned_blocks, insert_block, moved
 
 DOUBTFUL_BELOW_PROBABILITY = 0.75
@@ -120,7 +125,9 @@ def _read_words(
             if not any(block.holds(enclosing_box([one.box for one in word.candidates])) for block in without)
         ]
         if words_of_line:
-            reading, letters = _read_line(words_of_line, line.letter, settings, characters, lexicon)
+            reading, letters = _read_line(
+                words_of_line, line.letter, segmentation.struck, settings, characters, lexicon
+            )
             lines += [reading] if reading else []
             chosen += letters
     return lines, chosen
@@ -177,17 +184,29 @@ def classify_page(
     Returns:
         What segmentation found, and its words in reading order, over-segmented and classified.
     """
-    segmentation = segment(page, settings.layout, settings.printed, trace, quarters or 0)
-    components = classify_components(segmentation, classifier)
+    segmentation, components = _segment_and_classify(page, settings, classifier, trace, quarters or 0)
 
+    front, confidences = None, components.probabilities.max(axis=1)
     if quarters is None:
-        confidences = components.probabilities.max(axis=1)
+        front = find_show_through(page, segmentation, confidences, classifier)
+        if front is not None:
+            page = front
+            segmentation, components = _segment_and_classify(page, settings, classifier, trace)
+            confidences = components.probabilities.max(axis=1)
         quarters = find_quarter_turns(page, segmentation, confidences, settings.layout, classifier)
     if quarters != segmentation.quarters:
-        segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
-        components = classify_components(segmentation, classifier)
+        segmentation, components = _segment_and_classify(page, settings, classifier, trace, quarters)
 
+    segmentation = dataclasses.replace(segmentation, shows_through=front is not None)
     return segmentation, classify_candidates(segmentation, components, page.shape, classifier)
+
+
+def _segment_and_classify(
+    page: NDArray[np.uint8], settings: Settings, classifier: Classifier, trace: Trace, quarters: int = 0
+) -> tuple[Segmentation, Classification]:
+    """Segment a page, classify its components and drop the pieces of pictures."""
+    segmentation = segment(page, settings.layout, settings.printed, trace, quarters)
+    return drop_pictures(segmentation, classify_components(segmentation, classifier), trace)
 
 
 def classify_components(segmentation: Segmentation, classifier: Classifier) -> Classification:
@@ -234,6 +253,7 @@ def classify_candidates(
 def _read_line(
     words: Sequence[ClassifiedWord],
     letter_height: float,
+    struck: Sequence[tuple[int, int, int, int]],
     settings: Settings,
     characters: str,
     lexicon: Lexicon | None,
@@ -252,15 +272,23 @@ def _read_line(
     candidates = [candidate for each in words for candidate in each.word.candidates]
     word_of_candidate = [number for number, each in enumerate(words) for _ in each.word.candidates]
     chosen = [candidates[index] for index in path]
+    rankings = lower_doubtful(chosen, rankings, letter_height, struck)
     rankings_by_word: list[list[Ranking]] = [[] for _ in words]
     for index, ranking in zip(path, rankings, strict=True):
         rankings_by_word[word_of_candidate[index]].append(ranking)
     if settings.alphabet == "alnum":
         rankings_by_word = [resolve_look_alikes(word) for word in rankings_by_word]
 
-    # Words without a letter get no number.
-    numbered = enumerate((word for word in rankings_by_word if word), start=1)
-    numbers_and_rankings = [(number, ranking) for number, word in numbered for ranking in word]
+    # A word ends at a slash; words without a letter get no number.
+    slashes = [one.left for one in candidates if one.mark >= CERTAIN_PROBABILITY]
+    pieces = [
+        (word_of_candidate[index], sum([left < candidates[index].left for left in slashes])) for index in path
+    ]
+    numbers = {piece: number for number, piece in enumerate(dict.fromkeys(pieces), start=1)}
+    in_order = [ranking for word in rankings_by_word for ranking in word]
+    numbers_and_rankings = [
+        (numbers[piece], ranking) for piece, ranking in zip(pieces, in_order, strict=True)
+    ]
     letters = tuple(
         Letter(_box(candidate.box), number, ranking, ranking[0][1] < settings.flag_below)
         for candidate, (number, ranking) in zip(chosen, numbers_and_rankings, strict=True)

@@ -23,7 +23,7 @@ def test_a_scan_is_read_and_moved_and_one_that_cannot_be_read_too(
     wait_for((done / "card.png").exists, what="the scan that was read")
     wait_for((out / "failed" / "broken.png").exists, what="the other")
     assert "NOT_AN_IMAGE" in (out / "failed" / "broken.png.txt").read_text()
-    assert not list(inbox.iterdir())
+    wait_for(lambda: not list(inbox.iterdir()), what="an empty inbox")
     watch.send_signal(signal.SIGTERM)
     assert watch.wait(60) == 130
     assert next(out.glob("*/letters.csv")).is_file()

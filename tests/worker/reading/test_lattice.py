@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,3 +178,16 @@ def test_touching_letters_of_unseen_writers_are_told_apart(data: Path, classifie
 def test_touching_printed_letters_are_told_apart(classifier: Classifier) -> None:
     fonts = [hand for hand in font_hands(PRINT_FONTS) if hand.name in ("DejaVuSans", "DejaVuSansMono")]
     assert right_pairs(fonts, 60, classifier) >= 0.6
+
+
+@pytest.mark.parametrize(("mark", "read"), [(0.0, "AAA"), (0.4, "AAA"), (0.95, "AA")])
+def test_a_mark_lowers_the_confidence_of_a_letter_or_is_passed_over(mark: float, read: str) -> None:
+    apart = word([(0, 1), (1, 2), (2, 3)], (Gap(0.3), Gap(0.3)))
+    one, middle, other = apart.candidates
+    marked = Word((one, dataclasses.replace(middle, mark=mark), other), apart.gaps)
+    answers = Classification(probabilities(3, 0.99), np.full(3, 0.001, np.float32))
+    _, rankings = score_words([marked], 20.0, answers)[0].best_reading(CHARACTERS)
+    assert "".join(ranking[0][0] for ranking in rankings) == read
+    assert rankings[0][0][1] == pytest.approx(0.99, abs=2e-3)
+    if len(read) == 3:
+        assert rankings[1][0][1] == pytest.approx(0.99 * (1 - mark), abs=0.02)

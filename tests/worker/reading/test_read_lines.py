@@ -100,6 +100,19 @@ def test_look_alikes_follow_their_word_if_both_kinds_are_allowed(alnum: Classifi
     assert line.text == "HOUSE 2409"
 
 
+def test_a_word_ends_at_a_slash(alnum: Classifier) -> None:
+    page = drawn("ABECUP", gap=50)
+    (line,), _ = read_lines(page, ALNUM, alnum)
+    assert line.text == "ABECUP"
+
+    before, after = line.letters[2].box, line.letters[3].box
+    middle = (before.x + before.width + after.x) // 2
+    slashed = Image.fromarray(page)
+    ImageDraw.Draw(slashed).line([(middle - 18, 140), (middle + 18, 25)], 0, 8)
+    (line,), _ = read_lines(np.asarray(slashed), ALNUM, alnum)
+    assert line.text == "ABE CUP"
+
+
 def test_a_word_list_adds_its_reading_and_changes_no_letter(classifier: Classifier) -> None:
     names = Lexicon(WordList(Path("words.txt"), b"Mill\nHouse", LETTERS))
     page = drawn("MILL", "AT")
