@@ -64,8 +64,8 @@ DOTS_ALIKE_RATIO = 1.7
 DOT_LEVELS = (INK_LEVEL // 2, INK_LEVEL)
 """Ink levels at which dots are searched for: a dot of two pixels is never full black, two near ones blur."""
 
-COLON_ROOM_LETTERS = 0.3
-"""Paper that a colon needs."""
+COLON_ROOM_LETTERS = 0.9
+"""Paper that a colon needs; between the digits of a time there is less."""
 
 START_LOG_ODDS = 4.0
 """Evidence that a run at the start of a row needs to be dropped; people's letters seldom reach it."""

@@ -148,6 +148,15 @@ def test_a_colon_is_two_dots_alike_over_each_other(dots: list[tuple[int, int, in
     assert find_colons([row(20)], ink) == [[is_colon]]
 
 
+def test_a_colon_within_a_time_ends_no_caption() -> None:
+    ink = np.zeros((100, 120), np.uint8)
+    for left in (20, 58):
+        ink[36:60, left : left + 20] = 255
+    for y in (44, 54):
+        ink[y : y + 3, 46:49] = 255
+    assert find_colons([row(20, 58)], ink) == [[False, False]]
+
+
 @pytest.mark.parametrize("layout", ["line", "page", "auto"])
 def test_a_caption_above_the_writing_goes(writing: NDArray[np.uint8], layout: Layout) -> None:
     page = blank(writing.shape[1] + 60, 90)

@@ -58,7 +58,9 @@ def find_show_through(
     Returns:
         uint8, h×w: the page without the writing of its other side; None if there is none.
     """
-    confidence = confidences.mean(dtype=np.float64) if len(confidences) >= LEAST_LETTERS else 1.0
+    if len(confidences) < LEAST_LETTERS + LEAST_STRONG_LETTERS:
+        return None
+    confidence = float(confidences.mean(dtype=np.float64))
     if confidence >= FAINT_BELOW_CONFIDENCE:
         return None
     letters = [letter for line in segmentation.lines for word in line.words for letter in word.candidates]
