@@ -105,7 +105,7 @@ def estimate_paper(page: NDArray[np.uint8], window: float) -> NDArray[np.uint8]:
 def without_faint_ink(
     page: NDArray[np.uint8], contrast: float, letter: float, stroke: float
 ) -> NDArray[np.uint8]:
-    """Erase what is darker than the paper, but nowhere by so many grey levels.
+    """Erase what is darker than the paper, but nowhere darker by a number of grey levels.
 
     Args:
         page: uint8, h×w, grey, dark ink on light paper.

@@ -112,7 +112,7 @@ DARKER_RATIO = 1.4
 """Contrast of a pen that is darker than the form line under it, relative to the line's."""
 
 LEAST_DARK_STROKES = 0.8
-"""Length along a form line of the shortest stroke that is told by its darkness."""
+"""Length along a form line of the shortest stroke that is recognised by its darkness."""
 
 SMOOTHING_LETTERS = 1.5
 """Length of path over which a form line keeps its direction."""

@@ -1,4 +1,4 @@
-"""Tell names that are no person's files: hidden ones, and those that systems put among a person's files."""
+"""Recognise the names of hidden files and folders, and those that systems put among a person's files."""
 
 from __future__ import annotations
 

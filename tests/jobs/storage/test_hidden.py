@@ -1,4 +1,4 @@
-"""Names that are no person's files."""
+"""Names of files that systems make."""
 
 from __future__ import annotations
 
