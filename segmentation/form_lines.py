@@ -675,7 +675,8 @@ def _erase(
     first, last = -half - 1, half + 2
     top, bottom = float(np.median(line.y)), ink.shape[0] - 1 - float(np.median(line.y))
     # The page's edge: no stroke comes from beyond it.
-    if min(top, bottom) <= EDGE_HALF_WIDTHS * half and len(line.y) >= LEAST_COVER_SHARE * ink.shape[1]:
+    is_edge = min(top, bottom) <= EDGE_HALF_WIDTHS * half and len(line.y) >= LEAST_COVER_SHARE * ink.shape[1]
+    if is_edge:
         stroke = np.zeros(len(line.y), np.bool_)
         outer = half * 2 * EDGE_HALF_WIDTHS
         first, last = (-outer, last) if top < bottom else (first, outer)
@@ -684,7 +685,7 @@ def _erase(
     columns = np.arange(line.start, line.stop)
     erased = np.broadcast_to(~stroke, rows.shape)
     # A short one may itself be darker at one end.
-    if grey is not None and len(columns) >= CERTAIN_LETTERS * sizes.letter:
+    if grey is not None and not is_edge and len(columns) >= CERTAIN_LETTERS * sizes.letter:
         erased = erased & ~_darker(grey[rows, columns], alone, half, line.width, contrast, sizes)
     ink[rows[erased], np.broadcast_to(columns, rows.shape)[erased]] = 0
 

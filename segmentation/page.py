@@ -96,6 +96,9 @@ WORKING_LETTER_PIXELS = 48.0
 MOST_GUESSES = 3
 """How often the letter size is guessed on a page whose letters all touch form lines."""
 
+HIGHEST_STROKES = 25.0
+"""Height in strokes of the highest letter; with thinner strokes it is a table that its letters touch."""
+
 LEAST_OF_GUESS_SHARE = 0.6
 """Share of the guessed letter height that must be measured without form lines, else it is guessed again."""
 
@@ -229,15 +232,20 @@ def _survey(page: NDArray[np.uint8]) -> _Survey:
 
     guess = guess_sizes(components, side)
     cleaned, found = mask, components
-    for _ in range(MOST_GUESSES):
+    for number in range(MOST_GUESSES):
         if guess is None:
             break
-        cleaned = remove_form_lines(mask, guess).mask
-        if cleaned is mask:
+        without = remove_form_lines(mask, guess).mask
+        if without is mask:
             break
-        found = find_components(cleaned)
-        sizes = measure_sizes(found) or Sizes(guess.letter / 2, guess.stroke)
-        if sizes.letter >= LEAST_OF_GUESS_SHARE * guess.letter:
+        parts = find_components(without)
+        sizes = measure_sizes(parts) or Sizes(guess.letter / 2, guess.stroke)
+        is_frame = sizes.letter > max(guess.letter / LEAST_OF_GUESS_SHARE, HIGHEST_STROKES * sizes.stroke)
+        if number == 0 or not is_frame:
+            cleaned, found = without, parts
+        if is_frame:
+            sizes = Sizes(guess.letter / 2, guess.stroke)
+        elif sizes.letter >= LEAST_OF_GUESS_SHARE * guess.letter:
             break
         guess = sizes
     return _Survey(found or components, scale, has_form_lines=cleaned is not mask)

@@ -162,3 +162,52 @@ def test_ink_is_only_taken_away(seed: int, height: int, width: int) -> None:
     found = remove_form_lines(ink, Sizes(8.0, 1.5))
     assert (found.mask <= ink).all()
     assert np.array_equal(found.mask + found.removed, ink)
+
+
+def on_squares(written: Mask, rule: int, pen: int) -> tuple[Mask, Mask]:
+    """The foreground mask and the page of writing whose bars and stems lie on the lines of squared paper."""
+    rules = np.zeros_like(written)
+    for place in range(TOP % LETTER, max(written.shape), LETTER):
+        line(rules, (place + LEFT - TOP, 0), (place + LEFT - TOP, written.shape[0]), 3)
+        line(rules, (0, place), (written.shape[1], place), 3)
+    page = 250 - rules / 255 * (250 - rule)
+    page += written / 255 * (pen - page)
+    return np.maximum(written, rules), page.round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("rule", [140, 170, 200])
+@pytest.mark.parametrize("pen", [3, 6])
+def test_a_pen_darker_than_squared_paper_stays_whole(rule: int, pen: int) -> None:
+    written = np.pad(write("HEFTLIHAZIEE"), ((0, 7 * LETTER), (0, 0)))
+    if pen < PEN:
+        written = cv2.erode(written, np.ones((PEN - pen + 1, PEN - pen + 1), np.uint8)).astype(np.uint8)
+    ink, page = on_squares(written, rule, 40)
+    lost, left = damage(remove_form_lines(ink, Sizes(LETTER, pen), page).mask, written)
+    assert lost < 0.02
+    # The soft edge of a thin pen is as wide as the pen.
+    assert left < 0.3
+
+
+def test_a_stem_beside_a_line_of_squared_paper_is_no_wall() -> None:
+    written = np.pad(write("IIIIIIIII"), ((0, 7 * LETTER), (0, 0)))
+    written = np.roll(written, (-5, -12), axis=(0, 1))
+    ink, _ = on_squares(written, 100, 100)
+    lost, _ = damage(remove_form_lines(ink, SIZES).mask, written)
+    assert lost < 0.1
+
+
+def test_dots_above_and_below_a_row_without_ink_break_nothing() -> None:
+    ink = np.zeros((120, 400), np.uint8)
+    ink[60:-40:4, ::4] = ink[62:-40:4, 2::4] = 255
+    for row in range(20, 100):
+        ink[row, (row % 2) * 3 :: 6] = 255
+        remove_form_lines(ink, Sizes(24.0, 2.0))
+
+
+def test_lines_are_told_with_their_ends() -> None:
+    ink = np.zeros((200, 700), np.uint8)
+    line(ink, (100, 80), (600, 84), 4)
+    (found,) = remove_form_lines(ink, SIZES).level
+    assert abs(found.start - 100) <= 8 and abs(found.stop - 600) <= 8
+    assert abs(found.y[0] - 80) < 1.5 and abs(found.y[-1] - 84) < 1.5
+    assert 3 <= found.width <= 5

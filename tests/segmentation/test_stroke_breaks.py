@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
 
-from lettermill.segmentation.components import Sizes, find_components
+from lettermill.segmentation.components import Sizes, draw_component, find_components
 from lettermill.segmentation.stroke_breaks import mend_breaks
 from lettermill.segmentation.values import Ink
 
@@ -62,3 +64,19 @@ def test_two_whole_letters_are_not_bridged() -> None:
     )
     assert before == after == 2
     assert same is ink
+
+
+def test_no_ink_is_lost_where_the_letter_would_be_too_high() -> None:
+    # Two breaks that are mended one by one, and a third that would make one letter of both.
+    steps = [(100, 10), (100, 34), (100, 44), (100, 66), (100, 76), (100, 98), (100, 108), (100, 140)]
+    pairs = list(zip(steps[::2], steps[1::2], strict=True))
+    mask = np.zeros((160, 200), np.uint8)
+    for start, end in pairs:
+        cv2.line(mask, start, end, 255, 5)
+    components = find_components(mask)
+    for order in itertools.permutations(components):
+        left, _ = mend_breaks(order, Sizes(letter=60.0, stroke=5.0), Ink(mask, 0.0, np.eye(2, 3)))
+        kept = np.zeros_like(mask)
+        for component in left:
+            kept |= draw_component(component, 0, 0, 200, 160)
+        assert not ((mask >= 128) & (kept == 0)).any()

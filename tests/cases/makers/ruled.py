@@ -32,6 +32,43 @@ def squared(path: Path, fonts: Path, *, square: int, level: int, line: int = 1, 
     PillowImage.fromarray(page).save(path, **({"quality": 85} if path.suffix == ".jpg" else {}))
 
 
+def darkened(path: Path, fonts: Path) -> None:
+    """Squared paper and a thin pen, in light that fades to half from left to right."""
+    page = sheet(760, 420)
+    for place in range(7, page.shape[1], 40):
+        cv2.line(page, (place, 0), (place, page.shape[0]), 165, 2)
+        cv2.line(page, (0, place), (page.shape[1], place), 165, 2)
+    for number, text in enumerate(LIST):
+        ink(page, writer(fonts, "architects-daughter").mask(text, CAP, pen=3), MARGIN, 30 + number * 120)
+    light = np.linspace(1, 0.5, page.shape[1])
+    PillowImage.fromarray((page * light).astype(np.uint8)).save(path)
+
+
+def on_rules(path: Path, fonts: Path) -> None:
+    """Every letter touches one of the black rules, and all rules touch a line at the margin."""
+    page = sheet(1020, 520)
+    for y in range(100, page.shape[0], 100):
+        cv2.line(page, (0, y), (page.shape[1], y), 60, 2)
+    cv2.line(page, (70, 0), (70, page.shape[0]), 60, 2)
+    for number, text in enumerate([*LIST, "SEVEN LAMPS"]):
+        ink(page, writer(fonts, "kalam").mask(text, 50, 6), 90, 102 + number * 100 - 75)
+    PillowImage.fromarray(page).save(path)
+
+
+def in_table(path: Path, fonts: Path) -> None:
+    """A table of two columns, one row for each line of its writing; some letters touch the rules."""
+    page = sheet(1000, 310)
+    for y in range(50, 261, 70):
+        cv2.line(page, (50, y), (950, y), 60, 2)
+    for x in (50, 500, 950):
+        cv2.line(page, (x, 50), (x, 260), 60, 2)
+    for row, words in enumerate((("MARTIN", "PARIS"), ("WATER", "STREET"), ("HAMMER", "ROAD"))):
+        for column, word in enumerate(words):
+            mask = writer(fonts, "architects-daughter").mask(word, 40, 5)
+            ink(page, mask, 70 + 450 * column, 50 + 70 * row + 8)
+    PillowImage.fromarray(page).save(path)
+
+
 Strike = Callable[[Image, int, int, int], None]
 """Strikes what stands between two columns, with its middle in a row."""
 
@@ -54,11 +91,18 @@ def under_it(page: Image, left: int, right: int, middle: int) -> None:
     one_line(page, left, right, middle + round(0.8 * CAP))
 
 
-def struck(path: Path, fonts: Path, *, strike: Strike) -> None:
-    """Three words below each other, the second of which is struck."""
-    page = sheet(560, 400)
-    for number, text in enumerate(["MILLER", "MARTIN", "PARIS"]):
-        mask = writer(fonts, "patrick-hand").mask(text, CAP)
+def sloping(page: Image, left: int, right: int, middle: int) -> None:
+    """A line that rises from the feet of the first letter towards the head of the last."""
+    cv2.line(page, (left - 8, middle + 8), (right + 8, middle - 8), INK, 5, cv2.LINE_AA)
+
+
+def struck(
+    path: Path, fonts: Path, *, strike: Strike, hand: str = "patrick-hand", word: str = "MARTIN"
+) -> None:
+    """Three lines below each other, the second of which is struck."""
+    page = sheet(max(560, 60 * len(word)), 400)
+    for number, text in enumerate(["MILLER", word, "PARIS"]):
+        mask = writer(fonts, hand).mask(text, CAP)
         top = 20 + number * 110
         ink(page, mask, MARGIN, top)
         if number == 1:
@@ -75,5 +119,11 @@ CASES = {
     "ruled/squares-turned.jpg": partial(squared, square=36, level=170, line=2, turned=1.3),
     "ruled/struck-once.png": partial(struck, strike=one_line),
     "ruled/struck-twice.png": partial(struck, strike=two_lines),
+    "ruled/struck-line.png": partial(struck, strike=one_line, hand="kalam", word="WATER STREET NINE"),
+    "ruled/struck-aslant.png": partial(struck, strike=sloping, hand="architects-daughter", word="STREET"),
     "ruled/underlined.png": partial(struck, strike=under_it),
+    "ruled/underlined-bars.png": partial(struck, strike=under_it, hand="kalam", word="EEFFHHAA"),
+    "ruled/squares-darkened.png": darkened,
+    "ruled/on-black-rules.png": on_rules,
+    "ruled/table.png": in_table,
 }
