@@ -137,10 +137,14 @@ def _are_beside(square: Box, other: Box) -> bool:
 
 def _circles_to_tick(components: Sequence[Component], letter: float) -> list[Box]:
     """Circles away from letters, of which at least two are of one size: an O has letters beside it."""
+    circles = [one for one in components if _is_circle(one, letter)]
+    if len(circles) < 2:
+        return []
+    edges = np.array([(one.left, one.top, one.right, one.bottom) for one in components])
     boxes = [
         Box(one.left, one.top, one.width, one.height)
-        for one in components
-        if _is_circle(one, letter) and not any(_is_next_to(other, one, letter) for other in components)
+        for one in circles
+        if not _has_neighbour(one, edges, letter)
     ]
     same = EVEN_CIRCLES_SHARE
     return [
@@ -150,11 +154,18 @@ def _circles_to_tick(components: Sequence[Component], letter: float) -> list[Box
     ]
 
 
-def _is_next_to(other: Component, circle: Component, letter: float) -> bool:
-    """Whether a component is so near beside a circle that both are letters of a word."""
-    gap = max(circle.left - other.right, other.left - circle.right)
-    overlap = min(circle.bottom, other.bottom) - max(circle.top, other.top)
-    return 0 <= gap < CIRCLE_GAP_LETTERS * letter and overlap > 0
+def _has_neighbour(circle: Component, edges: NDArray[np.int64], letter: float) -> bool:
+    """Whether a component is so near beside a circle that both are letters of a word.
+
+    Args:
+        circle: the circle.
+        edges: int64, n×4: left, top, right and bottom of all components.
+        letter: height of a letter in pixels.
+    """
+    left, top, right, bottom = edges.T
+    gap = np.maximum(circle.left - right, left - circle.right)
+    overlap = np.minimum(circle.bottom, bottom) - np.maximum(circle.top, top)
+    return bool(((gap >= 0) & (gap < CIRCLE_GAP_LETTERS * letter) & (overlap > 0)).any())
 
 
 def _is_circle(component: Component, letter: float) -> bool:

@@ -133,6 +133,7 @@ def test_a_scanner_that_pauses_within_a_file_loses_nothing(
         shutil.copy(tmp_path / "page.png", inbox / "placeholder.png")
         wait_for((out / "failed" / "jam.png").exists, what="the one that nobody writes to any more")
         jammed.write(page[len(page) // 2 :])
+    wait_for((tmp_path / "done" / "jam.png").exists, what="the one that was put back")
     wait_for(lambda: not list(inbox.iterdir()) and idle(out, 3), what="the whole ones")
     stop(process)
     names = ["jam.png", "placeholder.png", "scan.png"]

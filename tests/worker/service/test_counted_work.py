@@ -28,7 +28,7 @@ from lettermill.worker.reading.read_lines import read_lines
 EVALUATIONS = 1.92
 """Glyphs that the CNN sees for each letter that is read: pieces, again where it is in doubt, and runs."""
 
-CALLS = 553
+CALLS = 715
 """Calls of functions, Python's and those of libraries, for each letter of a page of some hundred."""
 
 BYTES = 3.36
