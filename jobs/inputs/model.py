@@ -20,13 +20,15 @@ from lettermill.jobs.storage.place import Place
 
 MODEL_FILE = "handprint.tflite"
 CARD_FILE = "handprint.json"
+LINE_FILE = "line.tflite"
 
 NOT_A_LETTER = "not a letter"
 """The label of the reject class: ink that is not one character. It is the last label, and never an answer."""
 
-_TRAIN = f"Give a folder that `lettermill train --out` wrote, its {MODEL_FILE} and {CARD_FILE} unchanged."
+_TRAIN = f"Give a folder that `lettermill train --out` wrote, its files unchanged."
 _FORMER_MODEL_FILE = "handprint.onnx"
 _REQUIRED_KEYS = {"labels", "glyph_version", "temperature", "sha256"}
+_LINE_KEYS = {"labels", "line_version", "sha256"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Model:
     """A model file and its card.
 
     Attributes:
-        folder: where `handprint.tflite` and `handprint.json` are.
+        folder: where `handprint.tflite`, `line.tflite` and `handprint.json` are.
         card: the card's values (labels, glyph version, temperature, figures, sha256, …).
     """
 
@@ -43,8 +45,10 @@ class Model:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of what decides a reading: the network, its labels, temperature and glyph version."""
+        """Digest of what decides a reading: the networks, the labels, temperature and glyph version."""
         identity = {key: self.card[key] for key in sorted(_REQUIRED_KEYS)}
+        if self.line_card:
+            identity["line network"] = self.line_card["sha256"]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     def check_knows(self, characters: str) -> None:
@@ -61,12 +65,38 @@ class Model:
             )
 
     def check(self) -> None:
-        """Check that the network's file is there, and is the one that the card describes.
+        """Check that the networks' files are there, and are those that the card describes.
 
         Raises:
             ModelProblem: as `network`.
         """
-        _ = self.network
+        _ = self.network, self.line_network
+
+    @property
+    def line_card(self) -> dict[str, Any] | None:
+        """What the card says of the line network; None if the model has none."""
+        line: dict[str, Any] | None = self.card.get("line_network")
+        return line
+
+    @property
+    def line_network(self) -> bytes | None:
+        """The bytes of the line network's file; None if the model has none.
+
+        Raises:
+            ModelProblem: the file is missing, or not the one that the card describes.
+        """
+        if self.line_card is None:
+            return None
+        path = self.folder / LINE_FILE
+        try:
+            network = self.folder.read(LINE_FILE)
+        except OSError as error:
+            raise ModelProblem(
+                f"cannot read the line network {display_path(path)}: {error.strerror}", _TRAIN
+            ) from error
+        if hashlib.sha256(network).hexdigest() != self.line_card["sha256"]:
+            raise ModelProblem(f"{display_path(path)} is not the network that its card describes", _TRAIN)
+        return network
 
     @property
     def network(self) -> bytes:
@@ -120,6 +150,8 @@ def load_model(folder: Path | Place) -> Model:
         card = json.loads(folder.read(CARD_FILE))
         if not card.keys() >= _REQUIRED_KEYS:
             raise ValueError("the card lacks labels, glyph_version, temperature or sha256")
+        if "line_network" in card and not card["line_network"].keys() >= _LINE_KEYS:
+            raise ValueError("the card's line_network lacks labels, line_version or sha256")
     except (OSError, ValueError, AttributeError) as error:
         raise ModelProblem(f"cannot read the model's card {display_path(path)}: {error}", _TRAIN) from error
     return Model(folder, card)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER, Model
 from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
+from lettermill.worker.reading.line_network import MARKS, LineNetwork
 from lettermill.worker.reading.litert_network import Network
 
 RANKING_LENGTH = 3
@@ -60,7 +61,7 @@ def concatenate(groups: Sequence[Classification]) -> Classification:
 
 
 class Classifier:
-    """A network with its model card, masked to an alphabet.
+    """A model's networks with their card, masked to an alphabet.
 
     Args:
         model: network and card.
@@ -88,6 +89,10 @@ class Classifier:
         self._allowed = np.array([labels.index(character) for character in characters])
         self.characters = characters
         self._temperature = float(model.card["temperature"])
+        self.line_network: LineNetwork | None = None
+        """Reads whole lines; None if the model has no line network."""
+        if model.line_card is not None and model.line_network is not None:
+            self.line_network = LineNetwork(model.line_network, model.line_card, characters + MARKS)
         self.has_reject_class = labels[-1] == NOT_A_LETTER
         """Whether the network has an output for glyphs that are not a single letter."""
 

@@ -46,13 +46,34 @@ WEIGHTS = {
 Fitted together with `PROBABILITY_WEIGHT` and the null path's constants by maximum likelihood of the true text
 over all paths: see docs/segmentation.md and bench/lattice_weights.py."""
 
-_WEIGHTS = np.array(list(WEIGHTS.values()))
-
 PROBABILITY_WEIGHT = 1.26
 """Weight of the logarithm of a character's probability: above 1, as bad cuts are read too confidently."""
 
 NULL_PATH_SCORE, NULL_PATH_REJECT_WEIGHT = -7.2, 1.54
 """Log score of passing over a part, and the weight of the logarithm of its reject probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each feature adds to a score.
+
+    Attributes:
+        letter: float64, n: of a letter, per unit of each feature of `WEIGHTS`.
+        probability: of the logarithm of a character's probability.
+        null_path: log score of passing over a part.
+        null_path_reject: of the logarithm of the part's reject probability.
+    """
+
+    letter: NDArray[np.float64]
+    probability: float
+    null_path: float
+    null_path_reject: float
+
+
+CNN_WEIGHTS = Weights(
+    np.array(list(WEIGHTS.values())), PROBABILITY_WEIGHT, NULL_PATH_SCORE, NULL_PATH_REJECT_WEIGHT
+)
+"""The weights for a reading by the CNN alone."""
 
 LOW_BELOW_LETTER_HEIGHTS, WIDE_ABOVE_LETTER_HEIGHTS = 0.7, 1.1
 """A letter lower or wider than this is unusual."""
@@ -86,6 +107,10 @@ class WordLattice:
 
     def best_path(self) -> list[int]:
         """Return the candidates of the best reading from left to right, without those passed over."""
+        return self.best_path_and_score()[0]
+
+    def best_path_and_score(self) -> tuple[list[int], float]:
+        """Return the path of `best_path`, and its log score."""
         best = [0.0] + [-math.inf] * self.parts
         back = [-1] * (self.parts + 1)
         choices = self.scores.argmax(axis=1)
@@ -100,7 +125,7 @@ class WordLattice:
             path.append(back[node])
             node = int(self.first[back[node]])
         null = self.scores.shape[1] - 1
-        return [index for index in reversed(path) if choices[index] != null]
+        return [index for index in reversed(path) if choices[index] != null], best[-1]
 
     def _in_path_order(self) -> Iterator[tuple[int, int, int]]:
         """Yield the number of each candidate and its two nodes, in an order in which paths meet them."""
@@ -136,6 +161,21 @@ class WordLattice:
                 count -= 1
             node = int(self.first[index])
         return path[::-1]
+
+    def log_spelled(self, text: Sequence[int]) -> float:
+        """Return the logarithm of the weight of all readings that spell a text.
+
+        Args:
+            text: the characters, as columns of `scores`.
+        """
+        forward = np.full((self.parts + 1, len(text) + 1), -np.inf)
+        forward[0, 0] = 0.0
+        letters, nulls = self.scores[:, list(text)], self.scores[:, -1].tolist()
+        for index, first, last in self._in_path_order():
+            before, after = forward[first], forward[last]
+            np.logaddexp(after, before + nulls[index], out=after)
+            np.logaddexp(after[1:], before[:-1] + letters[index], out=after[1:])
+        return float(forward[-1, -1])
 
     def posteriors(self) -> NDArray[np.float64]:
         """Return the share of all readings in which each candidate is each character (last: null path).
@@ -250,7 +290,10 @@ def _log_add(one: float, other: float) -> float:
 
 
 def score_words(
-    words: Sequence[Word], letter_height: float, classification: Classification
+    words: Sequence[Word],
+    letter_height: float,
+    classification: Classification,
+    weights: Weights = CNN_WEIGHTS,
 ) -> list[WordLattice]:
     """Score the candidates of a line's words.
 
@@ -258,6 +301,7 @@ def score_words(
         words: n candidates in all.
         letter_height: of the line's typical letter, in pixels of the ink frame.
         classification: of all candidates, one word after the other.
+        weights: of the features.
 
     Returns:
         One lattice per word.
@@ -268,10 +312,10 @@ def score_words(
 
     letters = scores[:, :-1]
     np.log(np.maximum(probabilities, MIN_CHARACTER_PROBABILITY, dtype=np.float64), out=letters)
-    letters *= PROBABILITY_WEIGHT
-    letters += (features(words, letter_height, reject) @ _WEIGHTS)[:, None]
+    letters *= weights.probability
+    letters += (features(words, letter_height, reject) @ weights.letter)[:, None]
 
-    null = NULL_PATH_SCORE + NULL_PATH_REJECT_WEIGHT * np.log(clip_reject(reject))
+    null = weights.null_path + weights.null_path_reject * np.log(clip_reject(reject))
     # A mark looks like a letter, but is passed over.
     mark = np.array([candidate.mark for word in words for candidate in word.candidates])
     log_mark = np.log(mark, out=np.full_like(mark, -np.inf), where=mark > 0)

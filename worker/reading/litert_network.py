@@ -36,7 +36,7 @@ class Network:
 
     def __init__(self, content: bytes) -> None:
         try:
-            with _silenced_standard_error():
+            with silenced_standard_error():
                 self._interpreter = Interpreter(model_content=content, num_threads=1)
                 input_, output = self._interpreter.get_input_details(), self._interpreter.get_output_details()
                 self._input, self._output = input_[0]["index"], output[0]["index"]
@@ -71,7 +71,7 @@ class Network:
 
 
 @contextlib.contextmanager
-def _silenced_standard_error() -> Iterator[None]:
+def silenced_standard_error() -> Iterator[None]:
     """Discard standard error: each process of LiteRT prints there which of its components it uses."""
     saved, null = os.dup(_STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, _STANDARD_ERROR)

@@ -29,16 +29,22 @@ from lettermill.segmentation.page import segment
 from lettermill.segmentation.slashes import CERTAIN_PROBABILITY
 from lettermill.segmentation.trace import UNSEEN, Trace
 from lettermill.segmentation.values import Candidate, Segmentation, Word
+from lettermill.worker.reading.both_readers import read_both
 from lettermill.worker.reading.classifier import Classification, Classifier, Ranking, concatenate
 from lettermill.worker.reading.doubts import lower_doubtful
 from lettermill.worker.reading.downward_words import read_downward_words
 from lettermill.worker.reading.lattice import WordLattice, join_lattices, score_words
 from lettermill.worker.reading.lexicon import Lexicon
+from lettermill.worker.reading.line_evidence import WEIGHTS, part_columns
+from lettermill.worker.reading.line_network import MARKS
+from lettermill.worker.reading.line_views import views_of
 from lettermill.worker.reading.look_alikes import resolve_look_alikes
 from lettermill.worker.reading.page_orientation import find_quarter_turns
 from lettermill.worker.reading.pictures import drop_pictures
 from lettermill.worker.reading.show_through import find_show_through
 from lettermill.worker.reading.turned_blocks import TurnedBlock, find_turned_blocks, insert_block, moved
+from lettermill.worker.reading.uncut_letters import uncut_candidate
+from lettermill.worker.reading.unfound_lines import read_unfound_line
 
 DOUBTFUL_BELOW_PROBABILITY = 0.75
 """A component is doubtful if the CNN gives less than this to its being one certain letter."""
@@ -92,10 +98,13 @@ def read_lines(
 
     turned = _read_turned_blocks(page, segmentation, words, settings, classifier, lexicon)
     blocks = [block for block, _ in turned]
-    lines, chosen = _read_words(segmentation, words, settings, classifier.characters, lexicon, blocks)
+    lines, chosen = _read_words(page, segmentation, words, settings, classifier, lexicon, blocks)
     trace.note("chosen", [[candidate] for candidate in chosen])
     for block, lines_of_block in turned:
         lines = insert_block(lines, lines_of_block, block, page.shape, segmentation.quarters)
+    if not lines and settings.layout == "line" and settings.printed == "drop":
+        unfound = read_unfound_line(page, classifier)
+        lines = [unfound] if unfound else []
     in_order, has_downward_words = read_downward_words(lines)
     return in_order, dataclasses.replace(
         segmentation, has_turned_block=bool(turned), has_downward_words=has_downward_words
@@ -103,10 +112,11 @@ def read_lines(
 
 
 def _read_words(
+    page: NDArray[np.uint8],
     segmentation: Segmentation,
     words: Sequence[ClassifiedWord],
     settings: Settings,
-    characters: str,
+    classifier: Classifier,
     lexicon: Lexicon | None,
     without: Sequence[TurnedBlock] = (),
 ) -> tuple[list[LineReading], list[Candidate]]:
@@ -126,7 +136,7 @@ def _read_words(
         ]
         if words_of_line:
             reading, letters = _read_line(
-                words_of_line, line.letter, segmentation.struck, settings, characters, lexicon
+                page, words_of_line, line.letter, segmentation, settings, classifier, lexicon
             )
             lines += [reading] if reading else []
             chosen += letters
@@ -157,7 +167,7 @@ def _read_turned_blocks(
         area = block.box
         part = np.ascontiguousarray(page[area.y : area.y + area.height, area.x : area.x + area.width])
         found = classify_page(part, settings, classifier, quarters=block.quarters)
-        lines, _ = _read_words(*found, settings, classifier.characters, lexicon)
+        lines, _ = _read_words(part, *found, settings, classifier, lexicon)
         before = confidences[[block.holds(component.box) for component in components]]
         after = [letter.confidence for line in lines for letter in line.letters]
         if after and np.mean(after) >= before.mean(dtype=np.float64) + CLEARER_BY:
@@ -251,11 +261,12 @@ def classify_candidates(
 
 
 def _read_line(
+    page: NDArray[np.uint8],
     words: Sequence[ClassifiedWord],
     letter_height: float,
-    struck: Sequence[tuple[int, int, int, int]],
+    segmentation: Segmentation,
     settings: Settings,
-    characters: str,
+    classifier: Classifier,
     lexicon: Lexicon | None,
 ) -> tuple[LineReading | None, list[Candidate]]:
     """Read one line from its classified words.
@@ -263,43 +274,91 @@ def _read_line(
     Returns:
         The reading, None if there is no letter; and the candidates that were chosen as its letters.
     """
-    classification = concatenate([each.classification for each in words])
-    lattices = score_words([each.word for each in words], letter_height, classification)
-    path, rankings = join_lattices(lattices).best_reading(characters)
-    if not path:
+    chosen = _read_candidates(page, words, letter_height, segmentation, settings, classifier)
+    if not chosen:
         return None, []
 
-    candidates = [candidate for each in words for candidate in each.word.candidates]
-    word_of_candidate = [number for number, each in enumerate(words) for _ in each.word.candidates]
-    chosen = [candidates[index] for index in path]
-    rankings = lower_doubtful(chosen, rankings, letter_height, struck)
+    candidates = [one.candidate for one in chosen]
+    lowered = lower_doubtful(candidates, [one.ranking for one in chosen], letter_height, segmentation.struck)
     rankings_by_word: list[list[Ranking]] = [[] for _ in words]
-    for index, ranking in zip(path, rankings, strict=True):
-        rankings_by_word[word_of_candidate[index]].append(ranking)
+    for one, ranking in zip(chosen, lowered, strict=True):
+        rankings_by_word[one.word].append(ranking)
     if settings.alphabet == "alnum":
         rankings_by_word = [resolve_look_alikes(word) for word in rankings_by_word]
 
     # A word ends at a slash; words without a letter get no number.
-    slashes = [one.left for one in candidates if one.mark >= CERTAIN_PROBABILITY]
-    pieces = [
-        (word_of_candidate[index], sum([left < candidates[index].left for left in slashes])) for index in path
-    ]
+    slashes = [one.left for each in words for one in each.word.candidates if one.mark >= CERTAIN_PROBABILITY]
+    pieces = [(one.word, sum([left < one.candidate.left for left in slashes])) for one in chosen]
     numbers = {piece: number for number, piece in enumerate(dict.fromkeys(pieces), start=1)}
-    in_order = [ranking for word in rankings_by_word for ranking in word]
-    numbers_and_rankings = [
-        (numbers[piece], ranking) for piece, ranking in zip(pieces, in_order, strict=True)
-    ]
+    rankings = [ranking for word in rankings_by_word for ranking in word]
     letters = tuple(
-        Letter(_box(candidate.box), number, ranking, ranking[0][1] < settings.flag_below)
-        for candidate, (number, ranking) in zip(chosen, numbers_and_rankings, strict=True)
+        Letter(
+            _box(one.candidate.box),
+            numbers[piece],
+            ranking,
+            one.seen_by_line_network_alone or ranking[0][1] < settings.flag_below,
+        )
+        for one, piece, ranking in zip(chosen, pieces, rankings, strict=True)
     )
 
     lexicon_text = ""
     if lexicon:
         texts = ["".join(ranking[0][0] for ranking in word) for word in rankings_by_word]
+        classification = concatenate([each.classification for each in words])
+        lattices = score_words([each.word for each in words], letter_height, classification)
         lexicon_text = lexicon.read(list(zip(texts, lattices, strict=True)))
-    box = _box(enclosing_box([candidate.box for candidate in chosen]))
-    return LineReading(box, letters, lexicon_text), chosen
+    box = _box(enclosing_box([candidate.box for candidate in candidates]))
+    return LineReading(box, letters, lexicon_text), candidates
+
+
+class _Chosen(NamedTuple):
+    """A letter of a reading: its candidate, the number of its word, and what it may be."""
+
+    candidate: Candidate
+    word: int
+    ranking: Ranking
+    seen_by_line_network_alone: bool
+
+
+def _read_candidates(
+    page: NDArray[np.uint8],
+    words: Sequence[ClassifiedWord],
+    letter_height: float,
+    segmentation: Segmentation,
+    settings: Settings,
+    classifier: Classifier,
+) -> list[_Chosen]:
+    """Choose the letters of one line: with the line network if there is one, else by the CNN alone.
+
+    Machine print that is to be kept is read by the CNN alone: the line network has learnt to pass it over.
+    """
+    classification = concatenate([each.classification for each in words])
+    plain_words = [each.word for each in words]
+    candidates = [candidate for word in plain_words for candidate in word.candidates]
+    network, ink = classifier.line_network, segmentation.ink
+    if network is None or ink is None or settings.printed == "keep":
+        lattice = join_lattices(score_words(plain_words, letter_height, classification))
+        word_of_candidate = [number for number, word in enumerate(plain_words) for _ in word.candidates]
+        return [
+            _Chosen(candidates[index], word_of_candidate[index], ranking, False)
+            for index, ranking in zip(*lattice.best_reading(classifier.characters), strict=True)
+        ]
+
+    lattice = join_lattices(score_words(plain_words, letter_height, classification, WEIGHTS))
+    whole = settings.layout == "line" and not segmentation.quarters
+    views = views_of(page, candidates, letter_height, ink, network, whole)
+    word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
+    return [
+        _Chosen(
+            uncut_candidate(one.left, one.right, candidates, letter_height, ink, page.shape)
+            if one.candidate is None
+            else candidates[one.candidate],
+            word_of_part[one.part],
+            one.ranking,
+            one.candidate is None,
+        )
+        for one in read_both(lattice, part_columns(plain_words), views, classifier.characters, len(MARKS))
+    ]
 
 
 def _is_one_part(candidate: Candidate) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from lettermill.jobs.errors import ModelProblem
-from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, Model, installed_model_folder, load_model
+from lettermill.jobs.inputs.model import (
+    CARD_FILE,
+    LINE_FILE,
+    MODEL_FILE,
+    Model,
+    installed_model_folder,
+    load_model,
+)
 
 
 @pytest.fixture
@@ -56,6 +64,47 @@ def test_what_decides_a_reading_is_in_the_fingerprint(folder: Path) -> None:
     for change, same in (({"accuracy": 0.9}, True), ({"temperature": 2.0}, False), ({"labels": "A"}, False)):
         (folder / CARD_FILE).write_text(json.dumps({**card, **change}))
         assert (load_model(folder).fingerprint == before) == same
+
+
+def with_line_network(folder: Path, content: bytes) -> None:
+    """Add a line network to the card of a model, and its file."""
+    card = json.loads((folder / CARD_FILE).read_text())
+    line = {"labels": ["A"], "line_version": 1, "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / CARD_FILE).write_text(json.dumps({**card, "line_network": line}))
+    (folder / LINE_FILE).write_bytes(content)
+
+
+def test_a_model_without_a_line_network(model: Model) -> None:
+    assert model.line_card is None
+    assert model.line_network is None
+
+
+def test_a_model_with_a_line_network(folder: Path) -> None:
+    before = load_model(folder).fingerprint
+    with_line_network(folder, b"a line network")
+    model = load_model(folder)
+    model.check()
+    assert model.line_network == b"a line network"
+    assert model.fingerprint != before
+    with_line_network(folder, b"another")
+    assert load_model(folder).fingerprint not in (before, model.fingerprint)
+
+
+def test_a_line_network_that_the_card_does_not_describe(folder: Path) -> None:
+    with_line_network(folder, b"a line network")
+    (folder / LINE_FILE).write_bytes(b"another")
+    with pytest.raises(ModelProblem, match=r"line\.tflite is not the network that its card describes"):
+        load_model(folder).check()
+    (folder / LINE_FILE).unlink()
+    with pytest.raises(ModelProblem, match=r"cannot read the line network .*line\.tflite: No such file"):
+        load_model(folder).check()
+
+
+def test_a_card_that_lacks_what_describes_its_line_network(folder: Path) -> None:
+    card = json.loads((folder / CARD_FILE).read_text())
+    (folder / CARD_FILE).write_text(json.dumps({**card, "line_network": {"labels": ["A"]}}))
+    with pytest.raises(ModelProblem, match="the card's line_network lacks labels, line_version or sha256"):
+        load_model(folder)
 
 
 def test_the_installed_model_is_whole() -> None:

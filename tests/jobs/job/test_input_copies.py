@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from lettermill import cli
 from lettermill.jobs.errors import BadData, ModelProblem
-from lettermill.jobs.inputs.model import MODEL_FILE, Model
+from lettermill.jobs.inputs.model import MODEL_FILE, Model, installed_model_folder, load_model
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
@@ -28,6 +28,14 @@ def test_a_job_keeps_its_model(job_of: Callable[..., Job], model: Model) -> None
     (job.path / "model" / "handprint.json").unlink()
     with pytest.raises(ModelProblem, match="card"):
         job_of()
+
+
+def test_a_job_keeps_its_line_network(tmp_path: Path) -> None:
+    recipe = ReadingRecipe(Settings(), load_model(installed_model_folder()))
+    write_copies(Disk(tmp_path), recipe)
+    copy = load_model_copy(Disk(tmp_path), recipe.model.fingerprint)
+    copy.check()
+    assert copy.line_network == recipe.model.line_network is not None
 
 
 def test_a_job_with_the_network_of_a_former_version(job_of: Callable[..., Job]) -> None:

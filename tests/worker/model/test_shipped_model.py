@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from lettermill.jobs.inputs.model import MODEL_FILE, installed_model_folder, load_model
-from lettermill.jobs.settings import LETTERS
+from lettermill.jobs.inputs.model import LINE_FILE, MODEL_FILE, installed_model_folder, load_model
+from lettermill.jobs.settings import DIGITS, LETTERS
 from lettermill.segmentation.glyph import GLYPH_VERSION
+from lettermill.segmentation.line_image import LINE_VERSION
 from lettermill.training.letters import sources
 from lettermill.training.letters.split import classes_of, split
 from lettermill.training.measure import measure
 from lettermill.training.training_settings import CLASSES, TrainingSettings
+from lettermill.worker.reading.line_network import MARKS
 from lettermill.worker.reading.litert_network import Network
 
 LEAST_ACCURACY = 0.97
@@ -34,6 +36,18 @@ def test_the_card_describes_the_file() -> None:
         shape = ["n" if size == -1 else size for size in one["shape_signature"].tolist()]
         found = {"name": one["name"], "dtype": np.dtype(one["dtype"]).name, "shape": shape}
         assert found == card[place]
+
+
+def test_the_card_describes_the_line_network() -> None:
+    model = load_model(installed_model_folder())
+    path = installed_model_folder() / LINE_FILE
+    assert model.line_card is not None
+    assert model.line_card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert model.line_card["labels"] == list(LETTERS + DIGITS + MARKS)
+    assert model.line_card["line_version"] == LINE_VERSION
+    assert path.stat().st_size < 3_000_000
+    # A network with int8 weights, not with the four bytes of float32.
+    assert path.stat().st_size < 2 * model.line_card["parameters"]
 
 
 def test_it_reads_writers_that_it_was_not_trained_on(data: Path) -> None:

@@ -81,6 +81,15 @@ def test_a_text_is_laid_along_the_best_path_that_spells_it(lattice: WordLattice,
         assert lattice.align(text) is None
 
 
+@given(lattice=lattices(), text=st.lists(st.integers(0, NONE - 1), max_size=5))
+def test_the_weight_of_a_text_is_that_of_all_paths_that_spell_it(
+    lattice: WordLattice, text: list[int]
+) -> None:
+    spelling = [path for path in paths(lattice) if [c for _, c in path if c != NONE] == text]
+    weight = sum(np.exp(score(lattice, path)) for path in spelling)
+    assert np.exp(lattice.log_spelled(text)) == pytest.approx(weight)
+
+
 @given(lattice=lattices())
 def test_shares_are_those_of_all_paths(lattice: WordLattice) -> None:
     shares = np.zeros(lattice.scores.shape)

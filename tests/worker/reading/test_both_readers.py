@@ -1,0 +1,79 @@
+"""One reading of two readers: which view decides, what is passed over, and who is doubted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lettermill.worker.reading.both_readers import ReadLetter, read_both
+from lettermill.worker.reading.lattice import WordLattice
+from lettermill.worker.reading.line_evidence import Steps
+from tests.worker.reading.test_line_evidence import steps_of
+
+PARTS = np.array([[0.0, 8.0], [12.0, 20.0]])
+
+
+def lattice(one: tuple[float, float, float], other: tuple[float, float, float]) -> WordLattice:
+    """Two parts, each a candidate: scores as A, as B, and of passing over it."""
+    return WordLattice(2, np.array([0, 1]), np.array([1, 2]), np.array([one, other]))
+
+
+def read(scores: WordLattice, *views: Steps) -> list[ReadLetter]:
+    return read_both(scores, PARTS, views, "AB", 1)
+
+
+def text(letters: list[ReadLetter]) -> str:
+    return "".join(letter.ranking[0][0] for letter in letters)
+
+
+SURE = lattice((6, -6, -6), (-6, 6, -6))
+
+
+def test_both_agree() -> None:
+    letters = read(SURE, steps_of(" A    B   "))
+    assert text(letters) == "AB"
+    assert [letter.candidate for letter in letters] == [0, 1]
+    assert all(letter.ranking[0][1] > 0.9 for letter in letters)
+    assert letters[0].left == 0
+    assert letters[1].right == 20
+
+
+def test_a_dispute_lowers_the_confidence() -> None:
+    agreed = read(SURE, steps_of(" A    B   "))
+    disputed = read(SURE, steps_of(" B    B   "))
+    assert disputed[0].ranking[0][1] < agreed[0].ranking[0][1]
+    assert dict(disputed[0].ranking).keys() == {"A", "B"}
+
+
+def test_a_mark_is_passed_over() -> None:
+    letters = read(lattice((6, -6, -6), (-9, -9, -6)), steps_of(" A    -   "))
+    assert text(letters) == "A"
+
+
+def test_the_surer_view_decides() -> None:
+    lost = Steps(np.full((10, 4), 0.25), 0.0, 2.0)
+    unsure = lattice((0, 0, 0), (0, 0, 0))
+    for views in ((lost, steps_of(" A    B   ")), (steps_of(" A    B   "), lost)):
+        assert text(read(unsure, *views)) == "AB"
+
+
+def test_a_letter_that_is_not_in_the_reading_lowers_its_neighbours() -> None:
+    alone = lattice((6, -6, -6), (-20, -1, 0))
+    without = read(alone, steps_of(" A        "))
+    half = steps_of(" A    B   ")
+    half.probabilities[6] = [0.01, 0.42, 0.01, 0.56]
+    beside = read(alone, half)
+    assert text(without) == text(beside) == "A"
+    assert beside[0].ranking[0][1] < without[0].ranking[0][1] - 0.05
+
+
+def test_nothing_to_read() -> None:
+    assert read(lattice((-20, -20, 0), (-20, -20, 0)), steps_of("          ")) == []
+
+
+@pytest.mark.parametrize("said", [" A    B   ", "AAABBB----", " AB AB AB "])
+def test_confidences_are_shares(said: str) -> None:
+    for letter in read(lattice((1, 0, -1), (0, 1, -1)), steps_of(said)):
+        shares = [confidence for _, confidence in letter.ranking]
+        assert shares == sorted(shares, reverse=True) or shares[0] > 0
+        assert 0 <= sum(shares) <= 1 + 1e-5

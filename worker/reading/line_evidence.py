@@ -1,0 +1,346 @@
+"""Joins the two readers: what the line network says of a span of columns becomes evidence in the lattice.
+
+Each arc of the lattice covers a span of time steps, and the arcs of a path cover every step once. An arc
+that is a letter is as likely, by the line network, as that its steps give this letter once and nothing else;
+one that is passed over, as that they give nothing. So the network's share of a path's score is the
+likelihood, by connectionist temporal classification (Graves 2006), of its text with its letters in these
+places.
+
+A letter that the line network alone sees is an arc of its own, without an answer of the CNN.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lettermill.segmentation.values import Word
+from lettermill.worker.reading.lattice import Weights, WordLattice
+
+FEATURE_WEIGHTS = {
+    "log letter": 0.75,
+    "log reject": -0.98,
+    "each letter": -2.10,
+    "cut ends": 1.60,
+    "ink crossed": -1.00,
+    "parts joined": -0.22,
+    "paper within": -10.55,
+    "lowness": -23.44,
+    "wideness": 0.27,
+}
+
+WEIGHTS = Weights(np.array(list(FEATURE_WEIGHTS.values())), 0.76, -2.36, 0.23)
+"""Weights of the CNN's answers and of shapes where the line network reads too. Fitted with `BOTH` by maximum
+likelihood on fields that trained neither network: bench/lattice_weights.py."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LineWeights:
+    """How the arcs of a line are scored.
+
+    Attributes:
+        cnn: 1 if the scores of the candidates count, 0 if the line network reads alone.
+        letter: weight of the logarithm of the line network's likelihood of a span as a character.
+        nothing: weight of the logarithm of its likelihood as nothing.
+        uncut: log score of a letter that the line network alone sees, beside its likelihood.
+        mark: log score of a mark that is a candidate.
+        uncut_mark: log score of a mark that the line network alone sees.
+    """
+
+    cnn: float
+    letter: float
+    nothing: float
+    uncut: float
+    mark: float
+    uncut_mark: float
+
+
+BOTH = LineWeights(1.0, 0.44, 0.68, -2.29, -6.53, -5.36)
+"""The weights with which both readers share a lattice."""
+
+ALONE = LineWeights(0.0, 1.0, 1.0, 0.0, 0.0, 0.0)
+"""The weights with which the line network reads alone."""
+
+LEAST_PROBABILITY = 1e-5
+"""Lower bound of a probability at one time step: beyond, the network's certainty means nothing."""
+
+_SEEN_ABOVE_PROBABILITY = 0.5
+"""The line network sees a letter where the blank has less than 1 minus this."""
+
+_MOST_NODES = 3
+"""Nodes at which a letter that the line network alone sees may begin, or end, at most."""
+
+_REACH_STEPS = 3
+"""How far the border between two parts may move to where the network says that nothing is."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Steps:
+    """What the line network says of a line.
+
+    Attributes:
+        probabilities: float64, t×(characters + 1), the last column is the blank; rows sum to 1.
+        left: column of the ink frame at which the first step begins.
+        columns: width of a step in columns of the ink frame.
+    """
+
+    probabilities: NDArray[np.float64]
+    left: float
+    columns: float
+
+    def letters_seen(self) -> list[tuple[int, int]]:
+        """Return the runs of steps at which the network gives letters: first step and one past the last."""
+        best = self.probabilities[:, :-1].argmax(axis=1)
+        best[self.probabilities[:, -1] > 1 - _SEEN_ABOVE_PROBABILITY] = -1
+        runs = []
+        start = 0
+        for value, group in itertools.groupby(best.tolist()):
+            end = start + len(list(group))
+            if value >= 0:
+                runs.append((start, end))
+            start = end
+        return runs
+
+    def text(self, characters: str) -> str:
+        """Return what the network reads by itself (best path)."""
+        best = self.probabilities.argmax(axis=1).tolist()
+        blank = len(characters)
+        return "".join(characters[one] for one, _ in itertools.groupby(best) if one != blank)
+
+    def likelihoods(
+        self, first: NDArray[np.intp], last: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how likely spans of steps are as one character, or as nothing.
+
+        Args:
+            first: intp, n: the first step of each span.
+            last: intp, n: one past its last step.
+
+        Returns:
+            float64, n×characters: log probability that the steps give this character once and nothing else;
+            float64, n: log probability that they give nothing. A span without steps gives nothing.
+        """
+        probabilities = np.maximum(self.probabilities, LEAST_PROBABILITY)
+        lengths = last - first
+        order = np.argsort(-lengths, kind="stable")
+        starts, lengths = first[order], lengths[order]
+        before = np.ones((len(order), 1))
+        within = np.zeros((len(order), probabilities.shape[1] - 1))
+        behind = np.zeros_like(within)
+        for step in range(int(lengths[0]) if len(lengths) else 0):
+            running = int(np.searchsorted(-lengths, -step, side="left"))
+            here = probabilities[starts[:running] + step]
+            letters, blank = here[:, :-1], here[:, -1:]
+            inside = within[:running]
+            behind[:running] += inside
+            behind[:running] *= blank
+            inside += before[:running]
+            inside *= letters
+            before[:running] *= blank
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        with np.errstate(divide="ignore"):
+            return np.log(within + behind)[back], np.log(before[:, 0])[back]
+
+
+def part_columns(words: Sequence[Word]) -> NDArray[np.float64]:
+    """Return where the parts of words lie: float64, parts×2, left and right column in the ink frame."""
+    columns: list[list[float]] = []
+    for word in words:
+        own = [[0.0, 0.0]] * (len(word.gaps) + 1)
+        for one in word.candidates:
+            if one.last == one.first + 1:
+                # The ink of a candidate has a margin of one pixel on each side.
+                own[one.first] = [one.left + 1.0, one.left + one.ink.shape[1] - 1.0]
+        columns += own
+    return np.array(columns).reshape(-1, 2)
+
+
+def _with_unseen_parts(
+    parts: NDArray[np.float64], steps: Steps
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Insert a part without ink wherever the network sees a letter beside or between the parts.
+
+    Returns:
+        float64, n×2: left and right column of each part, in order; bool, n: which were inserted.
+    """
+    count = len(steps.probabilities)
+    reached = np.concatenate(([steps.left], np.maximum.accumulate(parts[:, 1])))
+    follows = np.concatenate(
+        (np.minimum.accumulate(parts[::-1, 0])[::-1], [steps.left + count * steps.columns])
+    )
+    middles = np.array([(one + other) / 2 for one, other in steps.letters_seen()])
+    middles = steps.left + middles * steps.columns
+    columns, inserted = [], []
+    for number, (low, high) in enumerate(zip(reached.tolist(), follows.tolist(), strict=True)):
+        if ((middles > low) & (middles < high)).any():
+            columns.append([low, high])
+            inserted.append(True)
+        if number < len(parts):
+            columns.append(parts[number].tolist())
+            inserted.append(False)
+    return np.array(columns), np.array(inserted)
+
+
+def node_steps(parts: NDArray[np.float64], steps: Steps) -> NDArray[np.intp]:
+    """Return the step of each node before, between and behind the parts: intp, parts + 1, never falling."""
+    blank = steps.probabilities[:, -1]
+    count = len(blank)
+    reached = np.maximum.accumulate(parts[:-1, 1])
+    follows = np.minimum.accumulate(parts[:0:-1, 0])[::-1]
+    places = np.stack((np.minimum(reached, follows), np.maximum(reached, follows)))
+    low, high = (places - steps.left) / steps.columns
+    nodes = [0]
+    for start, end in zip(low.tolist(), high.tolist(), strict=True):
+        middle = (start + end) / 2
+        one = max(nodes[-1], int(start) - _REACH_STEPS, 0)
+        other = min(count, max(one + 1, int(end) + _REACH_STEPS + 1))
+        if one >= count:
+            nodes.append(count)
+            continue
+        choices = np.arange(one, other)
+        # The border lies before its step: both of the steps beside it should be blank.
+        calm = np.minimum(blank[choices], blank[np.maximum(choices - 1, 0)])
+        nodes.append(int(choices[(calm - 0.02 * np.abs(choices - middle)).argmax()]))
+    return np.array([*nodes, count], np.intp)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Arcs:
+    """The arcs of a line's lattice, and what the line network says of each.
+
+    The candidates come first, in their order; then the letters that the line network alone sees; then the
+    pieces of parts that these leave over.
+
+    Attributes:
+        nodes: intp: the step at which each node lies.
+        first: intp, n: the node where each arc begins.
+        last: intp, n: the node where it ends.
+        letters: float64, n×characters: log likelihood that the arc is this character.
+        nothing: float64, n: log likelihood that it is nothing.
+        candidates: how many of the arcs are candidates.
+        uncut: how many are letters that the line network alone sees.
+        part: intp, n: for each arc the part in which it begins.
+        share: float64, n: which share of its part a piece is; 0 where no part has ink.
+    """
+
+    nodes: NDArray[np.intp]
+    first: NDArray[np.intp]
+    last: NDArray[np.intp]
+    letters: NDArray[np.float64]
+    nothing: NDArray[np.float64]
+    candidates: int
+    uncut: int
+    part: NDArray[np.intp]
+    share: NDArray[np.float64]
+
+
+def arcs_of(lattice: WordLattice, parts: NDArray[np.float64], steps: Steps) -> Arcs:
+    """Lay the arcs of a line over the time steps.
+
+    Args:
+        lattice: of the line's candidates.
+        parts: from `part_columns`.
+        steps: what the line network says.
+    """
+    parts, inserted = _with_unseen_parts(parts, steps)
+    old = node_steps(parts, steps)
+    seen = steps.letters_seen()
+    count = len(steps.probabilities)
+    edges = [(0, seen[0][0] if seen else count)]
+    edges += [(one[1], other[0]) for one, other in itertools.pairwise(seen)]
+    edges += [(seen[-1][1], count)] if seen else []
+    cuts = [(low + high + 1) // 2 for low, high in edges[1:-1] if not ((old >= low) & (old <= high)).any()]
+    nodes = np.sort(np.concatenate((old, np.array(cuts, np.intp))), kind="stable")
+    # Nodes at the same step keep their order; a cut never lies at the step of an old node.
+    moved = np.searchsorted(nodes, old, side="left") + np.array(
+        [int((old[:number] == step).sum()) for number, step in enumerate(old.tolist())], np.intp
+    )
+    real = np.flatnonzero(~inserted)
+    first, last = moved[real[lattice.first]].tolist(), moved[real[lattice.last - 1] + 1].tolist()
+    part_of_node = np.searchsorted(moved, np.arange(len(nodes)), side="right") - 1
+    part_of_node = np.minimum(part_of_node, len(parts) - 1)
+
+    known = set(zip(first, last, strict=True))
+    begins = [_near(nodes, low, high, high) for low, high in edges[:-1]]
+    ends = [_near(nodes, low, high, low) for low, high in edges[1:]]
+    uncut = [
+        pair
+        for some, others in zip(begins, ends, strict=True)
+        for pair in itertools.product(some, others)
+        if pair[0] < pair[1] and pair not in known
+    ]
+    at = {int(np.searchsorted(nodes, cut)) for cut in cuts}
+    pieces = [
+        (node, node + 1)
+        for node in range(len(nodes) - 1)
+        if inserted[part_of_node[node]] or node in at or node + 1 in at
+    ]
+    first += [one for one, _ in (*uncut, *pieces)]
+    last += [other for _, other in (*uncut, *pieces)]
+    firsts, lasts = np.array(first, np.intp), np.array(last, np.intp)
+    letters, nothing = steps.likelihoods(nodes[firsts], nodes[lasts])
+    pieces_part = part_of_node[firsts]
+    width = np.maximum(1, old[pieces_part + 1] - old[pieces_part])
+    numbers = np.cumsum(~inserted) - 1
+    return Arcs(
+        nodes,
+        firsts,
+        lasts,
+        letters,
+        nothing,
+        len(lattice.first),
+        len(uncut),
+        np.maximum(0, numbers[pieces_part]),
+        np.where(inserted[pieces_part], 0.0, (nodes[lasts] - nodes[firsts]) / width),
+    )
+
+
+def _near(nodes: NDArray[np.intp], low: int, high: int, to: int) -> list[int]:
+    """Return the nodes at steps low … high, the nearest to a step, at most `_MOST_NODES`."""
+    inside = np.flatnonzero((nodes >= low) & (nodes <= high))
+    return sorted(inside[np.abs(nodes[inside] - to).argsort(kind="stable")[:_MOST_NODES]].tolist())
+
+
+def joined(lattice: WordLattice, arcs: Arcs, marks: int, weights: LineWeights = BOTH) -> WordLattice:
+    """Return the lattice of both readers, or of the line network alone.
+
+    Args:
+        lattice: of the line's candidates, scored with `WEIGHTS`.
+        arcs: of the same lattice, from `arcs_of`.
+        marks: how many of the line network's characters are marks; they come last.
+        weights: how the arcs are scored.
+
+    Returns:
+        The lattice over all arcs; its columns are the characters and the null path. A mark gives no letter,
+        so it is part of the null path.
+    """
+    known = lattice.scores.shape[1] - 1
+    first_piece = arcs.candidates + arcs.uncut
+    scores = np.full((len(arcs.first), known + 1), -np.inf)
+    of_marks = np.full((len(arcs.first), marks), -np.inf)
+    candidates, uncut, pieces = np.split(np.arange(len(scores)), (arcs.candidates, first_piece))
+    nulls = nulls_of_parts(lattice)[arcs.part[pieces]] * arcs.share[pieces]
+
+    scores[candidates] = lattice.scores if weights.cnn else np.where(np.isinf(lattice.scores), -np.inf, 0.0)
+    of_marks[candidates] = weights.mark
+    scores[uncut, :-1] = weights.uncut
+    of_marks[uncut] = weights.uncut_mark
+    scores[pieces, -1] = weights.cnn * nulls
+    scores[:, :-1] += weights.letter * arcs.letters[:, :known]
+    scores[:, -1] += weights.nothing * arcs.nothing
+    of_marks += weights.letter * arcs.letters[:, known:]
+    scores[:, -1] = np.logaddexp.reduce(np.column_stack((scores[:, -1], of_marks)), axis=1)
+    return WordLattice(len(arcs.nodes) - 1, arcs.first, arcs.last, scores)
+
+
+def nulls_of_parts(lattice: WordLattice) -> NDArray[np.float64]:
+    """Return the log score of passing over each part: float64, parts."""
+    nulls = np.zeros(lattice.parts)
+    alone = lattice.last == lattice.first + 1
+    nulls[lattice.first[alone]] = lattice.scores[alone, -1]
+    return nulls

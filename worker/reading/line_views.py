@@ -1,0 +1,76 @@
+"""Shows a line to the line network: cut out of the page as it was scanned, in one view or two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lettermill.segmentation.line_image import LINE_ROWS, STEP_COLUMNS, line_image
+from lettermill.segmentation.values import Candidate, Ink
+from lettermill.worker.reading.line_evidence import Steps
+from lettermill.worker.reading.line_network import LineNetwork
+
+_MARGIN_LETTERS = 0.3
+"""Paper above and below the letters that the network sees, in letter heights."""
+
+_SIDE_LETTERS = 0.5
+"""The same beside them."""
+
+
+def views_of(
+    page: NDArray[np.uint8],
+    candidates: Sequence[Candidate],
+    letter: float,
+    ink: Ink,
+    network: LineNetwork,
+    whole: bool,
+) -> list[Steps]:
+    """Read a line in one view or two.
+
+    Args:
+        page: uint8, h×w, grey.
+        candidates: of the line.
+        letter: height of its typical letter in pixels of the ink frame.
+        ink: the frame of the candidates.
+        network: reads the line images.
+        whole: whether the page is one line, which is shown whole too.
+
+    Returns:
+        What the network says of the line, cut as high as its letters; and of the whole page.
+    """
+    tall = [one for one in candidates if one.ink.shape[0] - 2 > 0.5 * letter] or candidates
+    middle = float(np.median([one.top + one.ink.shape[0] / 2 for one in tall]))
+    half = (0.5 + _MARGIN_LETTERS) * letter
+    left = min(one.left for one in candidates) - _SIDE_LETTERS * letter
+    right = max(one.left + one.ink.shape[1] for one in candidates) + _SIDE_LETTERS * letter
+    size = max(4, round(right - left)), max(4, round(2 * half))
+    # From the pixels of the cut to those of the ink frame, and on to the page's.
+    to_page = ink.to_page.copy()
+    to_page[:, 2] += ink.to_page[:, :2] @ (left, middle - half)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cut = cv2.warpAffine(page, to_page, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    views = [_steps(np.asarray(cut, np.uint8), left, 1.0, network)]
+    if whole:
+        from_page = cv2.invertAffineTransform(ink.to_page)
+        edge = float((from_page @ (0, page.shape[0] / 2, 1))[0])
+        views.append(_steps(page, edge, ink.scale, network))
+    return views
+
+
+def whole_view(page: NDArray[np.uint8], network: LineNetwork) -> Steps:
+    """Read a page that is one line, without an ink frame: columns are those of the page.
+
+    Args:
+        page: uint8, h×w, grey.
+        network: reads the line image.
+    """
+    return _steps(page, 0.0, 1.0, network)
+
+
+def _steps(grey: NDArray[np.uint8], left: float, scale: float, network: LineNetwork) -> Steps:
+    """Read a grey line, `scale` columns of the ink frame wide for each of its own."""
+    columns = STEP_COLUMNS * grey.shape[0] / LINE_ROWS * scale
+    return Steps(network.probabilities(line_image(grey)), left, columns)
