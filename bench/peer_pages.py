@@ -27,7 +27,7 @@ from bench.pages.hands import Hand
 from bench.pages.layouts import KINDS, text_for
 from bench.pages.maker import make
 from bench.pages.write import ALIKE, default_hands
-from bench.real_sets import decoded, fields
+from bench.real_sets import amounts, decoded, fields, forms
 from lettermill.jobs import settings
 from lettermill.jobs.inputs.word_list import plain
 from lettermill.training.training_settings import TrainingSettings
@@ -46,6 +46,9 @@ FIELDS = "form fields"
 PHOTOGRAPHS = "photographed pages"
 A4 = "A4, 1,000 letters"
 MIXED = "40 mixed pages"
+SCHOOL_FIELDS = "other school fields"
+AMOUNTS = "amounts"
+OTHER_FORMS = "fields of other forms"
 """The sets, as the tables name them."""
 
 _PHOTOGRAPHS = ("01_list.jpg", "03_haiku.jpg")
@@ -55,6 +58,9 @@ _PHOTOGRAPHED = ("card", "grid")
 """Kinds of pages that are kept as JPEG."""
 
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
+
+REAL_FIELDS = 40
+"""Images of the sets of real fields that have more."""
 
 TUNING = 1000
 """Seeds of made pages from here on choose the peers' settings; those below are measured."""
@@ -112,14 +118,39 @@ def write_set(
 
 
 def measured_sets(out: Path) -> list[PageSet]:
-    """Write the pages that are measured."""
+    """Write the pages that are measured; amounts and other fields only with LETTERMILL_DATA."""
+    data = os.environ.get("LETTERMILL_DATA")
     return [
         write_set(out / "letters", LETTERS, letters(TrainingSettings().test_writers[:4])),
         write_set(out / "fields", FIELDS, form_fields(0, 40)),
         write_set(out / "photograph", PHOTOGRAPHS, photographs(), "alnum"),
         write_set(out / "a4", A4, a4_pages(0, 4)),
         write_set(out / "mixed", MIXED, mixed_pages(0, 40)),
+        *(real_field_sets(out, Path(data)) if data else []),
     ]
+
+
+def real_field_sets(out: Path, data: Path) -> list[PageSet]:
+    """Write fields that trained neither network: of the school forms, of cheques and of other forms."""
+    school = itertools.islice(fields(data, "other"), REAL_FIELDS)
+    cheques = itertools.islice(amounts(data), REAL_FIELDS)
+    return [
+        write_set(out / "school", SCHOOL_FIELDS, as_png(school)),
+        write_set(out / "amounts", AMOUNTS, as_png(cheques), "digits"),
+        write_set(out / "forms", OTHER_FORMS, other_forms(data), "alnum"),
+    ]
+
+
+def other_forms(data: Path) -> Iterator[Item]:
+    """All labelled fields of other people's forms; letters and digits may be on each."""
+    for source in sorted((data / "forms").iterdir()):
+        for alphabet in settings.ALPHABETS:
+            yield from as_png(forms(source, alphabet), f"{source.name}-")
+
+
+def as_png(items: Iterable[Item], prefix: str = "") -> Iterator[Item]:
+    """Name images so that they are written as PNG."""
+    yield from ((f"{prefix}{Path(name).stem}.png", pixels, text) for name, pixels, text in items)
 
 
 def tuning_sets(out: Path) -> list[PageSet]:

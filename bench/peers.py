@@ -24,8 +24,26 @@ import click
 
 from bench.cost import Cost
 from bench.docs_parts import DOCS, machine, spread, table, write_part
-from bench.peer_pages import A4, FIELDS, LETTERS, MIXED, PHOTOGRAPHS, PageSet, measured_sets
+from bench.peer_pages import (
+    A4,
+    AMOUNTS,
+    FIELDS,
+    LETTERS,
+    MIXED,
+    OTHER_FORMS,
+    PHOTOGRAPHS,
+    SCHOOL_FIELDS,
+    PageSet,
+    measured_sets,
+)
 from bench.peer_tools import NO_DETECTOR, PEERS, Lettermill, Prepared, RapidOcr, Tesseract, Tool, read
+
+_ONE_LINE: tuple[Tool, Tool, Tool] = (
+    Lettermill("line"),
+    Tesseract(7, Prepared(cleaned=True, scale=2)),
+    RapidOcr(NO_DETECTOR, Prepared(cleaned=True)),
+)
+"""How all fields of one line are read: the settings were chosen on form fields."""
 
 SETTINGS: dict[str, tuple[Tool, Tool, Tool]] = {
     LETTERS: (
@@ -33,11 +51,10 @@ SETTINGS: dict[str, tuple[Tool, Tool, Tool]] = {
         Tesseract(6, Prepared(scale=0.5)),
         RapidOcr(NO_DETECTOR, Prepared(scale=0.5)),
     ),
-    FIELDS: (
-        Lettermill("line"),
-        Tesseract(7, Prepared(cleaned=True, scale=2)),
-        RapidOcr(NO_DETECTOR, Prepared(cleaned=True)),
-    ),
+    FIELDS: _ONE_LINE,
+    SCHOOL_FIELDS: _ONE_LINE,
+    AMOUNTS: _ONE_LINE,
+    OTHER_FORMS: _ONE_LINE,
     PHOTOGRAPHS: (
         Lettermill(),
         Tesseract(6, Prepared(cleaned=True), whitelist=False),

@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 
 from lettermill.jobs.errors import UsageProblem
-from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE
+from lettermill.jobs.inputs.model import (
+    CARD_FILE,
+    LINE_FILE,
+    MODEL_FILE,
+    NOT_A_LETTER,
+    installed_model_folder,
+)
 from lettermill.jobs.settings import LETTERS
 from lettermill.jobs.storage.display import display_path
 from lettermill.training.fitting import fit
 from lettermill.training.fitting.augment import augmented
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, KERAS_FILE
 from lettermill.training.fitting.ensemble import Ensemble
+from lettermill.training.fitting.line_export import copy_line_network
+from lettermill.training.fitting.line_network_layers import LINE_LABELS
 from lettermill.training.fitting.litert_export import check_agreement, write_network
 from lettermill.training.fitting.model_card import build_card, write_card
 from lettermill.training.fitting.network import multiply_adds
@@ -122,8 +130,8 @@ def _replaced_at_the_end(folder: Path) -> Iterator[Path]:
     new.mkdir(parents=True)
     try:
         yield new
-        # The network and its card come last, right after each other: readers refuse one without the other.
-        for path in sorted(new.iterdir(), key=lambda path: path.name in {MODEL_FILE, CARD_FILE}):
+        # The networks and the card come last, right after each other: readers refuse one without the other.
+        for path in sorted(new.iterdir(), key=lambda path: path.name in {LINE_FILE, MODEL_FILE, CARD_FILE}):
             path.replace(folder / path.name)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -164,6 +172,8 @@ def _write(
         figures,
     )
     write_card(values, folder / CARD_FILE)
+    if set(parts.labels) <= {*LINE_LABELS, NOT_A_LETTER}:
+        copy_line_network(installed_model_folder(), folder)
     return values
 
 

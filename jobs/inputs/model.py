@@ -25,7 +25,7 @@ LINE_FILE = "line.tflite"
 NOT_A_LETTER = "not a letter"
 """The label of the reject class: ink that is not one character. It is the last label, and never an answer."""
 
-_TRAIN = f"Give a folder that `lettermill train --out` wrote, its files unchanged."
+_TRAIN = "Give a folder that `lettermill train --out` wrote, its files unchanged."
 _FORMER_MODEL_FILE = "handprint.onnx"
 _REQUIRED_KEYS = {"labels", "glyph_version", "temperature", "sha256"}
 _LINE_KEYS = {"labels", "line_version", "sha256"}
@@ -48,7 +48,8 @@ class Model:
         """Digest of what decides a reading: the networks, the labels, temperature and glyph version."""
         identity = {key: self.card[key] for key in sorted(_REQUIRED_KEYS)}
         if self.line_card:
-            identity["line network"] = self.line_card["sha256"]
+            deciding = ("calibration", "labels", "line_version", "sha256")
+            identity["line network"] = {key: self.line_card.get(key) for key in deciding}
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     def check_knows(self, characters: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench.peer_pages import PageSet, a4_text
+from bench.peer_pages import PageSet, a4_text, as_png
 
 
 def test_the_error_rate_counts_letters_of_the_alphabet_alone() -> None:
@@ -23,3 +24,9 @@ def test_a_text_has_as_many_letters_as_asked_in_lines_of_one_length(letters: int
     assert (sum(lengths), len(lengths)) == (letters, lines)
     assert max(lengths) - min(lengths) <= 1
     assert a4_text(3, letters, lines) == text
+
+
+def test_images_of_any_name_become_png() -> None:
+    pixels = np.zeros((2, 3), np.uint8)
+    items = [("images/a.jpg", pixels, "A"), ("b.png", pixels, "B")]
+    assert [(name, text) for name, _, text in as_png(items, "x-")] == [("x-a.png", "A"), ("x-b.png", "B")]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@data_option
+@data_option(required=True)
 @click.option(
     "--model",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

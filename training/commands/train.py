@@ -19,9 +19,52 @@ if TYPE_CHECKING:
 
 _DEFAULTS = TrainingSettings()
 
+_MINUTES = 20.0
+"""How long the line network is trained on, unless --minutes says otherwise."""
+
 
 @click.command()
-@data_option
+@data_option(required=False)
+@click.option(
+    "--fields",
+    "fields",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FOLDER",
+    help="Train the line network, not the CNN, on images of fields whose text is known: a folder, or a zip "
+    "file. Each seventh field is held out and measured. With --data, lines that are made from its glyphs, "
+    "pen strokes and fonts are mixed in. Repeat it for more folders.",
+)
+@click.option(
+    "--truth",
+    "truths",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="What is written on the images of --fields, as for `score`: the columns file (path below the "
+    "folder) and label. Give it once for each --fields, in the same order, or never if each has a "
+    "labels.csv.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=_MINUTES,
+    show_default=True,
+    help="How long the line network is trained.",
+)
+@click.option(
+    "--start",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="MODEL_DIR",
+    help="The model whose line network is trained further, and whose CNN is kept; by default the one that "
+    "comes with Lettermill.",
+)
+@click.option(
+    "--line-network",
+    "from_scratch",
+    is_flag=True,
+    help="Train the line network from the beginning, on lines made from --data and on --fields.",
+)
 @click.option(
     "--corrections",
     "reviewed",
@@ -106,6 +149,11 @@ _DEFAULTS = TrainingSettings()
 )
 def train(
     folders: tuple[Path, ...],
+    fields: tuple[Path, ...],
+    truths: tuple[Path, ...],
+    minutes: float,
+    start: Path | None,
+    from_scratch: bool,
     reviewed: tuple[Path, ...],
     out: Path,
     epochs: int,
@@ -121,15 +169,32 @@ def train(
 ) -> None:
     """Train the CNN on labelled letters and write it as a model for `--model`.
 
+    A model has two networks: the CNN names single letters, the line network reads whole lines. --data trains
+    the CNN and keeps the line network; --fields trains the line network further and keeps the CNN.
+
     Each epoch reports loss and accuracy on training and validation data. The test data is measured once, at
     the end. Ctrl-C ends the training and writes the best epoch so far; a second Ctrl-C writes nothing.
 
     \b
     Example:
       lettermill train --data sets --data our-letters --validate-on our-validation --out models/ours
+      lettermill train --fields our-fields --truth our-fields.csv --out models/ours
     """
     require_extra("tensorflow", "training")
     require_extra("scipy", "training")
+    if fields or from_scratch:
+        if reviewed or split_name or validate_on or test_on or leave_one_out or left_out:
+            raise UsageProblem(
+                "--fields and --line-network train the line network, the other options the CNN",
+                "Leave out --corrections, --split, --validate-on, --test-on, --leave-one-out and --left-out; "
+                "train the CNN first, then give its folder as --start.",
+            )
+        _train_line_network(folders, fields, truths, minutes, seed, start, from_scratch, out, resume)
+        return
+    if truths or start:
+        raise UsageProblem("--truth and --start belong to --fields", "Give --fields FOLDER, too.")
+    if not folders:
+        raise UsageProblem("nothing to train on", "Give --data FOLDER, or --fields FOLDER --truth FILE.csv.")
     if leave_one_out and left_out:
         raise UsageProblem(
             "--left-out needs the folder that an earlier --leave-one-out wrote",
@@ -218,3 +283,43 @@ def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resu
     click.echo(table(values))
     click.echo(table_text(measured))
     click.echo(f"temperature {values['temperature']}, written to {out / RESULT_FILE}")
+
+
+def _train_line_network(
+    folders: tuple[Path, ...],
+    fields: tuple[Path, ...],
+    truths: tuple[Path, ...],
+    minutes: float,
+    seed: int,
+    start: Path | None,
+    from_scratch: bool,
+    out: Path,
+    resume: bool,
+) -> None:
+    """Train the line network and print its size."""
+    from lettermill.jobs.inputs.model import LINE_FILE, installed_model_folder
+    from lettermill.training.fitting.line_fit import (
+        FURTHER_LEARNING_RATE,
+        SCRATCH_LEARNING_RATE,
+        LineSettings,
+    )
+    from lettermill.training.fitting.line_training import train_line_network
+    from lettermill.training.lines.line_feed import LineOrigins
+
+    if truths and len(truths) != len(fields):
+        raise UsageProblem(
+            f"{len(fields)} times --fields and {len(truths)} times --truth",
+            "Give --truth once for each --fields, in the same order, or never if each has a labels.csv.",
+        )
+    if not folders and not fields:
+        raise UsageProblem("nothing to make lines from", "Give --data FOLDER, --fields FOLDER, or both.")
+    section = train_line_network(
+        LineOrigins(folders, tuple(zip(fields, truths or (None,) * len(fields), strict=True))),
+        LineSettings(minutes, SCRATCH_LEARNING_RATE if from_scratch else FURTHER_LEARNING_RATE, seed),
+        start or installed_model_folder(),
+        out,
+        from_scratch=from_scratch,
+        resume=resume,
+        report=click.echo,
+    )
+    click.echo(f"{out / LINE_FILE}: {section['bytes']:,} bytes, {section['parameters']:,} parameters")

@@ -148,7 +148,7 @@ class _Run:
         steps = steps_per_epoch(settings)
         glyphs = steps * settings.batch
         shown = bar(glyphs * settings.epochs, glyphs * len(history), settings.epochs, report)
-        with _ctrl_c() as stopped, shown as (advance, say):
+        with ctrl_c() as stopped, shown as (advance, say):
             while not stopped() and not _ended(history, settings):
                 started = time.monotonic()
                 number = len(history) + 1
@@ -322,7 +322,7 @@ def _line(row: Epoch, settings: TrainingSettings) -> str:
 
 
 @contextlib.contextmanager
-def _ctrl_c() -> Iterator[Callable[[], bool]]:
+def ctrl_c() -> Iterator[Callable[[], bool]]:
     """Only note the first Ctrl-C; let a second one interrupt as usual.
 
     Yields:

@@ -30,7 +30,7 @@ def write_network(model: Any, path: Path) -> None:
     import tensorflow as tf
 
     folded(model).export(path, format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
-    path.write_bytes(_named(path.read_bytes()))
+    path.write_bytes(named(path.read_bytes(), INPUT_NAME, OUTPUT_NAME))
 
 
 def check_agreement(network: Network, glyphs: NDArray[np.uint8], logits: NDArray[np.float32]) -> float:
@@ -62,16 +62,21 @@ def check_agreement(network: Network, glyphs: NDArray[np.uint8], logits: NDArray
     return difference
 
 
-def _named(content: bytes) -> bytes:
+def named(content: bytes, input_name: str, output_name: str) -> bytes:
     """Name only input and output, so that the same weights always give the same bytes.
 
     The converter's own names count the models that the process has built.
+
+    Args:
+        content: the bytes of a network for LiteRT.
+        input_name: the name of its input.
+        output_name: the name of its output.
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     flatbuffer_utils.strip_strings(model)
     graph = model.subgraphs[0]
-    graph.tensors[graph.inputs[0]].name = INPUT_NAME
-    graph.tensors[graph.outputs[0]].name = OUTPUT_NAME
+    graph.tensors[graph.inputs[0]].name = input_name
+    graph.tensors[graph.outputs[0]].name = output_name
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

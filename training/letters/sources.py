@@ -218,7 +218,8 @@ def _recognise(path: Path) -> Found | None:
     if name.endswith(SELF_LABELLED_FILE):
         return Found(path, source + SELF_LABELLED, "NumPy archive", read_npz)
     if name.endswith(".npz"):
-        return Found(path, source, "NumPy archive", read_npz)
+        # Pen strokes of `lettermill.training.lines` are no images.
+        return None if name.endswith("_strokes.npz") else Found(path, source, "NumPy archive", read_npz)
     if name.endswith(".zip"):
         return Found(path, source, "zip with labels.csv", read_zip)
     if name.endswith("-images-idx3-ubyte.gz"):

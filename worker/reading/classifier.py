@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER, Model
+from lettermill.jobs.settings import ALPHABETS
 from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
 from lettermill.worker.reading.line_network import MARKS, LineNetwork
 from lettermill.worker.reading.litert_network import Network
@@ -93,6 +94,9 @@ class Classifier:
         """Reads whole lines; None if the model has no line network."""
         if model.line_card is not None and model.line_network is not None:
             self.line_network = LineNetwork(model.line_network, model.line_card, characters + MARKS)
+        calibrations = (model.line_card or {}).get("calibration", {})
+        self.calibration: Sequence[tuple[float, float]] = calibrations.get(_alphabet_of(characters), ())
+        """The calibration of letters that both networks read: see `lettermill.worker.reading.calibration`."""
         self.has_reject_class = labels[-1] == NOT_A_LETTER
         """Whether the network has an output for glyphs that are not a single letter."""
 
@@ -165,3 +169,8 @@ class Classifier:
             tuple((self.characters[index], round(float(row[index]), 6)) for index in best)
             for row, best in zip(probabilities, order, strict=True)
         ]
+
+
+def _alphabet_of(characters: str) -> str:
+    """Return the alphabet that characters belong to."""
+    return next((name for name, all_ in ALPHABETS.items() if set(characters) <= set(all_)), "alnum")

@@ -17,7 +17,7 @@ from lettermill.worker.reading.litert_network import silenced_standard_error
 WIDEST_COLUMNS = 2048
 """A line image wider than this is read in pieces of this width."""
 
-_OVERLAP_COLUMNS = 128
+_OVERLAP_COLUMNS = 160
 """Pieces share twice the columns that a time step can see, so that nothing is seen cut."""
 
 _WIDTH_STEP = 64

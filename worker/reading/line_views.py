@@ -19,6 +19,9 @@ _MARGIN_LETTERS = 0.3
 _SIDE_LETTERS = 0.5
 """The same beside them."""
 
+_WIDEST_WARP_PIXELS = 32_000
+"""OpenCV warps nothing wider than 32,767 pixels."""
+
 
 def views_of(
     page: NDArray[np.uint8],
@@ -44,19 +47,28 @@ def views_of(
     tall = [one for one in candidates if one.ink.shape[0] - 2 > 0.5 * letter] or candidates
     middle = float(np.median([one.top + one.ink.shape[0] / 2 for one in tall]))
     half = (0.5 + _MARGIN_LETTERS) * letter
-    left = min(one.left for one in candidates) - _SIDE_LETTERS * letter
-    right = max(one.left + one.ink.shape[1] for one in candidates) + _SIDE_LETTERS * letter
+    side = _SIDE_LETTERS * letter
+    left = min(one.left for one in candidates) - side
+    right = max(one.left + one.ink.shape[1] for one in candidates) + side
+    from_page = cv2.invertAffineTransform(ink.to_page)
+    height, width = page.shape
+    edges = [float((from_page @ (x, height / 2, 1))[0]) for x in (0, width)]
+    if whole:  # Letters that were not found may stand anywhere.
+        left, right = min(left, edges[0]), max(right, edges[1])
     size = max(4, round(right - left)), max(4, round(2 * half))
     # From the pixels of the cut to those of the ink frame, and on to the page's.
     to_page = ink.to_page.copy()
     to_page[:, 2] += ink.to_page[:, :2] @ (left, middle - half)
+    shrink = min(1.0, _WIDEST_WARP_PIXELS / max(page.shape))
+    small = (
+        page if shrink == 1 else cv2.resize(page, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    )
+    size = min(size[0], _WIDEST_WARP_PIXELS), size[1]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cut = cv2.warpAffine(page, to_page, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    cut = cv2.warpAffine(small, shrink * to_page, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     views = [_steps(np.asarray(cut, np.uint8), left, 1.0, network)]
     if whole:
-        from_page = cv2.invertAffineTransform(ink.to_page)
-        edge = float((from_page @ (0, page.shape[0] / 2, 1))[0])
-        views.append(_steps(page, edge, ink.scale, network))
+        views.append(_steps(page, edges[0], ink.scale, network))
     return views
 
 

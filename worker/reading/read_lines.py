@@ -30,6 +30,7 @@ from lettermill.segmentation.slashes import CERTAIN_PROBABILITY
 from lettermill.segmentation.trace import UNSEEN, Trace
 from lettermill.segmentation.values import Candidate, Segmentation, Word
 from lettermill.worker.reading.both_readers import read_both
+from lettermill.worker.reading.calibration import calibrated
 from lettermill.worker.reading.classifier import Classification, Classifier, Ranking, concatenate
 from lettermill.worker.reading.doubts import lower_doubtful
 from lettermill.worker.reading.downward_words import read_downward_words
@@ -354,7 +355,7 @@ def _read_candidates(
             if one.candidate is None
             else candidates[one.candidate],
             word_of_part[one.part],
-            one.ranking,
+            calibrated(one.ranking, classifier.calibration),
             one.candidate is None,
         )
         for one in read_both(lattice, part_columns(plain_words), views, classifier.characters, len(MARKS))

@@ -19,10 +19,11 @@ from click.testing import CliRunner
 
 from lettermill import cli
 from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
-from lettermill.jobs.inputs.model import load_model
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.job.corrections import Decision
-from lettermill.training.fitting import fit
+from lettermill.training.fitting import fit, line_training
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
+from lettermill.training.fitting.line_network_layers import LINE_WEIGHTS_FILE
 from lettermill.training.fitting.network import open_model
 from lettermill.training.fitting.reject_class import KINDS
 from lettermill.training.letters import sources
@@ -32,6 +33,7 @@ from lettermill.worker.reading.litert_network import Network
 from tests.drawn_letters import drawn_letters, write_set
 from tests.reviewed import BOXES, job_to_review, say
 from tests.support import ROOT, Starter, wait_for
+from tests.training.written_fields import write_fields, write_sources
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
 pytestmark = pytest.mark.filterwarnings(
@@ -86,8 +88,12 @@ def network_of(folder: Path) -> Network:
 
 
 def test_a_run_leaves_a_usable_model_dir(model: Path, reviewed: Path) -> None:
-    names = {"handprint.tflite", "handprint.json", "history.csv", "model.keras", "report"}
-    assert {path.name for path in model.iterdir()} == names
+    names = {"handprint.tflite", "handprint.json", "history.csv", "model.keras", "report", "line.tflite"}
+    assert {path.name for path in model.iterdir()} - {LINE_WEIGHTS_FILE} == names
+    shipped = load_model(installed_model_folder())
+    assert load_model(model).line_network == shipped.line_network is not None
+    assert load_model(model).line_card == shipped.line_card
+    assert (model / LINE_WEIGHTS_FILE).exists() == (installed_model_folder() / LINE_WEIGHTS_FILE).exists()
     card = card_of(model)
     assert card["sha256"] == hashlib.sha256((model / "handprint.tflite").read_bytes()).hexdigest()
     assert card["labels"] == list(CLASSES)
@@ -216,3 +222,49 @@ def test_the_command_does_not_import_tensorflow_by_being_named() -> None:
         "sys.exit(bool({'tensorflow', 'keras', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def train(*words: object) -> str:
+    result = CliRunner().invoke(cli.lettermill, ["train", *map(str, words)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_fields_and_made_lines_train_the_line_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_training, "_FIRST_LINES", 50)
+    truth = write_fields(tmp_path / "fields", ["HAT", "TIN", "", "A1"] * 7)
+    sources_folder = write_sources(tmp_path / "sources")
+    words = ["--line-network", "--data", sources_folder, "--fields", tmp_path / "fields", "--truth", truth]
+    output = train(*words, "--minutes", 0.02, "--out", tmp_path / "model")
+    assert "fields: 18 fields to train on, 3 held out, alphabet alnum" in output
+    assert "left out 002.png: no label" in output and "left out 2 more" in output
+    assert re.search(r"fields, held out, before: exact \S+ \(\d of 3\), CER \S+ \(\d+ of \d+\)", output)
+    assert re.search(r"fields, held out, after:  exact \S+ \(\d of 3\)", output)
+    model = load_model(tmp_path / "model")
+    model.check()
+    shipped = load_model(installed_model_folder())
+    assert model.network == shipped.network and model.card["figures"] == shipped.card["figures"]
+    assert model.line_card is not None and model.line_card["training"]["from_scratch"]
+    assert (tmp_path / "model" / LINE_WEIGHTS_FILE).exists()
+    assert not list((tmp_path / "model").glob("*checkpoint*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "nothing to train on"),
+        (["--line-network"], "nothing to make lines from"),
+        (["--truth", "T"], "belong to --fields"),
+        (["--fields", "F", "--truth", "T", "--truth", "T"], "1 times --fields and 2 times --truth"),
+        (["--fields", "F", "--validate-on", "one"], "train the line network, the other options the CNN"),
+    ],
+)
+def test_options_that_do_not_fit_together_are_refused(tmp_path: Path, words: list[str], message: str) -> None:
+    places = {"F": tmp_path, "T": tmp_path / "truth.csv"}
+    places["T"].write_text("file,label\n")
+    arguments = ["train", "--out", str(tmp_path / "model"), *(str(places.get(word, word)) for word in words)]
+    with pytest.raises(UsageProblem, match=message):
+        CliRunner().invoke(cli.lettermill, arguments, catch_exceptions=False)
+    assert not (tmp_path / "model").exists()

@@ -105,3 +105,11 @@ def test_a_source_of_a_long_name_is_measured_too(tmp_path: Path) -> None:
     (tmp_path / name / "F" / "0001.png").write_bytes(png(drawn("F")))
     letters = load(tmp_path / name)
     assert sources.origins(letters).tolist() == [name] and sources.written(letters).all()
+
+
+def test_pen_strokes_of_the_line_network_are_no_images(tmp_path: Path) -> None:
+    np.savez(tmp_path / "forms_set.npz", x=drawn("F")[None], y=np.array(["F"]))
+    np.savez(tmp_path / "unipen_caps_strokes.npz", points=np.zeros((0, 2)))
+    found, ignored = sources.find([tmp_path])
+    assert [one.path.name for one in found] == ["forms_set.npz"]
+    assert [path.name for path in ignored] == ["unipen_caps_strokes.npz"]

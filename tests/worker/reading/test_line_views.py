@@ -44,3 +44,15 @@ def test_letters_are_seen_where_their_ink_is(classifier: Classifier, degrees: fl
         middles = [one.left + one.ink.shape[1] / 2 for one in candidates]
         assert len(seen) == len(middles) == 6
         assert np.abs(np.array(seen) - middles).max() < 0.5 * line.letter
+
+
+def test_a_page_wider_than_opencv_warps(classifier: Classifier) -> None:
+    page = np.pad(written("KHM"), ((8, 8), (40, 33_000)), constant_values=235)
+    found = segment(page, "line", "keep")
+    (line,) = found.lines
+    assert found.ink is not None
+    assert classifier.line_network is not None
+    candidates = [one for word in line.words for one in word.candidates]
+    (view, _) = views_of(page, candidates, line.letter, found.ink, classifier.line_network, whole=True)
+    assert len(view.probabilities) > 1000
+    assert view.text(classifier.line_network.characters).startswith("KHM")

@@ -1,0 +1,55 @@
+"""How letters are judged, and what the fitted calibration promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.calibrate import LEAST_LETTERS, judge, knots, steps
+
+judgements = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=600)
+
+
+@pytest.mark.parametrize(
+    ("read", "truth", "right"),
+    [
+        ("ANNA", "ANNA", [True, True, True, True]),
+        ("ANMA", "ANNA", [True, True, False, True]),
+        ("ANAX", "ANA", [True, True, True, False]),
+        # The missed letter counts against the less sure neighbour.
+        ("AB", "AXB", [True, False]),
+        ("A", "AX", [False]),
+        ("", "AB", []),
+    ],
+)
+def test_letters_are_judged(read: str, truth: str, right: list[bool]) -> None:
+    shares = [0.9 - 0.1 * place for place in range(len(read))]
+    assert judge(read, shares, truth) == list(zip(shares, right, strict=True))
+
+
+@given(judgements)
+def test_accuracy_rises_from_step_to_step(judged: list[tuple[float, bool]]) -> None:
+    groups = steps(judged)
+    assert sorted(one for group in groups for one in group) == sorted(judged)
+    accuracies = [np.mean([right for _, right in group]) for group in groups]
+    assert accuracies == sorted(accuracies)
+    assert all(len(group) >= LEAST_LETTERS for group in groups) or len(judged) < LEAST_LETTERS
+
+
+@given(judgements)
+def test_values_never_fall(judged: list[tuple[float, bool]]) -> None:
+    places, values = zip(*knots(judged), strict=True)
+    assert list(places) == sorted(places)
+    assert list(values) == sorted(values)
+
+
+def test_the_bound_holds_nineteen_times_in_twenty() -> None:
+    rng = np.random.default_rng(5)
+    held = 0
+    for _ in range(200):
+        judged = [(0.5, bool(one)) for one in rng.random(LEAST_LETTERS) < 0.9]
+        ((_, value),) = knots(judged)
+        held += 1 / (1 + np.exp(-value)) <= 0.9
+    assert held >= 180
