@@ -123,7 +123,7 @@ def read_field_set(folder: Path, truth: Path | None) -> FieldSet:
             fields.append(Field(name, image, "" if stripped.upper() == _EMPTY else plain_text(stripped)))
     held_out = tuple(fields[::HELD_OUT_EVERY])
     train = tuple(field for number, field in enumerate(fields) if number % HELD_OUT_EVERY)
-    if not held_out or not any(field.text for field in held_out):
+    if len(fields) < HELD_OUT_EVERY or not any(field.text for field in held_out):
         raise BadData(
             f"{folder} has {len(fields)} fields that can be used; "
             f"one in {HELD_OUT_EVERY} is held out to measure on",

@@ -26,8 +26,8 @@ TEXTS = [*"ABCDEFGHIJKLMN"]
 def test_every_seventh_field_is_held_out(tmp_path: Path) -> None:
     truth = write_fields(tmp_path / "fields", TEXTS)
     fields = read_field_set(tmp_path / "fields", truth)
-    assert [field.text for field in fields.held_out] == ["G", "N"]
-    assert [field.text for field in fields.train] == [*"ABCDEFHIJKLM"]
+    assert [field.text for field in fields.held_out] == ["A", "H"]
+    assert [field.text for field in fields.train] == [*"BCDEFGIJKLMN"]
     assert fields.alphabet == "letters" and not fields.has_marks
 
 
@@ -48,7 +48,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
         file.write("gone.png,A\n")
     fields = read_field_set(tmp_path / "fields", truth)
     assert [reason.split(":")[0] for reason in fields.left_out] == ["014.png", "015.png", "gone.png"]
-    assert fields.train[-1].text == "" and fields.train[-1].name == "016.png"
+    assert fields.held_out[-1].text == "" and fields.held_out[-1].name == "016.png"
 
 
 def test_a_truth_without_its_columns_is_refused(tmp_path: Path) -> None:
