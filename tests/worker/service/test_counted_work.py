@@ -95,7 +95,7 @@ def test_a_letter_costs_no_more_calls_than_recorded(page: NDArray[np.uint8], cla
 
 def test_a_letter_costs_no_more_where_there_are_many(page: NDArray[np.uint8], classifier: Classifier) -> None:
     few, many = work(page, classifier), work(written(20), classifier)
-    assert many.letters == 4 * few.letters
+    assert many.letters == pytest.approx(4 * few.letters, rel=0.01)
     assert many.calls / many.letters <= MANY * few.calls / few.letters
 
 
