@@ -20,9 +20,10 @@ import click
 from rapidfuzz.distance import Levenshtein
 from scipy.stats import beta
 
-from bench.real_sets import Item, amounts, fields, unipen_words
+from bench.real_sets import Item, amounts, compared, fields, judged, unipen_words
 from lettermill.jobs.inputs.model import CARD_FILE, load_model
 from lettermill.jobs.settings import ALPHABETS, Alphabet, Settings
+from lettermill.training.fitting.model_card import write_card
 from lettermill.worker.reading.calibration import log_odds
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.read_lines import read_lines
@@ -56,9 +57,9 @@ def judge(read: str, shares: Sequence[float], truth: str) -> list[Judged]:
 def steps(judged: Sequence[Judged]) -> list[list[Judged]]:
     """Sort letters by share into steps whose accuracy rises."""
     ordered = sorted(judged)
-    size = max(LEAST_LETTERS, 1)
-    groups = [ordered[start : start + size] for start in range(0, len(ordered), size)]
-    if len(groups) > 1 and len(groups[-1]) < size:
+    starts = range(0, len(ordered), LEAST_LETTERS)
+    groups = [ordered[start : start + LEAST_LETTERS] for start in starts]
+    if len(groups) > 1 and len(groups[-1]) < LEAST_LETTERS:
         groups[-2:] = [groups[-2] + groups[-1]]
     pooled: list[list[Judged]] = []
     for group in groups:
@@ -94,10 +95,8 @@ def read_set(items: Iterator[Item], alphabet: Alphabet, model: Path) -> list[lis
     found = []
     for _, image, label in items:
         lines, _ = read_lines(image, settings, classifier)
-        letters = [letter for line in lines for letter in line.letters]
-        read = "".join(letter.letter for letter in letters)
-        truth = "".join(one for one in label.upper() if one in settings.characters)
-        found.append(judge(read, [letter.confidence for letter in letters], truth))
+        one = judged(lines, compared(label, settings), by_words=False, settings=settings)
+        found.append(judge(one.read, one.confidences, one.truth))
     return found
 
 
@@ -126,8 +125,7 @@ def main(model: Path, write: bool) -> None:
     if write:
         card = json.loads((model / CARD_FILE).read_text(encoding="utf-8"))
         card["line_network"]["calibration"] = fitted
-        text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-        (model / CARD_FILE).write_text(text, encoding="utf-8")
+        write_card(card, model / CARD_FILE)
 
 
 def _show(rate: float, fitted: list[tuple[float, float]], judged: Sequence[Judged]) -> None:

@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 
 from bench.real_sets import AMOUNTS_EVERY, FIELDS_EVERY, Image, Item, unipen_words, zipped
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.settings import ALPHABETS, Alphabet, Settings
+from lettermill.jobs.settings import ALPHABETS, MARKS, Alphabet, Settings
 from lettermill.training.lines.real_fields import plain_text
 from lettermill.worker.reading.classifier import Classifier, concatenate
 from lettermill.worker.reading.lattice import (
@@ -42,7 +42,6 @@ from lettermill.worker.reading.line_evidence import (
     arcs_of,
     part_columns,
 )
-from lettermill.worker.reading.line_network import MARKS
 from lettermill.worker.reading.line_views import views_of
 from lettermill.worker.reading.read_lines import classify_page
 

@@ -29,6 +29,9 @@ MIN_DPI, MAX_DPI = 50, 1200
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
+MARKS = "/-.,'"
+"""What stands between letters and digits; the line network knows it beside them."""
+
 ALPHABETS: dict[Alphabet, str] = {"letters": LETTERS, "digits": DIGITS, "alnum": LETTERS + DIGITS}
 
 

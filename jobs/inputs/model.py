@@ -95,9 +95,7 @@ class Model:
             raise ModelProblem(
                 f"cannot read the line network {display_path(path)}: {error.strerror}", _TRAIN
             ) from error
-        if hashlib.sha256(network).hexdigest() != self.line_card["sha256"]:
-            raise ModelProblem(f"{display_path(path)} is not the network that its card describes", _TRAIN)
-        return network
+        return _checked(network, self.line_card["sha256"], path)
 
     @property
     def network(self) -> bytes:
@@ -120,9 +118,18 @@ class Model:
             raise ModelProblem(
                 f"cannot read the model {display_path(path)}: {error.strerror}", _TRAIN
             ) from error
-        if hashlib.sha256(network).hexdigest() != self.card["sha256"]:
-            raise ModelProblem(f"{display_path(path)} is not the network that its card describes", _TRAIN)
-        return network
+        return _checked(network, self.card["sha256"], path)
+
+
+def _checked(network: bytes, sha256: str, path: Place) -> bytes:
+    """Return a network's bytes if they are those that its card describes.
+
+    Raises:
+        ModelProblem: they are others.
+    """
+    if hashlib.sha256(network).hexdigest() != sha256:
+        raise ModelProblem(f"{display_path(path)} is not the network that its card describes", _TRAIN)
+    return network
 
 
 def installed_model_folder() -> Path:

@@ -39,8 +39,8 @@ def write_copies(folder: Place, recipe: ReadingRecipe) -> None:
     """
     model, template = recipe.model, recipe.template
     (folder / MODEL_FOLDER / MODEL_FILE).write(model.network)
-    if model.line_network is not None:
-        (folder / MODEL_FOLDER / LINE_FILE).write(model.line_network)
+    if (line_network := model.line_network) is not None:
+        (folder / MODEL_FOLDER / LINE_FILE).write(line_network)
     (folder / MODEL_FOLDER / CARD_FILE).write(model.folder.read(CARD_FILE))
     if recipe.lexicon:
         (folder / LEXICON_FILE).write(recipe.lexicon.content)

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
-from lettermill.jobs.settings import DIGITS, LETTERS
+from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.line_image import LINE_ROWS
-from lettermill.training.lines.hands import MARKS
 
 LINE_LABELS = LETTERS + DIGITS + MARKS
 """The characters of the line network, in the order of its outputs; the blank comes after them."""

@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lettermill.jobs.settings import MARKS
+
 Array = NDArray[np.uint8]
 Stroke = NDArray[np.float32]
-
-MARKS = "/-.,'"
-"""Characters between letters and digits that a reader knows beside them."""
 
 _LOW_LETTERS, _DEEP_LETTERS = frozenset("acemnorsuvwxz"), frozenset("gjpqy")
 _X_HEIGHT = 0.68

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, LettermillError
-from lettermill.jobs.settings import DIGITS, LETTERS
+from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
 from lettermill.segmentation.line_image import LINE_ROWS
-from lettermill.training.lines.hands import MARKS
 from lettermill.training.lines.line_sources import load_sources
 from lettermill.training.lines.made_lines import WIDEST_COLUMNS, LineMaker, TrainingLine
 from lettermill.training.lines.real_fields import FieldLines, read_field_set

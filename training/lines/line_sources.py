@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 
 from lettermill.jobs.errors import BadData
-from lettermill.jobs.settings import DIGITS, LETTERS
+from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
 from lettermill.segmentation.glyph import ink_of
 from lettermill.training.letters.set_formats import FONT_SUFFIXES, read_npz, unreadable
 from lettermill.training.letters.sources import SELF_LABELLED_FILE, canvas_of
-from lettermill.training.lines.hands import MARKS, Array, Drawn, GlyphSet, Stroke, crop
+from lettermill.training.lines.hands import Array, Drawn, GlyphSet, Stroke, crop
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont

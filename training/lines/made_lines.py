@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lettermill.jobs.settings import MARKS
 from lettermill.segmentation.line_image import line_image
 from lettermill.training.lines.form_paper import Sheet, lay_out
 from lettermill.training.lines.hands import (
-    MARKS,
     FontHand,
     GlyphHand,
     Hand,

@@ -17,10 +17,9 @@ from lettermill.jobs.errors import BadData, ScanError
 from lettermill.jobs.results.compare import NOT_COMPARED
 from lettermill.jobs.results.csv_tables import unescape_formula
 from lettermill.jobs.scans.reader import read_page
-from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS, Alphabet, Settings
+from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS, MARKS, Alphabet, Settings
 from lettermill.segmentation.line_image import line_image
 from lettermill.segmentation.page import segment
-from lettermill.training.lines.hands import MARKS
 from lettermill.training.lines.made_lines import TrainingLine
 
 Array = NDArray[np.uint8]

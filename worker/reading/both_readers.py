@@ -46,16 +46,21 @@ class ReadLetter:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Expert:
-    """One reading of the line: its lattice, the arcs of the lattice, and the view that these refer to."""
+    """One reading of the line.
+
+    Attributes:
+        lattice: of its arcs.
+        arcs: those of the lattice.
+        view: to which the arcs refer.
+        share: how much the reading counts.
+        text: its best text, as columns.
+    """
 
     lattice: WordLattice
     arcs: Arcs
     view: Steps
     share: float
-
-    def best_text(self) -> tuple[int, ...]:
-        path = self.lattice.best_path()
-        return tuple(self.lattice.scores[path, :-1].argmax(axis=1).tolist())
+    text: tuple[int, ...]
 
     def edges(self, path: Sequence[int]) -> NDArray[np.float64]:
         """Return the first and last column of some arcs in the ink frame: float64, n×2."""
@@ -96,11 +101,13 @@ def read_both(
     for view in views:
         arcs = arcs_of(lattice, parts, view)
         for weights, share in ((BOTH, BOTH_SHARE), (ALONE, ALONE_SHARE)):
-            experts.append(_Expert(joined(lattice, arcs, marks, weights), arcs, view, share))
+            scored = joined(lattice, arcs, marks, weights)
+            best = scored.scores[scored.best_path(), :-1].argmax(axis=1)
+            experts.append(_Expert(scored, arcs, view, share, tuple(best.tolist())))
 
     text = _best_text(experts)
     # Both readers before one: their letters are candidates with a place of their own.
-    ordered = sorted(experts, key=lambda expert: (-expert.share, expert.best_text() != text))
+    ordered = sorted(experts, key=lambda expert: (-expert.share, expert.text != text))
     spelled = ((expert, expert.lattice.align(text)) for expert in ordered)
     chosen, path = next((expert, path) for expert, path in spelled if path is not None)
     if not path:
@@ -121,7 +128,7 @@ def read_both(
 
 def _best_text(experts: Sequence[_Expert]) -> tuple[int, ...]:
     """Return the likeliest of the texts that some reading gives, as columns."""
-    texts = list(dict.fromkeys(expert.best_text() for expert in experts))
+    texts = list(dict.fromkeys(expert.text for expert in experts))
     if len(texts) == 1:
         return texts[0]
     totals = [expert.lattice.log_total() for expert in experts]

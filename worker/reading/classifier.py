@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER, Model
-from lettermill.jobs.settings import ALPHABETS
+from lettermill.jobs.settings import ALPHABETS, MARKS
 from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
-from lettermill.worker.reading.line_network import MARKS, LineNetwork
+from lettermill.worker.reading.line_network import LineNetwork
 from lettermill.worker.reading.litert_network import Network
 
 RANKING_LENGTH = 3
@@ -92,9 +92,10 @@ class Classifier:
         self._temperature = float(model.card["temperature"])
         self.line_network: LineNetwork | None = None
         """Reads whole lines; None if the model has no line network."""
-        if model.line_card is not None and model.line_network is not None:
-            self.line_network = LineNetwork(model.line_network, model.line_card, characters + MARKS)
-        calibrations = (model.line_card or {}).get("calibration", {})
+        line_card = model.line_card or {}
+        if (content := model.line_network) is not None:
+            self.line_network = LineNetwork(content, line_card, characters + MARKS)
+        calibrations = line_card.get("calibration", {})
         self.calibration: Sequence[tuple[float, float]] = calibrations.get(_alphabet_of(characters), ())
         """The calibration of letters that both networks read: see `lettermill.worker.reading.calibration`."""
         self.has_reject_class = labels[-1] == NOT_A_LETTER

@@ -23,9 +23,6 @@ _OVERLAP_COLUMNS = 160
 _WIDTH_STEP = 64
 """Line images are padded to a multiple of this, so that the network is laid out for few widths."""
 
-MARKS = "/-.,'"
-"""What stands between letters and digits; the line network knows it beside them."""
-
 
 class LineNetwork:
     """The line network: line images in, probabilities out.

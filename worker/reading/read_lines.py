@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.records.readings import Box, Letter, LineReading
-from lettermill.jobs.settings import Settings
+from lettermill.jobs.settings import MARKS, Settings
 from lettermill.segmentation import values
 from lettermill.segmentation.boxes import enclosing_box
 from lettermill.segmentation.glyph import GLYPH_SIZE
@@ -37,7 +37,6 @@ from lettermill.worker.reading.downward_words import read_downward_words
 from lettermill.worker.reading.lattice import WordLattice, join_lattices, score_words
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.line_evidence import WEIGHTS, part_columns
-from lettermill.worker.reading.line_network import MARKS
 from lettermill.worker.reading.line_views import views_of
 from lettermill.worker.reading.look_alikes import resolve_look_alikes
 from lettermill.worker.reading.page_orientation import find_quarter_turns

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lettermill.jobs.errors import ModelProblem
+from lettermill.jobs.settings import MARKS
 from lettermill.segmentation.line_image import STEP_COLUMNS
 from lettermill.training.fitting.line_network_layers import (
     BLANK,
@@ -19,7 +20,6 @@ from lettermill.training.fitting.line_network_layers import (
     read_weights,
     write_weights,
 )
-from lettermill.worker.reading.line_network import MARKS
 
 
 @pytest.fixture(scope="module")

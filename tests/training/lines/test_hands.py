@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lettermill.jobs.settings import LETTERS
+from lettermill.jobs.settings import LETTERS, MARKS
 from lettermill.training.lines.hands import (
-    MARKS,
     Drawn,
     FontHand,
     GlyphHand,

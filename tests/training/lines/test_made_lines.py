@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lettermill.jobs.settings import DIGITS, LETTERS
+from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
 from lettermill.segmentation.line_image import LINE_ROWS, WIDTH_UNIT
-from lettermill.training.lines.hands import MARKS
 from lettermill.training.lines.line_sources import LineSources
 from lettermill.training.lines.made_lines import WIDEST_COLUMNS, LineMaker, TrainingLine
 from tests.training.written_fields import drawn_sources

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lettermill.jobs.settings import DIGITS, LETTERS
-from lettermill.training.lines.hands import MARKS
+from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
 from lettermill.training.lines.texts import draw_text
 
 

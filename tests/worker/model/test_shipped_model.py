@@ -9,14 +9,13 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from lettermill.jobs.inputs.model import LINE_FILE, MODEL_FILE, installed_model_folder, load_model
-from lettermill.jobs.settings import DIGITS, LETTERS
+from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
 from lettermill.segmentation.glyph import GLYPH_VERSION
 from lettermill.segmentation.line_image import LINE_VERSION
 from lettermill.training.letters import sources
 from lettermill.training.letters.split import classes_of, split
 from lettermill.training.measure import measure
 from lettermill.training.training_settings import CLASSES, TrainingSettings
-from lettermill.worker.reading.line_network import MARKS
 from lettermill.worker.reading.litert_network import Network
 
 LEAST_ACCURACY = 0.97

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.settings import ALPHABETS, LETTERS
+from lettermill.jobs.settings import ALPHABETS, LETTERS, MARKS
 from lettermill.segmentation.line_image import LINE_ROWS, STEP_COLUMNS, line_image
 from lettermill.worker.reading.line_evidence import Steps
-from lettermill.worker.reading.line_network import MARKS, WIDEST_COLUMNS, LineNetwork
+from lettermill.worker.reading.line_network import WIDEST_COLUMNS, LineNetwork
 
 CONTENT = load_model(installed_model_folder()).line_network or b""
 CARD: dict[str, Any] = load_model(installed_model_folder()).line_card or {}
