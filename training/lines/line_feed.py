@@ -36,7 +36,7 @@ _FIRST_LINES = 3_000
 
 _LINES_AT_ONCE = 32
 _MOST_WAITING = 60
-_FRESH_GROUPS = 12
+_FRESH_GROUPS = 60
 """Groups of lines that are taken from the maker at once, at most."""
 
 _WIDTH_COLUMNS = 32
@@ -44,6 +44,12 @@ _WIDTH_COLUMNS = 32
 
 _MARGIN_COLUMNS = 8
 """Each line begins less than this far from the left edge of its batch."""
+
+_STRETCH, _WIDEST_STRETCH = 0.06, 1.15
+"""Standard deviation of the logarithm of a line's stretch each time that it is drawn; and the most of it."""
+
+_SLANT, _DOWN_ROWS = 0.07, 0.7
+"""Standard deviations of its slant (columns a row), and of how far it is moved down or up."""
 
 _BATCH_COLUMNS = 24
 """Widths of batches are multiples of this: TensorFlow's dilated convolutions failed at an odd width once."""
@@ -206,11 +212,10 @@ class LinePool:
         width = widths[int(rng.choice(len(widths), p=shares / shares.sum()))]
         count = batch_lines(width)
         lines = [self._lines[number] for number in rng.choice(self._groups[width], count)]
-        widest = max(width * _WIDTH_COLUMNS, *(line.image.shape[1] for line in lines)) + _MARGIN_COLUMNS
+        widest = round(max(line.image.shape[1] for line in lines) * _WIDEST_STRETCH) + _MARGIN_COLUMNS
         images = np.zeros((count, LINE_ROWS, widest + -widest % _BATCH_COLUMNS), np.float32)
         for image, line in zip(images, lines, strict=True):
-            left = int(rng.integers(0, _MARGIN_COLUMNS))
-            image[:, left : left + line.image.shape[1]] = line.image
+            image[:] = _moved(line.image, image.shape[1], rng)
         images *= rng.uniform(0.75, 1.25, (count, 1, 1))
         images += rng.normal(0, rng.uniform(0, 10), images.shape)
         return LineBatch(
@@ -218,6 +223,24 @@ class LinePool:
             [line.text for line in lines],
             np.stack([draw_mask(line, rng) for line in lines]),
         )
+
+
+def _moved(line: NDArray[np.uint8], columns: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Place a line at the left of an empty one, a little stretched, slanted and moved: another one each time.
+
+    Args:
+        line: uint8, 32×w.
+        columns: of the result.
+        rng: the only source of randomness.
+    """
+    wider = float(np.clip(np.exp(rng.normal(0, _STRETCH)), 1 / _WIDEST_STRETCH, _WIDEST_STRETCH))
+    higher, slant = float(np.exp(rng.normal(0, _STRETCH / 2))), float(rng.normal(0, _SLANT))
+    left, down = rng.uniform(0, _MARGIN_COLUMNS), rng.normal(0, _DOWN_ROWS)
+    middle = LINE_ROWS / 2
+    matrix = np.array(
+        [[wider, -slant, left + slant * middle], [0, higher, down + middle * (1 - higher)]], np.float32
+    )
+    return np.asarray(cv2.warpAffine(line, matrix, (columns, LINE_ROWS)), np.uint8)
 
 
 def batch_lines(width: int) -> int:

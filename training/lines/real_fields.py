@@ -25,7 +25,7 @@ from lettermill.training.lines.made_lines import TrainingLine
 Array = NDArray[np.uint8]
 
 HELD_OUT_EVERY = 7
-"""Each such field of a folder is held out, to measure on."""
+"""Each such row of the truth is held out, to measure on: as the benches do."""
 
 _LABELS_FILE = "labels.csv"
 _EMPTY = "EMPTY"
@@ -72,7 +72,7 @@ class FieldSet:
     Attributes:
         name: of the folder or zip file.
         train: fields to train on.
-        held_out: every seventh field, to measure on.
+        held_out: the fields of every seventh row of the truth, to measure on.
         left_out: rows of the truth that are not used, each with the reason.
     """
 
@@ -104,10 +104,11 @@ def read_field_set(folder: Path, truth: Path | None) -> FieldSet:
     Raises:
         BadData: the truth cannot be used, or leaves too few fields to train and measure.
     """
-    fields: list[Field] = []
+    train: list[Field] = []
+    held_out: list[Field] = []
     left_out: list[str] = []
     images = _zipped_images(folder) if folder.suffix.lower() == ".zip" else _FolderImages(folder)
-    for name, label in _read_truth(images, truth).items():
+    for number, (name, label) in enumerate(_read_truth(images, truth).items()):
         stripped = label.strip()
         if stripped.upper() in NOT_COMPARED - {_EMPTY}:
             left_out.append(f"{name}: no label")
@@ -119,16 +120,16 @@ def read_field_set(folder: Path, truth: Path | None) -> FieldSet:
             except (KeyError, OSError, ScanError) as error:
                 left_out.append(f"{name}: cannot be read ({error})")
                 continue
-            fields.append(Field(name, image, "" if stripped.upper() == _EMPTY else plain_text(stripped)))
-    held_out = tuple(fields[::HELD_OUT_EVERY])
-    train = tuple(field for number, field in enumerate(fields) if number % HELD_OUT_EVERY)
-    if len(fields) < HELD_OUT_EVERY or not any(field.text for field in held_out):
+            text = "" if stripped.upper() == _EMPTY else plain_text(stripped)
+            (train if number % HELD_OUT_EVERY else held_out).append(Field(name, image, text))
+    count = len(train) + len(held_out)
+    if count < HELD_OUT_EVERY or not any(field.text for field in held_out):
         raise BadData(
-            f"{folder} has {len(fields)} fields that can be used; "
+            f"{folder} has {count} fields that can be used; "
             f"one in {HELD_OUT_EVERY} is held out to measure on",
             f"Give at least {HELD_OUT_EVERY} labelled fields. {_MAKE_CSV}",
         )
-    return FieldSet(folder.name, train, held_out, tuple(left_out))
+    return FieldSet(folder.name, tuple(train), tuple(held_out), tuple(left_out))
 
 
 def plain_text(label: str) -> str:

@@ -42,7 +42,8 @@ def test_the_keys_are_those_of_the_model_that_comes_with_lettermill(tmp_path: Pa
     paths = (tmp_path / "any", tmp_path / "any")
     size = {"parameters": 1, "multiply_adds": 1}
     values = build_card(*paths, CLASSES, TrainingSettings(), some_letters(), {}, size, 0, 1.0, {})
-    assert values.keys() == load_model(installed_model_folder()).card.keys()
+    # The section of the line network is written when that one is exported.
+    assert values.keys() | {"line_network"} == load_model(installed_model_folder()).card.keys()
 
 
 def test_letters_are_counted_by_source_and_kind() -> None:
