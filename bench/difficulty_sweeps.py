@@ -52,7 +52,12 @@ def measure(page: MadePage, settings: Settings, classifier: Classifier) -> Count
     """Read a page: letters, edits, the number of letters with each fate, and what was inferred of them."""
     lines, _ = read_lines(page.grey, settings, classifier)
     written = "".join(page.text.split())
-    placed = [ReadLetter(number, letter) for number, line in enumerate(lines) for letter in line.letters]
+    placed = [
+        ReadLetter(number, letter)
+        for number, line in enumerate(lines)
+        for letter in line.letters
+        if not letter.is_mark
+    ]
     mistakes = find_mistakes(written, placed)
     fates = judge(page.letters, letters_of(lines))
     counts = fates.counts + Counter(letters=len(page.letters), edits=sum(each.edits for each in mistakes))
@@ -75,7 +80,9 @@ def agreement(fates: Fates, mistakes: Sequence[Mistake]) -> Counter[str]:
 
 def letters_of(lines: tuple[LineReading, ...]) -> list[Read]:
     """Return what was read as the judge takes it."""
-    return [Read(letter.ranking[0][0], letter.box) for line in lines for letter in line.letters]
+    return [
+        Read(letter.letter, letter.box) for line in lines for letter in line.letters if not letter.is_mark
+    ]
 
 
 class Sweep:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,6 +67,7 @@ def read(name: str, items: Iterator[Item], settings: Settings) -> Read:
     missed = 0
     for file, image, label in items:
         lines, segmentation = read_lines(image, settings, classifier)
+        lines = tuple(without_marks(line) for line in lines)
         placed = [ReadLetter(number, letter) for number, line in enumerate(lines) for letter in line.letters]
         mistaken: set[int] = set()
         for mistake in find_mistakes(compared(label, settings), placed):
@@ -79,6 +81,11 @@ def read(name: str, items: Iterator[Item], settings: Settings) -> Read:
              "flaws of the scan first")  # fmt: skip
     scores = {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
     return Read(name, readings, np.array(wrong), missed, scores)
+
+
+def without_marks(line: LineReading) -> LineReading:
+    """Return a line without the marks between its letters."""
+    return msgspec.structs.replace(line, letters=tuple(one for one in line.letters if not one.is_mark))
 
 
 def scored(line: LineReading, flaws: int) -> Iterator[tuple[float, ...]]:

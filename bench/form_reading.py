@@ -1,10 +1,11 @@
 """Measures how well scans of the example form are laid on its blank and read, and whether others are refused.
 
-    LETTERMILL_DATA=DATA python -m bench.form_reading [--fonts FOLDER]
+    LETTERMILL_DATA=DATA python -m bench.form_reading [--fonts FOLDER] [--empty SHARE] [--cnn-alone]
 
 The form is filled by writers that the CNN was not trained on, or in fonts, then scanned or photographed:
 shifted, turned by up to 5° from any quarter turn, scaled by 0.5 to 1.5, seen from aside, unevenly lit,
-blurred, noisy, as JPEG. The same seed gives the same scans.
+blurred, noisy, as JPEG. The same seed gives the same scans. `--empty` leaves a share of the fields empty, and
+`--cnn-alone` reads without the line network.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ WITHIN = 2.0
 
 @dataclasses.dataclass
 class Tally:
-    """What became of the fields of one name; spaces don't count."""
+    """What became of the fields of one name that were filled; spaces don't count."""
 
     fields: int = 0
     exact: int = 0
@@ -44,9 +45,14 @@ class Tally:
     missed: int = 0
     edits: int = 0
     characters: int = 0
+    invented: int = 0
+    """Letters that were read in empty fields."""
 
     def add(self, written: str, line: LineReading | None) -> None:
         truth, found = written.replace(" ", ""), line.text.replace(" ", "") if line else ""
+        if not truth:
+            self.invented += len(found)
+            return
         flagged = line is None or any(letter.flagged for letter in line.letters)
         self.fields += 1
         self.exact += truth == found
@@ -60,19 +66,24 @@ class Tally:
 @click.option("--scans", default=200)
 @click.option("--others", default=50)
 @click.option("--fonts", type=click.Path(path_type=Path), help="In place of LETTERMILL_DATA's writers.")
+@click.option("--empty", default=0.0, help="Share of the fields that are left empty.")
+@click.option("--cnn-alone", is_flag=True)
 @click.option("--seed", default=1)
-def main(scans: int, others: int, fonts: Path | None, seed: int) -> None:
+def main(scans: int, others: int, fonts: Path | None, empty: float, cnn_alone: bool, seed: int) -> None:
     hands = default_hands(fonts)
     rng = np.random.default_rng(seed)
     blank = prepare(forms.blank())
     classifier = Classifier(load_model(installed_model_folder()), ALPHABETS["alnum"])
+    if cnn_alone:
+        classifier.line_network = None
     form = Form(read_template(TEMPLATE), classifier)
     tallies = {field.name: Tally() for field in make_form.FIELDS}
     errors: list[float] = []
     seconds: list[float] = []
     registered: list[Registration] = []
     for number in range(scans):
-        written = forms.texts(rng)
+        texts = forms.texts(rng)
+        written = {name: "" if empty and rng.random() < empty else text for name, text in texts.items()}
         page = forms.filled(written, hands[number % len(hands)], rng)
         scan, true = forms.distorted(page, rng)
         begun = time.perf_counter()
@@ -102,8 +113,9 @@ def main(scans: int, others: int, fonts: Path | None, seed: int) -> None:
     click.echo(f"seconds a scan: median {np.median(seconds):.2f}, most {max(seconds):.2f}")
     for name, tally in tallies.items():
         click.echo(
-            f"{name:<9} CER {tally.edits / tally.characters:.2%}, exact {tally.exact} of {tally.fields}, "
-            f"flagged {tally.flagged}, wrong and not flagged {tally.missed}"
+            f"{name:<9} CER {tally.edits / max(1, tally.characters):.2%}, "
+            f"exact {tally.exact} of {tally.fields}, flagged {tally.flagged}, "
+            f"wrong and not flagged {tally.missed}, invented {tally.invented}"
         )
     draws: dict[str, forms.Draw] = {
         "other forms": forms.other_form,

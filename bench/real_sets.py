@@ -183,10 +183,13 @@ def measure(
 
 
 def judged(lines: Sequence[LineReading], truth: str, by_words: bool, settings: Settings) -> ReadImage:
-    """Return what was read of an image, by the letters or by the word list (without confidences)."""
+    """Return what was read of an image, by the letters or by the word list (without confidences).
+
+    Marks do not count: the labels of most sets leave them out.
+    """
     if by_words:
         return ReadImage(truth, compared(" ".join(line.lexicon_text for line in lines), settings), (), ())
-    letters = [letter for line in lines for letter in line.letters]
+    letters = [letter for line in lines for letter in line.letters if not letter.is_mark]
     confidences = tuple(letter.confidence for letter in letters)
     read = "".join(letter.letter for letter in letters)
     return ReadImage(truth, read, confidences, tuple(letter.flagged for letter in letters))

@@ -34,6 +34,9 @@ MARKS = "/-.,'"
 
 ALPHABETS: dict[Alphabet, str] = {"letters": LETTERS, "digits": DIGITS, "alnum": LETTERS + DIGITS}
 
+ALPHABET_MARKS: dict[Alphabet, str] = {"letters": "-'", "digits": "/-.,", "alnum": MARKS}
+"""The marks that are read between the characters of an alphabet; others are passed over."""
+
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a page may cost. Limits do not change a reading, so they are not part of a job's identity."""
@@ -86,6 +89,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def characters(self) -> str:
         """The characters of the alphabet, in the order of the CNN's labels."""
         return ALPHABETS[self.alphabet]
+
+    @property
+    def marks(self) -> str:
+        """The marks that may be reported between characters."""
+        return ALPHABET_MARKS[self.alphabet]
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether pages are forms, or images of one line each."""
+        return self.template is not None or self.layout == "line"
 
     def fingerprint(self) -> str:
         """Return a digest of all settings that change a reading: all but the limits."""

@@ -21,8 +21,9 @@ from lettermill.jobs.storage.place import Place
     metavar="FILE.csv",
     help="What is written on the scans: the columns file (path below the scan folder) and label.",
 )
+@click.option("--marks", is_flag=True, help="Compare the marks / - . , ' between letters and digits, too.")
 @JSON
-def score(path: Place, truth: Path, as_json: bool) -> None:
+def score(path: Place, truth: Path, marks: bool, as_json: bool) -> None:
     """Compare a job's results with the truth.
 
     Prints the character error rate (CER), the share of files that were read without a mistake, the kinds of
@@ -35,7 +36,7 @@ def score(path: Place, truth: Path, as_json: bool) -> None:
     from lettermill.jobs.commands.text import score_text
     from lettermill.jobs.results.compare import compare
 
-    result = compare(Job.open(path), truth)
+    result = compare(Job.open(path), truth, marks)
     if as_json:
         print_json(result.to_json())
     else:

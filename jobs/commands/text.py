@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lettermill.jobs.records.readings import Status
-from lettermill.jobs.results.advice import expected_mistakes, quality_advice, why_flagged
+from lettermill.jobs.results.advice import (
+    expected_mistakes,
+    fields_unseen,
+    quality_advice,
+    unlike_advice,
+    why_flagged,
+)
 from lettermill.jobs.results.compare import Score
 from lettermill.jobs.results.counted import counted
 from lettermill.jobs.results.csv_tables import FIELDS_FILE, LETTERS_FILE
@@ -30,6 +36,8 @@ _MEANING = {
 def summary_text(summary: Summary) -> str:
     """Return a summary for a person: a short table, failures, quality codes, and where the files are."""
     text = [f"{name:<11} {value}" for name, value in _counts(summary)]
+    if unlike := unlike_advice(summary):
+        text += ["", unlike]
     if summary.not_begun:
         folder = display_path(summary.job.path)
         text += ["", f"stopped: {summary.cancelled}. To continue: lettermill resume '{folder}'"]
@@ -60,6 +68,8 @@ def _counts(summary: Summary) -> Iterator[tuple[str, str]]:
         if summary.flagging.accept_at is not None:
             yield "other rates", _other_rates(summary)
         yield "confidence", f"{summary.mean_confidence:.3f} on average"
+    if unseen := fields_unseen(summary):
+        yield "unseen", unseen
     if summary.fields:
         yield "fields", _fields(summary)
     if reviewed := summary.reviewed.letters:

@@ -18,6 +18,7 @@ from typing import Annotated
 import msgspec
 
 from lettermill.jobs.errors import ErrorCode
+from lettermill.jobs.settings import MARKS
 from lettermill.jobs.storage.display import display_path
 
 _CHECK_BYTES = 16
@@ -50,7 +51,7 @@ class Box(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One letter; in JSON a flat list, because a page may have thousands.
+    """One letter, or a mark between letters; in JSON a flat list, because a page may have thousands.
 
     Attributes:
         box: its box on the scan.
@@ -58,17 +59,24 @@ class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
         ranking: the best three characters with their calibrated confidence (0–1), best first. A character
             is empty only where a person decided that there is no letter (`lettermill.jobs.job.corrections`).
         flagged: whether a person should check it.
+        disputed: whether the readers disagree about it; False in results of early versions.
     """
 
     box: Box
     word: int
     ranking: Annotated[tuple[tuple[str, float], ...], msgspec.Meta(min_length=1)]
     flagged: bool
+    disputed: bool = False
 
     @property
     def letter(self) -> str:
         """The best character."""
         return self.ranking[0][0]
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether it is no letter or digit, but a mark between them."""
+        return bool(self.letter) and self.letter in MARKS
 
     @property
     def confidence(self) -> float:
@@ -95,7 +103,7 @@ class LineReading(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def text(self) -> str:
-        """The letters, words joined by one space."""
+        """The letters and marks, words joined by one space."""
         parts: list[str] = []
         word = 0
         for letter in self.letters:

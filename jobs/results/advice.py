@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lettermill.jobs.results.flagging import UNLIKE_TIMES_WRONG, rate_asked
 from lettermill.jobs.results.summary import Summary
 
 QUALITY_ADVICE: dict[str, tuple[str, str]] = {
@@ -70,3 +71,32 @@ def expected_mistakes(summary: Summary) -> str:
     else:
         wrong = f"about {summary.expected_wrong:,.0f} are"
     return f"{wrong} expected to be wrong ({summary.expected_right:.2%} right)"
+
+
+def unlike_advice(summary: Summary) -> str:
+    """Return what it means that a job is unlike the calibration sets, and what to do; empty if it is not."""
+    if summary.unlike is None:
+        return ""
+    rate = summary.flagging.accept_at
+    stricter = "" if rate is None else f", and letters are flagged as for {rate_asked(rate):.4g}"
+    return (
+        f"These letters have a mean confidence of {summary.unlike.mean:.3f}, and nearly all that confidences "
+        f"were measured on had {summary.unlike.low:.3f} or more: expect {UNLIKE_TIMES_WRONG:g} times as many "
+        f"mistakes as they say{stricter}. Review a sample, or label 50 fields and run lettermill score; "
+        "training with fields of your own helps most."
+    )
+
+
+def fields_unseen(summary: Summary) -> str:
+    """Return how many fields need a look: "1 of 5 fields can be taken unseen; 3 need a look, 1 is empty"."""
+    totals = summary.field_totals
+    if totals is None or not totals.all:
+        return ""
+    noun = "field" if totals.all == 1 else "fields"
+    rest = []
+    if totals.look_at:
+        rest.append(f"{totals.look_at:,} need{'s' if totals.look_at == 1 else ''} a look")
+    if totals.empty:
+        rest.append(f"{totals.empty:,} {'is' if totals.empty == 1 else 'are'} empty")
+    text = f"{totals.unseen:,} of {totals.all:,} {noun} can be taken unseen"
+    return "; ".join([text, ", ".join(rest)]) if rest else text

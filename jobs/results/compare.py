@@ -25,6 +25,9 @@ _WORST_FILES = 10
 NOT_COMPARED = frozenset({"", "EMPTY", "UNREADABLE"})
 """Labels that mean that there is nothing to read; their rows are left out."""
 
+_VARIANTS = str.maketrans("\u2018\u2019\u2010\u2012\u2013\u2014\u2212\u2044", "''-----/")
+"""Quotes, dashes and slashes that word processors set, and the marks that they are."""
+
 _MAKE_CSV = (
     "Give a CSV file in UTF-8 with the columns file,label: "
     "each file's path below the scan folder, and what is written on it."
@@ -134,7 +137,7 @@ class Score:
         }
 
 
-def compare(job: Job, truth_csv: Path) -> Score:
+def compare(job: Job, truth_csv: Path, marks: bool = False) -> Score:
     """Compare a job's results with truth.
 
     Only characters of the job's alphabet are compared: upper-cased, without accents, spaces, line breaks and
@@ -143,6 +146,7 @@ def compare(job: Job, truth_csv: Path) -> Score:
     Args:
         job: the job; it need not be finished.
         truth_csv: columns file (path below the scan root as in letters.csv) and label; others are ignored.
+        marks: whether the alphabet's marks are compared, too, where they stand between characters of a line.
 
     Raises:
         BadData: the truth cannot be used.
@@ -150,8 +154,7 @@ def compare(job: Job, truth_csv: Path) -> Score:
     """
     labels = _labels(truth_csv)
     truths = {file: label for file, label in labels.items() if label.strip().upper() not in NOT_COMPARED}
-    characters = frozenset(job.settings.characters)
-    tally = _Comparison(characters)
+    tally = _Comparison(job.settings.characters, job.settings.marks if marks else "")
     missing, without_truth, not_read = set(truths), 0, 0
     entries = (entry for entry, _ in job.manifest())
     for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
@@ -194,8 +197,9 @@ def compare(job: Job, truth_csv: Path) -> Score:
 class _Comparison:
     """Adds up what differs between readings and their truth."""
 
-    def __init__(self, alphabet: frozenset[str]) -> None:
-        self._alphabet = alphabet
+    def __init__(self, characters: str, marks: str) -> None:
+        self._marks = marks
+        self._compared = frozenset(characters + marks)
         self.exact = self.lines = self.exact_lines = self.characters = 0
         self.wrong = self.wrong_flagged = 0
         self.by_kind: Counter[Kind] = Counter()
@@ -204,13 +208,13 @@ class _Comparison:
 
     def add(self, name: str, label: str, lines: Sequence[LineReading]) -> None:
         """Compare one file."""
-        written = [text for line in label.splitlines() if (text := _comparable(line, self._alphabet))]
+        written = [text for line in label.splitlines() if (text := self._comparable(line))]
         truth = "".join(written)
         read = [
             ReadLetter(number, letter)
             for number, line in enumerate(lines)
             for letter in line.letters
-            if letter.letter in self._alphabet
+            if letter.letter in self._compared
         ]
         mistakes = find_mistakes(truth, read)
         self.exact += not mistakes
@@ -227,6 +231,11 @@ class _Comparison:
             edits = sum(mistake.edits for mistake in mistakes)
             text = "".join(one.letter.letter for one in read)
             self.wrong_files.append(FileScore(name, edits, truth, text))
+
+    def _comparable(self, text: str) -> str:
+        # Decomposed, an accented letter is the letter and an accent; the alphabet has no accents.
+        plain = unicodedata.normalize("NFKD", text).upper().translate(_VARIANTS)
+        return "".join(char for char in plain if char in self._compared).strip(self._marks)
 
     def confusions(self) -> tuple[Confusion, ...]:
         """Return the mistakes, most frequent first, then by character."""
@@ -250,11 +259,6 @@ def _spoilt(written: Sequence[str], read: Sequence[ReadLetter], mistakes: Sequen
                 here = [line_of[mistake.start]]
         spoilt.update(here)
     return spoilt
-
-
-def _comparable(text: str, alphabet: frozenset[str]) -> str:
-    # Decomposed, an accented letter is the letter and a mark; the alphabet has no marks.
-    return "".join(char for char in unicodedata.normalize("NFKD", text).upper() if char in alphabet)
 
 
 def _page_lines(job: Job, page_id: str) -> tuple[LineReading, ...] | None:

@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
-from lettermill.jobs.records.readings import Letter, PageReading, Status
-from lettermill.jobs.results.flagging import RATES, Confidences, Flagging
+from lettermill.jobs.records.readings import READ, Letter, PageReading, Status
+from lettermill.jobs.results.flagging import RATES, Confidences, Flagging, low_mean_confidence
 from lettermill.jobs.results.form_values import form_values
 from lettermill.jobs.results.summary import (
     BOUNDS_SECONDS,
@@ -26,6 +26,7 @@ from lettermill.jobs.results.summary import (
     DoubtfulLetter,
     Failure,
     FieldCount,
+    FieldTotals,
     LeastCertainScan,
     Summary,
     WorstPage,
@@ -56,9 +57,10 @@ class Counting:
         self._codes: Counter[str] = Counter()
         self._quality: Counter[str] = Counter()
         self._bins: Counter[int] = Counter()
-        self._as_read = Confidences(flagging.by_settings)
+        self._as_read = Confidences(flagging.by_settings, low_mean_confidence(job))
         self._filled: Counter[str] = Counter()
         self._look_at: Counter[str] = Counter()
+        self._fields: Counter[str] = Counter()
         self._characters = Counter(dict.fromkeys(job.settings.characters, 0))
         self._sure: defaultdict[str, float] = defaultdict(float)
         self._page_seconds: Counter[int] = Counter()
@@ -102,8 +104,18 @@ class Counting:
         if self._job.template:
             form = form_values(self._job.template, reading)
             self._look_at.update(form.look_at)
-            names = (field.name for field in self._job.template.fields)
-            self._filled.update(name for name, value in zip(names, form.values, strict=True) if value.text)
+            names = [field.name for field in self._job.template.fields]
+            filled = {name for name, value in zip(names, form.values, strict=True) if value.text}
+            self._filled.update(filled)
+            if reading.status in READ:
+                look_at = set(form.look_at)
+                unseen = filled - look_at
+                self._fields.update(
+                    unseen=len(unseen), look_at=len(look_at), empty=len(names) - len(unseen) - len(look_at)
+                )
+        elif self._job.settings.has_fields and reading.status in READ:
+            is_flagged = any(letter.flagged for letter in letters)
+            self._fields["look_at" if is_flagged else "unseen" if letters else "empty"] += 1
 
     def _add_letters(self, entry: ManifestEntry, reading: PageReading, letters: tuple[Letter, ...]) -> None:
         # Counter.update and sum count in C: there are millions of letters.
@@ -175,6 +187,7 @@ class Counting:
             expected_wrong=self._expected_wrong,
             costs=tuple(map(self._as_read.cost, RATES)) if self._letters else (),
             mean_confidence=self._confidence / self._letters if self._letters else None,
+            unlike=self._as_read.unlike,
             histogram=_histogram(self._bins),
             scan_histogram=_histogram(self._scan_bins),
             letter_counts=dict(self._characters),
@@ -192,6 +205,9 @@ class Counting:
                 FieldCount(field.name, self._filled[field.name], self._look_at[field.name])
                 for field in (self._job.template.fields if self._job.template else ())
             ),
+            field_totals=FieldTotals(*(self._fields[kind] for kind in ("unseen", "look_at", "empty")))
+            if self._job.settings.has_fields
+            else None,
         )
 
 

@@ -15,6 +15,7 @@ from lettermill.jobs.job.corrections import Correction
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import LineReading, PageReading
 from lettermill.jobs.results.form_values import form_values
+from lettermill.jobs.settings import MARKS
 from lettermill.jobs.storage.display import display_path
 
 LETTERS_FILE = "letters.csv"
@@ -121,7 +122,7 @@ def _letter_rows(place: str, line: LineReading, said: dict[int, Correction]) -> 
 
 
 def _decision_cells(correction: Correction) -> str:
-    said, by = escape_formula(correction.corrected), escape_formula(display_path(correction.by))
+    said, by = _letter_text(correction.corrected), escape_formula(display_path(correction.by))
     return _row(correction.decision.value, said, by)
 
 
@@ -134,7 +135,12 @@ def _row(*cells: object) -> str:
 
 @functools.lru_cache
 def _letter_cell(char: str) -> str:
-    return _row(escape_formula(char))
+    return _row(_letter_text(char))
+
+
+def _letter_text(char: str) -> str:
+    # A hyphen alone is no formula, and stands as itself.
+    return char if char in MARKS else escape_formula(char)
 
 
 def _line_cells(line: LineReading, text: str) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import LineReading, PageReading
 
@@ -17,6 +18,29 @@ CONFIDENCE_STEPS = 10_000
 
 RATES = (0.98, 0.99, 0.995, 0.999)
 """The rates for which a summary says how many letters would be flagged."""
+
+UNLIKE_FROM_LETTERS = 200
+"""Letters of a job from which on its mean confidence says whether it is unlike the calibration sets; the
+calibration sets are compared in parts of as many letters."""
+
+UNLIKE_TIMES_WRONG = 3.0
+"""How many times as many letters as confidences say are wrong in a job unlike the calibration sets.
+
+Measured: docs/flagging.md.
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unlike:
+    """A job with less confidence than nearly all that its confidences were calibrated on.
+
+    Attributes:
+        mean: mean confidence of its letters as they were read.
+        low: from `low_mean_confidence`.
+    """
+
+    mean: float
+    low: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,10 +63,12 @@ class Confidences:
 
     Args:
         by_settings: letters with less confidence are flagged by the job's settings.
+        low_mean: from `low_mean_confidence`.
     """
 
-    def __init__(self, by_settings: float) -> None:
+    def __init__(self, by_settings: float, low_mean: float | None = None) -> None:
         self._by_settings = by_settings
+        self._low_mean = low_mean
         self._letters: Counter[int] = Counter()
         self._always = 0
 
@@ -61,12 +87,24 @@ class Confidences:
         letters = reading.letters
         self.add([letter.confidence for letter in letters], [letter.flagged for letter in letters])
 
+    @property
+    def unlike(self) -> Unlike | None:
+        """How the job is unlike the calibration sets; None if it is not, or if that cannot be said."""
+        count = self._letters.total()
+        if self._low_mean is None or count < UNLIKE_FROM_LETTERS:
+            return None
+        mean = sum(step * letters for step, letters in self._letters.items()) / CONFIDENCE_STEPS / count
+        return Unlike(mean, self._low_mean) if mean < self._low_mean else None
+
     def below(self, rate: float) -> float | None:
         """Return the confidence below which letters are flagged for a rate; None if all are.
 
         Letters are accepted in order of confidence while their mean confidence is at or above the rate:
-        calibrated confidences are probabilities of being right, so their mean is the expected accuracy.
+        calibrated confidences are probabilities of being right, so their mean is the expected accuracy. A job
+        unlike the calibration sets is flagged for a higher rate.
         """
+        if self.unlike:
+            rate = rate_asked(rate)
         accepted = right = 0.0
         below = None
         for step in sorted(self._letters, reverse=True):
@@ -107,15 +145,18 @@ class Flagging:
     by_settings: float
 
     @staticmethod
-    def at(rate: float, readings: Iterable[PageReading], by_settings: float) -> Flagging:
+    def at(
+        rate: float, readings: Iterable[PageReading], by_settings: float, low_mean: float | None = None
+    ) -> Flagging:
         """Return the flagging that leaves as many letters unflagged as a rate permits.
 
         Args:
             rate: 0–1.
             readings: all pages of the job; only counts of their letters are kept.
             by_settings: see the attribute.
+            low_mean: from `low_mean_confidence`.
         """
-        letters = Confidences(by_settings)
+        letters = Confidences(by_settings, low_mean)
         for reading in readings:
             letters.add_page(reading)
         return letters.flagging(rate)
@@ -139,6 +180,31 @@ class Flagging:
         return msgspec.structs.replace(line, letters=letters)
 
 
+def rate_asked(rate: float) -> float:
+    """Return the rate by confidences that a job unlike the calibration sets needs to be right at a rate."""
+    return 1 - (1 - rate) / UNLIKE_TIMES_WRONG
+
+
+def low_mean_confidence(job: Job) -> float | None:
+    """Return the mean confidence below which a job is unlike what its confidences were calibrated on.
+
+    The model's card has it for each alphabet: nineteen in twenty parts of the calibration sets were above it
+    (bench/calibrate.py).
+
+    Returns:
+        0–1; None if it is not known: for readings of the CNN alone, for forms, and for other models.
+    """
+    settings = job.settings
+    if settings.template or settings.printed == "keep":
+        return None
+    try:
+        card = job.model.line_card or {}
+    except ModelProblem:  # The results are there without it.
+        return None
+    low: float | None = card.get("low_mean_confidence", {}).get(settings.alphabet)
+    return low
+
+
 def flagging_of(job: Job, accept_at: float | None) -> Flagging:
     """Return how a job's letters are flagged for a rate; its results are read if there is one.
 
@@ -154,4 +220,4 @@ def flagging_of(job: Job, accept_at: float | None) -> Flagging:
         return Flagging(None, below, below)
     results = job.results.read_each(entry.id for entry, _ in job.manifest())
     readings = (reading for _, reading in results if isinstance(reading, PageReading))
-    return Flagging.at(accept_at, readings, below)
+    return Flagging.at(accept_at, readings, below, low_mean_confidence(job))

@@ -10,7 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lettermill.jobs.errors import BadData, ErrorCode
-from lettermill.jobs.results.advice import expected_mistakes, quality_advice, why_flagged
+from lettermill.jobs.results.advice import (
+    expected_mistakes,
+    fields_unseen,
+    quality_advice,
+    unlike_advice,
+    why_flagged,
+)
 from lettermill.jobs.results.html import environment
 from lettermill.jobs.results.pictures import make_pictures
 from lettermill.jobs.results.summary import BOUNDS_SECONDS, HISTOGRAM_BINS, Summary
@@ -55,6 +61,8 @@ def report_page(summary: Summary) -> str:
             failures=summary.failures[:FAILURES_SHOWN],
             quality=quality,
             why_flagged=why_flagged(summary),
+            fields_unseen=fields_unseen(summary),
+            unlike_advice=unlike_advice(summary),
             expected_mistakes=expected_mistakes(summary) if summary.unflagged_letters else "",
             bins=_binned(summary.histogram),
             scan_bins=_binned(summary.scan_histogram),

@@ -11,7 +11,7 @@ from lettermill.jobs.job.corrections import NOT_REVIEWED, Reviewed
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import FAILED, Letter, LineReading, Status
-from lettermill.jobs.results.flagging import Cost, Flagging
+from lettermill.jobs.results.flagging import Cost, Flagging, Unlike
 from lettermill.jobs.storage.display import display_path
 
 HISTOGRAM_BINS = 20
@@ -133,6 +133,26 @@ class FieldCount:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class FieldTotals:
+    """The fields of all pages that were read: images of one line, or fields of a form.
+
+    Attributes:
+        unseen: fields with letters of which none is flagged.
+        look_at: fields that a person should check.
+        empty: other fields, in which nothing was read.
+    """
+
+    unseen: int
+    look_at: int
+    empty: int
+
+    @property
+    def all(self) -> int:
+        """All fields."""
+        return self.unseen + self.look_at + self.empty
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Summary:
     """The counts of a job: what the command line prints and summary.json holds.
 
@@ -152,6 +172,7 @@ class Summary:
         expected_wrong: how many of the other letters are wrong, by their confidence.
         costs: what the rates in `RATES` take; empty without letters.
         mean_confidence: mean over the letters, 0–1; None without letters.
+        unlike: how the job is unlike nearly all that its confidences were calibrated on; None if it is not.
         histogram: letters by confidence, in `HISTOGRAM_BINS` bins from 0 to 1.
         scan_histogram: scans by the mean confidence of their letters, in the same bins.
         letter_counts: how often each character of the alphabet was read; every character is there.
@@ -165,6 +186,7 @@ class Summary:
         worst_pages: the `WORST_PAGES` pages on which most letters are expected to be wrong, worst first.
         least_sure_scans: the `WORST_SCANS` scans of the lowest mean confidence, lowest first.
         fields: the fields of the job's form, over all pages that were read; empty where it has none.
+        field_totals: these fields, or the images of one line, by what to do; None if the job has no fields.
         reviewed: what people decided about letters; all other counts are of letters as these say they read.
     """
 
@@ -183,6 +205,7 @@ class Summary:
     expected_wrong: float
     costs: tuple[Cost, ...]
     mean_confidence: float | None
+    unlike: Unlike | None
     histogram: tuple[int, ...]
     scan_histogram: tuple[int, ...]
     letter_counts: dict[str, int]
@@ -195,6 +218,7 @@ class Summary:
     worst_pages: tuple[WorstPage, ...]
     least_sure_scans: tuple[LeastCertainScan, ...]
     fields: tuple[FieldCount, ...]
+    field_totals: FieldTotals | None
     reviewed: Reviewed = NOT_REVIEWED
 
     @property
@@ -271,6 +295,7 @@ class Summary:
             "expected_right": _rounded(self.expected_right),
             "costs": [dataclasses.asdict(cost) for cost in self.costs],
             "mean_confidence": _rounded(self.mean_confidence),
+            "unlike_below": _rounded(self.unlike.low if self.unlike else None),
             "confidence_histogram": list(self.histogram),
             "scan_histogram": list(self.scan_histogram),
             "letter_counts": self.letter_counts,
@@ -287,6 +312,7 @@ class Summary:
                 for scan in self.least_sure_scans
             ],
             "fields": [dataclasses.asdict(field) for field in self.fields],
+            "field_totals": dataclasses.asdict(self.field_totals) if self.field_totals else None,
             "reviewed_letters": self.reviewed.letters,
             "corrected_letters": self.reviewed.corrected,
             "unused_corrections": list(self.reviewed.unused),

@@ -42,11 +42,11 @@ class Endpoints:
     def overview(self, request: Request) -> Response:
         """Show how far the review is, and the letters by what they were read as."""
         tab, groups = self._tab(request), self._session.groups()
-        sheets = any(group.doubtful >= FEWEST_LETTERS for group in groups)
+        sheets = any(group.doubtful >= FEWEST_LETTERS and not group.is_mark for group in groups)
         return self._page("overview", tab, groups=groups, sheets=sheets)
 
     def next_sheet(self, request: Request) -> Response:
-        """Go to the sheet of the character with the most doubtful letters."""
+        """Go to the sheet of the character with the most letters on which the readers disagree."""
         tab = self._tab(request)
         self._session.refresh()
         return self._go_to_sheet(tab, self._session.next_sheet(tab))
@@ -164,7 +164,7 @@ class Endpoints:
             tab.held = []
         elif answer.decision == Decision.OPEN:
             tab.notes.append(
-                f"Type one of the characters that the job reads: {self._session.job.settings.characters}"
+                f"Type one of the characters that the job reads: {self._session.letters.characters}"
             )
             return RedirectResponse(f"/{tab.number}/letter/{number}", 303)
         else:
@@ -180,7 +180,7 @@ class Endpoints:
             return Answer(number, seen, Decision.NO_LETTER)
         if kind == "typed":
             char = form.get("typed", [""])[0].strip().upper()
-        if len(char) != 1 or char not in self._session.job.settings.characters:
+        if len(char) != 1 or char not in self._session.letters.characters:
             return Answer(number, seen, Decision.OPEN)
         right = char == self._session.letters.char(number)
         return Answer(number, seen, Decision.RIGHT if right else Decision.CORRECTED, char)

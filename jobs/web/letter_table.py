@@ -1,4 +1,4 @@
-"""Hold all letters of a job as an array: small in memory, and quick to sort by confidence."""
+"""Hold all letters of a job as an array: small in memory, and quick to sort by how doubtful they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lettermill.jobs.job.corrections import Correction, Decision, Key
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading
-from lettermill.jobs.results.flagging import Confidences
+from lettermill.jobs.results.flagging import Confidences, low_mean_confidence
 
 _ROW = np.dtype(
     [
@@ -27,6 +27,7 @@ _ROW = np.dtype(
         ("decision", np.int8),
         ("flagged", np.bool_),
         ("as_read", np.bool_),  # Whether it was flagged when it was read; a rate changes only "flagged".
+        ("disputed", np.bool_),
     ]
 )
 
@@ -44,15 +45,20 @@ class Group:
         char: the character.
         letters: how many.
         doubtful: how many of them are flagged and undecided.
+        disputed: on how many of the doubtful ones the readers disagree.
         undecided: how many nobody has decided.
         expected_wrong: how many of the undecided are expected to be wrong: the sum of 1 - confidence.
+        is_mark: whether the character is a mark: these are shown one by one, for `/` and `.` cannot be the
+            last part of a sheet's address.
     """
 
     char: str
     letters: int
     doubtful: int
+    disputed: int
     undecided: int
     expected_wrong: float
+    is_mark: bool
 
     @property
     def accuracy(self) -> float | None:
@@ -68,21 +74,26 @@ class Progress:
         letters: all letters that were read.
         undecided: letters that nobody has decided.
         doubtful: how many of them are flagged.
+        disputed: on how many of the doubtful ones the readers disagree.
         wrong: letters that are marked wrong and whose right letter is not known yet.
         looked_at: letters that somebody decided.
         found_wrong: how many of them were read wrongly.
         expected_found: how many of them were expected to be wrong.
         expected_wrong: how many of the undecided are expected to be wrong.
+        doubtful_fields: how many fields (images of one line, or fields of a form) have doubtful letters; None
+            if the job has no fields.
     """
 
     letters: int
     undecided: int
     doubtful: int
+    disputed: int
     wrong: int
     looked_at: int
     found_wrong: int
     expected_found: float
     expected_wrong: float
+    doubtful_fields: int | None
 
     @property
     def accuracy(self) -> float | None:
@@ -104,6 +115,7 @@ class LetterTable:
             the job.
 
     Attributes:
+        characters: what a letter may be: the characters of the alphabet, then its marks.
         pages: the pages of the job, in the order of the manifest.
         read: how many of them are in the table.
     """
@@ -111,7 +123,8 @@ class LetterTable:
     def __init__(self, job: Job, accept_at: float | None = None) -> None:
         self._job = job
         self._accept_at = accept_at
-        self._chars = {char: index for index, char in enumerate(job.settings.characters)}
+        self.characters = job.settings.characters + job.settings.marks
+        self._chars = {char: index for index, char in enumerate(self.characters)}
         self._rows: NDArray[Any] = np.zeros(0, _ROW)
         self._spans: dict[str, tuple[int, int]] = {}
         self.pages: list[ManifestEntry] = [entry for entry, _ in job.manifest()]
@@ -142,7 +155,7 @@ class LetterTable:
                 parts.append(np.array(rows, _ROW))
         self._rows = np.concatenate(parts)
         if self._accept_at is not None:
-            letters = Confidences(self._job.settings.flag_below)
+            letters = Confidences(self._job.settings.flag_below, low_mean_confidence(self._job))
             confidence, as_read = self._rows["confidence"], self._rows["as_read"]
             letters.add(confidence.tolist(), as_read.tolist())
             self._rows["flagged"] = letters.flagging(self._accept_at).flags(confidence, as_read)
@@ -155,7 +168,8 @@ class LetterTable:
             (
                 *(page, line, position),
                 (letter.box.x, letter.box.y, letter.box.width, letter.box.height),
-                *(letter.confidence, self._chars[letter.letter], _OPEN, letter.flagged, letter.flagged),
+                *(letter.confidence, self._chars[letter.letter], _OPEN),
+                *(letter.flagged, letter.flagged, letter.disputed),
             )
             for line, content in enumerate(reading.lines, 1)
             for position, letter in enumerate(content.letters, 1)
@@ -204,7 +218,7 @@ class LetterTable:
 
     def char(self, number: int) -> str:
         """Return what a letter was read as."""
-        return self._job.settings.characters[self._rows["char"][number]]
+        return self.characters[self._rows["char"][number]]
 
     def confidence(self, number: int) -> float:
         """Return the confidence of a letter, 0–1."""
@@ -217,6 +231,10 @@ class LetterTable:
     def is_doubtful(self, number: int) -> bool:
         """Say whether a letter is flagged, decided or not."""
         return bool(self._rows["flagged"][number])
+
+    def is_disputed(self, number: int) -> bool:
+        """Say whether a letter is flagged and the readers disagree about it, decided or not."""
+        return bool(self._rows["flagged"][number] & self._rows["disputed"][number])
 
     def key(self, number: int) -> Key:
         """Return the key of a letter in the corrections."""
@@ -246,9 +264,11 @@ class LetterTable:
         return {number, *doubtful.tolist(), *(other for other in also if begin <= other < end)}
 
     def least_certain(self, char: str, count: int, without: set[int]) -> list[int]:
-        """Return undecided letters that were read as a character: doubtful ones first, then least certain.
+        """Return undecided letters that were read as a character, those to look at first at the beginning.
 
-        If a field of a form does not fit its template, all of its letters are doubtful, confident ones too.
+        Doubtful ones on which the readers disagree come first, then other doubtful ones; among each, the
+        least certain. If a field of a form does not fit its template, all of its letters are doubtful,
+        confident ones too.
 
         Args:
             char: the character.
@@ -257,7 +277,7 @@ class LetterTable:
         """
         rows = self._rows
         found = np.flatnonzero((rows["char"] == self._chars[char]) & (rows["decision"] == _OPEN))
-        rank = rows["confidence"][found] - rows["flagged"][found]
+        rank = _rank(rows[found])
         most = min(len(found), count + len(without))
         if most < len(found):
             some = np.argpartition(rank, most)[:most]
@@ -268,31 +288,44 @@ class LetterTable:
     def singles(self, fewer_than: int) -> list[int]:
         """Return the letters to be shown one by one: wrong ones, then doubtful ones of small groups.
 
+        These come in the order of `least_certain`.
+
         Args:
-            fewer_than: from this many doubtful letters on, a group has a sheet.
+            fewer_than: from this many doubtful letters on, a group has a sheet, unless it is of marks.
         """
         rows = self._rows
         wrong = np.flatnonzero(rows["decision"] == _WRONG)
         doubtful = np.flatnonzero(rows["flagged"] & (rows["decision"] == _OPEN))
         counts = np.bincount(rows["char"][doubtful], minlength=len(self._chars))
+        counts[len(self._job.settings.characters) :] = 0  # Marks have no sheets.
         single = doubtful[counts[rows["char"][doubtful]] < fewer_than]
-        least_certain = single[np.argsort(rows["confidence"][single], kind="stable")]
+        least_certain = single[np.argsort(_rank(rows[single]), kind="stable")]
         return [*wrong.tolist(), *least_certain.tolist()]
 
     def groups(self) -> list[Group]:
-        """Return the letters by what they were read as, those with the most doubtful ones first."""
+        """Return the letters by what they were read as: most disputed ones first, then most doubtful ones."""
         rows, kinds = self._rows, len(self._chars)
         is_open = rows["decision"] == _OPEN
         letters = np.bincount(rows["char"], minlength=kinds)
-        doubtful = np.bincount(rows["char"][is_open & rows["flagged"]], minlength=kinds)
+        is_doubtful = is_open & rows["flagged"]
+        doubtful = np.bincount(rows["char"][is_doubtful], minlength=kinds)
+        disputed = np.bincount(rows["char"][is_doubtful & rows["disputed"]], minlength=kinds)
         undecided = np.bincount(rows["char"][is_open], minlength=kinds)
         wrong = np.bincount(rows["char"][is_open], 1.0 - rows["confidence"][is_open], minlength=kinds)
         groups = [
-            Group(char, int(letters[i]), int(doubtful[i]), int(undecided[i]), float(wrong[i]))
+            Group(
+                char=char,
+                letters=int(letters[i]),
+                doubtful=int(doubtful[i]),
+                disputed=int(disputed[i]),
+                undecided=int(undecided[i]),
+                expected_wrong=float(wrong[i]),
+                is_mark=char not in self._job.settings.characters,
+            )
             for char, i in self._chars.items()
             if letters[i]
         ]
-        return sorted(groups, key=lambda group: (-group.doubtful, -group.expected_wrong))
+        return sorted(groups, key=lambda group: (-group.disputed, -group.doubtful, -group.expected_wrong))
 
     def progress(self) -> Progress:
         """Return how far the review is."""
@@ -303,9 +336,24 @@ class LetterTable:
             letters=len(rows),
             undecided=int(is_open.sum()),
             doubtful=int((is_open & rows["flagged"]).sum()),
+            disputed=int((is_open & rows["flagged"] & rows["disputed"]).sum()),
             wrong=int((rows["decision"] == _WRONG).sum()),
             looked_at=int((~is_open).sum()),
             found_wrong=int((~is_open & (rows["decision"] != _RIGHT)).sum()),
             expected_found=float(errors[~is_open].sum()),
             expected_wrong=float(errors[is_open].sum()),
+            doubtful_fields=self._doubtful_fields(rows[is_open & rows["flagged"]]),
         )
+
+    def _doubtful_fields(self, doubtful: NDArray[Any]) -> int | None:
+        """Return in how many fields some letters are."""
+        if not self._job.settings.has_fields:
+            return None
+        # A form has a line for each field, and an image of one line is a field however many are read.
+        field = ["page", "line"] if self._job.settings.template else ["page"]
+        return len(np.unique(doubtful[field]))
+
+
+def _rank(rows: NDArray[Any]) -> Any:
+    """Return the order in which letters are shown, lowest first: float64, as many as rows."""
+    return rows["confidence"] - rows["flagged"] - (rows["flagged"] & rows["disputed"])

@@ -194,7 +194,7 @@ class Session:
     # --- letters to show ------------------------------------------------------------------------
 
     def sheet(self, tab: Tab, char: str) -> list[ShownLetter]:
-        """Return letters that were read as a character, doubtful and least certain first, and hold them.
+        """Return letters that were read as a character, those to look at first at the beginning; hold them.
 
         A tab gets the same letters again until they are decided.
         """
@@ -212,15 +212,33 @@ class Session:
             self._hold(tab, held, char)
             return [self._shown(number) for number in held]
 
-    def next_sheet(self, tab: Tab) -> str:
-        """Return the character with the most doubtful letters of those with free ones; empty if none."""
-        with self._lock:
-            worth = (group.char for group in self.letters.groups() if group.doubtful >= FEWEST_LETTERS)
-            return next((char for char in worth if self._has_doubtful(tab, char)), "")
+    def next_sheet(self, tab: Tab, after: str = "") -> str:
+        """Return the character of the next sheet; empty if no doubtful letters are free.
 
-    def _has_doubtful(self, tab: Tab, char: str) -> bool:
-        first = self.letters.least_certain(char, 1, self._held_by_others(tab) | tab.skipped)
-        return bool(first) and self.letters.is_doubtful(first[0])
+        Characters with disputed letters come first, those with the most before others; then those with other
+        doubtful letters.
+
+        Args:
+            tab: the tab.
+            after: the character of the last sheet: it continues while it has letters of the kind that is due.
+        """
+        with self._lock:
+            groups = [
+                group
+                for group in self.letters.groups()
+                if group.char == after or (group.doubtful >= FEWEST_LETTERS and not group.is_mark)
+            ]
+            groups.sort(key=lambda group: group.char != after)
+            taken = self._held_by_others(tab) | tab.skipped
+            for chars, is_due in (
+                ([group.char for group in groups if group.disputed], self.letters.is_disputed),
+                ([group.char for group in groups], self.letters.is_doubtful),
+            ):
+                for char in chars:
+                    first = self.letters.least_certain(char, 1, taken)
+                    if first and is_due(first[0]):
+                        return char
+            return ""
 
     def sheet_after(self, tab: Tab, char: str, decided: Sequence[Answer]) -> str:
         """Return the character of the next sheet; empty if no doubtful letters are left.
@@ -232,9 +250,7 @@ class Session:
         """
         with self._lock:
             was_doubtful = any(self.letters.is_doubtful(answer.number) for answer in decided)
-            if not was_doubtful or self._has_doubtful(tab, char):
-                return char
-            return self.next_sheet(tab)
+            return self.next_sheet(tab, char) if was_doubtful else char
 
     def single(self, tab: Tab) -> ShownLetter | None:
         """Return the next letter to be shown by itself; None if there is none for this tab."""

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.calibrate import LEAST_LETTERS, judge, knots, steps
+from bench.calibrate import LEAST_LETTERS, judge, knots, low_mean, steps
+from lettermill.jobs.results.flagging import UNLIKE_FROM_LETTERS
+from lettermill.worker.reading.calibration import log_odds
 
 judgements = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=600)
 
@@ -53,3 +55,15 @@ def test_the_bound_holds_nineteen_times_in_twenty() -> None:
         ((_, value),) = knots(judged)
         held += 1 / (1 + np.exp(-value)) <= 0.9
     assert held >= 180
+
+
+def test_the_low_mean_is_that_of_parts_as_large_as_a_job() -> None:
+    def images(share: float, parts: float) -> list[list[tuple[float, bool]]]:
+        return [[(share, True)] * 10] * round(parts * UNLIKE_FROM_LETTERS / 10)
+
+    few = images(0.1, 0.9)
+    assert low_mean([*images(0.9, 38), *images(0.6, 1), *few], ()) == pytest.approx(0.9)
+    assert low_mean([*images(0.9, 38), *images(0.6, 3), *few], ()) == pytest.approx(0.6)
+    halved = [(one, one / 2) for one in log_odds([0.01, 0.99])]
+    assert low_mean(images(0.9, 1), halved) == pytest.approx(0.75)
+    assert low_mean(few, ()) == 0

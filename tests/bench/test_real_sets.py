@@ -83,7 +83,8 @@ def test_the_alphabet_is_that_of_the_label(label: str, alphabet: str) -> None:
 def test_letters_are_judged_by_their_flags_and_confidences() -> None:
     box = Box(0, 0, 9, 9)
     letters = (Letter(box, 1, (("A", 0.9995),), False), Letter(box, 1, (("B", 0.5),), True))
-    found = judged([LineReading(box, letters, "AB")], "AC", False, Settings())
+    mark = Letter(box, 1, (("-", 0.4),), True)
+    found = judged([LineReading(box, (letters[0], mark, letters[1]), "AB")], "AC", False, Settings())
     assert found == ReadImage("AC", "AB", (0.9995, 0.5), (False, True))
     assert judged([LineReading(box, letters, "A C")], "AC", True, Settings()).read == "AC"
 

@@ -56,6 +56,14 @@ def test_the_fingerprint_of_the_defaults_stays() -> None:
     assert Settings().fingerprint() == "84654fb02be492c5d45cc0e5676e52e041bffd942537ccd9123a6b73e67115fd"
 
 
+def test_the_marks_of_an_alphabet() -> None:
+    assert {alphabet: Settings(alphabet=alphabet).marks for alphabet in ALPHABETS} == {
+        "letters": "-'",
+        "digits": "/-.,",
+        "alnum": "/-.,'",
+    }
+
+
 def test_the_characters_of_an_alphabet() -> None:
     assert Settings(alphabet="digits").characters == "0123456789"
     assert Settings(alphabet="alnum").characters == ALPHABETS["letters"] + ALPHABETS["digits"]

@@ -59,7 +59,7 @@ def measure_fields(folder: Path, fields: Sequence[Field], alphabet: Alphabet) ->
     exact = characters = edits = 0
     for field in fields:
         lines, _ = read_lines(field.image, settings, classifier)
-        read = "".join(letter.letter for line in lines for letter in line.letters)
+        read = "".join(letter.letter for line in lines for letter in line.letters if not letter.is_mark)
         truth = "".join(character for character in field.text if character in settings.characters)
         distance = Levenshtein.distance(truth, read)
         exact += distance == 0

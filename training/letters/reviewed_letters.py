@@ -13,6 +13,7 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, PageReading
 from lettermill.jobs.scans.reader import open_unchanged, read_page
+from lettermill.jobs.settings import MARKS
 from lettermill.training.letters.set_formats import LabelledImages
 from lettermill.training.letters.sources import Found
 
@@ -34,7 +35,8 @@ def read_corrections(path: Path) -> LabelledImages:
         path: a job folder.
 
     Returns:
-        Their images (uint8, h×w, grey) with the labels that people gave them; the writers are unknown.
+        Their images (uint8, h×w, grey) with the labels that people gave them; the writers are unknown. Marks
+        are left out: the CNN has no class for them.
 
     Raises:
         NotAJob: the folder is no job folder, or it is damaged.
@@ -49,7 +51,7 @@ def read_corrections(path: Path) -> LabelledImages:
     for entry in [entry for entry, _ in job.manifest() if entry.id in reviewed]:
         ((_, reading),) = job.results.read_each([entry.id])
         said = corrections.of_page(reading) if isinstance(reading, PageReading) else {}
-        letters = [one for one in said.values() if one.decision in _LABELLED]
+        letters = [one for one in said.values() if one.decision in _LABELLED and one.corrected not in MARKS]
         if letters:
             try:
                 images += _cut(job, entry, letters)

@@ -19,6 +19,9 @@ from lettermill.jobs.settings import MARKS
 Array = NDArray[np.uint8]
 Stroke = NDArray[np.float32]
 
+SIGNS = '()!?:;+=$%#&"'
+"""What people write between letters and digits that the network is to pass over: no line's text has it."""
+
 _LOW_LETTERS, _DEEP_LETTERS = frozenset("acemnorsuvwxz"), frozenset("gjpqy")
 _X_HEIGHT = 0.68
 """Height of a lower-case letter without ascender, in heights of a capital."""
@@ -100,6 +103,8 @@ class GlyphHand:
         """Draw one character for capitals of `cap` pixels; None if the set has none."""
         if character in MARKS:
             return draw_strokes(mark_strokes(character, rng), cap, self._thickness * cap)
+        if character in SIGNS:
+            return draw_strokes(sign_strokes(character, rng), cap, self._thickness * cap)
         name = character
         if character.isalpha() and rng.random() < self._lower_share and character.lower() in self._glyphs.of:
             name = character.lower()
@@ -133,6 +138,8 @@ class StrokeHand:
         """Draw one character for capitals of `cap` pixels; None if the writer never wrote it."""
         if character in MARKS:
             return draw_strokes(mark_strokes(character, rng), cap, self._thickness * cap)
+        if character in SIGNS:
+            return draw_strokes(sign_strokes(character, rng), cap, self._thickness * cap)
         choices = self._drawings.get(character)
         if not choices:
             return None
@@ -198,7 +205,7 @@ def mark_strokes(mark: str, rng: np.random.Generator) -> list[Stroke]:
     """Draw a mark by hand: strokes in heights of a capital."""
     near = rng.normal(0, 0.05, (2, 2))
     if mark == "/":
-        ends = np.array([[rng.uniform(0.25, 0.6), -0.1], [0, 1.1]])
+        ends = np.array([[rng.uniform(0.08, 0.6), -0.1], [0, 1.1]])
     elif mark == "-":
         level = rng.uniform(0.4, 0.65)
         ends = np.array([[0, level], [rng.uniform(0.2, 0.55), level]])
@@ -215,3 +222,65 @@ def mark_strokes(mark: str, rng: np.random.Generator) -> list[Stroke]:
     start, end = ends + near
     middle = (start + end) / 2 + rng.normal(0, 0.02, 2)
     return [np.array([start, middle, end], np.float32)]
+
+
+def sign_strokes(sign: str, rng: np.random.Generator) -> list[Stroke]:
+    """Draw one of `SIGNS` by hand: strokes in heights of a capital, each with a shape of its own."""
+    high, wide = float(rng.uniform(0.9, 1.25)), float(rng.uniform(0.14, 0.34))
+    top = 0.5 - high / 2 + float(rng.normal(0, 0.05))
+    dot = [[0.0, 0.0], [0.02, 0.03]]
+    bar, post = [[0.0, 0.5], [1.0, 0.5]], [[0.0, 0.0], [0.0, 1.0]]
+    bow = [[1.0, 0.0], [0.35, 0.18], [0.0, 0.5], [0.35, 0.82], [1.0, 1.0]]
+    snake = [[1.0, 0.15], [0.5, 0.05], [0.05, 0.25], [0.5, 0.5], [0.95, 0.75], [0.5, 0.95], [0.0, 0.85]]
+    circle = [[0.0, 0.5], [0.5, 0.0], [1.0, 0.5], [0.5, 1.0], [0.0, 0.5]]
+    hook = [[0.0, 0.2], [0.4, 0.0], [0.9, 0.15], [0.85, 0.4], [0.4, 0.55], [0.4, 0.72]]
+    loop = [
+        [1.0, 1.0],
+        [0.2, 0.3],
+        [0.35, 0.0],
+        [0.65, 0.2],
+        [0.1, 0.6],
+        [0.2, 0.95],
+        [0.6, 0.95],
+        [1.0, 0.55],
+    ]
+    # Each part: its shape in a unit square, and left, top, width and height of the square.
+    parts: dict[str, list[tuple[list[list[float]], float, float, float, float]]] = {
+        "(": [(bow, 0, top, wide, high)],
+        ")": [([[1 - x, y] for x, y in bow], 0, top, wide, high)],
+        "!": [([[0.5, 0.0], [0.4, 1.0]], 0, 0, 0.12, 0.68), (dot, 0.04, 0.95, 1, 1)],
+        "?": [(hook, 0, 0, wide + 0.25, 1), (dot, 0.4 * (wide + 0.25), 0.95, 1, 1)],
+        ":": [(dot, 0, 0.35, 1, 1), (dot, 0, 0.9, 1, 1)],
+        ";": [(dot, 0, 0.35, 1, 1), ([[1.0, 0.0], [0.0, 1.0]], -0.05, 0.85, 0.1, 0.3)],
+        "+": [(bar, 0, 0.2, 0.6, 0.7), ([[0.5, 0.0], [0.5, 1.0]], 0, 0.2, 0.6, 0.7)],
+        "=": [(bar, 0, 0, wide + 0.25, 0.8), (bar, 0, 0.25, wide + 0.25, 0.8)],
+        "$": [(snake, 0, 0, wide + 0.3, 1), ([[0.5, 0.0], [0.5, 1.0]], 0, -0.12, wide + 0.3, 1.25)],
+        "%": [
+            (circle, 0, 0.05, 0.28, 0.3),
+            ([[1.0, 0.0], [0.0, 1.0]], 0.05, 0, 0.5, 1),
+            (circle, 0.4, 0.6, 0.28, 0.3),
+        ],
+        "#": [
+            ([[0.4, 0.0], [0.25, 1.0]], 0, 0, 0.7, 1),
+            ([[0.8, 0.0], [0.65, 1.0]], 0, 0, 0.7, 1),
+            (bar, 0, -0.15, 0.7, 1),
+            (bar, 0, 0.15, 0.7, 1),
+        ],
+        "&": [(loop, 0, 0, wide + 0.35, 1)],
+        '"': [(post, 0, -0.05, 1, 0.25), (post, 0.14, -0.05, 1, 0.25)],
+    }
+    strokes = []
+    for shape, left, upper, width, height in parts[sign]:
+        points = _smooth(np.array(shape) * (width, height)) + np.array((left, upper))
+        bent = points * rng.uniform(0.85, 1.15) + rng.normal(0, 0.02, 2)
+        strokes.append((bent + rng.normal(0, 0.006, bent.shape)).astype(np.float32))
+    return strokes
+
+
+def _smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round the corners of a stroke (Chaikin 1974); its ends stay."""
+    for _ in range(2 if len(points) > 2 else 0):
+        near, far = points[:-1] * 0.75 + points[1:] * 0.25, points[:-1] * 0.25 + points[1:] * 0.75
+        inner = np.stack((near, far), axis=1).reshape(-1, 2)
+        points = np.concatenate((points[:1], inner[1:-1], points[-1:]))
+    return points

@@ -17,7 +17,7 @@ from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
 from lettermill.segmentation.glyph import ink_of
 from lettermill.training.letters.set_formats import FONT_SUFFIXES, read_npz, unreadable
 from lettermill.training.letters.sources import SELF_LABELLED_FILE, canvas_of
-from lettermill.training.lines.hands import Array, Drawn, GlyphSet, Stroke, crop
+from lettermill.training.lines.hands import SIGNS, Array, Drawn, GlyphSet, Stroke, crop
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -234,7 +234,7 @@ def read_line_font(path: Path) -> Font | None:
 
     try:
         font = ImageFont.truetype(str(path), _FONT_PIXELS)
-        drawn = {character: _font_glyph(font, character) for character in LETTERS + DIGITS + MARKS}
+        drawn = {character: _font_glyph(font, character) for character in LETTERS + DIGITS + MARKS + SIGNS}
     except (OSError, ValueError) as error:
         raise unreadable(path, "a font", error) from error
     if any(drawn[letter] is None for letter in LETTERS):

@@ -12,7 +12,38 @@ _LETTERS, _DIGITS = list(LETTERS), list(DIGITS)
 _VOWELS = list("AEIOU") + list("AEIO") + ["Y"]
 
 
+_SIGN_SHARE = 0.15
+"""Share of the texts with a sign that is no character of the network."""
+
+
 def draw_text(words: Sequence[str], rng: np.random.Generator) -> str:
+    """Make up a text of 1 to about 20 characters, with single spaces, at times with signs around or in it.
+
+    Args:
+        words: real words in capitals, a fifth of the texts; may be empty.
+        rng: the only source of randomness.
+    """
+    text = _plain_text(words, rng)
+    return _with_signs(text, rng) if rng.random() < _SIGN_SHARE else text
+
+
+def _with_signs(text: str, rng: np.random.Generator) -> str:
+    """Add signs where people write them: (408) 974-8980, $12.50, 20 %, NAME: SMITH, WHY?"""
+    kind = rng.random()
+    first, space, rest = text.partition(" ")
+    if kind < 0.45:
+        if not rest and len(text) > 5 and rng.random() < 0.6:
+            first, rest = text[:3], text[3:]
+        return f"({first}){space}{rest}"
+    if kind < 0.65:
+        return str(rng.choice(list('$#+=&"'))) + str(rng.choice(["", " "])) + text
+    if kind < 0.88:
+        return text + str(rng.choice(["", " "])) + str(rng.choice(list('!?%:;=")')))
+    at = int(rng.integers(len(text) + 1))
+    return text[:at] + str(rng.choice(list(":;+=&"))) + text[at:]
+
+
+def _plain_text(words: Sequence[str], rng: np.random.Generator) -> str:
     """Make up a text of 1 to about 20 characters, with single spaces.
 
     Most texts say nothing, so that the network learns the ink and not a language.

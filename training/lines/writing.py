@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.training.lines.hands import Drawn, Hand
+from lettermill.training.lines.hands import SIGNS, Drawn, Hand
 
 Array = NDArray[np.uint8]
 
@@ -21,7 +21,7 @@ class Written:
         ink: uint8, h×w, 255 for ink.
         cap: height of its capitals in pixels.
         top: first row of a capital.
-        text: what was written, without spaces.
+        text: what was written, without spaces and `SIGNS`.
         cells: the columns of the walls between cells, if it was written in cells; else empty.
     """
 
@@ -51,7 +51,7 @@ def write(text: str, hand: Hand, cap: int, cells: Cells | None, rng: np.random.G
     """Write a text.
 
     Args:
-        text: characters and spaces.
+        text: characters, `SIGNS` and spaces.
         hand: draws the characters.
         cap: height of a capital in pixels.
         cells: the cells to write in; None for a free line.
@@ -156,4 +156,5 @@ def _drawn(text: str, placed: list[tuple[Array, int, int]], cap: int, cells: tup
     for ink, x, y in placed:
         part = image[y - top : y - top + ink.shape[0], x - left : x - left + ink.shape[1]]
         np.maximum(part, ink, out=part)
-    return Written(image, cap, -top, text.replace(" ", ""), tuple(wall - left for wall in cells))
+    known = "".join(one for one in text if one != " " and one not in SIGNS)
+    return Written(image, cap, -top, known, tuple(wall - left for wall in cells))

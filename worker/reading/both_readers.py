@@ -1,9 +1,12 @@
 """Reads a line with both readers: the CNN that names each letter, and the network that reads the whole line.
 
-Three or more readings of one line are compared, each a distribution over texts: both readers in one lattice,
+Four or more readings of one line are compared, each a distribution over texts: both readers in one lattice,
 and the line network alone, for each view of the line. The mean of these distributions decides (a mixture of
 experts, Jacobs et al. 1991): where the letters were cut badly the line network is right alone, where a line
 is unlike all that it was trained on the cuts are. A letter on which the readings differ loses confidence.
+
+The letters are chosen with all marks (/ - . , ') passed over. Then what was passed over between two letters
+is a mark if enough of the readings have one there, so a mark changes no letter.
 """
 
 from __future__ import annotations
@@ -16,18 +19,31 @@ from numpy.typing import NDArray
 
 from lettermill.worker.reading.classifier import RANKING_LENGTH, Ranking
 from lettermill.worker.reading.lattice import WordLattice
-from lettermill.worker.reading.line_evidence import ALONE, BOTH, Arcs, Steps, arcs_of, joined
-
-BOTH_SHARE, ALONE_SHARE = 2.0, 1.0
-"""How much a reading of both readers counts, and one of the line network alone."""
+from lettermill.worker.reading.line_evidence import (
+    ALONE,
+    BOTH,
+    Arcs,
+    LineWeights,
+    Steps,
+    arcs_of,
+    joined,
+    mark_scores,
+)
 
 FLATTENING = 0.5
 """Power of a reading's probability of a text, because each reading is too sure."""
 
+FLATTENED_LETTERS = 3.0
+"""Power times the letters of the text, at most: a reading that sees nothing is sure of it, and would outvote
+all that are unsure of a long text."""
+
+LEAST_MARK_SHARE = 0.3
+"""Share of the readings that must have a mark between two letters: with 0.3 to 0.5 four in five are there."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReadLetter:
-    """A letter of a reading.
+    """A letter of a reading, or a mark.
 
     Attributes:
         candidate: number of its candidate; None if the line network alone saw it.
@@ -35,6 +51,7 @@ class ReadLetter:
         left: its first column in the ink frame.
         right: one past its last column.
         ranking: what it may be.
+        disputed: whether a reading has another character there, none, or several.
     """
 
     candidate: int | None
@@ -42,29 +59,35 @@ class ReadLetter:
     left: float
     right: float
     ranking: Ranking
+    disputed: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Expert:
+class Expert:
     """One reading of the line.
 
     Attributes:
-        lattice: of its arcs.
-        arcs: those of the lattice.
+        lattice: what the line may be.
+        arcs: what the line may be cut into.
+        source: intp, n: for each arc of the lattice its number in `arcs`.
         view: to which the arcs refer.
-        share: how much the reading counts.
-        text: its best text, as columns.
+        weights: with which the arcs were scored.
     """
 
     lattice: WordLattice
     arcs: Arcs
+    source: NDArray[np.intp]
     view: Steps
-    share: float
-    text: tuple[int, ...]
+    weights: LineWeights
+
+    def best_text(self) -> tuple[int, ...]:
+        """Return its best text, as columns."""
+        return tuple(self.lattice.scores[self.lattice.best_path(), :-1].argmax(axis=1).tolist())
 
     def edges(self, path: Sequence[int]) -> NDArray[np.float64]:
         """Return the first and last column of some arcs in the ink frame: float64, n×2."""
-        nodes = np.stack((self.arcs.first[path], self.arcs.last[path]), axis=1)
+        arcs = self.source[path]
+        nodes = np.stack((self.arcs.first[arcs], self.arcs.last[arcs]), axis=1)
         return np.asarray(self.view.left + self.arcs.nodes[nodes] * self.view.columns)
 
     def middles(self) -> NDArray[np.float64]:
@@ -72,7 +95,7 @@ class _Expert:
         seen = 1.001 - self.view.probabilities[:, -1]
         steps = np.arange(len(seen)) + 0.5
         masses, moments = (np.concatenate(([0.0], np.cumsum(one))) for one in (seen, seen * steps))
-        first, last = self.arcs.nodes[self.arcs.first], self.arcs.nodes[self.arcs.last]
+        first, last = (self.arcs.nodes[ends[self.source]] for ends in (self.arcs.first, self.arcs.last))
         mass = np.maximum(masses[last] - masses[first], 1e-6)
         middles = np.where(last > first, (moments[last] - moments[first]) / mass, first)
         return np.asarray(self.view.left + middles * self.view.columns)
@@ -83,7 +106,8 @@ def read_both(
     parts: NDArray[np.float64],
     views: Sequence[Steps],
     characters: str,
-    marks: int,
+    marks: str,
+    between: str = "",
 ) -> list[ReadLetter]:
     """Read a line.
 
@@ -92,28 +116,50 @@ def read_both(
         parts: where its parts lie, from `line_evidence.part_columns`.
         views: what the line network says of the line, in each view; at least one.
         characters: those that the CNN names; the columns of the lattice.
-        marks: how many marks the line network knows beyond them.
+        marks: those that the line network knows beyond them.
+        between: those of the marks that are read between letters; others are passed over.
 
     Returns:
-        The letters from left to right. Marks are passed over.
+        The letters and marks from left to right.
     """
+    experts = experts_of(lattice, parts, views, len(marks))
+    letters = mean_reading(experts, characters)
+    found = _marks_between(experts, letters, marks, between)
+    return [one for at, letter in enumerate(letters) for one in (letter, found.get(at)) if one is not None]
+
+
+def experts_of(
+    lattice: WordLattice, parts: NDArray[np.float64], views: Sequence[Steps], marks: int
+) -> list[Expert]:
+    """Return the readings of a line, two for each view; arguments as for `read_both`, marks counted."""
     experts = []
     for view in views:
         arcs = arcs_of(lattice, parts, view)
-        for weights, share in ((BOTH, BOTH_SHARE), (ALONE, ALONE_SHARE)):
+        for weights in (BOTH, ALONE):
             scored = joined(lattice, arcs, marks, weights)
-            best = scored.scores[scored.best_path(), :-1].argmax(axis=1)
-            experts.append(_Expert(scored, arcs, view, share, tuple(best.tolist())))
+            experts.append(Expert(scored, arcs, np.arange(len(arcs.first)), view, weights))
+    return experts
 
-    text = _best_text(experts)
+
+def mean_reading(experts: Sequence[Expert], characters: str) -> list[ReadLetter]:
+    """Return the reading in which several readings of a line agree best.
+
+    Args:
+        experts: the readings, at least one.
+        characters: those of the columns of their lattices.
+    """
+    texts = [expert.best_text() for expert in experts]
+    text = _best_text(experts, texts)
     # Both readers before one: their letters are candidates with a place of their own.
-    ordered = sorted(experts, key=lambda expert: (-expert.share, expert.text != text))
-    spelled = ((expert, expert.lattice.align(text)) for expert in ordered)
+    pairs = sorted(
+        zip(experts, texts, strict=True), key=lambda pair: (pair[0].weights is ALONE, pair[1] != text)
+    )
+    spelled = ((expert, expert.lattice.align(text)) for expert, _ in pairs)
     chosen, path = next((expert, path) for expert, path in spelled if path is not None)
     if not path:
         return []
 
-    rankings = _rank(experts, chosen.middles()[path], text, characters)
+    rankings, disputed = _rank(experts, chosen.middles()[path], text, characters)
     return [
         ReadLetter(
             index if index < chosen.arcs.candidates else None,
@@ -121,30 +167,29 @@ def read_both(
             left,
             right,
             ranking,
+            is_disputed,
         )
-        for index, (left, right), ranking in zip(path, chosen.edges(path).tolist(), rankings, strict=True)
+        for index, (left, right), ranking, is_disputed in zip(
+            chosen.source[path].tolist(), chosen.edges(path).tolist(), rankings, disputed, strict=True
+        )
     ]
 
 
-def _best_text(experts: Sequence[_Expert]) -> tuple[int, ...]:
-    """Return the likeliest of the texts that some reading gives, as columns."""
-    texts = list(dict.fromkeys(expert.text for expert in experts))
+def _best_text(experts: Sequence[Expert], found: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the likeliest of the texts that some reading found, as columns."""
+    texts = list(dict.fromkeys(found))
     if len(texts) == 1:
         return texts[0]
+    power = min(FLATTENING, FLATTENED_LETTERS / max(1, *map(len, texts)))
+    shares = [[expert.lattice.log_spelled(text) for text in texts] for expert in experts]
     totals = [expert.lattice.log_total() for expert in experts]
-    mixed = []
-    for text in texts:
-        of_text = [
-            np.log(expert.share) + FLATTENING * (expert.lattice.log_spelled(text) - total)
-            for expert, total in zip(experts, totals, strict=True)
-        ]
-        mixed.append(float(np.logaddexp.reduce(of_text)))
-    return texts[int(np.argmax(mixed))]
+    mixed = np.logaddexp.reduce(power * (np.array(shares) - np.array(totals)[:, None]), axis=0)
+    return texts[int(mixed.argmax())]
 
 
 def _rank(
-    experts: Sequence[_Expert], middles: NDArray[np.float64], text: Sequence[int], characters: str
-) -> list[Ranking]:
+    experts: Sequence[Expert], middles: NDArray[np.float64], text: Sequence[int], characters: str
+) -> tuple[list[Ranking], list[bool]]:
     """Rank what each letter of a reading may be.
 
     The line is divided half way between its letters. The confidence of a character is the mean share, over
@@ -156,16 +201,22 @@ def _rank(
         middles: float64, n: the column of the ink frame at each letter's middle, from left to right.
         text: n columns.
         characters: those of the columns.
+
+    Returns:
+        For each letter what it may be, and whether it is disputed: the likeliest character of a reading in
+        its division is another one, or the reading has no letter or several there.
     """
+    columns = np.array(text, np.intp)
+    disputed = np.zeros(len(middles), np.bool_)
     borders = (middles[1:] + middles[:-1]) / 2
     of_letters = np.zeros((len(middles), len(characters)))
-    weight = sum(expert.share for expert in experts)
     for expert in experts:
         shares = expert.lattice.posteriors()[:, :-1]
         division = np.searchsorted(borders, expert.middles())
         held = np.zeros_like(of_letters)
         np.add.at(held, division, shares)
-        of_letters += expert.share / weight * held / np.maximum(1, held.sum(axis=1, keepdims=True))
+        disputed |= (held.argmax(axis=1) != columns) | (np.abs(held.sum(axis=1) - 1) > 0.5)
+        of_letters += held / len(experts) / np.maximum(1, held.sum(axis=1, keepdims=True))
 
     rankings = []
     for column, row in zip(text, np.minimum(of_letters, 1).tolist(), strict=True):
@@ -173,4 +224,55 @@ def _rank(
         rest = [other for other in order if other != column and row[other] > 0]
         chosen = (column, *rest[: RANKING_LENGTH - 1])
         rankings.append(tuple((characters[one], round(row[one], 6)) for one in chosen))
-    return rankings
+    return rankings, disputed.tolist()
+
+
+def _marks_between(
+    experts: Sequence[Expert], letters: Sequence[ReadLetter], marks: str, between: str
+) -> dict[int, ReadLetter]:
+    """Find the marks between the letters of a reading, at most one between two.
+
+    An arc counts where it lies between the middles of two neighbours. The confidence of a mark is the mean
+    share, over all readings, of what has it there.
+
+    Args:
+        experts: the readings.
+        letters: from left to right.
+        marks: those that the line network knows.
+        between: those of them that are read.
+
+    Returns:
+        The marks, each by the number of the letter before it.
+    """
+    gaps, columns = len(letters) - 1, [marks.index(mark) for mark in between]
+    if gaps < 1 or not columns:
+        return {}
+    middles = np.array([(letter.left + letter.right) / 2 for letter in letters])
+    seen: list[list[tuple[float, int, Expert, int]]] = [[] for _ in range(gaps)]
+    held = np.zeros((len(experts), gaps, len(columns)))
+    for expert, of_gaps in zip(experts, held, strict=True):
+        left, right = expert.edges(range(len(expert.source))).T
+        gap = np.searchsorted(middles, left, side="right") - 1
+        inside = np.flatnonzero((gap >= 0) & (gap < gaps) & (right <= middles[np.minimum(gap + 1, gaps)]))
+        nulls = np.maximum(expert.lattice.scores[inside, -1:], np.finfo(np.float64).min)
+        scores = mark_scores(expert.arcs, len(marks), expert.weights)[expert.source[inside]][:, columns]
+        shares = expert.lattice.posteriors()[inside, -1:] * np.exp(scores - nulls)
+        np.add.at(of_gaps, gap[inside], shares)
+        for at, arc, row in zip(gap[inside].tolist(), inside.tolist(), shares.tolist(), strict=True):
+            seen[at] += [(share, column, expert, arc) for column, share in enumerate(row)]
+
+    found = {}
+    means = np.minimum(held, 1).mean(axis=0)
+    for at in np.flatnonzero(means.max(axis=1) >= LEAST_MARK_SHARE).tolist():
+        order = np.argsort(-means[at], kind="stable")[:RANKING_LENGTH].tolist()
+        ranking = tuple(
+            (between[one], round(float(means[at, one]), 6)) for one in order if means[at, one] > 0
+        )
+        places = [one for one in seen[at] if one[1] == order[0]]
+        _, _, expert, arc = max(places, key=lambda one: one[0])
+        disputed = bool((held[:, at, order[0]] < 0.5).any())
+        ((left, right),) = expert.edges([arc]).tolist()
+        own = int(expert.source[arc])
+        candidate = own if own < expert.arcs.candidates else None
+        found[at] = ReadLetter(candidate, int(expert.arcs.part[own]), left, right, ranking, disputed)
+    return found

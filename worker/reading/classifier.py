@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER, Model
-from lettermill.jobs.settings import ALPHABETS, MARKS
+from lettermill.jobs.settings import ALPHABET_MARKS, ALPHABETS, MARKS, Alphabet
 from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
 from lettermill.worker.reading.line_network import LineNetwork
 from lettermill.worker.reading.litert_network import Network
@@ -89,6 +89,9 @@ class Classifier:
             )
         self._allowed = np.array([labels.index(character) for character in characters])
         self.characters = characters
+        alphabet = _alphabet_of(characters)
+        self.marks = ALPHABET_MARKS[alphabet]
+        """The marks that may be read between characters."""
         self._temperature = float(model.card["temperature"])
         self.line_network: LineNetwork | None = None
         """Reads whole lines; None if the model has no line network."""
@@ -96,7 +99,7 @@ class Classifier:
         if (content := model.line_network) is not None:
             self.line_network = LineNetwork(content, line_card, characters + MARKS)
         calibrations = line_card.get("calibration", {})
-        self.calibration: Sequence[tuple[float, float]] = calibrations.get(_alphabet_of(characters), ())
+        self.calibration: Sequence[tuple[float, float]] = calibrations.get(alphabet, ())
         """The calibration of letters that both networks read: see `lettermill.worker.reading.calibration`."""
         self.has_reject_class = labels[-1] == NOT_A_LETTER
         """Whether the network has an output for glyphs that are not a single letter."""
@@ -172,6 +175,6 @@ class Classifier:
         ]
 
 
-def _alphabet_of(characters: str) -> str:
+def _alphabet_of(characters: str) -> Alphabet:
     """Return the alphabet that characters belong to."""
     return next((name for name, all_ in ALPHABETS.items() if set(characters) <= set(all_)), "alnum")

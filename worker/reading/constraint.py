@@ -1,8 +1,9 @@
-"""Finds the best reading of a lattice that a field of a form allows, and the shares of all allowed readings.
+"""Restricts a lattice to the readings that a field of a form allows.
 
 A pattern is an automaton; a comb allows one letter per cell. Both together form states, and each letter leads
-from one state to another. The best reading and the shares are found as without a constraint (Viterbi,
-forward–backward), with every state at every node.
+from one state to another. The restricted lattice has a node for each pair of a node and a state that can be
+reached and from which a reading can end (the intersection of two automata), so all that is asked of a lattice
+can be asked of it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,20 @@ from numpy.typing import NDArray
 from lettermill.jobs.inputs.pattern import Automaton
 from lettermill.worker.reading.lattice import WordLattice
 
-_Moves = NDArray[np.intp]
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """The ways from state to state in one cell.
+
+    Attributes:
+        before: intp, n: the state that each way begins in.
+        behind: intp, n: the state that it leads to.
+        taken: bool, n×(characters + 1): the characters that lead there; the last is no letter.
+    """
+
+    before: NDArray[np.intp]
+    behind: NDArray[np.intp]
+    taken: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,95 +38,63 @@ class Constraint:
     """What a field allows.
 
     Attributes:
-        moves: one array per cell (a single one without a comb): intp, states×characters: the state that a
-            letter leads to; -1 if it is not allowed.
+        cells: the ways in each cell (a single one without a comb), and at last those of what is no letter.
         accepting: bool, states: whether a reading may end there. It begins in state 0.
     """
 
-    moves: tuple[_Moves, ...]
+    cells: tuple[_Ways, ...]
     accepting: NDArray[np.bool_]
 
-    def best_reading(self, lattice: WordLattice, cells: Sequence[int]) -> list[tuple[int, int]] | None:
-        """Return the best allowed reading: the candidate and the character of each letter.
+    def restrict(
+        self, lattice: WordLattice, cells: Sequence[int]
+    ) -> tuple[WordLattice, NDArray[np.intp]] | None:
+        """Leave out all readings that are not allowed.
 
         Args:
             lattice: what the ink may be.
             cells: the cell of each candidate; -1 if it cannot be a letter.
 
         Returns:
-            The letters from left to right, characters as columns of the scores; None if no reading is
-            allowed.
+            A lattice of the allowed readings, each with its score; and intp, n: for each of its candidates
+            the number of the one that it stands for. None if no reading is allowed.
         """
-        scores, null = lattice.scores[:, :-1], lattice.scores[:, -1]
-        best = np.full((lattice.parts + 1, len(self.accepting)), -np.inf)
-        best[0, 0] = 0.0
-        back: dict[tuple[int, int], tuple[int, int, int]] = {}
-        for index in np.lexsort((lattice.first, lattice.last)).tolist():
-            first, last = int(lattice.first[index]), int(lattice.last[index])
-            for state in np.flatnonzero(np.isfinite(best[first])).tolist():
-                before = best[first, state]
-                ways = [(before + null[index], state, -1)]
-                if cells[index] >= 0:
-                    leads = self.moves[cells[index]][state]
-                    ways += [
-                        (before + scores[index, char], int(leads[char]), char)
-                        for char in np.flatnonzero(leads >= 0).tolist()
-                    ]
-                for score, there, char in ways:
-                    if score > best[last, there]:
-                        best[last, there] = score
-                        back[last, there] = (index, state, char)
+        order = np.lexsort((lattice.first, lattice.last)).tolist()
+        first, last = lattice.first.tolist(), lattice.last.tolist()
+        possible = np.isfinite(lattice.scores)
+        ways_of = [self.cells[cell] for cell in cells]
+        alive = [(ways.taken & row).any(axis=1) for ways, row in zip(ways_of, possible, strict=True)]
 
-        ends = np.where(self.accepting, best[-1], -np.inf)
-        node, state = lattice.parts, int(ends.argmax())
-        if not np.isfinite(ends[state]):
+        reached = np.zeros((lattice.parts + 1, len(self.accepting)), np.bool_)
+        reached[0, 0] = True
+        for index in order:
+            ways = ways_of[index]
+            alive[index] &= reached[first[index], ways.before]
+            reached[last[index], ways.behind[alive[index]]] = True
+
+        ends = np.zeros_like(reached)
+        ends[-1] = self.accepting
+        for index in sorted(order, key=lambda one: -first[one]):
+            ways = ways_of[index]
+            alive[index] &= ends[last[index], ways.behind]
+            ends[first[index], ways.before[alive[index]]] = True
+        if not ends[0, 0]:
             return None
-        letters = []
-        while node > 0:
-            index, state, char = back[node, state]
-            node = int(lattice.first[index])
-            if char >= 0:
-                letters.append((index, char))
-        return letters[::-1]
 
-    def log_posteriors(self, lattice: WordLattice, cells: Sequence[int]) -> tuple[NDArray[np.float64], float]:
-        """Return the share of all allowed readings in which each candidate is each character.
-
-        Args:
-            lattice: what the ink may be.
-            cells: as for `best_reading`.
-
-        Returns:
-            The logarithms of the shares, float64, n×characters; and the logarithm of the weight of all
-            allowed readings, minus infinity if there are none.
-        """
-        scores, null = lattice.scores[:, :-1], lattice.scores[:, -1]
-        shape = (lattice.parts + 1, len(self.accepting))
-        forward, backward = np.full(shape, -np.inf), np.full(shape, -np.inf)
-        forward[0, 0] = 0.0
-        backward[-1, self.accepting] = 0.0
-        for index in np.lexsort((lattice.first, lattice.last)).tolist():
-            before, behind = forward[lattice.first[index]], forward[lattice.last[index]]
-            np.logaddexp(behind, before + null[index], out=behind)
-            if cells[index] >= 0 and np.isfinite(before).any():
-                states, chars = np.nonzero((self.moves[cells[index]] >= 0) & np.isfinite(before)[:, None])
-                there = self.moves[cells[index]][states, chars]
-                np.logaddexp.at(behind, there, before[states] + scores[index, chars])
-
-        total = float(np.logaddexp.reduce(np.where(self.accepting, forward[-1], -np.inf)))
-        found = np.full(scores.shape, -np.inf)
-        if not np.isfinite(total):
-            return found, total
-
-        for index in np.lexsort((lattice.last, lattice.first))[::-1].tolist():
-            first, behind = lattice.first[index], backward[lattice.last[index]]
-            backward[first] = np.logaddexp(backward[first], behind + null[index])
-            if cells[index] >= 0:
-                leads = self.moves[cells[index]]
-                ways = np.where(leads >= 0, behind[leads], -np.inf) + scores[index]
-                backward[first] = np.logaddexp(backward[first], np.logaddexp.reduce(ways, axis=1))
-                found[index] = np.logaddexp.reduce(forward[first][:, None] + ways, axis=0) - total
-        return found, total
+        # Pairs of node and state get numbers in the order of the nodes; at the last node all states are one.
+        numbers = np.cumsum(reached & ends).reshape(reached.shape) - 1
+        numbers[-1] = numbers[-2].max() + 1
+        source = np.repeat(np.arange(len(first)), [int(one.sum()) for one in alive])
+        before, behind, taken = (
+            np.concatenate([part[one] for part, one in zip(parts, alive, strict=True)])
+            for parts in zip(*((ways.before, ways.behind, ways.taken) for ways in ways_of), strict=True)
+        )
+        restricted = WordLattice(
+            int(numbers[-1, 0]),
+            numbers[lattice.first[source], before],
+            numbers[lattice.last[source], behind],
+            np.where(taken, lattice.scores[source], -np.inf),
+        )
+        return restricted, source
 
 
 def make_constraint(automaton: Automaton, comb: int | None, characters: str) -> Constraint:
@@ -124,20 +106,34 @@ def make_constraint(automaton: Automaton, comb: int | None, characters: str) -> 
         characters: those of the columns of the lattices' scores.
     """
     states = len(automaton.moves)
-    plain = np.full((states, len(characters)), -1, np.intp)
-    for state, leads in enumerate(automaton.moves):
-        for character, there in leads.items():
-            plain[state, characters.index(character)] = there
+    letters = {
+        (before, behind, characters.index(character))
+        for before, leads in enumerate(automaton.moves)
+        for character, behind in leads.items()
+    }
     accepting = np.array(automaton.accepting)
     if comb is None:
-        return Constraint((plain,), accepting)
+        return Constraint((_ways(letters, states, characters), _ways(set(), states, characters)), accepting)
 
     # A state of a comb is the number of cells already passed, combined with a state of the automaton.
-    moves = []
-    for cell in range(comb):
-        one = np.full(((comb + 1) * states, len(characters)), -1, np.intp)
-        one[: (cell + 1) * states] = np.tile(
-            np.where(plain >= 0, plain + (cell + 1) * states, -1), (cell + 1, 1)
-        )
-        moves.append(one)
-    return Constraint(tuple(moves), np.tile(accepting, comb + 1))
+    total = (comb + 1) * states
+    cells = [
+        {
+            (before + passed * states, behind + (cell + 1) * states, column)
+            for before, behind, column in letters
+            for passed in range(cell + 1)
+        }
+        for cell in range(comb)
+    ]
+    ways = [_ways(one, total, characters) for one in (*cells, set())]
+    return Constraint(tuple(ways), np.tile(accepting, comb + 1))
+
+
+def _ways(letters: set[tuple[int, int, int]], states: int, characters: str) -> _Ways:
+    """Return the ways of letters, given as state before, state behind and column, and those of no letter."""
+    nothing = {(state, state, len(characters)) for state in range(states)}
+    steps = np.array(sorted(letters | nothing), np.intp)
+    pairs, numbers = np.unique(steps[:, :2], axis=0, return_inverse=True)
+    taken = np.zeros((len(pairs), len(characters) + 1), np.bool_)
+    taken[numbers.reshape(-1), steps[:, 2]] = True
+    return _Ways(pairs[:, 0], pairs[:, 1], taken)

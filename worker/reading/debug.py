@@ -1,4 +1,4 @@
-"""Draws what each stage found on a page: one panel per stage, then the letters as they were read.
+"""Draws what each stage found on a page: one panel per stage, then what each reader read, then the letters.
 
 The drawing consists of what the stages report to `segmentation.trace`, so a new stage appears automatically.
 """
@@ -6,7 +6,7 @@ The drawing consists of what the stages report to `segmentation.trace`, so a new
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lettermill.jobs.records.readings import Letter, LineReading
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.segmentation.components import INK_LEVEL, Component
-from lettermill.segmentation.trace import Blot, Seen, Trace
+from lettermill.segmentation.trace import Blot, ReadAt, Seen, Trace
 from lettermill.segmentation.values import Ink
 
 LETTER_PIXELS = 40.0
@@ -44,6 +44,7 @@ TITLE_PIXELS = 30
 # The colours of Okabe and Ito, which colour-blind people can tell apart: blue, green, red.
 _COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (0, 159, 230), (233, 180, 86))
 _SURE_COLOUR, _FLAGGED_COLOUR, _TEXT_COLOUR = (115, 120, 0), (0, 60, 213), (40, 40, 40)
+_AGREED_COLOUR = (130, 130, 130)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 _CAPITAL_PIXELS = 21.0
@@ -61,6 +62,15 @@ class _Note:
     what: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Readings:
+    """What each reader read in one line, as in `Trace.note_readings`."""
+
+    top: float
+    bottom: float
+    by_reader: Mapping[str, ReadAt]
+
+
 class Drawing(Trace):
     """Records what the stages report and draws it.
 
@@ -72,16 +82,21 @@ class Drawing(Trace):
         self._page = page
         self._ink: Ink | None = None
         self._stages: dict[str, list[_Note]] = {}
+        self._readings: list[_Readings] = []
 
     def note(self, stage: str, seen: Seen, what: str = "") -> None:
         """Record what a stage found."""
         if isinstance(seen, Ink):
             # New ink: the page is segmented again, another way up.
-            self._ink, self._stages = seen, {}
+            self._ink, self._stages, self._readings = seen, {}, []
         self._stages.setdefault(stage, []).append(_Note(seen, what))
 
+    def note_readings(self, top: float, bottom: float, readings: Mapping[str, ReadAt]) -> None:
+        """Record what the readers read in one line."""
+        self._readings.append(_Readings(top, bottom, readings))
+
     def picture(self, lines: Sequence[LineReading]) -> Picture:
-        """Draw all panels: the page, each stage in the order of their first notes, and the letters.
+        """Draw all panels: the page, the stages in the order of their first notes, the readers, the letters.
 
         Args:
             lines: the result of reading, boxes in pixels of the page.
@@ -98,6 +113,11 @@ class Drawing(Trace):
             for colour, note in enumerate(notes):
                 words += _draw_note(panel, note, colour)
             panels.append(_titled(_zoomed(panel, zoom), words))
+
+        if self._readings:
+            panel = _zoomed(pale, zoom)
+            words = _draw_readings(panel, self._readings, zoom)
+            panels.append(_titled(panel, words))
 
         letters = [letter for line in lines for letter in line.letters]
         panel = _zoomed(pale, zoom)
@@ -183,6 +203,30 @@ def _draw_note(panel: Picture, note: _Note, number: int) -> list[tuple[str, tupl
             _fill(panel, blot, shade)
     in_groups = not note.what and bool(groups) and not isinstance(groups[0], Blot)
     return [(f"{note.what} {len(groups)}".strip(), _TEXT_COLOUR if in_groups else colour)]
+
+
+def _draw_readings(
+    panel: Picture, lines: Sequence[_Readings], zoom: float
+) -> list[tuple[str, tuple[int, int, int]]]:
+    """Draw the readers' characters over each line, one row per reader, and return the words for the title.
+
+    Where all read the same, there is one grey row.
+    """
+    names = dict.fromkeys(name for line in lines for name in line.by_reader)
+    colours = dict(zip(names, _COLOURS, strict=False))
+    for line in lines:
+        rows = [(colours[name], read) for name, read in line.by_reader.items()]
+        if len({"".join(character for character, _ in read) for _, read in rows}) == 1:
+            rows = [(_AGREED_COLOUR, rows[-1][1])]
+        pitch = (line.bottom - line.top) * zoom / len(line.by_reader)
+        size = 0.8 * pitch / _CAPITAL_PIXELS
+        for number, (colour, read) in enumerate(rows, len(line.by_reader) - len(rows)):
+            base = round(line.top * zoom + (number + 0.9) * pitch)
+            for character, column in read:
+                width = cv2.getTextSize(character, _FONT, size, 1)[0][0]
+                place = (round(column * zoom - width / 2), base)
+                cv2.putText(panel, character, place, _FONT, size, colour, 1, cv2.LINE_AA)
+    return [("readers", _TEXT_COLOUR), *colours.items(), ("all agree", _AGREED_COLOUR)]
 
 
 def _fill(panel: Picture, blot: Blot, colour: tuple[int, int, int]) -> None:

@@ -106,7 +106,7 @@ def read_downward_words(lines: Sequence[LineReading]) -> tuple[tuple[LineReading
     """
     columns = _columns(lines)
     in_columns = {id(placed.letter) for column in columns for placed in column}
-    is_pure = [all(id(letter) in in_columns for letter in line.letters) for line in lines]
+    is_pure = [all(id(letter) in in_columns or letter.is_mark for letter in line.letters) for line in lines]
     found: list[LineReading] = []
     may_be = False
     start = 0
@@ -146,10 +146,11 @@ def _columns(lines: Sequence[LineReading]) -> list[_Column]:
 def _single_letters(lines: Sequence[LineReading]) -> Iterator[_Placed]:
     """The letters that have paper on both sides."""
     for number, line in enumerate(lines):
-        boxes = [letter.box for letter in line.letters]
+        letters = [letter for letter in line.letters if not letter.is_mark]
+        boxes = [letter.box for letter in letters]
         gaps = [right.x - left.x - left.width for left, right in itertools.pairwise(boxes)]
         sides = zip([np.inf, *gaps], [*gaps, np.inf], strict=True)
-        for letter, clear in zip(line.letters, map(min, sides), strict=True):
+        for letter, clear in zip(letters, map(min, sides), strict=True):
             if clear >= LEAST_CLEAR_LETTERS * letter.box.height:
                 yield _Placed(letter, number, float(clear))
 
@@ -167,7 +168,7 @@ def _words(columns: Sequence[_Column]) -> list[str]:
 
 def _text(line: LineReading) -> str:
     """What a line says, without spaces."""
-    return "".join(letter.letter for letter in line.letters)
+    return "".join(letter.letter for letter in line.letters if not letter.is_mark)
 
 
 def _common_share(texts: Sequence[str]) -> float:

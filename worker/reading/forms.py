@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Sequence
 
@@ -29,10 +30,11 @@ from lettermill.segmentation.registration import (
     scale_of,
 )
 from lettermill.segmentation.values import Box, Quality, Segmentation
-from lettermill.worker.reading.classifier import Classifier, Ranking
+from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.constraint import Constraint, make_constraint
 from lettermill.worker.reading.doubts import lower_doubtful
-from lettermill.worker.reading.lattice import WordLattice, join_lattices
+from lettermill.worker.reading.field_letters import FieldLetter, read_by_both, read_by_cnn, read_unfound
+from lettermill.worker.reading.lattice import WordLattice
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.read_lines import classify_candidates, classify_components
 
@@ -41,12 +43,6 @@ MARGIN_FIELD_HEIGHTS = 0.3
 
 WIDEST_LETTER_CELLS = 1.45
 """Widest letter in a comb: an M that leans into the neighbouring cells."""
-
-MISFIT_NATS = 7.0
-"""The fit is 0.5 if all allowed readings together are this much less likely than all readings."""
-
-MISFIT_SLACK_NATS = 0.7
-"""Range over which the fit falls from near 1 to near 0."""
 
 FLAG_BELOW_FIT = 0.5
 """All letters of a field are flagged if its reading fits less than this (0–1)."""
@@ -144,12 +140,11 @@ class Form:
         """
         registration = self._register(page)
         crops = [_FieldCrop(page, registration, self._blank_image, field.frame) for field in self._fields]
-        segmented = [
-            segment(crop.without_form(field.box), "line", "keep")
-            for crop, field in zip(crops, self._fields, strict=True)
-        ]
+        writings = [crop.without_form(field.box) for crop, field in zip(crops, self._fields, strict=True)]
+        segmented = [segment(writing, "line", "keep") for writing in writings]
         lines = [
-            self._read_field(*each, settings) for each in zip(self._fields, crops, segmented, strict=True)
+            self._read_field(*each, settings)
+            for each in zip(self._fields, crops, writings, segmented, strict=True)
         ]
 
         quarters = round(registration.degrees / 90) % 4
@@ -182,70 +177,60 @@ class Form:
         raise ScanError.with_remedy(ErrorCode.FORM_NOT_FOUND, what)
 
     def _read_field(
-        self, field: _FormField, crop: _FieldCrop, segmented: Segmentation, settings: Settings
+        self,
+        field: _FormField,
+        crop: _FieldCrop,
+        writing: NDArray[np.uint8],
+        segmented: Segmentation,
+        settings: Settings,
     ) -> LineReading | None:
         """Read one field; None if it is empty."""
-        characters = self._classifier.characters
-        components = classify_components(segmented, self._classifier)
-        words = classify_candidates(segmented, components, crop.shape, self._classifier)
-        lattices = [word.lattice() for word in words]
-        if not any(lattice.best_path() for lattice in lattices):
+        classifier = self._classifier
+        components = classify_components(segmented, classifier)
+        classified = classify_candidates(segmented, components, crop.shape, classifier)
+        words = classified if any(word.lattice().best_path() for word in classified) else []
+        cell = functools.partial(field.cell, crop)
+        network, ink = classifier.line_network, segmented.ink
+        found: list[FieldLetter] = []
+        fit = 0.0
+        if words and network and ink:
+            found, fit = read_by_both(writing, words, ink, field.constraint, cell, classifier, network)
+        elif words:
+            found, fit = read_by_cnn(words, field.constraint, cell, classifier.characters)
+        elif network:
+            inside = crop.inside(field.box)
+            found, fit = read_unfound(writing, inside, field.constraint, cell, classifier.characters, network)
+        if not found:
             return None
-
-        lattice = join_lattices(lattices)
-        candidates = [candidate for word in words for candidate in word.word.candidates]
-        word_of_candidate = [number for number, word in enumerate(words) for _ in word.word.candidates]
-        cells = [field.cell(crop, candidate.box) for candidate in candidates]
-        path, rankings, fit = _best_reading(lattice, field.constraint, cells, characters)
-        if not path:
-            return None
-        chosen = [candidates[index] for index in path]
-        rankings = lower_doubtful(chosen, rankings, words[0].letter_height, segmented.struck)
+        rankings = [one.ranking for one in found]
+        if words:
+            chosen = [one.candidate for one in found]
+            rankings = lower_doubtful(chosen, rankings, words[0].letter_height, segmented.struck)
 
         # A new word begins after a gap; in a comb, after an empty cell.
-        positions, max_step = (cells, 1) if field.comb else (word_of_candidate, 0)
+        positions = [cell(one.candidate.box) if field.comb else one.word for one in found]
+        max_step = 1 if field.comb else 0
         letters = []
         word = 1
-        for before, index, ranking in zip([path[0], *path], path, rankings, strict=False):
-            word += field.words and positions[index] - positions[before] > max_step
-            flagged = fit < FLAG_BELOW_FIT or ranking[0][1] < settings.flag_below
-            letters.append(Letter(crop.to_page(candidates[index].box), word, ranking, flagged))
+        for before, here, one, ranking in zip(
+            [positions[0], *positions], positions, found, rankings, strict=False
+        ):
+            word += field.words and here - before > max_step
+            flagged = one.uncut or fit < FLAG_BELOW_FIT or ranking[0][1] < settings.flag_below
+            letters.append(Letter(crop.to_page(one.candidate.box), word, ranking, flagged, one.disputed))
         line = LineReading(_box_around(letters), tuple(letters), "", field.name, _confidence(letters, fit))
 
         if field.lexicon is None:
             return line
+        if not words:
+            return msgspec.structs.replace(line, lexicon_text=line.text)
         texts = [""] * len(words)
-        for index, ranking in zip(path, rankings, strict=True):
-            texts[word_of_candidate[index]] += ranking[0][0]
-        columns = [characters.index(character) for character in field.lexicon.characters]
-        restricted = [_restrict(each, columns) for each in lattices]
+        for one, ranking in zip(found, rankings, strict=True):
+            texts[one.word] += ranking[0][0]
+        columns = [classifier.characters.index(character) for character in field.lexicon.characters]
+        restricted = [_restrict(word.lattice(), columns) for word in words]
         lexicon_text = field.lexicon.read(list(zip(texts, restricted, strict=True)))
         return msgspec.structs.replace(line, lexicon_text=lexicon_text)
-
-
-def _best_reading(
-    lattice: WordLattice, constraint: Constraint, cells: Sequence[int], characters: str
-) -> tuple[list[int], list[Ranking], float]:
-    """Find the best reading that a field allows.
-
-    Args:
-        lattice: what the ink may be.
-        constraint: what the field allows.
-        cells: the cell of each candidate; -1 if it cannot be a letter.
-        characters: those of the columns of the lattice's scores.
-
-    Returns:
-        For each letter the number of its candidate, and its ranking; and how well the reading fits the field
-        (0–1). If the field allows no reading, the free one, with a fit of 0.
-    """
-    letters = constraint.best_reading(lattice, cells)
-    if letters is None:
-        return *lattice.best_reading(characters), 0.0
-    log_shares, log_allowed = constraint.log_posteriors(lattice, cells)
-    cut_shares = np.exp(np.logaddexp.reduce(log_shares, axis=1))
-    fit = 1 / (1 + np.exp((lattice.log_total() - log_allowed - MISFIT_NATS) / MISFIT_SLACK_NATS))
-    rankings = lattice.rank(letters, log_shares, cut_shares, characters)
-    return [index for index, _ in letters], rankings, float(fit)
 
 
 def _confidence(letters: Sequence[Letter], fit: float) -> float:
@@ -294,9 +279,14 @@ class _FieldCrop:
         Args:
             field: its box, in pixels of the blank.
         """
+        box = self.inside(field)
+        return drop_form(self._scan, self._blank, (box.x, box.y, box.x + box.width, box.y + box.height))
+
+    def inside(self, field: Box) -> Box:
+        """Return a box of the blank in pixels of the crop."""
         left, top = self.from_blank(field.x, field.y)
         right, low = self.from_blank(field.x + field.width, field.y + field.height)
-        return drop_form(self._scan, self._blank, (round(left), round(top), round(right), round(low)))
+        return Box(round(left), round(top), round(right) - round(left), round(low) - round(top))
 
     def from_blank(self, x: float, y: float) -> tuple[float, float]:
         """Map the corner of a pixel of the blank to the crop."""

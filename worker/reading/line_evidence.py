@@ -317,25 +317,38 @@ def joined(lattice: WordLattice, arcs: Arcs, marks: int, weights: LineWeights = 
 
     Returns:
         The lattice over all arcs; its columns are the characters and the null path. A mark gives no letter,
-        so it is part of the null path.
+        so it is part of the null path: `mark_scores` says how large a part.
     """
     known = lattice.scores.shape[1] - 1
     first_piece = arcs.candidates + arcs.uncut
     scores = np.full((len(arcs.first), known + 1), -np.inf)
-    of_marks = np.full((len(arcs.first), marks), -np.inf)
     candidates, uncut, pieces = np.split(np.arange(len(scores)), (arcs.candidates, first_piece))
     nulls = nulls_of_parts(lattice)[arcs.part[pieces]] * arcs.share[pieces]
 
     scores[candidates] = lattice.scores if weights.cnn else np.where(np.isinf(lattice.scores), -np.inf, 0.0)
-    of_marks[candidates] = weights.mark
     scores[uncut, :-1] = weights.uncut
-    of_marks[uncut] = weights.uncut_mark
     scores[pieces, -1] = weights.cnn * nulls
     scores[:, :-1] += weights.letter * arcs.letters[:, :known]
     scores[:, -1] += weights.nothing * arcs.nothing
-    of_marks += weights.letter * arcs.letters[:, known:]
+    of_marks = mark_scores(arcs, marks, weights)
     scores[:, -1] = np.logaddexp.reduce(np.column_stack((scores[:, -1], of_marks)), axis=1)
     return WordLattice(len(arcs.nodes) - 1, arcs.first, arcs.last, scores)
+
+
+def mark_scores(arcs: Arcs, marks: int, weights: LineWeights) -> NDArray[np.float64]:
+    """Return the log score of each arc as each mark: float64, arcs×marks; a piece is none.
+
+    Args:
+        arcs: from `arcs_of`.
+        marks: how many of the line network's characters are marks; they come last.
+        weights: how the arcs are scored.
+    """
+    first_piece = arcs.candidates + arcs.uncut
+    scores = weights.letter * arcs.letters[:, arcs.letters.shape[1] - marks :]
+    scores[: arcs.candidates] += weights.mark
+    scores[arcs.candidates : first_piece] += weights.uncut_mark
+    scores[first_piece:] = -np.inf
+    return scores
 
 
 def nulls_of_parts(lattice: WordLattice) -> NDArray[np.float64]:

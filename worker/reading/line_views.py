@@ -19,6 +19,9 @@ _MARGIN_LETTERS = 0.3
 _SIDE_LETTERS = 0.5
 """The same beside them."""
 
+STRETCH = 1.3
+"""Width of the stretched view: so narrow letters, too, have the time steps that they need."""
+
 _WIDEST_WARP_PIXELS = 32_000
 """OpenCV warps nothing wider than 32,767 pixels."""
 
@@ -31,7 +34,7 @@ def views_of(
     network: LineNetwork,
     whole: bool,
 ) -> list[Steps]:
-    """Read a line in one view or two.
+    """Read a line in two views or three.
 
     Args:
         page: uint8, h×w, grey.
@@ -42,7 +45,8 @@ def views_of(
         whole: whether the page is one line, which is shown whole too.
 
     Returns:
-        What the network says of the line, cut as high as its letters; and of the whole page.
+        What the network says of the line, cut as high as its letters; of the same stretched; and of the
+        whole page.
     """
     tall = [one for one in candidates if one.ink.shape[0] - 2 > 0.5 * letter] or candidates
     middle = float(np.median([one.top + one.ink.shape[0] / 2 for one in tall]))
@@ -66,7 +70,10 @@ def views_of(
     size = min(size[0], _WIDEST_WARP_PIXELS), size[1]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cut = cv2.warpAffine(small, shrink * to_page, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    views = [_steps(np.asarray(cut, np.uint8), left, 1.0, network)]
+    wider = cv2.resize(cut, (round(STRETCH * size[0]), size[1]), interpolation=cv2.INTER_LINEAR)
+    views = [
+        _steps(np.asarray(each, np.uint8), left, size[0] / each.shape[1], network) for each in (cut, wider)
+    ]
     if whole:
         views.append(_steps(page, edges[0], ink.scale, network))
     return views

@@ -5,7 +5,8 @@
    a page that lies on its side or upside down is segmented again.
 3. `over_segment` cuts doubtful components into parts; every run of parts that may be a letter is a candidate.
 4. The CNN classifies the candidates, and a lattice scores them: `score_words`.
-5. The best path through the lattice is the reading. Look-alikes (O, 0) follow their word.
+5. The best path through the lattice is the reading. Look-alikes (O, 0) follow their word. Marks (/ - . , ')
+   between letters are read by the line network.
 6. If there is a word list, each line is read a second time with it.
 """
 
@@ -16,11 +17,12 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.records.readings import Box, Letter, LineReading
-from lettermill.jobs.settings import MARKS, Settings
+from lettermill.jobs.settings import LETTERS, MARKS, Settings
 from lettermill.segmentation import values
 from lettermill.segmentation.boxes import enclosing_box
 from lettermill.segmentation.glyph import GLYPH_SIZE
@@ -41,6 +43,7 @@ from lettermill.worker.reading.line_views import views_of
 from lettermill.worker.reading.look_alikes import resolve_look_alikes
 from lettermill.worker.reading.page_orientation import find_quarter_turns
 from lettermill.worker.reading.pictures import drop_pictures
+from lettermill.worker.reading.reader_notes import note_readers
 from lettermill.worker.reading.show_through import find_show_through
 from lettermill.worker.reading.turned_blocks import TurnedBlock, find_turned_blocks, insert_block, moved
 from lettermill.worker.reading.uncut_letters import uncut_candidate
@@ -54,6 +57,13 @@ DOUBTFUL_ABOVE_LETTER_HEIGHTS = 1.25
 
 CLEARER_BY = 0.1
 """How much more confidently a block must be read, turned; blocks that lay as they should gain nothing."""
+
+
+SLASH_TRUST = 0.8
+"""Confidence of a slash that segmentation is sure of and the line network does not see."""
+
+LEAST_SLASH_LEAN_RATIO = 0.2
+"""Columns that it leans to the right for each of its rows: walls of boxes lean by 0.02 at most."""
 
 
 class ClassifiedWord(NamedTuple):
@@ -98,7 +108,7 @@ def read_lines(
 
     turned = _read_turned_blocks(page, segmentation, words, settings, classifier, lexicon)
     blocks = [block for block, _ in turned]
-    lines, chosen = _read_words(page, segmentation, words, settings, classifier, lexicon, blocks)
+    lines, chosen = _read_words(page, segmentation, words, settings, classifier, lexicon, blocks, trace)
     trace.note("chosen", [[candidate] for candidate in chosen])
     for block, lines_of_block in turned:
         lines = insert_block(lines, lines_of_block, block, page.shape, segmentation.quarters)
@@ -119,6 +129,7 @@ def _read_words(
     classifier: Classifier,
     lexicon: Lexicon | None,
     without: Sequence[TurnedBlock] = (),
+    trace: Trace = UNSEEN,
 ) -> tuple[list[LineReading], list[Candidate]]:
     """Read the classified words of a page, line by line, without those of some blocks.
 
@@ -136,7 +147,7 @@ def _read_words(
         ]
         if words_of_line:
             reading, letters = _read_line(
-                page, words_of_line, line.letter, segmentation, settings, classifier, lexicon
+                page, words_of_line, line.letter, segmentation, settings, classifier, lexicon, trace
             )
             lines += [reading] if reading else []
             chosen += letters
@@ -268,13 +279,14 @@ def _read_line(
     settings: Settings,
     classifier: Classifier,
     lexicon: Lexicon | None,
+    trace: Trace,
 ) -> tuple[LineReading | None, list[Candidate]]:
     """Read one line from its classified words.
 
     Returns:
         The reading, None if there is no letter; and the candidates that were chosen as its letters.
     """
-    chosen = _read_candidates(page, words, letter_height, segmentation, settings, classifier)
+    chosen = _read_candidates(page, words, letter_height, segmentation, settings, classifier, trace)
     if not chosen:
         return None, []
 
@@ -282,23 +294,25 @@ def _read_line(
     lowered = lower_doubtful(candidates, [one.ranking for one in chosen], letter_height, segmentation.struck)
     rankings_by_word: list[list[Ranking]] = [[] for _ in words]
     for one, ranking in zip(chosen, lowered, strict=True):
-        rankings_by_word[one.word].append(ranking)
+        if not one.is_mark:
+            rankings_by_word[one.word].append(ranking)
     if settings.alphabet == "alnum":
         rankings_by_word = [resolve_look_alikes(word) for word in rankings_by_word]
 
-    # A word ends at a slash; words without a letter get no number.
-    slashes = [one.left for each in words for one in each.word.candidates if one.mark >= CERTAIN_PROBABILITY]
-    pieces = [(one.word, sum([left < one.candidate.left for left in slashes])) for one in chosen]
-    numbers = {piece: number for number, piece in enumerate(dict.fromkeys(pieces), start=1)}
-    rankings = [ranking for word in rankings_by_word for ranking in word]
+    numbers = _word_numbers(chosen, words)
+    of_letters = itertools.chain.from_iterable(rankings_by_word)
+    rankings = [
+        ranking if one.is_mark else next(of_letters) for one, ranking in zip(chosen, lowered, strict=True)
+    ]
     letters = tuple(
         Letter(
             _box(one.candidate.box),
-            numbers[piece],
+            number,
             ranking,
             one.seen_by_line_network_alone or ranking[0][1] < settings.flag_below,
+            one.disputed,
         )
-        for one, piece, ranking in zip(chosen, pieces, rankings, strict=True)
+        for one, number, ranking in zip(chosen, numbers, rankings, strict=True)
     )
 
     lexicon_text = ""
@@ -312,12 +326,23 @@ def _read_line(
 
 
 class _Chosen(NamedTuple):
-    """A letter of a reading: its candidate, the number of its word, and what it may be."""
+    """A letter of a reading or a mark: its candidate, its word's number, what it may be, and who says so."""
 
     candidate: Candidate
     word: int
     ranking: Ranking
     seen_by_line_network_alone: bool
+    disputed: bool
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether it is no letter."""
+        return self.ranking[0][0] in MARKS
+
+    def shares_parts(self, other: Candidate, word: int) -> bool:
+        """Whether its candidate has a part of another one, which lies in a word."""
+        own = self.candidate
+        return self.word == word and own.first < other.last and other.first < own.last
 
 
 def _read_candidates(
@@ -327,6 +352,7 @@ def _read_candidates(
     segmentation: Segmentation,
     settings: Settings,
     classifier: Classifier,
+    trace: Trace,
 ) -> list[_Chosen]:
     """Choose the letters of one line: with the line network if there is one, else by the CNN alone.
 
@@ -340,7 +366,7 @@ def _read_candidates(
         lattice = join_lattices(score_words(plain_words, letter_height, classification))
         word_of_candidate = [number for number, word in enumerate(plain_words) for _ in word.candidates]
         return [
-            _Chosen(candidates[index], word_of_candidate[index], ranking, False)
+            _Chosen(candidates[index], word_of_candidate[index], ranking, False, False)
             for index, ranking in zip(*lattice.best_reading(classifier.characters), strict=True)
         ]
 
@@ -348,17 +374,88 @@ def _read_candidates(
     whole = settings.layout == "line" and not segmentation.quarters
     views = views_of(page, candidates, letter_height, ink, network, whole)
     word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
-    return [
-        _Chosen(
+    parts = part_columns(plain_words)
+    chosen = []
+    for one in read_both(lattice, parts, views, classifier.characters, MARKS, classifier.marks):
+        candidate = (
             uncut_candidate(one.left, one.right, candidates, letter_height, ink, page.shape)
             if one.candidate is None
-            else candidates[one.candidate],
-            word_of_part[one.part],
-            calibrated(one.ranking, classifier.calibration),
-            one.candidate is None,
+            else candidates[one.candidate]
         )
-        for one in read_both(lattice, part_columns(plain_words), views, classifier.characters, len(MARKS))
+        is_mark = one.ranking[0][0] in MARKS
+        ranking = one.ranking if is_mark else calibrated(one.ranking, classifier.calibration)
+        # Segmentation drops marks, so the line network alone sees most of them.
+        uncut = one.candidate is None and not is_mark
+        chosen.append(_Chosen(candidate, word_of_part[one.part], ranking, uncut, one.disputed or uncut))
+    if "/" in classifier.marks:
+        chosen = _with_slashes(chosen, words)
+    if trace is not UNSEEN:
+        alone = join_lattices(score_words(plain_words, letter_height, classification))
+        path, rankings = alone.best_reading(classifier.characters)
+        by_cnn = [(ranking[0][0], candidates[index]) for index, ranking in zip(path, rankings, strict=True)]
+        read = [(one.ranking[0][0], one.candidate) for one in chosen]
+        note_readers(trace, candidates, by_cnn, views, classifier.characters + MARKS, read)
+    return chosen
+
+
+def _with_slashes(chosen: Sequence[_Chosen], words: Sequence[ClassifiedWord]) -> list[_Chosen]:
+    """Put in the slashes that segmentation is sure of and nothing was read for: bars that lean to the right.
+
+    A 1 or an I that was read in such a bar is the slash; a bar that is part of a letter is its stroke.
+    """
+    found = list(chosen)
+    for number, each in enumerate(words):
+        for bar in each.word.candidates:
+            if bar.mark < CERTAIN_PROBABILITY or not _is_slash(bar):
+                continue
+            slash = _Chosen(bar, number, (("/", round(SLASH_TRUST * bar.mark, 6)),), False, True)
+            middle = _middle(bar)
+            at = sum(_middle(one.candidate) < middle for one in found)
+            read = [place for place, one in enumerate(found) if one.shares_parts(bar, number)]
+            beside = min(abs(_middle(one.candidate) - middle) for one in found)
+            if read:
+                one = found[read[0]]
+                within = bar.first <= one.candidate.first and one.candidate.last <= bar.last
+                if within and one.ranking[0][0] in "1I" and 0 < read[0] < len(found) - 1:
+                    found[read[0]] = slash
+            elif 0 < at < len(found) and beside > bar.ink.shape[1] / 4:
+                found.insert(at, slash)
+    return found
+
+
+def _is_slash(bar: Candidate) -> bool:
+    """Whether a bar leans to the right, as walls of boxes and backslashes do not."""
+    moments = cv2.moments(bar.ink)
+    return bool(-moments["mu11"] >= LEAST_SLASH_LEAN_RATIO * moments["mu02"])
+
+
+def _middle(candidate: Candidate) -> float:
+    return float(candidate.left + candidate.ink.shape[1] / 2)
+
+
+def _word_numbers(chosen: Sequence[_Chosen], words: Sequence[ClassifiedWord]) -> list[int]:
+    """Return the number of each letter's word, from 1; words without a letter get none.
+
+    A word ends at a gap, and at a slash that is not reported. A reported mark joins what stands beside it,
+    but a full stop or comma beside a letter does not: J. SMITH.
+    """
+    reported = [_middle(one.candidate) for one in chosen if one.is_mark]
+    slashes = [
+        one.left
+        for each in words
+        for one in each.word.candidates
+        if one.mark >= CERTAIN_PROBABILITY
+        and not any(one.left <= middle <= one.left + one.ink.shape[1] for middle in reported)
     ]
+    pieces = [(one.word, sum([left < one.candidate.left for left in slashes])) for one in chosen]
+    first = {piece: piece for piece in pieces}
+    texts = [one.ranking[0][0] for one in chosen]
+    for at in range(1, len(chosen) - 1):
+        before, mark, after = texts[at - 1 : at + 2]
+        if mark in MARKS and (mark not in ".," or {before, after}.isdisjoint(LETTERS)):
+            first[pieces[at]] = first[pieces[at + 1]] = first[pieces[at - 1]]
+    numbers = {piece: number for number, piece in enumerate(dict.fromkeys(first.values()), start=1)}
+    return [numbers[first[piece]] for piece in pieces]
 
 
 def _is_one_part(candidate: Candidate) -> bool:

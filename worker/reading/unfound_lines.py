@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.records.readings import Box, Letter, LineReading
+from lettermill.jobs.settings import MARKS
 from lettermill.worker.reading.classifier import RANKING_LENGTH, Classifier
 from lettermill.worker.reading.line_evidence import Steps
 from lettermill.worker.reading.line_views import whole_view
@@ -25,23 +26,26 @@ def read_unfound_line(page: NDArray[np.uint8], classifier: Classifier) -> LineRe
         classifier: has the line network.
 
     Returns:
-        The line, all of its letters flagged; None if nothing is seen.
+        The line, all of its letters flagged and disputed; None if nothing is seen.
     """
     if classifier.line_network is None:
         return None
     view = whole_view(page, classifier.line_network)
-    known = classifier.characters
-    letters = []
+    known, marks = classifier.characters + MARKS, classifier.marks
+    read: list[Letter] = []
     for first, last in view.letters_seen():
         step = first + int(view.probabilities[first:last, :-1].max(axis=1).argmax())
         shares = view.probabilities[step, :-1]
         order = np.argsort(-shares, kind="stable").tolist()
-        if order[0] < len(known):
-            best = [one for one in order if one < len(known)][:RANKING_LENGTH]
+        allowed = marks if known[order[0]] in MARKS else classifier.characters
+        if known[order[0]] in allowed:
+            best = [one for one in order if known[one] in allowed][:RANKING_LENGTH]
             ranking = tuple((known[one], round(float(shares[one]), 6)) for one in best)
-            letters.append(Letter(_box(view, first, last, page.shape), 1, ranking, True))
-    if not letters:
+            read.append(Letter(_box(view, first, last, page.shape), 1, ranking, True, True))
+    of_letters = [at for at, one in enumerate(read) if not one.is_mark]
+    if not of_letters:
         return None
+    letters = read[of_letters[0] : of_letters[-1] + 1]  # Marks are read between letters alone.
     boxes = [letter.box for letter in letters]
     left, right = boxes[0].x, max(box.x + box.width for box in boxes)
     return LineReading(Box(left, boxes[0].y, right - left, boxes[0].height), tuple(letters))

@@ -99,3 +99,18 @@ def _default(value: object) -> object:
 def test_the_twins_in_segmentation_have_the_same_values() -> None:
     assert get_args(settings.Layout) == get_args(page.Layout)
     assert get_args(settings.Printed) == get_args(page.Printed)
+
+
+def test_letters_of_early_versions_are_not_disputed() -> None:
+    written = to_bytes(READING)
+    early = written.split(b'"reading":')[1][:-1].replace(b",false,false]", b",false]")
+    check = readings._check(early).encode()
+    assert len(early) < len(written) - 6 * len(READING.letters)
+    assert from_bytes(b'{"check":"%s","reading":%s}' % (check, early)) == READING
+
+
+@pytest.mark.parametrize(
+    ("character", "is_mark"), [("A", False), ("1", False), ("", False), ("-", True), (".", True)]
+)
+def test_a_mark_is_no_letter_and_a_removed_letter_is_no_mark(character: str, is_mark: bool) -> None:
+    assert Letter(Box(0, 0, 1, 1), 1, ((character, 1.0),), False).is_mark == is_mark

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lettermill.jobs.errors import ErrorCode
+from lettermill.jobs.inputs.model import CARD_FILE, LINE_FILE, Model, load_model
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
+from lettermill.jobs.settings import Settings
 from tests.results import (
     entries,
 )
+from tests.support import disk_roots
 
 JobOf = Callable[..., Job]
 ReadingOf = Callable[..., PageReading]
@@ -54,6 +62,29 @@ def documents(job_of: JobOf, scans: Path) -> Callable[..., list[ManifestEntry]]:
         sheet = Image.new("1", (30, 20), 1)
         sheet.save(scans / name, save_all=True, append_images=[sheet] * (pages - 1))
         return entries(job_of())
+
+    return make
+
+
+@pytest.fixture
+def calibrated_job(
+    tmp_path: Path, scans: Path, model: Model, job_of: JobOf, reading_of: ReadingOf
+) -> Callable[..., Job]:
+    """Make a job of letters of one confidence, whose model was calibrated on parts of 0.93 and more."""
+
+    def make(letters: int, sure: float, settings: Settings | None = None) -> Job:
+        job_of("a.png")
+        folder = tmp_path / "calibrated"
+        shutil.copytree(f"{model.folder}", folder, dirs_exist_ok=True)
+        (folder / LINE_FILE).write_bytes(b"")
+        line_card = {"labels": [], "line_version": 1, "sha256": hashlib.sha256(b"").hexdigest()}
+        card = {**model.card, "line_network": {**line_card, "low_mean_confidence": {"letters": 0.93}}}
+        (folder / CARD_FILE).write_text(json.dumps(card))
+        recipe = ReadingRecipe(settings or Settings(), load_model(folder))
+        out = tmp_path / "out"
+        job = make_job(scans, out, recipe, disk_roots(scans, out)).job
+        job.results.write(reading_of(entries(job)[0], "A" * letters, sure))
+        return job
 
     return make
 

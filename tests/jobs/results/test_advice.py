@@ -13,8 +13,16 @@ from lettermill.jobs.commands.text import summary_text
 from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading, Status
-from lettermill.jobs.results.advice import QUALITY_ADVICE, expected_mistakes, why_flagged
+from lettermill.jobs.results.advice import (
+    QUALITY_ADVICE,
+    expected_mistakes,
+    fields_unseen,
+    unlike_advice,
+    why_flagged,
+)
+from lettermill.jobs.results.flagging import UNLIKE_FROM_LETTERS
 from lettermill.jobs.results.write import write_results
+from lettermill.jobs.settings import Settings
 from tests.results import entries, report, words
 
 JobOf = Callable[..., Job]
@@ -81,3 +89,33 @@ def test_why_letters_are_flagged(job_of: JobOf, reading_of: ReadingOf) -> None:
     assert why_flagged(write_results(job)) == "confidence below 0.9"
     assert why_flagged(write_results(job, 0.94)) == "confidence below 0.95"
     assert why_flagged(write_results(job, 0.999)) == "no letter is certain enough for 0.999"
+
+
+def test_what_to_do_about_a_job_unlike_the_calibration_sets(calibrated_job: Callable[..., Job]) -> None:
+    job = calibrated_job(UNLIKE_FROM_LETTERS, 0.92)
+    said = (
+        "have a mean confidence of 0.920, and nearly all that confidences were measured on had 0.930 or more"
+    )
+    assert said in summary_text(write_results(job))
+    assert said in words(report(job))
+    assert "letters are flagged as for" not in unlike_advice(write_results(job))
+    assert "and letters are flagged as for 0.9967." in unlike_advice(write_results(job, 0.99))
+    assert unlike_advice(write_results(calibrated_job(UNLIKE_FROM_LETTERS, 0.97))) == ""
+
+
+def test_how_many_fields_can_be_taken_unseen(job_of: JobOf, reading_of: ReadingOf) -> None:
+    names = [f"{number}.png" for number in range(3)]
+    job = job_of(*names, settings=Settings(layout="line"))
+    assert fields_unseen(write_results(job)) == ""
+    said = []
+    for entry, (text, sure) in zip(entries(job), (("AB", 0.95), ("CD", 0.6), ("", 1.0)), strict=True):
+        job.results.write(reading_of(entry, text, sure))
+        said.append(fields_unseen(write_results(job)))
+    assert said == [
+        "1 of 1 field can be taken unseen",
+        "1 of 2 fields can be taken unseen; 1 needs a look",
+        "1 of 3 fields can be taken unseen; 1 needs a look, 1 is empty",
+    ]
+    page = words(report(job))
+    assert "1 of 3 fields can be taken unseen; 1 needs a look, 1 is empty." in page
+    assert "33.3% of the fields without a flag (1)" in page

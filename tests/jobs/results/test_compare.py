@@ -36,10 +36,12 @@ def job_reading(job_of: JobOf, reading_of: ReadingOf) -> Callable[..., Job]:
 
 @pytest.fixture
 def scored(tmp_path: Path) -> Callable[..., Score]:
-    def make(job: Job, *rows: str, header: str = "file,label", encoding: str = "utf-8") -> Score:
+    def make(
+        job: Job, *rows: str, header: str = "file,label", encoding: str = "utf-8", marks: bool = False
+    ) -> Score:
         truth = tmp_path / "truth.csv"
         truth.write_text("\n".join([header, *rows]) + "\n", encoding=encoding)
-        return compare(job, truth)
+        return compare(job, truth, marks)
 
     return make
 
@@ -82,6 +84,26 @@ def test_only_the_letters_are_compared(
     job = job_reading({"a.png": "JOSE OHARA\nLUTZ"})
     result = scored(job, f'a.png,"{label}"')
     assert (result.edits, result.characters, result.exact) == (0, 13, 1.0)
+
+
+def test_marks_are_compared_if_that_is_asked(
+    job_reading: Callable[..., Job], scored: Callable[..., Score]
+) -> None:
+    digits = Settings(alphabet="digits")
+    job = job_reading({"a.png": "12/05-24", "b.png": "1.5"}, digits)
+    rows = "a.png,12/05/24", "b.png,15"
+    assert scored(job, *rows).edits == 0
+    result = scored(job, *rows, marks=True)
+    assert (result.edits, result.characters) == (2, 10)
+    assert set(result.confusions) == {Confusion("/", "-", 1), Confusion("", ".", 1)}
+
+
+@pytest.mark.parametrize("label", ["A-B'C", "a\u2013b\u2019c.", "(A-B'C)", "- A\u2010B\u2018C", "A-B/'C"])
+def test_marks_of_the_alphabet_between_characters_are_compared(
+    job_reading: Callable[..., Job], scored: Callable[..., Score], label: str
+) -> None:
+    result = scored(job_reading({"a.png": "A-B'C"}), f"a.png,{label}", marks=True)
+    assert (result.edits, result.characters) == (0, 5)
 
 
 def test_the_alphabet_of_the_job_decides(

@@ -10,8 +10,15 @@ from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading, Status
-from lettermill.jobs.results.summary import DOUBTFUL_LETTERS, DOUBTFUL_PAGES, FAILURES_LISTED, WORST_PAGES
+from lettermill.jobs.results.summary import (
+    DOUBTFUL_LETTERS,
+    DOUBTFUL_PAGES,
+    FAILURES_LISTED,
+    WORST_PAGES,
+    FieldTotals,
+)
 from lettermill.jobs.results.write import write_results
+from lettermill.jobs.settings import Settings
 from tests.results import (
     entries,
     fill,
@@ -77,3 +84,18 @@ def test_the_least_certain_letters(job_of: JobOf, reading_of: ReadingOf) -> None
     assert sure == sorted(sure)
     assert sure == pytest.approx([0.5 + number / 100 for number in range(5) for _ in range(5)][:24])
     assert [(letter.line, letter.position) for letter in doubtful[:5]] == [(1, n) for n in range(1, 6)]
+
+
+def test_images_of_one_line_are_counted_as_fields(job_of: JobOf, reading_of: ReadingOf) -> None:
+    names = [f"{number}.png" for number in range(6)]
+    job = job_of(*names, settings=Settings(layout="line"))
+    read = [("AB", 0.95), ("AB", 0.6), ("", 0.9), ("AB\nCD", 0.6), ("AB", 0.99)]
+    for entry, (text, sure) in zip(entries(job), read, strict=False):
+        job.results.write(reading_of(entry, text, sure))
+    last = entries(job)[-1]
+    job.results.write(PageReading(last.id, last.scan, 1, Status.FAILED, ErrorCode.PASSWORD, "locked"))
+    totals = write_results(job).field_totals
+    assert totals == FieldTotals(unseen=2, look_at=2, empty=1)
+    assert totals.all == 5
+    assert write_results(job, 0.999).field_totals == FieldTotals(unseen=0, look_at=4, empty=1)
+    assert write_results(job_of(*names)).field_totals is None

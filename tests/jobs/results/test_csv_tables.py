@@ -12,6 +12,7 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading
 from lettermill.jobs.results.csv_tables import escape_formula, unescape_formula
 from lettermill.jobs.results.write import write_results
+from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.display import display_path
 from tests.results import (
     OUTPUT_PAGE,
@@ -77,6 +78,17 @@ def test_cells_that_a_spreadsheet_would_run_are_escaped(cell: str) -> None:
 def test_other_cells_stay(cell: str) -> None:
     assert escape_formula(cell) == cell
     assert unescape_formula(cell) == cell
+
+
+def test_marks_stand_as_themselves(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png", settings=Settings(alphabet="alnum"))
+    (entry,) = entries(job)
+    job.results.write(reading_of(entry, "1-2/3.4,5'6"))
+    write_results(job)
+    letters = table(job.path / "letters.csv")
+    assert "".join(row["letter"] for row in letters) == "1-2/3.4,5'6"
+    (line,) = table(job.path / "lines.csv")
+    assert (line["text"], line["letters"]) == ("1-2/3.4,5'6", "11")
 
 
 ODD_NAMES = [

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.results.flagging import UNLIKE_FROM_LETTERS, Unlike, low_mean_confidence
 from lettermill.jobs.results.write import write_results
+from lettermill.jobs.settings import Settings
 from tests.results import (
     sure_job,
     table,
@@ -72,3 +75,34 @@ def test_flags_change_nothing_that_was_read(job_of: JobOf, reading_of: ReadingOf
     write_results(job)
     assert (job.path / "letters.csv").read_bytes() == first
     assert {path: path.read_bytes() for path in (job.path / "pages").rglob("*.json")} == before
+
+
+@pytest.mark.parametrize(
+    ("letters", "sure", "settings", "unlike"),
+    [
+        (UNLIKE_FROM_LETTERS, 0.92, Settings(), True),
+        (UNLIKE_FROM_LETTERS - 1, 0.92, Settings(), False),  # Too few to say.
+        (UNLIKE_FROM_LETTERS, 0.93, Settings(), False),
+        (UNLIKE_FROM_LETTERS, 0.92, Settings(printed="keep"), False),  # Read by the CNN alone.
+        (UNLIKE_FROM_LETTERS, 0.92, Settings(alphabet="alnum"), False),  # Not calibrated.
+    ],
+)
+def test_a_job_unlike_the_calibration_sets_is_flagged_more(
+    calibrated_job: Callable[..., Job], letters: int, sure: float, settings: Settings, unlike: bool
+) -> None:
+    job = calibrated_job(letters, sure, settings)
+    summary = write_results(job)
+    assert summary.unlike == (Unlike(pytest.approx(sure), 0.93) if unlike else None)  # type: ignore[arg-type]
+    assert summary.to_json()["unlike_below"] == (0.93 if unlike else None)
+    # A mean of 0.92 has the rate 0.91, but not the 0.97 that is asked for then.
+    assert (write_results(job, 0.91).flagging.below is None) == unlike
+    assert write_results(job, 0.7).flagging.below == sure
+
+
+def test_results_whose_model_is_gone_are_written(calibrated_job: Callable[..., Job]) -> None:
+    job = calibrated_job(UNLIKE_FROM_LETTERS, 0.92)
+    assert low_mean_confidence(job) == 0.93
+    Path(f"{job.path}/model/handprint.json").unlink()
+    job = Job.open(job.path)
+    assert low_mean_confidence(job) is None
+    assert write_results(job).unlike is None

@@ -113,7 +113,10 @@ def test_fields_before_a_review(job: Job) -> None:
     told = [(one.field, one.filled, one.look_at) for one in summary.fields]
     assert told == [("town", 1, 1), ("number", 2, 2), ("note", 1, 0)]
     assert "fields      4 filled, 3 to check: number 2, town 1" in summary_text(summary)
+    unseen = "2 of 9 fields can be taken unseen; 3 need a look, 4 are empty"
+    assert f"unseen      {unseen}" in summary_text(summary)
     report = (job.path / "summary.html").read_text(encoding="utf-8")
+    assert f"{unseen}." in report
     assert "Check 3 fields" in report
     assert report.count("<th scope") == report.count("<th ")
     assert '<a href="fields.csv">fields.csv</a>: one row per page, one column per field' in report

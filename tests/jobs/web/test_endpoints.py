@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from lettermill.jobs.job.corrections import Corrections
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.settings import Settings
 from tests.review_browser import COMMON, Browser, decisions, entries
 from tests.support import Command
 
@@ -47,6 +50,25 @@ def test_a_sheet_then_the_wrong_one_by_itself_then_undo(
     assert browser.url == "/1/sheet/V"
     assert decisions(job) == []
     assert "nothing to undo" in browser.open("/1/undo", [])
+
+
+def test_the_pages_say_how_many_letters_are_disputed(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
+) -> None:
+    job = job_of("a.png", settings=Settings(layout="line"))
+    (entry,) = entries(job)
+    reading = reading_of(entry, "VVVVV", 0.6)
+    *others, last = reading.lines[0].letters
+    letters = (*others, msgspec.structs.replace(last, disputed=True))
+    line = msgspec.structs.replace(reading.lines[0], letters=letters)
+    job.results.write(msgspec.structs.replace(reading, lines=(line,)))
+    browser = Browser(reviewing(job))
+    page = browser.open("/1/")
+    assert "The two readers disagree on 1 of the 5 doubtful letters" in page
+    assert "<strong>1</strong> field with doubtful letters" in page
+    sheet = browser.open("/1/sheet/V")
+    assert "The 1 on which the two readers disagree come first, then the least certain." in sheet
+    assert str(browser.look(sheet)[0][1]).split("-")[0] == "4"
 
 
 def test_sheet_after_sheet_then_single_letters(

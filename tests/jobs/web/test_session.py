@@ -9,12 +9,14 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lettermill.jobs.job.corrections import Corrections, Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading
 from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.web.session import Answer, Session
 from tests.review_browser import Browser, decisions, entries, held
 from tests.support import wait_for
 
@@ -39,6 +41,34 @@ def test_a_tab_gets_the_same_letters_again_and_another_tab_others(
     browser.open("/1/sheet/V", sorted(first))  # type: ignore[arg-type]
     browser.open(f"{other}sheet/V", sorted(second))  # type: ignore[arg-type]
     assert decisions(job) == [("V", "right", "V")] * 60
+
+
+def test_sheets_with_disputed_letters_come_before_others(job_of: JobOf, reading_of: ReadingOf) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    reading = reading_of(entry, "VVVVVV\nWWWWW", 0.6)
+    first, second = reading.lines
+    disputed = tuple(
+        msgspec.structs.replace(one, disputed=number < 2) for number, one in enumerate(second.letters)
+    )
+    lines = (first, msgspec.structs.replace(second, letters=disputed))
+    job.results.write(msgspec.structs.replace(reading, lines=lines))
+    session = Session(job, "anna")
+    tab = session.new_tab()
+    assert session.next_sheet(tab) == "W"
+    letters = session.sheet(tab, "W")
+    assert [one.letter.disputed for one in letters] == [True, True, False, False, False]
+    answers = [Answer(one.number, one.seen, Decision.RIGHT, "W") for one in letters]
+    for one in letters:
+        session.picture(one.number)
+    session.decide(tab, answers[:1], "W")
+    assert session.sheet_after(tab, "W", answers[:1]) == "W"
+    session.decide(tab, answers[1:2], "W")
+    # Nothing is disputed any more: the character continues.
+    assert session.sheet_after(tab, "W", answers[1:2]) == "W"
+    session.sheet(tab, "W")
+    session.decide(tab, answers[2:], "W")
+    assert session.sheet_after(tab, "W", answers[2:]) == "V"
 
 
 def test_two_reviewers_with_one_letter(job: Job, reviewing: Callable[..., str]) -> None:

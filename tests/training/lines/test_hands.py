@@ -7,6 +7,7 @@ import pytest
 
 from lettermill.jobs.settings import LETTERS, MARKS
 from lettermill.training.lines.hands import (
+    SIGNS,
     Drawn,
     FontHand,
     GlyphHand,
@@ -16,6 +17,7 @@ from lettermill.training.lines.hands import (
     crop,
     draw_strokes,
     mark_strokes,
+    sign_strokes,
 )
 from tests.drawn_letters import canvases
 
@@ -57,6 +59,14 @@ def test_marks_are_where_they_belong(mark: str) -> None:
     middle = (drawn.top + drawn.ink.shape[0] / 2) / CAPITAL
     low, high = {"/": (0.3, 0.7), "-": (0.3, 0.75), "'": (-0.1, 0.3)}.get(mark, (0.8, 1.25))
     assert low <= middle <= high
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_signs_are_about_as_high_as_letters_at_most(sign: str) -> None:
+    drawn = draw_strokes(sign_strokes(sign, np.random.default_rng(3)), CAPITAL, 3)
+    assert drawn.ink.max() > 128
+    assert drawn.top >= -0.4 * CAPITAL and drawn.top + drawn.ink.shape[0] <= 1.4 * CAPITAL
+    assert 2 <= drawn.ink.shape[1] <= CAPITAL
 
 
 def test_crop_leaves_nothing_of_an_empty_image() -> None:

@@ -43,12 +43,12 @@ def test_a_zip_file_has_its_own_labels(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
-    truth = write_fields(tmp_path / "fields", [*TEXTS, "UNREADABLE", "", "EMPTY"])
+    truth = write_fields(tmp_path / "fields", [*TEXTS, "EMPTY", "UNREADABLE", ""])
     with truth.open("a", encoding="utf-8") as file:
         file.write("gone.png,A\n")
     fields = read_field_set(tmp_path / "fields", truth)
-    assert [reason.split(":")[0] for reason in fields.left_out] == ["014.png", "015.png", "gone.png"]
-    assert fields.held_out[-1].text == "" and fields.held_out[-1].name == "016.png"
+    assert [reason.split(":")[0] for reason in fields.left_out] == ["015.png", "016.png", "gone.png"]
+    assert fields.held_out[-1].text == "" and fields.held_out[-1].name == "014.png"
 
 
 def test_a_truth_without_its_columns_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
+from lettermill.training.lines.hands import SIGNS
 from lettermill.training.lines.texts import draw_text
 
 
@@ -15,7 +16,7 @@ def texts(count: int, seed: int = 1) -> list[str]:
 
 def test_texts_have_known_characters_alone_and_all_of_them() -> None:
     drawn = texts(2000)
-    assert set("".join(drawn)) == set(LETTERS + DIGITS + MARKS + " ")
+    assert set("".join(drawn)) == set(LETTERS + DIGITS + MARKS + SIGNS + " ")
     assert all("  " not in text and len(text) <= 40 for text in drawn)
 
 

@@ -24,6 +24,13 @@ def test_a_free_line_is_as_high_as_its_capitals_and_keeps_its_text() -> None:
         assert line.ink.shape[1] > 2 * CAPITAL
 
 
+def test_signs_are_written_and_are_no_text() -> None:
+    signed = FontHand({one: Drawn(np.full((20, 12), 255, np.uint8), 0) for one in "AB("}, 20)
+    plain, line = (write(text, signed, CAPITAL, None, np.random.default_rng(1)) for text in ("AB", "(AB"))
+    assert plain is not None and line is not None and line.text == plain.text == "AB"
+    assert line.ink.astype(bool).sum() > 1.2 * plain.ink.astype(bool).sum()
+
+
 def test_the_same_seed_writes_the_same_line() -> None:
     one, other = (write("ABBA", hand(), CAPITAL, None, np.random.default_rng(5)) for _ in range(2))
     assert one is not None and other is not None

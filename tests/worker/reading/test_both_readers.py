@@ -1,11 +1,11 @@
-"""One reading of two readers: which view decides, what is passed over, and who is doubted."""
+"""One reading of two readers: which view decides, who is doubted, and which marks are read."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from lettermill.worker.reading.both_readers import ReadLetter, read_both
+from lettermill.worker.reading.both_readers import LEAST_MARK_SHARE, ReadLetter, read_both
 from lettermill.worker.reading.lattice import WordLattice
 from lettermill.worker.reading.line_evidence import Steps
 from tests.worker.reading.test_line_evidence import steps_of
@@ -18,8 +18,8 @@ def lattice(one: tuple[float, float, float], other: tuple[float, float, float]) 
     return WordLattice(2, np.array([0, 1]), np.array([1, 2]), np.array([one, other]))
 
 
-def read(scores: WordLattice, *views: Steps) -> list[ReadLetter]:
-    return read_both(scores, PARTS, views, "AB", 1)
+def read(scores: WordLattice, *views: Steps, between: str = "") -> list[ReadLetter]:
+    return read_both(scores, PARTS, views, "AB", "-", between)
 
 
 def text(letters: list[ReadLetter]) -> str:
@@ -34,6 +34,7 @@ def test_both_agree() -> None:
     assert text(letters) == "AB"
     assert [letter.candidate for letter in letters] == [0, 1]
     assert all(letter.ranking[0][1] > 0.9 for letter in letters)
+    assert not any(letter.disputed for letter in letters)
     assert letters[0].left == 0
     assert letters[1].right == 20
 
@@ -43,11 +44,52 @@ def test_a_dispute_lowers_the_confidence() -> None:
     disputed = read(SURE, steps_of(" B    B   "))
     assert disputed[0].ranking[0][1] < agreed[0].ranking[0][1]
     assert dict(disputed[0].ranking).keys() == {"A", "B"}
+    assert [letter.disputed for letter in disputed] == [True, False]
+
+
+def test_a_letter_that_a_reading_leaves_out_or_doubles_is_disputed() -> None:
+    for said in (" A        ", " A   BAB  "):
+        assert [letter.disputed for letter in read(SURE, steps_of(said))] == [False, True]
 
 
 def test_a_mark_is_passed_over() -> None:
     letters = read(lattice((6, -6, -6), (-9, -9, -6)), steps_of(" A    -   "))
     assert text(letters) == "A"
+
+
+def test_a_mark_between_letters_is_read_and_changes_none() -> None:
+    view = steps_of(" A  -  B   ", sure=0.999)
+    without = read(lattice((6, -6, -6), (-6, 6, -6)), view)
+    letters = read(lattice((6, -6, -6), (-6, 6, -6)), view, between="-")
+    assert (text(without), text(letters)) == ("AB", "A-B")
+    assert [letters[0], letters[2]] == without
+    mark = letters[1]
+    assert mark.candidate is None
+    assert letters[0].left < mark.left < mark.right <= letters[2].right
+    assert LEAST_MARK_SHARE < mark.ranking[0][1] <= 1
+    assert len(mark.ranking) == 1
+
+
+def test_a_mark_that_is_a_candidate_has_its_place() -> None:
+    parts = np.array([[0.0, 8.0], [12.0, 14.0], [18.0, 26.0]])
+    three = WordLattice(
+        3, np.arange(3), np.arange(1, 4), np.array([[6.0, -6, -6], [-9, -9, -4], [-6, 6, -6]])
+    )
+    letters = read_both(three, parts, [steps_of(" A    -   B   ", sure=0.999)], "AB", "-", "-")
+    assert text(letters) == "A-B"
+    assert [letter.candidate for letter in letters] == [0, 1, 2]
+    assert [letter.part for letter in letters] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("said", [" -  A     B   ", " A    B    - ", " A    B     ", " -           "])
+def test_no_mark_stands_before_the_first_letter_or_behind_the_last(said: str) -> None:
+    assert "-" not in text(read(SURE, steps_of(said, sure=0.999), between="-"))
+
+
+def test_a_mark_that_few_readings_have_is_left_out() -> None:
+    view, blank = steps_of(" A  -  B   ", sure=0.999), steps_of(" A     B   ", sure=0.999)
+    assert text(read(SURE, view, view, between="-")) == "A-B"
+    assert text(read(SURE, view, blank, blank, blank, between="-")) == "AB"
 
 
 def test_the_surer_view_decides() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lettermill.jobs.inputs.pattern import Automaton, automaton_of
 from lettermill.worker.reading.constraint import make_constraint
@@ -66,14 +67,41 @@ def test_best_and_shares_are_those_of_all_allowed_readings(pattern: str, comb: i
         cells[2] = -1
         allowed = [each for each in readings(lattice) if is_allowed(each[1], automaton, comb, cells)]
         assert allowed
-        assert constraint.best_reading(lattice, cells) == max(allowed)[1]
-        likely, total = constraint.log_posteriors(lattice, cells)
-        assert total == pytest.approx(np.logaddexp.reduce([score for score, _ in allowed]))
-        expected = np.zeros(likely.shape)
+        restricted = constraint.restrict(lattice, cells)
+        assert restricted is not None
+        assert letters_of(*restricted) == max(allowed)[1]
+        found, source = restricted
+        assert found.log_total() == pytest.approx(np.logaddexp.reduce([score for score, _ in allowed]))
+        shares, expected = np.zeros((2, *lattice.scores[:, :-1].shape))
+        np.add.at(shares, source, found.posteriors()[:, :-1])
         for score, letters in allowed:
             for index, char in letters:
-                expected[index, char] += np.exp(score - total)
-        np.testing.assert_allclose(np.exp(likely), expected, atol=1e-9)
+                expected[index, char] += np.exp(score - found.log_total())
+        np.testing.assert_allclose(shares, expected, atol=1e-9)
+
+
+def letters_of(lattice: WordLattice, source: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """The best reading of a restricted lattice."""
+    best = lattice.best_path()
+    columns = lattice.scores[best, :-1].argmax(axis=1)
+    return list(zip(source[best].tolist(), columns.tolist(), strict=True))
+
+
+def test_a_text_is_spelled_in_allowed_cells_only() -> None:
+    lattice = lattice_of(np.random.default_rng(2))
+    constraint = make_constraint(automaton_of_all(), 2, CHARACTERS)
+    cells = [0 if first < 2 else 1 for first in lattice.first.tolist()]
+    restricted = constraint.restrict(lattice, cells)
+    assert restricted is not None
+    found, source = restricted
+    path = found.align([0, 3])
+    assert path is not None
+    assert [cells[index] for index in source[path]] == [0, 1]
+    assert found.align([0, 3, 1]) is None
+
+
+def automaton_of_all() -> Automaton:
+    return Automaton((dict.fromkeys(CHARACTERS, 0),), (True,), 0)
 
 
 def test_no_reading_is_allowed_where_ink_is_too_little() -> None:
@@ -82,20 +110,16 @@ def test_no_reading_is_allowed_where_ink_is_too_little() -> None:
         Automaton(({"0": 1}, {"0": 2}, {"0": 3}, {}), (False, False, False, True), 3), None, "AB01"
     )
     cells = [0] * len(lattice.first)
-    assert constraint.best_reading(lattice, cells) is None
-    assert constraint.log_posteriors(lattice, cells)[1] == -np.inf
+    assert constraint.restrict(lattice, cells) is None
 
 
-def test_without_limits_the_reading_is_the_free_one() -> None:
+def test_without_limits_nothing_changes() -> None:
     lattice = lattice_of(np.random.default_rng(5), parts=6)
-    constraint = make_constraint(Automaton((dict.fromkeys(CHARACTERS, 0),), (True,), 0), None, CHARACTERS)
-    cells = [0] * len(lattice.first)
-    letters = constraint.best_reading(lattice, cells)
-    likely, _ = constraint.log_posteriors(lattice, cells)
-    path, rankings = lattice.best_reading(CHARACTERS)
-    assert letters is not None
-    assert [index for index, _ in letters] == path
-    cuts = np.exp(np.logaddexp.reduce(likely, axis=1))
-    for mine, free in zip(lattice.rank(letters, likely, cuts, CHARACTERS), rankings, strict=True):
-        assert [char for char, _ in mine] == [char for char, _ in free]
-        np.testing.assert_allclose([sure for _, sure in mine], [sure for _, sure in free], atol=2e-6)
+    constraint = make_constraint(automaton_of_all(), None, CHARACTERS)
+    restricted = constraint.restrict(lattice, [0] * len(lattice.first))
+    assert restricted is not None
+    same, source = restricted
+    assert source.tolist() == list(range(len(lattice.first)))
+    assert same.parts == lattice.parts
+    for name in ("first", "last", "scores"):
+        np.testing.assert_array_equal(getattr(same, name), getattr(lattice, name))

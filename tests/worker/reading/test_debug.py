@@ -32,6 +32,8 @@ from lettermill.worker.reading.read_lines import read_lines
 
 SANS = FontHand(PRINT_FONTS / "DejaVuSans.ttf")
 COLOUR = (178, 114, 0)  # The first of groups.
+SECOND = (0, 94, 213)
+AGREED = (130, 130, 130)
 
 
 def boxed(*letters: tuple[str, int, int, int, int], flagged: bool = False) -> tuple[LineReading, ...]:
@@ -85,7 +87,7 @@ def test_groups_have_colours_of_their_own_unless_they_are_named() -> None:
         drawing = Drawing(page)
         drawing.note("words", groups, what)
         picture = drawing.picture(())[TITLE_PIXELS + 200 + TITLE_PIXELS :]  # below the second title
-        counts.append([count(picture, colour) for colour in (COLOUR, (0, 94, 213))])
+        counts.append([count(picture, colour) for colour in (COLOUR, SECOND)])
     assert counts == [[31 * 31, 31 * 31], [2 * 31 * 31, 0]]
 
 
@@ -110,6 +112,28 @@ def test_parts_and_the_letters_chosen_of_them_are_drawn_where_their_ink_is() -> 
     framed = Drawing(mask)
     framed.note("chosen", [[blot]])
     assert count(framed.picture(()), COLOUR) == int((blot.ink >= 128).sum())
+
+
+def test_readings_are_drawn_where_the_readers_differ_in_their_colours() -> None:
+    page = np.full((200, MIN_WIDTH_PIXELS), 255, np.uint8)
+    panel = 200 + TITLE_PIXELS + 2
+    for other, colours in (("B", {COLOUR, SECOND}), ("A", {AGREED})):
+        drawing = Drawing(page)
+        drawing.note_readings(40, 100, {"CNN": [("A", 30.0)], "line network": [(other, 30.0)]})
+        picture = drawing.picture(())
+        assert picture.shape[0] == 3 * panel  # with the page and the letters
+        readers = picture[panel + TITLE_PIXELS : 2 * panel]
+        found = {one for one in (COLOUR, SECOND, AGREED) if count(readers, one)}
+        assert found == colours
+        assert not count(readers[:40], COLOUR) and not count(readers[101:], SECOND)
+
+
+def test_new_ink_makes_readings_obsolete() -> None:
+    page = np.full((100, MIN_WIDTH_PIXELS), 255, np.uint8)
+    drawing = Drawing(page)
+    drawing.note_readings(10, 50, {"CNN": [("A", 30.0)]})
+    drawing.note("ink", Ink(page, 0.0, np.eye(3)[:2]))
+    assert drawing.picture(()).shape[0] == 3 * (100 + TITLE_PIXELS + 2)
 
 
 def test_small_letters_are_enlarged_and_large_pages_kept_small() -> None:

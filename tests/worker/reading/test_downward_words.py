@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from lettermill.jobs.records.readings import Box, Letter, LineReading
@@ -59,6 +60,13 @@ def test_their_line_encloses_them_and_keeps_their_letters() -> None:
     (found,), _ = read_downward_words(across)
     assert found.box == Box(50, 50, 30, 4 * 70 + HEIGHT)
     assert [letter.box for letter in found.letters] == [each.letters[0].box for each in across]
+
+
+def test_marks_beside_the_letters_do_not_matter() -> None:
+    across = rows(["NORTH", "SOUTH"])
+    mark = Letter(Box(140, 65, 20, 6), 1, (("-", 0.5),), True)
+    marked = [msgspec.structs.replace(one, letters=(one.letters[0], mark, one.letters[1])) for one in across]
+    assert read_downward_words(marked) == read_downward_words(across)
 
 
 def test_lines_above_and_below_stay_in_their_places() -> None:

@@ -19,6 +19,7 @@ from lettermill.worker.reading.line_evidence import (
     Steps,
     arcs_of,
     joined,
+    mark_scores,
     node_steps,
     part_columns,
 )
@@ -152,6 +153,10 @@ def test_scores_of_both_readers() -> None:
     np.testing.assert_allclose(both.scores[1:3, :2], BOTH.uncut + BOTH.letter * letters[1:3, :2])
     np.testing.assert_allclose(both.scores[1:3, 2], BOTH.uncut_mark + BOTH.letter * letters[1:3, 2])
     assert both.best_path() == alone.best_path() == [1, 2]
+    of_marks = mark_scores(arcs, 1, BOTH)[:, 0]
+    np.testing.assert_allclose(of_marks[1:3], both.scores[1:3, 2])
+    assert of_marks[0] == mark
+    assert np.isneginf(of_marks[3:]).all()
 
 
 def test_a_letter_between_the_parts_leaves_both_their_places() -> None:

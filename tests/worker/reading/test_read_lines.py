@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,19 @@ from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import ALPHABETS, LETTERS, Limits, Settings
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.trace import Trace
-from lettermill.worker.reading.classifier import Classifier
+from lettermill.worker.reading.classifier import Classification, Classifier
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.read_lines import (
     DOUBTFUL_BELOW_PROBABILITY,
+    ClassifiedWord,
+    _Chosen,
+    _word_numbers,
     classify_candidates,
     classify_components,
     classify_page,
     read_lines,
 )
+from tests.worker.reading.words import word_of
 
 ALNUM = Settings(alphabet="alnum")
 ONE_LINE = Settings(layout="line", printed="keep")
@@ -59,9 +64,14 @@ class Notes(Trace):
 
     def __init__(self) -> None:
         self.seen: dict[str, Any] = {}
+        self.readings: list[dict[str, str]] = []
 
     def note(self, stage: str, seen: Any, what: str = "") -> None:
         self.seen[stage] = seen
+
+    def note_readings(self, top: float, bottom: float, readings: Any) -> None:
+        texts = {name: "".join(one for one, _ in read) for name, read in readings.items()}
+        self.readings.append(texts)
 
 
 def test_words_are_numbered_and_boxes_enclose_their_ink(classifier: Classifier) -> None:
@@ -100,7 +110,7 @@ def test_look_alikes_follow_their_word_if_both_kinds_are_allowed(alnum: Classifi
     assert line.text == "HOUSE 2409"
 
 
-def test_a_word_ends_at_a_slash(alnum: Classifier) -> None:
+def test_a_slash_is_read_and_ends_a_word_where_it_is_not(alnum: Classifier, classifier: Classifier) -> None:
     page = drawn("ABECUP", gap=50)
     (line,), _ = read_lines(page, ALNUM, alnum)
     assert line.text == "ABECUP"
@@ -110,7 +120,58 @@ def test_a_word_ends_at_a_slash(alnum: Classifier) -> None:
     slashed = Image.fromarray(page)
     ImageDraw.Draw(slashed).line([(middle - 18, 140), (middle + 18, 25)], 0, 8)
     (line,), _ = read_lines(np.asarray(slashed), ALNUM, alnum)
+    assert line.text == "ABE/CUP"
+    assert line.letters[3].is_mark
+    (line,), _ = read_lines(np.asarray(slashed), Settings(), classifier)
     assert line.text == "ABE CUP"
+    (line,), _ = read_lines(np.asarray(slashed), ONE_LINE, classifier)
+    assert line.text == "ABE CUP"
+
+
+def test_a_bar_that_does_not_lean_is_no_slash(alnum: Classifier) -> None:
+    page = drawn("ABECUP", gap=50)
+    (line,), _ = read_lines(page, ALNUM, alnum)
+    before, after = line.letters[2].box, line.letters[3].box
+    middle = (before.x + before.width + after.x) // 2
+    barred = Image.fromarray(page)
+    ImageDraw.Draw(barred).line([(middle, 150), (middle, 15)], 0, 8)
+    (line,), _ = read_lines(np.asarray(barred), ALNUM, alnum)
+    assert "/" not in line.text
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        (["12-", "05"], [1, 1, 1, 1, 1]),
+        (["1,", "234.", "50"], [1] * 8),
+        (["J.", "SMITH"], [1, 1, 2, 2, 2, 2, 2]),
+        (["O", "'", "NEIL", "A"], [1, 1, 1, 1, 1, 1, 2]),
+        (["A", "", "B"], [1, 2]),
+    ],
+)
+def test_marks_join_words_but_stops_and_commas_beside_letters(words: list[str], numbers: list[int]) -> None:
+    x = itertools.count(0, 30)
+    segmented = [
+        word_of(*((left, left + 20) for _, left in zip(word or "?", x, strict=False))) for word in words
+    ]
+    chosen = [
+        _Chosen(candidate, number, ((character, 0.9),), False, False)
+        for number, (word, one) in enumerate(zip(words, segmented, strict=True))
+        for character, candidate in zip(word, one.candidates, strict=False)
+    ]
+    nothing = Classification(np.zeros((0, 1), np.float32), np.zeros(0, np.float32))
+    assert _word_numbers(chosen, [ClassifiedWord(one, 20.0, nothing) for one in segmented]) == numbers
+
+
+def test_marks_change_neither_the_word_list_nor_look_alikes(alnum: Classifier) -> None:
+    page = Image.fromarray(drawn("HOUSE", gap=50))
+    (line,), _ = read_lines(np.asarray(page), ALNUM, alnum)
+    before, after = line.letters[2].box, line.letters[3].box
+    middle = (before.x + before.width + after.x) // 2
+    ImageDraw.Draw(page).line([(middle - 18, 140), (middle + 18, 25)], 0, 8)
+    names = Lexicon(WordList(Path("words.txt"), b"House\nMill", ALPHABETS["alnum"]))
+    (line,), _ = read_lines(np.asarray(page), ALNUM, alnum, names)
+    assert (line.text, line.lexicon_text) == ("HOU/SE", "House")
 
 
 def test_a_word_list_adds_its_reading_and_changes_no_letter(classifier: Classifier) -> None:
@@ -130,6 +191,17 @@ def test_stages_report_the_parts_and_the_chosen_letters(classifier: Classifier) 
     assert boxes == [(letter.box.x, letter.box.y) for letter in letters]
     assert all(one.last == one.first + 1 for (one,) in notes.seen["parts"])
     assert len(notes.seen["parts"]) >= len(letters)
+
+
+@pytest.mark.parametrize(("layout", "views"), [("page", 2), ("line", 3)])
+def test_both_readers_report_what_they_read(classifier: Classifier, layout: Any, views: int) -> None:
+    notes = Notes()
+    (line,), _ = read_lines(drawn("MILL"), Settings(layout=layout), classifier, trace=notes)
+    names = ("CNN", *(f"line network{view}" for view in ("", ", stretched", ", whole image")))
+    (readings,) = notes.readings
+    assert list(readings) == [*names[: 1 + views], "chosen"]
+    assert readings["CNN"] == readings["chosen"] == line.text == "MILL"
+    assert read_lines(drawn("MILL"), Settings(layout=layout), classifier)[0] == (line,)
 
 
 def test_doubtful_components_are_over_segmented_and_certain_ones_are_not(classifier: Classifier) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.settings import LETTERS
+from lettermill.jobs.settings import LETTERS, MARKS
 from lettermill.worker.reading.classifier import Classifier
+from lettermill.worker.reading.line_evidence import Steps
 from lettermill.worker.reading.unfound_lines import read_unfound_line
 from tests.worker.reading.test_line_network import written
 
@@ -22,7 +23,7 @@ def test_all_letters_are_flagged_and_lie_on_the_page(classifier: Classifier) -> 
     line = read_unfound_line(page, classifier)
     assert line is not None
     assert line.text == "KITE"
-    assert all(letter.flagged for letter in line.letters)
+    assert all(letter.flagged and letter.disputed for letter in line.letters)
     height, width = page.shape
     for number, letter in enumerate(line.letters):
         box = letter.box
@@ -30,6 +31,19 @@ def test_all_letters_are_flagged_and_lie_on_the_page(classifier: Classifier) -> 
         assert 0 <= box.y < box.y + box.height <= height
         # Written from column 30 on, 40 columns a letter.
         assert box.x < 30 + 40 * number + 12 < box.x + box.width
+
+
+def test_marks_stand_between_letters_alone(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = LETTERS + MARKS
+    seen = np.full((12, len(known) + 1), 0.001)
+    for step, character in {1: "-", 3: "A", 5: "-", 7: "B", 8: "/", 9: "C", 11: "'"}.items():
+        seen[step, known.index(character)] = 0.9
+    seen[[0, 2, 4, 6, 10], -1] = 0.9
+    view = Steps(seen, 0.0, 10.0)
+    monkeypatch.setattr("lettermill.worker.reading.unfound_lines.whole_view", lambda *_: view)
+    line = read_unfound_line(np.full((60, 120), 255, np.uint8), classifier)
+    assert line is not None
+    assert line.text == "A-BC"
 
 
 @pytest.mark.parametrize("shade", [0, 128, 255])
