@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from bench.real_sets import Item, compared, fields, grids, pages
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.records.readings import LineReading, PageReading, Status
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.flagging import Flagging
 from lettermill.jobs.results.mistakes import ReadLetter, find_mistakes
 from lettermill.jobs.settings import Settings
@@ -113,7 +114,7 @@ def rates_table(sets: list[Read]) -> Iterator[str]:
     yield "|---|" + "---:|" * 7
     for one in sets:
         for rate in RATES:
-            below = Flagging.at(rate, one.readings, Settings().flag_below).below
+            below = Flagging.at(Acceptance(rate), one.readings, Settings().flag_below).below
             kept = one.confidence >= (2.0 if below is None else below)
             count, right = int(kept.sum()), int((~one.wrong[kept]).sum())
             real = share(right, count)

@@ -9,6 +9,8 @@ form of line_evidence.py. `--cnn-alone` fits those of worker/reading/lattice.py,
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +57,7 @@ NAMES = [*OF_CNN, *OF_LINE]
 PRIOR = 0.5
 """Pull of a weight towards its start: times the squared distance, beside the log likelihoods of all lines."""
 
-MOST_STEPS = 60
+MOST_STEPS = 40
 """Steps of L-BFGS."""
 
 MIN_LOG_LIKELIHOOD = -30.0
@@ -131,21 +133,54 @@ def spellings(lattice: WordLattice, text: Sequence[int]) -> tuple[Floats, float]
 
 def loss(weights: Floats, lines: Sequence[Line], start: Floats) -> tuple[float, Floats]:
     """Return the mean negative log likelihood of lines, with the prior's part, and its gradient."""
+    return _with_prior([_sum_over(weights, lines)], weights, start, len(lines))
+
+
+def _sum_over(weights: Floats, lines: Sequence[Line]) -> tuple[float, Floats]:
+    """Return the negative log likelihood of lines and its gradient."""
+    value, gradient = 0.0, np.zeros_like(weights)
+    with np.errstate(invalid="ignore", divide="ignore"):  # Nodes that no path reaches have no weight.
+        for line in lines:
+            found = likelihood(line, weights)
+            if found is None or found[0] < MIN_LOG_LIKELIHOOD:
+                value -= MIN_LOG_LIKELIHOOD
+            else:
+                value, gradient = value - found[0], gradient - found[1]
+    return value, gradient
+
+
+def _with_prior(
+    sums: Sequence[tuple[float, Floats]], weights: Floats, start: Floats, count: int
+) -> tuple[float, Floats]:
     away = weights - start
-    value, gradient = PRIOR * float(away @ away), 2 * PRIOR * away
-    for line in lines:
-        found = likelihood(line, weights)
-        if found is None or found[0] < MIN_LOG_LIKELIHOOD:
-            value -= MIN_LOG_LIKELIHOOD
-        else:
-            value, gradient = value - found[0], gradient - found[1]
-    return value / len(lines), gradient / len(lines)
+    value = PRIOR * float(away @ away) + sum(one for one, _ in sums)
+    gradient = 2 * PRIOR * away + np.sum([one for _, one in sums], axis=0)
+    return value / count, gradient / count
 
 
-def fit(lines: Sequence[Line], start: Floats) -> Floats:
-    """Find the weights, in the order of `start`."""
-    options = {"maxiter": MOST_STEPS}
-    found = minimize(loss, start, args=(lines, start), jac=True, method="L-BFGS-B", options=options)
+_own_lines: list[Line] = []
+"""The lines of a process of the pool."""
+
+
+def _sum_over_own(weights: Floats) -> tuple[float, Floats]:
+    return _sum_over(weights, _own_lines)
+
+
+def fit(lines: Sequence[Line], start: Floats, processes: int = os.cpu_count() or 1) -> Floats:
+    """Find the weights, in the order of `start`. The lines are divided among processes."""
+    with contextlib.ExitStack() as stack:
+        pools = []
+        for number in range(processes):
+            _own_lines[:] = lines[number::processes]  # The process is forked with them.
+            pools.append(stack.enter_context(multiprocessing.get_context("fork").Pool(1)))
+        _own_lines.clear()
+
+        def whole(weights: Floats) -> tuple[float, Floats]:
+            waiting = [pool.apply_async(_sum_over_own, (weights,)) for pool in pools]
+            return _with_prior([one.get() for one in waiting], weights, start, len(lines))
+
+        options = {"maxiter": MOST_STEPS}
+        found = minimize(whole, start, jac=True, method="L-BFGS-B", options=options)
     return np.asarray(found.x, np.float64)
 
 
@@ -303,11 +338,9 @@ def main(cnn_alone: bool) -> None:
         raise click.UsageError("set LETTERMILL_DATA to the folder of real handwriting")
     items = list(real_items(Path(os.environ["LETTERMILL_DATA"])))
     start = start_of(cnn_alone)
-    # Nodes that no path reaches have no weight.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        lines = list(real_lines(track(items, "reading"), cnn_alone))
-        weights = fit(lines, start)
-        before, after = (loss(one, lines, start)[0] for one in (start, weights))
+    lines = list(real_lines(track(items, "reading"), cnn_alone))
+    weights = fit(lines, start)
+    before, after = (loss(one, lines, start)[0] for one in (start, weights))
     click.echo(
         f"{len(lines)} lines; mean negative log likelihood with the prior {before:.3f}, then {after:.3f}"
     )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import click
 
 from lettermill.jobs.commands.console import collect_and_print
-from lettermill.jobs.commands.options import JOB, JSON, accept_at_option
+from lettermill.jobs.commands.options import JOB, JSON, accept_at_options
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.storage.place import Place
 
 
 @click.command()
 @JOB
-@accept_at_option
+@accept_at_options
 @JSON
-def collect(path: Place, accept_at: float | None, as_json: bool) -> int:
+def collect(path: Place, accept_at: Acceptance | None, as_json: bool) -> int:
     """Write a job's CSV files and report, whether or not it is finished.
 
     \b

@@ -8,6 +8,7 @@ import click
 
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import Submission
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.counted import counted
 from lettermill.jobs.running.hook import run_then
 from lettermill.jobs.storage.display import display_path
@@ -35,14 +36,14 @@ def print_stopped(job: Job) -> None:
 
 
 def collect_and_print(
-    job: Job, as_json: bool, accept_at: float | None, then: tuple[str, ...] | None = None
+    job: Job, as_json: bool, acceptance: Acceptance | None, then: tuple[str, ...] | None = None
 ) -> int:
     """Write a job's results, print a summary, and run the command of --then.
 
     Args:
         job: the job.
         as_json: whether the summary is printed as JSON.
-        accept_at: the value of --accept-at.
+        acceptance: the value of --accept-at or --accept-fields-at.
         then: the words of the command of --then.
 
     Returns:
@@ -51,7 +52,7 @@ def collect_and_print(
     from lettermill.jobs.commands.text import summary_text
     from lettermill.jobs.results.write import write_results
 
-    summary = write_results(job, accept_at)
+    summary = write_results(job, acceptance)
     if as_json:
         print_json(summary.to_json())
     else:

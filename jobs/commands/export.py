@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from lettermill.jobs.commands.options import JOB, PLACE, accept_at_option
+from lettermill.jobs.commands.options import JOB, PLACE, accept_at_options
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.counted import counted
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.place import Place
@@ -26,8 +27,8 @@ from lettermill.jobs.storage.place import Place
     metavar="DIR|FILE",
     help="The folder or the file to write.  [default: in JOB/export]",
 )
-@accept_at_option
-def export(path: Place, name: str, out: Place | None, accept_at: float | None) -> int:
+@accept_at_options
+def export(path: Place, name: str, out: Place | None, accept_at: Acceptance | None) -> int:
     """Write a job's results in another format.
 
     ALTO, hOCR and PAGE-XML are folders with one file per page, PDF is a folder with one file per scan; JSON

@@ -14,6 +14,7 @@ import click
 
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.queue.address import take_password
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.locate import locate
@@ -23,7 +24,7 @@ CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 OPTION_GROUPS = {
     "What is on the pages": ("alphabet", "layout", "printed", "template", "lexicon"),
-    "Results": ("out", "token", "accept_at", "then", "as_json"),
+    "Results": ("out", "token", "accept_at", "accept_fields_at", "then", "as_json"),
     "The watched folder": ("settle", "done", "failed"),
     "Failures": ("failed_too", "on_error", "max_failures"),
     "Limits": ("max_megapixels", "max_megabytes", "max_pages", "page_seconds"),
@@ -153,15 +154,45 @@ class _Rate(click.FloatRange):
         return super().convert(value, param, ctx)
 
 
-def accept_at_option(command: CommandFunction) -> CommandFunction:
-    """Add the option for the accuracy that the unflagged letters are to have."""
-    return click.option(
-        "--accept-at",
-        type=_Rate(0, 1, min_open=True, max_open=True),
-        metavar="RATE",
-        help="Flag as many letters as needed for the others to be right at this rate, for example 0.995; see "
-        f"docs/flagging.md.  [default: flag letters with a confidence below {_DEFAULTS.flag_below}]",
-    )(command)
+def _take_rate(context: click.Context, parameter: click.Parameter, rate: float | None) -> Acceptance | None:
+    """Put the value of both options into one parameter, whichever is given."""
+    given: Acceptance | None = context.params.get("accept_at")
+    if rate is None:
+        return given
+    if given is not None:
+        raise UsageProblem(
+            "--accept-at and --accept-fields-at contradict each other",
+            "Give --accept-fields-at where whole fields are to be right, else --accept-at.",
+        )
+    context.params["accept_at"] = given = Acceptance(rate, by_field=parameter.name == "accept_fields_at")
+    return given
+
+
+def accept_at_options(command: CommandFunction) -> CommandFunction:
+    """Add the options for what nobody is to look at; `accept_at` becomes an `Acceptance`, or None."""
+    for option, shown, what in (
+        (
+            "--accept-fields-at",
+            False,
+            "Accept as many fields (--template, --layout line) as possible with all letters right at this "
+            "rate, and flag a letter at least of each other field.",
+        ),
+        (
+            "--accept-at",
+            True,
+            "Flag as many letters as needed for the others to be right at this rate, for example 0.995; see "
+            f"docs/flagging.md.  [default: flag letters with a confidence below {_DEFAULTS.flag_below}]",
+        ),
+    ):
+        command = click.option(
+            option,
+            type=_Rate(0, 1, min_open=True, max_open=True),
+            metavar="RATE",
+            callback=_take_rate,
+            expose_value=shown,
+            help=what,
+        )(command)
+    return command
 
 
 def root_options(command: CommandFunction) -> CommandFunction:

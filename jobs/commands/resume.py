@@ -11,7 +11,7 @@ from lettermill.jobs.commands.options import (
     JOB,
     JSON,
     GroupedCommand,
-    accept_at_option,
+    accept_at_options,
     allowed_failures,
     broker_option,
     failure_options,
@@ -23,6 +23,7 @@ from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.machine import usable_cores
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.counted import counted
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.locate import locate
@@ -35,7 +36,7 @@ from lettermill.jobs.storage.place import Place
 @workers_option
 @broker_option(required=False)
 @root_options
-@accept_at_option
+@accept_at_options
 @failure_options("as the job was made")
 @then_option("when the results are written")
 @JSON
@@ -46,7 +47,7 @@ def resume(
     broker: str | None,
     scans: Place | None,
     results: Place | None,
-    accept_at: float | None,
+    accept_at: Acceptance | None,
     on_error: str | None,
     max_failures: int | None,
     then: tuple[str, ...] | None,
@@ -68,6 +69,8 @@ def resume(
     job = Job.open(path)
     if failed_too or job.tally().state != "complete":
         job.model.check()  # Before pages are queued.
+    if accept_at:
+        accept_at.check(job.settings)
     own = job.local_roots
     roots = Roots(scans or own.scans, results or own.results)
     allowed = allowed_failures(on_error, max_failures, job.max_failures)
@@ -91,16 +94,16 @@ def resume(
     return collect_and_print(job, as_json, accept_at, then)
 
 
-def _check_ends(accept_at: float | None, then: tuple[str, ...] | None) -> None:
+def _check_ends(accept_at: Acceptance | None, then: tuple[str, ...] | None) -> None:
     """Refuse options that need the job's end: with --broker the command returns before it.
 
     Raises:
-        UsageProblem: --accept-at or --then is given.
+        UsageProblem: --accept-at, --accept-fields-at or --then is given.
     """
     if accept_at is not None:
         raise UsageProblem(
-            "--broker queues the pages and returns: there are no results yet for --accept-at to flag",
-            "Give --accept-at to `lettermill collect` afterwards.",
+            f"--broker queues the pages and returns: there are no results yet for {accept_at.option} to flag",
+            f"Give {accept_at.option} to `lettermill collect` afterwards.",
         )
     if then:
         raise UsageProblem(

@@ -9,9 +9,10 @@ import webbrowser
 
 import click
 
-from lettermill.jobs.commands.options import JOB, accept_at_option, on_disk
+from lettermill.jobs.commands.options import JOB, accept_at_options, on_disk
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.running.signals import interruptible
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.place import Place
@@ -23,9 +24,9 @@ from lettermill.jobs.storage.place import Place
     "--port", type=click.IntRange(0, 65535), default=0, help="The port of the page.  [default: a free port]"
 )
 @click.option("--name", "who", metavar="WHO", help="Your name, for the results.  [default: the user's name]")
-@accept_at_option
+@accept_at_options
 @click.option("--no-browser", is_flag=True, help="Do not open a browser; open the printed address yourself.")
-def review(path: Place, port: int, who: str | None, accept_at: float | None, no_browser: bool) -> None:
+def review(path: Place, port: int, who: str | None, accept_at: Acceptance | None, no_browser: bool) -> None:
     """Check doubtful letters in a browser, and correct them.
 
     Opens a page that only this machine can reach, with a secret in its address. Your decisions are kept

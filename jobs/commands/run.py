@@ -15,7 +15,7 @@ from lettermill.jobs.commands.options import (
     OUT,
     PLACE,
     GroupedCommand,
-    accept_at_option,
+    accept_at_options,
     allowed_failures,
     broker_option,
     failure_options,
@@ -23,9 +23,10 @@ from lettermill.jobs.commands.options import (
     then_option,
     workers_option,
 )
-from lettermill.jobs.commands.reading_options import reading_options, submit_folder
+from lettermill.jobs.commands.reading_options import reading_options, reading_recipe, submit_folder
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.machine import usable_cores
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.place import Place
@@ -38,7 +39,7 @@ from lettermill.jobs.storage.place import Place
 @broker_option(required=False)
 @root_options
 @reading_options
-@accept_at_option
+@accept_at_options
 @failure_options("continue")
 @then_option("when the results are written")
 @click.option(
@@ -55,7 +56,7 @@ def run(
     broker: str | None,
     scans: Place | None,
     results: Place | None,
-    accept_at: float | None,
+    accept_at: Acceptance | None,
     on_error: str | None,
     max_failures: int | None,
     then: tuple[str, ...] | None,
@@ -78,6 +79,8 @@ def run(
 
     if debug:
         _check_can_draw(debug, folder, broker)
+    if accept_at:
+        accept_at.check(reading_recipe(reading).settings)  # Before a job is made.
     allowed = allowed_failures(on_error, max_failures, None)
     submission, roots = submit_folder(
         folder, out, scans, results, reading, shared=broker is not None, max_failures=allowed

@@ -12,7 +12,7 @@ from lettermill.jobs.commands.options import (
     OUT,
     PLACE,
     GroupedCommand,
-    accept_at_option,
+    accept_at_options,
     broker_option,
     on_disk,
     root_options,
@@ -23,6 +23,7 @@ from lettermill.jobs.commands.reading_options import reading_options, reading_re
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.machine import usable_cores
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.storage.place import Place
 
 
@@ -53,7 +54,7 @@ from lettermill.jobs.storage.place import Place
 @broker_option(required=False)
 @root_options
 @reading_options
-@accept_at_option
+@accept_at_options
 @then_option("after each batch")
 def watch(
     folder: Place,
@@ -65,7 +66,7 @@ def watch(
     broker: str | None,
     scans: Place | None,
     results: Place | None,
-    accept_at: float | None,
+    accept_at: Acceptance | None,
     then: tuple[str, ...] | None,
     **reading: Any,
 ) -> None:
@@ -96,17 +97,20 @@ def watch(
         else:
             read_here(job, roots, workers or usable_cores())
 
+    recipe = reading_recipe(reading)
+    if accept_at:
+        accept_at.check(recipe.settings)
     plan = Plan(
         folder=folder,
         out=out,
         done=done and done.resolve(),
         failed=failed.resolve() if failed else out / "failed",
         settle_seconds=settle,
-        recipe=reading_recipe(reading),
+        recipe=recipe,
         roots=roots,
         shared=broker is not None,
         read=read,
-        accept_at=accept_at,
+        acceptance=accept_at,
         then=then,
     )
     with stoppable():

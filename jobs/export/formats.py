@@ -20,6 +20,7 @@ from lettermill.jobs.job.corrections import Corrections, settled
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import READ, PageReading
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.flagging import flagging_of
 from lettermill.jobs.results.scan_pages import by_scan, cancelled_page
 from lettermill.jobs.storage.display import display_path
@@ -89,7 +90,7 @@ NO_SIZE = (
 NOT_OPENED = "of scans that could not be opened"
 
 
-def export_job(job: Job, form: Format, out: Place | None, accept_at: float | None = None) -> Exported:
+def export_job(job: Job, form: Format, out: Place | None, acceptance: Acceptance | None = None) -> Exported:
     """Write a job's readings in a format.
 
     Args:
@@ -97,7 +98,7 @@ def export_job(job: Job, form: Format, out: Place | None, accept_at: float | Non
         form: the format.
         out: the file or folder to write; None for the default below the job folder. In a given folder, files
             of the same name are replaced and no other file is touched.
-        accept_at: the accuracy that the unflagged letters are to have, as for `write_results`.
+        acceptance: what is accepted unseen, as for `write_results`.
 
     Returns:
         What was written and what was left out.
@@ -108,17 +109,17 @@ def export_job(job: Job, form: Format, out: Place | None, accept_at: float | Non
         NotAJob: the manifest is missing or damaged.
         ResultsNotWritable: the disk is full, read-only or forbidden.
     """
-    if accept_at is not None and not form.holds_flags:
+    if acceptance is not None and not form.holds_flags:
         raise UsageProblem(
-            "--accept-at chooses which letters are flagged, and this format has no flags",
+            f"{acceptance.option} chooses which letters are flagged, and this format has no flags",
             f"Use it with --format {', '.join(name for name, one in FORMATS.items() if one.holds_flags)}.",
         )
     if out is not None:
         _check(job, form, out)
-        return _write(job, form, Destination(out, own=False), accept_at)
+        return _write(job, form, Destination(out, own=False), acceptance)
     (job.path / "export").make()
     with (job.path / ".exporting").held(wait=True):
-        return _write(job, form, Destination(job.path / "export" / form.file, own=True), accept_at)
+        return _write(job, form, Destination(job.path / "export" / form.file, own=True), acceptance)
 
 
 def _check(job: Job, form: Format, out: Place) -> None:
@@ -142,10 +143,10 @@ def _check(job: Job, form: Format, out: Place) -> None:
     )
 
 
-def _write(job: Job, form: Format, destination: Destination, accept_at: float | None) -> Exported:
+def _write(job: Job, form: Format, destination: Destination, acceptance: Acceptance | None) -> Exported:
     exported = Exported(destination.place)
     cancelled = job.cancelled
-    flagging = flagging_of(job, accept_at)
+    flagging = flagging_of(job, acceptance)
     corrections = Corrections(job)
     with form.writer(job, destination) as put:
         for scan, pages in by_scan(job):

@@ -41,6 +41,7 @@ def line_rows(reading: PageReading) -> Iterator[list[Cell]]:
             sum(letter.flagged for letter in line.letters),
             line.lexicon_text,
             line.field,
+            None if line.confidence is None else round(line.confidence, _DECIMALS),
         ]
 
 

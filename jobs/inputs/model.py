@@ -48,7 +48,7 @@ class Model:
         """Digest of what decides a reading: the networks, the labels, temperature and glyph version."""
         identity = {key: self.card[key] for key in sorted(_REQUIRED_KEYS)}
         if self.line_card:
-            deciding = ("calibration", "labels", "line_version", "sha256")
+            deciding = ("calibration", "field_calibration", "labels", "line_version", "sha256")
             identity["line network"] = {key: self.line_card.get(key) for key in deciding}
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 

@@ -313,7 +313,7 @@ def corrected(reading: PageReading, corrections: dict[tuple[int, int], Correctio
 
     Returns:
         The page. Letters that a person settled have confidence 1, and are empty where there is no letter.
-        The confidence of a form's field becomes that of its other letters, and the entry of its word list no
+        The confidence of a field becomes that of its other letters, and the entry of a form's word list no
         longer counts where it contradicts the person.
     """
     if not corrections:
@@ -333,14 +333,17 @@ def _line(line: LineReading, said: dict[int, Correction]) -> LineReading:
         letters[position - 1] = correction.applied_to(letters[position - 1])
     now = msgspec.structs.replace(line, letters=tuple(letters))
     settled = {position for position, correction in said.items() if correction.decision in SETTLED}
-    if not line.field or not settled:
+    if not settled:
         return now
     whole = len(settled) == len(letters)
-    if line.lexicon_text and _contradicts(now, settled, whole):
+    if line.field and line.lexicon_text and _contradicts(now, settled, whole):
         now = msgspec.structs.replace(now, lexicon_text=now.text)
     if line.confidence is not None:
-        theirs = math.prod(line.letters[position - 1].confidence for position in settled)
-        sure = _SURE if whole or not theirs else min(_SURE, line.confidence / theirs)
+        as_read = [(number in settled, letter) for number, letter in enumerate(line.letters, 1)]
+        theirs = math.prod(one.confidence for is_settled, one in as_read if is_settled and not one.is_mark)
+        others = [one.confidence for is_settled, one in as_read if not is_settled and not one.is_mark]
+        # All others are right at most as often as the least sure one.
+        sure = min(line.confidence / theirs, *others) if others and theirs else _SURE
         now = msgspec.structs.replace(now, confidence=round(sure, 6))
     return now
 

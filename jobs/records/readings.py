@@ -92,7 +92,8 @@ class LineReading(msgspec.Struct, frozen=True, gc=False):
         letters: its letters in reading order.
         lexicon_text: the line as read with the job's word list; empty where the job has none.
         field: name of the form's field that it fills; empty where the job has no template.
-        confidence: of a field, the probability (0–1) that all of its letters are right.
+        confidence: of a field, the probability (0–1) that all of its letters are right; of an image of one
+            line, that of the whole image. None where it is not known.
     """
 
     box: Box

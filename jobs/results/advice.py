@@ -57,28 +57,34 @@ def quality_advice(code: str) -> tuple[str, str]:
 
 def why_flagged(summary: Summary) -> str:
     """Return why letters are flagged, to follow their number: "confidence below 0.9"."""
-    if summary.flagging.below is None:
-        return f"no letter is certain enough for {summary.flagging.accept_at}"
-    return f"confidence below {summary.flagging.below}"
+    flagging = summary.flagging
+    if flagging.acceptance and flagging.below is None:
+        what = "field" if flagging.by_field else "letter"
+        return f"no {what} is certain enough for {flagging.acceptance.rate}"
+    return f"{'in fields with a ' if flagging.by_field else ''}confidence below {flagging.below}"
 
 
 def expected_mistakes(summary: Summary) -> str:
     """Return what to expect of the unflagged letters: "about 4 are expected to be wrong (98.63% right)"."""
-    if summary.expected_wrong < 0.5:
-        wrong = "less than one is"
-    elif summary.expected_wrong < 1.5:
-        wrong = "about 1 is"
+    return _mistakes(summary.expected_wrong, summary.unflagged_letters)
+
+
+def _mistakes(wrong: float, count: int) -> str:
+    if wrong < 0.5:
+        words = "less than one is"
+    elif wrong < 1.5:
+        words = "about 1 is"
     else:
-        wrong = f"about {summary.expected_wrong:,.0f} are"
-    return f"{wrong} expected to be wrong ({summary.expected_right:.2%} right)"
+        words = f"about {wrong:,.0f} are"
+    return f"{words} expected to be wrong ({1 - wrong / count:.2%} right)"
 
 
 def unlike_advice(summary: Summary) -> str:
     """Return what it means that a job is unlike the calibration sets, and what to do; empty if it is not."""
     if summary.unlike is None:
         return ""
-    rate = summary.flagging.accept_at
-    stricter = "" if rate is None else f", and letters are flagged as for {rate_asked(rate):.4g}"
+    given = summary.flagging.acceptance
+    stricter = f", and letters are flagged as for {rate_asked(given.rate):.4g}" if given else ""
     return (
         f"These letters have a mean confidence of {summary.unlike.mean:.3f}, and nearly all that confidences "
         f"were measured on had {summary.unlike.low:.3f} or more: expect {UNLIKE_TIMES_WRONG:g} times as many "
@@ -88,7 +94,10 @@ def unlike_advice(summary: Summary) -> str:
 
 
 def fields_unseen(summary: Summary) -> str:
-    """Return how many fields need a look: "1 of 5 fields can be taken unseen; 3 need a look, 1 is empty"."""
+    """Return how many fields need a look: "1 of 5 fields can be taken unseen; 3 need a look, 1 is empty".
+
+    If fields were accepted at a rate, it says how many of these are expected to be wrong, too.
+    """
     totals = summary.field_totals
     if totals is None or not totals.all:
         return ""
@@ -99,4 +108,6 @@ def fields_unseen(summary: Summary) -> str:
     if totals.empty:
         rest.append(f"{totals.empty:,} {'is' if totals.empty == 1 else 'are'} empty")
     text = f"{totals.unseen:,} of {totals.all:,} {noun} can be taken unseen"
+    if summary.flagging.by_field and totals.unseen and totals.expected_wrong is not None:
+        text += f": {_mistakes(totals.expected_wrong, totals.unseen)}"
     return "; ".join([text, ", ".join(rest)]) if rest else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import heapq
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -61,6 +62,7 @@ class Counting:
         self._filled: Counter[str] = Counter()
         self._look_at: Counter[str] = Counter()
         self._fields: Counter[str] = Counter()
+        self._fields_wrong = 0.0
         self._characters = Counter(dict.fromkeys(job.settings.characters, 0))
         self._sure: defaultdict[str, float] = defaultdict(float)
         self._page_seconds: Counter[int] = Counter()
@@ -110,12 +112,18 @@ class Counting:
             if reading.status in READ:
                 look_at = set(form.look_at)
                 unseen = filled - look_at
+                sure = {name: value.confidence for name, value in zip(names, form.values, strict=True)}
+                self._fields_wrong += sum(1 - (sure[name] or 0.0) for name in unseen)
                 self._fields.update(
                     unseen=len(unseen), look_at=len(look_at), empty=len(names) - len(unseen) - len(look_at)
                 )
         elif self._job.settings.has_fields and reading.status in READ:
             is_flagged = any(letter.flagged for letter in letters)
             self._fields["look_at" if is_flagged else "unseen" if letters else "empty"] += 1
+            if letters and not is_flagged:
+                sure_lines = [line.confidence for line in reading.lines if line.text]
+                known = [one for one in sure_lines if one is not None]
+                self._fields_wrong += 1 - min(known) if len(known) == len(sure_lines) else math.nan
 
     def _add_letters(self, entry: ManifestEntry, reading: PageReading, letters: tuple[Letter, ...]) -> None:
         # Counter.update and sum count in C: there are millions of letters.
@@ -205,7 +213,12 @@ class Counting:
                 FieldCount(field.name, self._filled[field.name], self._look_at[field.name])
                 for field in (self._job.template.fields if self._job.template else ())
             ),
-            field_totals=FieldTotals(*(self._fields[kind] for kind in ("unseen", "look_at", "empty")))
+            field_totals=FieldTotals(
+                unseen=self._fields["unseen"],
+                look_at=self._fields["look_at"],
+                empty=self._fields["empty"],
+                expected_wrong=None if math.isnan(self._fields_wrong) else self._fields_wrong,
+            )
             if self._job.settings.has_fields
             else None,
         )

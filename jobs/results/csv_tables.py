@@ -30,7 +30,7 @@ READ_LETTER_HEADER = (
 LETTER_HEADER = f"{READ_LETTER_HEADER},decision,corrected,corrected_by"
 LINE_HEADER = (
     "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
-    "lexicon_text,field"
+    "lexicon_text,field,field_confidence"
 )
 PAGE_HEADER = (
     "scan,page,status,error_code,error,text,lines,letters,mean_confidence,flagged_letters,"
@@ -155,6 +155,7 @@ def _line_cells(line: LineReading, text: str) -> list[Any]:
         sum(letter.flagged for letter in line.letters),
         escape_formula(line.lexicon_text),
         line.field,
+        "" if line.confidence is None else f"{line.confidence:.4f}",
     ]
 
 

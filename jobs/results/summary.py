@@ -140,16 +140,23 @@ class FieldTotals:
         unseen: fields with letters of which none is flagged.
         look_at: fields that a person should check.
         empty: other fields, in which nothing was read.
+        expected_wrong: how many of the unseen ones are wrong, by their confidence; None if that is not known.
     """
 
     unseen: int
     look_at: int
     empty: int
+    expected_wrong: float | None
 
     @property
     def all(self) -> int:
         """All fields."""
         return self.unseen + self.look_at + self.empty
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts."""
+        wrong = None if self.expected_wrong is None else round(self.expected_wrong, 2)
+        return {**dataclasses.asdict(self), "expected_wrong": wrong}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -290,6 +297,7 @@ class Summary:
             "flagged_letters": self.flagged_letters,
             "flagged_share": _rounded(self.flagged_share),
             "accept_at": self.flagging.accept_at,
+            "accept_fields_at": self.flagging.accept_fields_at,
             "flagged_below": self.flagging.below,
             "expected_wrong": round(self.expected_wrong, 2),
             "expected_right": _rounded(self.expected_right),
@@ -312,7 +320,7 @@ class Summary:
                 for scan in self.least_sure_scans
             ],
             "fields": [dataclasses.asdict(field) for field in self.fields],
-            "field_totals": dataclasses.asdict(self.field_totals) if self.field_totals else None,
+            "field_totals": self.field_totals.to_json() if self.field_totals else None,
             "reviewed_letters": self.reviewed.letters,
             "corrected_letters": self.reviewed.corrected,
             "unused_corrections": list(self.reviewed.unused),

@@ -16,6 +16,7 @@ from lettermill.jobs.job.corrections import Corrections, corrected
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import READ, PageReading
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.counting import Counting
 from lettermill.jobs.results.csv_tables import CsvTables
 from lettermill.jobs.results.flagging import flagging_of
@@ -27,7 +28,7 @@ from lettermill.jobs.storage.scan_files import scan_files
 _TEXT_SUFFIX = ".txt"
 
 
-def write_results(job: Job, accept_at: float | None = None) -> Summary:
+def write_results(job: Job, acceptance: Acceptance | None = None) -> Summary:
     """Write the job's CSV files, texts, summary.json and the report from the results that are there.
 
     A damaged result file does not stop it: its page counts as unfinished and is named in the summary;
@@ -36,18 +37,19 @@ def write_results(job: Job, accept_at: float | None = None) -> Summary:
 
     Args:
         job: the job; it may still be running.
-        accept_at: the accuracy that the unflagged letters are to have, 0–1; the results are then read twice.
-            None keeps the flags of the job's settings.
+        acceptance: what is accepted unseen; the results are then read twice. None keeps the flags of the
+            job's settings.
 
     Returns:
         The counts, as in summary.json.
 
     Raises:
+        UsageProblem: fields are to be accepted, and the job has none.
         NotAJob: the manifest is missing or damaged, or the corrections cannot be read.
         ResultsNotWritable: the job folder does not take the files.
     """
     with job.lock():
-        flagging = flagging_of(job, accept_at)
+        flagging = flagging_of(job, acceptance)
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         counting = Counting(job, now, job.cancelled, flagging)
         texts = scan_files(job.path / "text", _TEXT_SUFFIX, own=True)

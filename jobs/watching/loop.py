@@ -29,6 +29,7 @@ from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.left_out import NOTHING, LeftOut
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.running.hook import run_then
 from lettermill.jobs.scans.find import list_scans
@@ -66,7 +67,7 @@ class Plan:
         roots: what the workers see.
         shared: whether workers elsewhere read.
         read: reads the unfinished pages of a job, and returns when they are read.
-        accept_at: the wanted accuracy of letters that are not flagged, as for `write_results`.
+        acceptance: what is accepted unseen, as for `write_results`.
         then: the words of a command that runs after each batch.
     """
 
@@ -79,7 +80,7 @@ class Plan:
     roots: Roots
     shared: bool
     read: Callable[[Job], None]
-    accept_at: float | None
+    acceptance: Acceptance | None
     then: Sequence[str] | None
 
     def check(self) -> None:
@@ -211,7 +212,7 @@ def _finish_batch(plan: Plan, journal: Journal, aside: PutAside, batch: Batch) -
     if not batch.collected:
         if job.tally().state == "unfinished":
             plan.read(job)
-        summary = write_results(job, plan.accept_at)
+        summary = write_results(job, plan.acceptance)
         say(
             f"pages done: {summary.finished}, failed: {summary.failed}, "
             f"see {display_path(job.path)}/summary.html"

@@ -14,7 +14,8 @@ from lettermill.jobs.job.corrections import Correction, Decision, Key
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading
-from lettermill.jobs.results.flagging import Confidences, low_mean_confidence
+from lettermill.jobs.results.acceptance import Acceptance
+from lettermill.jobs.results.flagging import Confidences, in_fields, low_mean_confidence
 
 _ROW = np.dtype(
     [
@@ -28,6 +29,8 @@ _ROW = np.dtype(
         ("flagged", np.bool_),
         ("as_read", np.bool_),  # Whether it was flagged when it was read; a rate changes only "flagged".
         ("disputed", np.bool_),
+        ("field", np.float64),  # As in `FieldLetter`.
+        ("is_least", np.bool_),
     ]
 )
 
@@ -111,8 +114,7 @@ class LetterTable:
 
     Args:
         job: the job.
-        accept_at: the accuracy that the letters that are not doubtful are to have, 0–1; None for the flags of
-            the job.
+        acceptance: what is accepted unseen; None for the flags of the job.
 
     Attributes:
         characters: what a letter may be: the characters of the alphabet, then its marks.
@@ -120,9 +122,11 @@ class LetterTable:
         read: how many of them are in the table.
     """
 
-    def __init__(self, job: Job, accept_at: float | None = None) -> None:
+    def __init__(self, job: Job, acceptance: Acceptance | None = None) -> None:
         self._job = job
-        self._accept_at = accept_at
+        self._acceptance = acceptance
+        if acceptance:
+            acceptance.check(job.settings)
         self.characters = job.settings.characters + job.settings.marks
         self._chars = {char: index for index, char in enumerate(self.characters)}
         self._rows: NDArray[Any] = np.zeros(0, _ROW)
@@ -154,22 +158,26 @@ class LetterTable:
                 count += len(rows)
                 parts.append(np.array(rows, _ROW))
         self._rows = np.concatenate(parts)
-        if self._accept_at is not None:
+        if self._acceptance is not None:
             letters = Confidences(self._job.settings.flag_below, low_mean_confidence(self._job))
             confidence, as_read = self._rows["confidence"], self._rows["as_read"]
-            letters.add(confidence.tolist(), as_read.tolist())
-            self._rows["flagged"] = letters.flagging(self._accept_at).flags(confidence, as_read)
+            field, is_least = self._rows["field"], self._rows["is_least"]
+            letters.add(confidence.tolist(), as_read.tolist(), field[is_least].tolist())
+            flagging = letters.flagging(self._acceptance)
+            self._rows["flagged"] = flagging.flags(confidence, as_read, field, is_least)
         new = len(self._spans) > self.read
         self.read = len(self._spans)
         return new
 
     def _page_rows(self, page: int, reading: PageReading) -> list[tuple[Any, ...]]:
+        fields = in_fields(reading, self._job.settings.flag_below)
         return [
             (
                 *(page, line, position),
                 (letter.box.x, letter.box.y, letter.box.width, letter.box.height),
                 *(letter.confidence, self._chars[letter.letter], _OPEN),
                 *(letter.flagged, letter.flagged, letter.disputed),
+                *next(fields)[1:],
             )
             for line, content in enumerate(reading.lines, 1)
             for position, letter in enumerate(content.letters, 1)

@@ -17,6 +17,7 @@ from lettermill.jobs.job.corrections import Correction, Corrections, Decision, K
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Letter
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.counted import counted
 from lettermill.jobs.web.crops import Crops
 from lettermill.jobs.web.letter_table import Group, LetterTable, Progress
@@ -124,16 +125,16 @@ class Session:
     Args:
         job: a job on disk.
         who: the name that is written beside decisions.
-        accept_at: as for `LetterTable`.
+        acceptance: as for `LetterTable`.
 
     Raises:
         NotAJob: the manifest, the results or the corrections cannot be read.
     """
 
-    def __init__(self, job: Job, who: str, accept_at: float | None = None) -> None:
+    def __init__(self, job: Job, who: str, acceptance: Acceptance | None = None) -> None:
         self.job = job
         self.who = who
-        self.letters = LetterTable(job, accept_at)
+        self.letters = LetterTable(job, acceptance)
         self.presence = Presence(job)
         self.crops = Crops(job, self.letters)
         self._corrections = Corrections(job)

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.calibrate import LEAST_LETTERS, judge, knots, low_mean, steps
+from bench.calibrate import (
+    LEAST_FIELDS,
+    LEAST_LETTERS,
+    JudgedImage,
+    judge,
+    knots,
+    least_confidences,
+    low_mean,
+    steps,
+)
 from lettermill.jobs.results.flagging import UNLIKE_FROM_LETTERS
 from lettermill.worker.reading.calibration import log_odds
 
@@ -67,3 +76,17 @@ def test_the_low_mean_is_that_of_parts_as_large_as_a_job() -> None:
     halved = [(one, one / 2) for one in log_odds([0.01, 0.99])]
     assert low_mean(images(0.9, 1), halved) == pytest.approx(0.75)
     assert low_mean(few, ()) == 0
+
+
+def test_equal_shares_are_in_one_step() -> None:
+    judged = [(0.5, False)] * LEAST_LETTERS + [(0.5, True)] * LEAST_LETTERS
+    assert [len(group) for group in steps(judged)] == [2 * LEAST_LETTERS]
+
+
+def test_fields_are_as_sure_as_their_least_letter() -> None:
+    images = [JudgedImage([(0.9, True), (0.6, True)], True), JudgedImage([], False)]
+    assert least_confidences(images, ()) == [(0.6, True)]
+    halved = [(one, one / 2) for one in log_odds([0.01, 0.99])]
+    assert least_confidences(images, halved) == [(pytest.approx(0.550510), True)]
+    fields = [(0.5, False)] * LEAST_FIELDS + [(0.9, True)] * LEAST_FIELDS
+    assert len(knots(fields, LEAST_FIELDS)) == 2

@@ -1,9 +1,10 @@
 """Reads a line with both readers: the CNN that names each letter, and the network that reads the whole line.
 
-Four or more readings of one line are compared, each a distribution over texts: both readers in one lattice,
-and the line network alone, for each view of the line. The mean of these distributions decides (a mixture of
-experts, Jacobs et al. 1991): where the letters were cut badly the line network is right alone, where a line
-is unlike all that it was trained on the cuts are. A letter on which the readings differ loses confidence.
+Several readings of one line are compared, each a distribution over texts: for each view of the line both
+readers in one lattice, and the line network alone; and the CNN alone. The mean of these distributions decides
+(a mixture of experts, Jacobs et al. 1991): where the letters were cut badly the line network is right alone,
+where a line is unlike all that it was trained on the cuts are. A letter on which the readings differ loses
+confidence.
 
 The letters are chosen with all marks (/ - . , ') passed over. Then what was passed over between two letters
 is a mark if enough of the readings have one there, so a mark changes no letter.
@@ -71,14 +72,14 @@ class Expert:
         arcs: what the line may be cut into.
         source: intp, n: for each arc of the lattice its number in `arcs`.
         view: to which the arcs refer.
-        weights: with which the arcs were scored.
+        weights: with which the arcs were scored; None if the CNN reads alone.
     """
 
     lattice: WordLattice
     arcs: Arcs
     source: NDArray[np.intp]
     view: Steps
-    weights: LineWeights
+    weights: LineWeights | None
 
     def best_text(self) -> tuple[int, ...]:
         """Return its best text, as columns."""
@@ -103,6 +104,7 @@ class Expert:
 
 def read_both(
     lattice: WordLattice,
+    cnn: WordLattice | None,
     parts: NDArray[np.float64],
     views: Sequence[Steps],
     characters: str,
@@ -113,6 +115,7 @@ def read_both(
 
     Args:
         lattice: of its candidates, scored with `line_evidence.WEIGHTS`.
+        cnn: of the same, scored for the CNN alone; None if that is to have no say.
         parts: where its parts lie, from `line_evidence.part_columns`.
         views: what the line network says of the line, in each view; at least one.
         characters: those that the CNN names; the columns of the lattice.
@@ -122,14 +125,18 @@ def read_both(
     Returns:
         The letters and marks from left to right.
     """
-    experts = experts_of(lattice, parts, views, len(marks))
+    experts = experts_of(lattice, cnn, parts, views, len(marks))
     letters = mean_reading(experts, characters)
     found = _marks_between(experts, letters, marks, between)
     return [one for at, letter in enumerate(letters) for one in (letter, found.get(at)) if one is not None]
 
 
 def experts_of(
-    lattice: WordLattice, parts: NDArray[np.float64], views: Sequence[Steps], marks: int
+    lattice: WordLattice,
+    cnn: WordLattice | None,
+    parts: NDArray[np.float64],
+    views: Sequence[Steps],
+    marks: int,
 ) -> list[Expert]:
     """Return the readings of a line, two for each view; arguments as for `read_both`, marks counted."""
     experts = []
@@ -138,6 +145,11 @@ def experts_of(
         for weights in (BOTH, ALONE):
             scored = joined(lattice, arcs, marks, weights)
             experts.append(Expert(scored, arcs, np.arange(len(arcs.first)), view, weights))
+    if cnn is not None:  # Its arcs are the candidates, which come first among all.
+        first = experts[0]
+        experts.append(
+            dataclasses.replace(first, lattice=cnn, source=np.arange(len(cnn.first)), weights=None)
+        )
     return experts
 
 
@@ -249,13 +261,14 @@ def _marks_between(
         return {}
     middles = np.array([(letter.left + letter.right) / 2 for letter in letters])
     seen: list[list[tuple[float, int, Expert, int]]] = [[] for _ in range(gaps)]
-    held = np.zeros((len(experts), gaps, len(columns)))
-    for expert, of_gaps in zip(experts, held, strict=True):
+    weighted = [(expert, expert.weights) for expert in experts if expert.weights is not None]
+    held = np.zeros((len(weighted), gaps, len(columns)))
+    for (expert, weights), of_gaps in zip(weighted, held, strict=True):
         left, right = expert.edges(range(len(expert.source))).T
         gap = np.searchsorted(middles, left, side="right") - 1
         inside = np.flatnonzero((gap >= 0) & (gap < gaps) & (right <= middles[np.minimum(gap + 1, gaps)]))
         nulls = np.maximum(expert.lattice.scores[inside, -1:], np.finfo(np.float64).min)
-        scores = mark_scores(expert.arcs, len(marks), expert.weights)[expert.source[inside]][:, columns]
+        scores = mark_scores(expert.arcs, len(marks), weights)[expert.source[inside]][:, columns]
         shares = expert.lattice.posteriors()[inside, -1:] * np.exp(scores - nulls)
         np.add.at(of_gaps, gap[inside], shares)
         for at, arc, row in zip(gap[inside].tolist(), inside.tolist(), shares.tolist(), strict=True):

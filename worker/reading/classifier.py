@@ -101,6 +101,9 @@ class Classifier:
         calibrations = line_card.get("calibration", {})
         self.calibration: Sequence[tuple[float, float]] = calibrations.get(alphabet, ())
         """The calibration of letters that both networks read: see `lettermill.worker.reading.calibration`."""
+        of_fields = line_card.get("field_calibration", {})
+        self.field_calibration: Sequence[tuple[float, float]] = of_fields.get(alphabet, ())
+        """That of fields that both networks read."""
         self.has_reject_class = labels[-1] == NOT_A_LETTER
         """Whether the network has an output for glyphs that are not a single letter."""
 

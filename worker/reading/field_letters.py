@@ -21,7 +21,7 @@ from lettermill.worker.reading.both_readers import Expert, ReadLetter, experts_o
 from lettermill.worker.reading.calibration import calibrated
 from lettermill.worker.reading.classifier import Classifier, Ranking, concatenate
 from lettermill.worker.reading.constraint import Constraint
-from lettermill.worker.reading.lattice import WordLattice, join_lattices, score_words
+from lettermill.worker.reading.lattice import CNN_WEIGHTS, WordLattice, join_lattices, score_words
 from lettermill.worker.reading.line_evidence import WEIGHTS, part_columns
 from lettermill.worker.reading.line_network import LineNetwork
 from lettermill.worker.reading.line_views import views_of, whole_view
@@ -133,9 +133,12 @@ def read_by_both(
     candidates = [candidate for word in plain_words for candidate in word.candidates]
     letter_height = words[0].letter_height
     classification = concatenate([each.classification for each in words])
-    lattice = join_lattices(score_words(plain_words, letter_height, classification, WEIGHTS))
+    cnn, lattice = (
+        join_lattices(score_words(plain_words, letter_height, classification, weights))
+        for weights in (CNN_WEIGHTS, WEIGHTS)
+    )
     views = views_of(writing, candidates, letter_height, ink, network, whole=False)
-    experts = experts_of(lattice, part_columns(plain_words), views, len(MARKS))
+    experts = experts_of(lattice, cnn, part_columns(plain_words), views, len(MARKS))
 
     cells = [cell(candidate.box) for candidate in candidates]
     read, fit = _read_allowed(experts, constraint, cells, cell, ink, classifier.characters)
@@ -185,7 +188,7 @@ def read_unfound(
     view = whole_view(np.ascontiguousarray(writing[rows, columns]), network)
     view = dataclasses.replace(view, left=float(inside.x))
     parts = np.array([[inside.x, inside.x + inside.width]], np.float64)
-    experts = experts_of(lattice, parts, [view], len(MARKS))
+    experts = experts_of(lattice, None, parts, [view], len(MARKS))
 
     read, fit = _read_allowed(experts, constraint, [-1], cell, ink, characters)
     if any(one.ranking[0][1] < SURE_PROBABILITY for one in read):
@@ -244,7 +247,8 @@ def _restrict(
     row = ink.mask.shape[0] / 2
     of_uncut = [cell(Box(round(float(ink.to_page[0] @ (x, row, 1))), 0, 1, 1)) for x in middles]
     pieces = [-1] * (len(arcs.first) - len(cells) - len(of_uncut))
-    restricted = constraint.restrict(expert.lattice, [*cells, *of_uncut, *pieces])
+    of_arcs = np.array([*cells, *of_uncut, *pieces])
+    restricted = constraint.restrict(expert.lattice, of_arcs[expert.source].tolist())
     if restricted is None:
         return None
     lattice, source = restricted

@@ -30,6 +30,7 @@ from lettermill.segmentation.registration import (
     scale_of,
 )
 from lettermill.segmentation.values import Box, Quality, Segmentation
+from lettermill.worker.reading.calibration import Knots, field_confidence
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.constraint import Constraint, make_constraint
 from lettermill.worker.reading.doubts import lower_doubtful
@@ -218,7 +219,10 @@ class Form:
             word += field.words and here - before > max_step
             flagged = one.uncut or fit < FLAG_BELOW_FIT or ranking[0][1] < settings.flag_below
             letters.append(Letter(crop.to_page(one.candidate.box), word, ranking, flagged, one.disputed))
-        line = LineReading(_box_around(letters), tuple(letters), "", field.name, _confidence(letters, fit))
+        # Only what both readers read was measured.
+        knots = classifier.field_calibration if words and network else ()
+        confidence = _confidence(letters, fit, knots)
+        line = LineReading(_box_around(letters), tuple(letters), "", field.name, confidence)
 
         if field.lexicon is None:
             return line
@@ -233,9 +237,11 @@ class Form:
         return msgspec.structs.replace(line, lexicon_text=lexicon_text)
 
 
-def _confidence(letters: Sequence[Letter], fit: float) -> float:
-    """Return the confidence that all letters are right, as if they were independent."""
-    return round(fit * float(np.prod([letter.confidence for letter in letters])), 6)
+def _confidence(letters: Sequence[Letter], fit: float, knots: Knots) -> float:
+    """Return the confidence that all letters are right; without knots, as if they were independent."""
+    confidences = [letter.confidence for letter in letters]
+    measured = field_confidence(confidences, knots)
+    return round(fit * (float(np.prod(confidences)) if measured is None else measured), 6)
 
 
 def _box_around(letters: Sequence[Letter]) -> readings.Box:

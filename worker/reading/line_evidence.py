@@ -22,18 +22,18 @@ from lettermill.segmentation.values import Word
 from lettermill.worker.reading.lattice import Weights, WordLattice
 
 FEATURE_WEIGHTS = {
-    "log letter": 0.75,
-    "log reject": -0.98,
-    "each letter": -2.10,
-    "cut ends": 1.60,
-    "ink crossed": -1.00,
-    "parts joined": -0.22,
-    "paper within": -10.55,
-    "lowness": -23.44,
-    "wideness": 0.27,
+    "log letter": 0.17,
+    "log reject": -0.65,
+    "each letter": 0.42,
+    "cut ends": 1.36,
+    "ink crossed": -0.12,
+    "parts joined": -1.36,
+    "paper within": -10.61,
+    "lowness": -23.41,
+    "wideness": -0.19,
 }
 
-WEIGHTS = Weights(np.array(list(FEATURE_WEIGHTS.values())), 0.76, -2.36, 0.23)
+WEIGHTS = Weights(np.array(list(FEATURE_WEIGHTS.values())), 0.53, -0.57, 0.38)
 """Weights of the CNN's answers and of shapes where the line network reads too. Fitted with `BOTH` by maximum
 likelihood on fields that trained neither network: bench/lattice_weights.py."""
 
@@ -59,7 +59,7 @@ class LineWeights:
     uncut_mark: float
 
 
-BOTH = LineWeights(1.0, 0.44, 0.68, -2.29, -6.53, -5.36)
+BOTH = LineWeights(1.0, 0.68, 0.25, -0.74, -1.86, -1.70)
 """The weights with which both readers share a lattice."""
 
 ALONE = LineWeights(0.0, 1.0, 1.0, 0.0, 0.0, 0.0)
@@ -111,40 +111,49 @@ class Steps:
         blank = len(characters)
         return "".join(characters[one] for one, _ in itertools.groupby(best) if one != blank)
 
-    def likelihoods(
-        self, first: NDArray[np.intp], last: NDArray[np.intp]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return how likely spans of steps are as one character, or as nothing.
+    def log_letters(self, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return how likely spans of steps are as one character.
 
         Args:
             first: intp, n: the first step of each span.
             last: intp, n: one past its last step.
 
         Returns:
-            float64, n×characters: log probability that the steps give this character once and nothing else;
-            float64, n: log probability that they give nothing. A span without steps gives nothing.
+            float64, n×characters: log probability that the steps give this character once and nothing else.
         """
         probabilities = np.maximum(self.probabilities, LEAST_PROBABILITY)
         lengths = last - first
         order = np.argsort(-lengths, kind="stable")
         starts, lengths = first[order], lengths[order]
+        longest = int(lengths[0]) if len(lengths) else 0
+        running = np.searchsorted(-lengths, -np.arange(longest), side="left").tolist()
         before = np.ones((len(order), 1))
         within = np.zeros((len(order), probabilities.shape[1] - 1))
         behind = np.zeros_like(within)
-        for step in range(int(lengths[0]) if len(lengths) else 0):
-            running = int(np.searchsorted(-lengths, -step, side="left"))
-            here = probabilities[starts[:running] + step]
+        for step, count in enumerate(running):
+            here = probabilities[starts[:count] + step]
             letters, blank = here[:, :-1], here[:, -1:]
-            inside = within[:running]
-            behind[:running] += inside
-            behind[:running] *= blank
-            inside += before[:running]
+            inside, after, still = within[:count], behind[:count], before[:count]
+            after += inside
+            after *= blank
+            inside += still
             inside *= letters
-            before[:running] *= blank
+            still *= blank
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         with np.errstate(divide="ignore"):
-            return np.log(within + behind)[back], np.log(before[:, 0])[back]
+            return np.asarray(np.log(within + behind)[back])
+
+    def log_nothing(self, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the log probability that spans of steps give nothing: float64, n; one without steps does.
+
+        Args:
+            first: intp, n: the first step of each span.
+            last: intp, n: one past its last step.
+        """
+        blank = np.log(np.maximum(self.probabilities[:, -1], LEAST_PROBABILITY))
+        sums = np.concatenate(([0.0], np.cumsum(blank)))
+        return np.asarray(sums[last] - sums[first])
 
 
 def part_columns(words: Sequence[Word]) -> NDArray[np.float64]:
@@ -220,7 +229,7 @@ class Arcs:
         nodes: intp: the step at which each node lies.
         first: intp, n: the node where each arc begins.
         last: intp, n: the node where it ends.
-        letters: float64, n×characters: log likelihood that the arc is this character.
+        letters: float64, n×characters: log likelihood that the arc is this character; a piece is none.
         nothing: float64, n: log likelihood that it is nothing.
         candidates: how many of the arcs are candidates.
         uncut: how many are letters that the line network alone sees.
@@ -283,7 +292,10 @@ def arcs_of(lattice: WordLattice, parts: NDArray[np.float64], steps: Steps) -> A
     first += [one for one, _ in (*uncut, *pieces)]
     last += [other for _, other in (*uncut, *pieces)]
     firsts, lasts = np.array(first, np.intp), np.array(last, np.intp)
-    letters, nothing = steps.likelihoods(nodes[firsts], nodes[lasts])
+    letters = np.full((len(firsts), steps.probabilities.shape[1] - 1), -np.inf)
+    whole = slice(len(lattice.first) + len(uncut))
+    letters[whole] = steps.log_letters(nodes[firsts[whole]], nodes[lasts[whole]])
+    nothing = steps.log_nothing(nodes[firsts], nodes[lasts])
     pieces_part = part_of_node[firsts]
     width = np.maximum(1, old[pieces_part + 1] - old[pieces_part])
     numbers = np.cumsum(~inserted) - 1

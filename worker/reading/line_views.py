@@ -1,4 +1,4 @@
-"""Shows a line to the line network: cut out of the page as it was scanned, in one view or two."""
+"""Shows a line to the line network: cut out of the page as it was scanned, in one view or three."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def views_of(
     network: LineNetwork,
     whole: bool,
 ) -> list[Steps]:
-    """Read a line in two views or three.
+    """Read a line in one view or three.
 
     Args:
         page: uint8, h×w, grey.
@@ -42,10 +42,10 @@ def views_of(
         letter: height of its typical letter in pixels of the ink frame.
         ink: the frame of the candidates.
         network: reads the line images.
-        whole: whether the page is one line, which is shown whole too.
+        whole: whether the page is one line, which is shown stretched and whole, too.
 
     Returns:
-        What the network says of the line, cut as high as its letters; of the same stretched; and of the
+        What the network says of the line, cut as high as its letters; of the same, stretched; and of the
         whole page.
     """
     tall = [one for one in candidates if one.ink.shape[0] - 2 > 0.5 * letter] or candidates
@@ -70,12 +70,13 @@ def views_of(
     size = min(size[0], _WIDEST_WARP_PIXELS), size[1]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cut = cv2.warpAffine(small, shrink * to_page, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    wider = cv2.resize(cut, (round(STRETCH * size[0]), size[1]), interpolation=cv2.INTER_LINEAR)
-    views = [
-        _steps(np.asarray(each, np.uint8), left, size[0] / each.shape[1], network) for each in (cut, wider)
-    ]
+    views = [_steps(np.asarray(cut, np.uint8), left, 1.0, network)]
     if whole:
-        views.append(_steps(page, edges[0], ink.scale, network))
+        wider = cv2.resize(cut, (round(STRETCH * size[0]), size[1]), interpolation=cv2.INTER_LINEAR)
+        views += [
+            _steps(np.asarray(wider, np.uint8), left, size[0] / wider.shape[1], network),
+            _steps(page, edges[0], ink.scale, network),
+        ]
     return views
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,11 +33,11 @@ from lettermill.segmentation.slashes import CERTAIN_PROBABILITY
 from lettermill.segmentation.trace import UNSEEN, Trace
 from lettermill.segmentation.values import Candidate, Segmentation, Word
 from lettermill.worker.reading.both_readers import read_both
-from lettermill.worker.reading.calibration import calibrated
+from lettermill.worker.reading.calibration import calibrated, field_confidence
 from lettermill.worker.reading.classifier import Classification, Classifier, Ranking, concatenate
 from lettermill.worker.reading.doubts import lower_doubtful
 from lettermill.worker.reading.downward_words import read_downward_words
-from lettermill.worker.reading.lattice import WordLattice, join_lattices, score_words
+from lettermill.worker.reading.lattice import CNN_WEIGHTS, WordLattice, join_lattices, score_words
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.line_evidence import WEIGHTS, part_columns
 from lettermill.worker.reading.line_views import views_of
@@ -109,6 +110,8 @@ def read_lines(
     turned = _read_turned_blocks(page, segmentation, words, settings, classifier, lexicon)
     blocks = [block for block, _ in turned]
     lines, chosen = _read_words(page, segmentation, words, settings, classifier, lexicon, blocks, trace)
+    if settings.layout == "line" and settings.printed == "drop":
+        lines = _with_confidence(lines, classifier)
     trace.note("chosen", [[candidate] for candidate in chosen])
     for block, lines_of_block in turned:
         lines = insert_block(lines, lines_of_block, block, page.shape, segmentation.quarters)
@@ -152,6 +155,13 @@ def _read_words(
             lines += [reading] if reading else []
             chosen += letters
     return lines, chosen
+
+
+def _with_confidence(lines: Sequence[LineReading], classifier: Classifier) -> list[LineReading]:
+    """Give the lines of an image of one line the confidence that all of it is right. Marks do not count."""
+    letters = [letter.confidence for line in lines for letter in line.letters if not letter.is_mark]
+    confidence = field_confidence(letters, classifier.field_calibration) if letters else None
+    return [msgspec.structs.replace(line, confidence=confidence) for line in lines]
 
 
 def _read_turned_blocks(
@@ -370,13 +380,16 @@ def _read_candidates(
             for index, ranking in zip(*lattice.best_reading(classifier.characters), strict=True)
         ]
 
-    lattice = join_lattices(score_words(plain_words, letter_height, classification, WEIGHTS))
+    cnn, lattice = (
+        join_lattices(score_words(plain_words, letter_height, classification, weights))
+        for weights in (CNN_WEIGHTS, WEIGHTS)
+    )
     whole = settings.layout == "line" and not segmentation.quarters
     views = views_of(page, candidates, letter_height, ink, network, whole)
     word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
     parts = part_columns(plain_words)
     chosen = []
-    for one in read_both(lattice, parts, views, classifier.characters, MARKS, classifier.marks):
+    for one in read_both(lattice, cnn, parts, views, classifier.characters, MARKS, classifier.marks):
         candidate = (
             uncut_candidate(one.left, one.right, candidates, letter_height, ink, page.shape)
             if one.candidate is None
@@ -386,12 +399,14 @@ def _read_candidates(
         ranking = one.ranking if is_mark else calibrated(one.ranking, classifier.calibration)
         # Segmentation drops marks, so the line network alone sees most of them.
         uncut = one.candidate is None and not is_mark
-        chosen.append(_Chosen(candidate, word_of_part[one.part], ranking, uncut, one.disputed or uncut))
+        part = one.part
+        if uncut:  # It may begin in the gap behind the word before.
+            part = int(np.abs(parts.mean(axis=1) - (one.left + one.right) / 2).argmin())
+        chosen.append(_Chosen(candidate, word_of_part[part], ranking, uncut, one.disputed or uncut))
     if "/" in classifier.marks:
         chosen = _with_slashes(chosen, words)
     if trace is not UNSEEN:
-        alone = join_lattices(score_words(plain_words, letter_height, classification))
-        path, rankings = alone.best_reading(classifier.characters)
+        path, rankings = cnn.best_reading(classifier.characters)
         by_cnn = [(ranking[0][0], candidates[index]) for index, ranking in zip(path, rankings, strict=True)]
         read = [(one.ranking[0][0], one.candidate) for one in chosen]
         note_readers(trace, candidates, by_cnn, views, classifier.characters + MARKS, read)

@@ -17,6 +17,7 @@ from lettermill.jobs.commands.resume import resume
 from lettermill.jobs.commands.run import run
 from lettermill.jobs.commands.submit import submit
 from lettermill.jobs.commands.watch import watch
+from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.job.folder import Job
 from tests.support import Command
 
@@ -134,3 +135,18 @@ def test_a_rate_in_percent_is_refused_with_what_to_write(given: str, said: str) 
     assert done.exit_code == 2
     assert said in done.output
     assert ("write" in done.output) == (given == "99")
+
+
+def test_fields_are_accepted_only_where_there_are_some(tmp_path: Path) -> None:
+    words = ["run", "scans", "--out", str(tmp_path / "out"), "--accept-fields-at", "0.98"]
+    done = CliRunner().invoke(lettermill_group, words)
+    assert isinstance(done.exception, UsageProblem)
+    assert "--accept-fields-at needs fields" in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_letters_and_fields_are_not_accepted_at_once() -> None:
+    rates = ["--accept-fields-at", "0.98", "--accept-at", "0.99"]
+    done = CliRunner().invoke(lettermill_group, ["run", "scans", "--out", "out", *rates])
+    assert isinstance(done.exception, UsageProblem)
+    assert "contradict each other" in str(done.exception)

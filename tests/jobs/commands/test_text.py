@@ -9,6 +9,7 @@ from lettermill.jobs.commands.text import score_text, summary_text
 from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading, Status
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.compare import compare
 from lettermill.jobs.results.write import write_results
 from tests.results import entries, sure_job
@@ -22,7 +23,7 @@ ReadingOf = Callable[..., PageReading]
 def test_a_rate_that_cannot_be_met_is_said(job_of: JobOf, reading_of: ReadingOf) -> None:
     job = sure_job(job_of, reading_of, 0.99, 0.8)
     told = "8 letters (100.0%): no letter is certain enough for 0.999"
-    printed = summary_text(write_results(job, 0.999))
+    printed = summary_text(write_results(job, Acceptance(0.999)))
     assert told in printed
     assert printed.endswith(f"correct it  lettermill review '{job.path}'")
     assert "no letter is certain enough for 0.999" in (job.path / "summary.html").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ import pytest
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.export.formats import FORMATS, export_job
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.csv_tables import READ_LETTER_HEADER
 from lettermill.jobs.results.write import write_results
 from tests.exports import ODD
@@ -29,18 +30,18 @@ def test_parquet_has_the_letters_with_types(job: Job) -> None:
 
 
 def test_flags_for_a_rate_are_those_of_the_tables(job: Job) -> None:
-    def flags(accept_at: float | None) -> list[bool]:
-        export_job(job, FORMATS["parquet"], None, accept_at)
+    def flags(acceptance: Acceptance | None) -> list[bool]:
+        export_job(job, FORMATS["parquet"], None, acceptance)
         return pq.read_table(job.path / "export" / "letters.parquet")["flagged"].to_pylist()
 
-    def wanted(accept_at: float | None) -> list[bool]:
-        write_results(job, accept_at)
+    def wanted(acceptance: Acceptance | None) -> list[bool]:
+        write_results(job, acceptance)
         with (job.path / "letters.csv").open(newline="", encoding="utf-8") as file:
             return [row["flagged"] == "1" for row in csv.DictReader(file)]
 
     assert flags(None) == wanted(None)
-    assert flags(0.9) == wanted(0.9) != wanted(None)
+    assert flags(Acceptance(0.9)) == wanted(Acceptance(0.9)) != wanted(None)
     with pytest.raises(UsageProblem, match="this format has no flags") as caught:
-        export_job(job, FORMATS["alto"], None, 0.98)
+        export_job(job, FORMATS["alto"], None, Acceptance(0.98))
     assert "jsonl, xlsx, parquet" in str(caught.value)
     assert not (job.path / "export" / "alto").exists()

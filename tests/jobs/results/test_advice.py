@@ -13,6 +13,7 @@ from lettermill.jobs.commands.text import summary_text
 from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading, Status
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.advice import (
     QUALITY_ADVICE,
     expected_mistakes,
@@ -87,8 +88,8 @@ def test_why_letters_are_flagged(job_of: JobOf, reading_of: ReadingOf) -> None:
     (entry,) = entries(job)
     job.results.write(reading_of(entry, "AB", sure=0.95))
     assert why_flagged(write_results(job)) == "confidence below 0.9"
-    assert why_flagged(write_results(job, 0.94)) == "confidence below 0.95"
-    assert why_flagged(write_results(job, 0.999)) == "no letter is certain enough for 0.999"
+    assert why_flagged(write_results(job, Acceptance(0.94))) == "confidence below 0.95"
+    assert why_flagged(write_results(job, Acceptance(0.999))) == "no letter is certain enough for 0.999"
 
 
 def test_what_to_do_about_a_job_unlike_the_calibration_sets(calibrated_job: Callable[..., Job]) -> None:
@@ -99,7 +100,7 @@ def test_what_to_do_about_a_job_unlike_the_calibration_sets(calibrated_job: Call
     assert said in summary_text(write_results(job))
     assert said in words(report(job))
     assert "letters are flagged as for" not in unlike_advice(write_results(job))
-    assert "and letters are flagged as for 0.9967." in unlike_advice(write_results(job, 0.99))
+    assert "and letters are flagged as for 0.9967." in unlike_advice(write_results(job, Acceptance(0.99)))
     assert unlike_advice(write_results(calibrated_job(UNLIKE_FROM_LETTERS, 0.97))) == ""
 
 

@@ -10,6 +10,7 @@ from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading, Status
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.summary import (
     DOUBTFUL_LETTERS,
     DOUBTFUL_PAGES,
@@ -95,7 +96,9 @@ def test_images_of_one_line_are_counted_as_fields(job_of: JobOf, reading_of: Rea
     last = entries(job)[-1]
     job.results.write(PageReading(last.id, last.scan, 1, Status.FAILED, ErrorCode.PASSWORD, "locked"))
     totals = write_results(job).field_totals
-    assert totals == FieldTotals(unseen=2, look_at=2, empty=1)
+    assert totals == FieldTotals(unseen=2, look_at=2, empty=1, expected_wrong=None)
     assert totals.all == 5
-    assert write_results(job, 0.999).field_totals == FieldTotals(unseen=0, look_at=4, empty=1)
+    assert write_results(job, Acceptance(0.999)).field_totals == FieldTotals(
+        unseen=0, look_at=4, empty=1, expected_wrong=0
+    )
     assert write_results(job_of(*names)).field_totals is None

@@ -40,9 +40,9 @@ def test_the_contract_to_the_byte(contract_job: Job) -> None:
     ]
     assert (path / "lines.csv").read_bytes().decode().split("\r\n") == [
         "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
-        "lexicon_text,field",
-        "a.png,1,1,10,20,200,40,QU X,3,0.8292,0.5000,1,'=Qu X,",
-        "a.png,1,2,10,80,30,40,A,1,0.7500,0.7500,1,,",
+        "lexicon_text,field,field_confidence",
+        "a.png,1,1,10,20,200,40,QU X,3,0.8292,0.5000,1,'=Qu X,,",
+        "a.png,1,2,10,80,30,40,A,1,0.7500,0.7500,1,,,",
         "",
     ]
     assert (path / "pages.csv").read_bytes().decode().split("\r\n") == [

@@ -18,10 +18,11 @@ from lettermill.jobs.export.formats import FORMATS, export_job
 from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import Model
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
-from lettermill.jobs.job.corrections import Correction, Corrections, Decision
+from lettermill.jobs.job.corrections import Correction, Corrections, Decision, corrected
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
+from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.settings import Settings
 from tests.support import disk_roots
@@ -126,7 +127,7 @@ def test_fields_before_a_review(job: Job) -> None:
 
 
 def test_what_does_not_fit_its_field_stays_flagged_at_any_rate(job: Job) -> None:
-    summary = write_results(job, 0.5)
+    summary = write_results(job, Acceptance(0.5))
     assert summary.flagging.below == 0.5
     found = fields(job)
     assert found["1.png"]["look_at"] == "number"
@@ -154,6 +155,17 @@ def test_a_word_that_people_did_not_contradict_stays(job: Job) -> None:
     write_results(job)
     town = fields(job)["0.png"]
     assert (town["town"], town["look_at"]) == ("Darton", "")
+
+
+def test_other_letters_are_at_most_as_sure_as_the_least() -> None:
+    """Where the confidence of a field is that of its least letter, mapped."""
+    box = Box(1, 2, 3, 4)
+    line = LineReading(box, tuple(Letter(box, 1, ((char, 0.9),), False) for char in "AB"), confidence=0.85)
+    said = Correction(
+        "job", "a", 1, 1, box, "A", 0.9, Decision.RIGHT, "A", "anna", "2026-11-27T10:32:00+00:00"
+    )  # fmt: skip
+    reading = PageReading("a", "a.png", 1, Status.DONE, lines=(line,))
+    assert corrected(reading, {(1, 1): said}).lines[0].confidence == 0.9
 
 
 def test_a_field_of_which_every_letter_was_decided_is_sure(job: Job) -> None:

@@ -41,7 +41,7 @@ def plan(tmp_path: Path, model: Model, reading_of: Callable[..., PageReading]) -
         roots=disk_roots(inbox, out),
         shared=False,
         read=read,
-        accept_at=None,
+        acceptance=None,
         then=None,
     )
 

@@ -98,3 +98,17 @@ def test_accept_at_says_what_is_doubtful(
     assert "<strong>13</strong> doubtful left" in Browser(reviewing(job, "--accept-at", "0.99")).open("/1/")
     lettermill("collect", job.path, "--accept-at", "0.99")
     assert Path(f"{job.path}/letters.csv").read_text().count(",1,,,") == 13
+
+
+def test_accepted_fields_have_no_doubtful_letters(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str], lettermill: Command
+) -> None:
+    job = job_of("a.png", "b.png", "c.png", settings=Settings(layout="line"))
+    for entry, field, sure in zip(entries(job), (0.99, 0.7, None), (0.6, 0.95, 0.6), strict=True):
+        reading = reading_of(entry, "ABCD", sure)
+        line = msgspec.structs.replace(reading.lines[0], confidence=field)
+        job.results.write(msgspec.structs.replace(reading, lines=(line,)))
+    page = Browser(reviewing(job, "--accept-fields-at", "0.98")).open("/1/")
+    assert "<strong>5</strong> doubtful left" in page
+    lettermill("collect", job.path, "--accept-fields-at", "0.98")
+    assert Path(f"{job.path}/letters.csv").read_text().count(",1,,,") == 5

@@ -19,7 +19,7 @@ def lattice(one: tuple[float, float, float], other: tuple[float, float, float]) 
 
 
 def read(scores: WordLattice, *views: Steps, between: str = "") -> list[ReadLetter]:
-    return read_both(scores, PARTS, views, "AB", "-", between)
+    return read_both(scores, None, PARTS, views, "AB", "-", between)
 
 
 def text(letters: list[ReadLetter]) -> str:
@@ -75,7 +75,7 @@ def test_a_mark_that_is_a_candidate_has_its_place() -> None:
     three = WordLattice(
         3, np.arange(3), np.arange(1, 4), np.array([[6.0, -6, -6], [-9, -9, -4], [-6, 6, -6]])
     )
-    letters = read_both(three, parts, [steps_of(" A    -   B   ", sure=0.999)], "AB", "-", "-")
+    letters = read_both(three, None, parts, [steps_of(" A    -   B   ", sure=0.999)], "AB", "-", "-")
     assert text(letters) == "A-B"
     assert [letter.candidate for letter in letters] == [0, 1, 2]
     assert [letter.part for letter in letters] == [0, 1, 2]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lettermill.worker.reading.calibration import HIGHEST_LOG_ODDS, calibrated, log_odds
+from lettermill.worker.reading.calibration import HIGHEST_LOG_ODDS, calibrated, field_confidence, log_odds
 
 KNOTS = [(-3.0, -2.0), (0.0, -0.5), (5.0, 4.0)]
 
@@ -40,3 +40,8 @@ def test_without_knots_nothing_changes() -> None:
 
 def test_log_odds_are_bounded() -> None:
     assert log_odds([0.0, 0.5, 1.0]) == pytest.approx([-HIGHEST_LOG_ODDS, 0, HIGHEST_LOG_ODDS])
+
+
+def test_a_field_is_as_sure_as_its_least_letter() -> None:
+    assert field_confidence([0.9, 0.5, 0.7], KNOTS) == calibrated(ranking(0.5), KNOTS)[0][1]
+    assert field_confidence([0.9], []) is None

@@ -118,6 +118,23 @@ def test_gaps_part_words_but_not_what_a_pattern_says() -> None:
     assert {line.field: line.text for line in lines} == {"town": "PELL GREEN", "shelf": "K27"}
 
 
+def test_a_field_is_as_sure_as_its_least_letter() -> None:
+    template = read_template(FORM / "form.toml")
+    page = Image.fromarray(forms.blank())
+    (box,) = (field.box for field in template.fields if field.name == "town")
+    font = ImageFont.load_default(60)
+    ImageDraw.Draw(page).text((box.x + 20, box.y + 8), "PELL", font=font, fill=0)
+    classifier = Classifier(load_model(installed_model_folder()), ALPHABETS["alnum"])
+    found = {}
+    for knots in ((), ((-9.0, 0.0), (9.0, 0.0))):
+        classifier.field_calibration = knots
+        (line,), _ = Form(template, classifier).read(np.asarray(page), Settings(alphabet="alnum"))
+        found[len(knots)] = line
+    product = np.prod([letter.confidence for letter in found[0].letters])
+    assert found[0].confidence == pytest.approx(float(product), abs=0.01)  # The fit is nearly 1.
+    assert found[2].confidence == pytest.approx(0.5, abs=0.01)
+
+
 def test_a_damaged_copy_of_the_template(tmp_path: Path, lettermill: Command) -> None:
     scans = tmp_path / "scans"
     scans.mkdir()

@@ -18,6 +18,7 @@ from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import ALPHABETS, LETTERS, Limits, Settings
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.trace import Trace
+from lettermill.worker.reading.calibration import field_confidence
 from lettermill.worker.reading.classifier import Classification, Classifier
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.read_lines import (
@@ -193,7 +194,7 @@ def test_stages_report_the_parts_and_the_chosen_letters(classifier: Classifier) 
     assert len(notes.seen["parts"]) >= len(letters)
 
 
-@pytest.mark.parametrize(("layout", "views"), [("page", 2), ("line", 3)])
+@pytest.mark.parametrize(("layout", "views"), [("page", 1), ("line", 3)])
 def test_both_readers_report_what_they_read(classifier: Classifier, layout: Any, views: int) -> None:
     notes = Notes()
     (line,), _ = read_lines(drawn("MILL"), Settings(layout=layout), classifier, trace=notes)
@@ -236,3 +237,16 @@ def test_words_are_separated_as_written(data: Path, alnum: Classifier) -> None:
     truth = (data / "pages" / "03_haiku.txt").read_text().split()
     text = read(data / "pages" / "03_haiku.jpg", alnum).split()
     assert [len(word) for word in text] == [len(word) for word in truth]
+
+
+def test_an_image_of_one_line_is_as_sure_as_its_least_letter() -> None:
+    page = drawn("MILL", "HOME")
+    classifier = Classifier(load_model(installed_model_folder()), LETTERS)
+    classifier.field_calibration = ((-10.0, -5.0), (10.0, 5.0))
+    (line,), _ = read_lines(page, Settings(layout="line"), classifier)
+    least = min(letter.confidence for letter in line.letters)
+    assert line.confidence == field_confidence([least], classifier.field_calibration)
+    for others in (Settings(layout="page"), ONE_LINE):
+        assert all(line.confidence is None for line in read_lines(page, others, classifier)[0])
+    classifier.field_calibration = ()
+    assert read_lines(page, Settings(layout="line"), classifier)[0][0].confidence is None
