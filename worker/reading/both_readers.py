@@ -38,6 +38,10 @@ FLATTENED_LETTERS = 3.0
 """Power times the letters of the text, at most: a reading that sees nothing is sure of it, and would outvote
 all that are unsure of a long text."""
 
+SEEN_PROBABILITY, REACH_STEPS = 0.1, 3
+"""A letter is where the line network gives one with this probability, and so many steps to either side: it is
+wider than the steps at which it is given."""
+
 LEAST_MARK_SHARE = 0.3
 """Share of the readings that must have a mark between two letters: with 0.3 to 0.5 four in five are there."""
 
@@ -90,6 +94,18 @@ class Expert:
         arcs = self.source[path]
         nodes = np.stack((self.arcs.first[arcs], self.arcs.last[arcs]), axis=1)
         return np.asarray(self.view.left + self.arcs.nodes[nodes] * self.view.columns)
+
+    def seen_edges(self, arc: int) -> tuple[float, float]:
+        """Return the columns of the ink frame between which the line network sees the letter of an arc."""
+        own = int(self.source[arc])
+        first, last = (int(self.arcs.nodes[ends[own]]) for ends in (self.arcs.first, self.arcs.last))
+        seen = np.flatnonzero(1 - self.view.probabilities[first:last, -1] >= SEEN_PROBABILITY)
+        if len(seen):
+            first, last = (
+                max(first, first + int(seen[0]) - REACH_STEPS),
+                min(last, first + int(seen[-1]) + 1 + REACH_STEPS),
+            )
+        return self.view.left + first * self.view.columns, self.view.left + last * self.view.columns
 
     def middles(self) -> NDArray[np.float64]:
         """Return where the ink of each arc is, by the line network: float64, arcs; ink frame columns."""
@@ -176,13 +192,12 @@ def mean_reading(experts: Sequence[Expert], characters: str) -> list[ReadLetter]
         ReadLetter(
             index if index < chosen.arcs.candidates else None,
             int(chosen.arcs.part[index]),
-            left,
-            right,
+            *chosen.seen_edges(arc),
             ranking,
             is_disputed,
         )
-        for index, (left, right), ranking, is_disputed in zip(
-            chosen.source[path].tolist(), chosen.edges(path).tolist(), rankings, disputed, strict=True
+        for arc, index, ranking, is_disputed in zip(
+            path, chosen.source[path].tolist(), rankings, disputed, strict=True
         )
     ]
 
