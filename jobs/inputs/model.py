@@ -48,8 +48,10 @@ class Model:
         """Digest of what decides a reading: the networks, the labels, temperature and glyph version."""
         identity = {key: self.card[key] for key in sorted(_REQUIRED_KEYS)}
         if self.line_card:
-            deciding = ("calibration", "field_calibration", "labels", "line_version", "sha256")
+            deciding = ("calibration", "labels", "line_version", "sha256")
             identity["line network"] = {key: self.line_card.get(key) for key in deciding}
+            if "field_calibration" in self.line_card:
+                identity["fields"] = self.line_card["field_calibration"]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     def check_knows(self, characters: str) -> None:

@@ -339,12 +339,13 @@ def _line(line: LineReading, said: dict[int, Correction]) -> LineReading:
     if line.field and line.lexicon_text and _contradicts(now, settled, whole):
         now = msgspec.structs.replace(now, lexicon_text=now.text)
     if line.confidence is not None:
-        as_read = [(number in settled, letter) for number, letter in enumerate(line.letters, 1)]
-        theirs = math.prod(one.confidence for is_settled, one in as_read if is_settled and not one.is_mark)
-        others = [one.confidence for is_settled, one in as_read if not is_settled and not one.is_mark]
-        # All others are right at most as often as the least sure one.
-        sure = min(line.confidence / theirs, *others) if others and theirs else _SURE
-        now = msgspec.structs.replace(now, confidence=round(sure, 6))
+        confidences = {at: one.confidence for at, one in enumerate(line.letters, 1) if not one.is_mark}
+        others = [confidence for at, confidence in confidences.items() if at not in settled]
+        if not others:
+            now = msgspec.structs.replace(now, confidence=_SURE)
+        elif min(others) > min(confidences.values()):
+            # The least sure letter decided; now the others do, as if they were independent.
+            now = msgspec.structs.replace(now, confidence=round(max(line.confidence, math.prod(others)), 6))
     return now
 
 

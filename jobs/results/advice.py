@@ -59,8 +59,9 @@ def why_flagged(summary: Summary) -> str:
     """Return why letters are flagged, to follow their number: "confidence below 0.9"."""
     flagging = summary.flagging
     if flagging.acceptance and flagging.below is None:
-        what = "field" if flagging.by_field else "letter"
-        return f"no {what} is certain enough for {flagging.acceptance.rate}"
+        if not flagging.by_field:
+            return f"no letter is certain enough for {flagging.acceptance.rate}"
+        return f"no field is certain enough for {flagging.acceptance.rate}, or their confidence is not known"
     return f"{'in fields with a ' if flagging.by_field else ''}confidence below {flagging.below}"
 
 
@@ -84,7 +85,8 @@ def unlike_advice(summary: Summary) -> str:
     if summary.unlike is None:
         return ""
     given = summary.flagging.acceptance
-    stricter = f", and letters are flagged as for {rate_asked(given.rate):.4g}" if given else ""
+    what = "fields are accepted" if summary.flagging.by_field else "letters are flagged"
+    stricter = f", and {what} as for {rate_asked(given.rate):.4g}" if given else ""
     return (
         f"These letters have a mean confidence of {summary.unlike.mean:.3f}, and nearly all that confidences "
         f"were measured on had {summary.unlike.low:.3f} or more: expect {UNLIKE_TIMES_WRONG:g} times as many "

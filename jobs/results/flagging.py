@@ -115,15 +115,27 @@ class Confidences:
         self._letters: Counter[int] = Counter()
         self._fields: Counter[int] = Counter()
         self._always = 0
+        self._sum = 0.0
+        self._calibrated = 0
 
-    def add(self, confidences: Sequence[float], flagged: Sequence[bool], fields: Iterable[float]) -> None:
+    def add(
+        self,
+        confidences: Sequence[float],
+        flagged: Sequence[bool],
+        marks: Sequence[bool],
+        fields: Iterable[float],
+    ) -> None:
         """Count letters by their confidences and the flags that they were read with, and fields.
 
         Args:
             confidences: of letters.
             flagged: of these letters.
+            marks: which of them are marks; their confidences are not calibrated.
             fields: the confidences of fields.
         """
+        of_letters = [one for one, is_mark in zip(confidences, marks, strict=True) if not is_mark]
+        self._sum += sum(of_letters)
+        self._calibrated += len(of_letters)
         self._fields.update(int(field * CONFIDENCE_STEPS) for field in fields if field != NEVER)
         counted = [
             int(confidence * CONFIDENCE_STEPS)
@@ -137,15 +149,19 @@ class Confidences:
         """Count the letters and fields of a page as it was read."""
         letters = reading.letters
         fields = [one.field for one in in_fields(reading, self._by_settings) if one.is_least]
-        self.add([letter.confidence for letter in letters], [letter.flagged for letter in letters], fields)
+        self.add(
+            [letter.confidence for letter in letters],
+            [letter.flagged for letter in letters],
+            [letter.is_mark for letter in letters],
+            fields,
+        )
 
     @property
     def unlike(self) -> Unlike | None:
         """How the job is unlike the calibration sets; None if it is not, or if that cannot be said."""
-        count = self._letters.total()
-        if self._low_mean is None or count < UNLIKE_FROM_LETTERS:
+        if self._low_mean is None or self._calibrated < UNLIKE_FROM_LETTERS:
             return None
-        mean = sum(step * letters for step, letters in self._letters.items()) / CONFIDENCE_STEPS / count
+        mean = self._sum / self._calibrated
         return Unlike(mean, self._low_mean) if mean < self._low_mean else None
 
     def below(self, acceptance: Acceptance) -> float | None:

@@ -182,7 +182,7 @@ class Summary:
         unlike: how the job is unlike nearly all that its confidences were calibrated on; None if it is not.
         histogram: letters by confidence, in `HISTOGRAM_BINS` bins from 0 to 1.
         scan_histogram: scans by the mean confidence of their letters, in the same bins.
-        letter_counts: how often each character of the alphabet was read; every character is there.
+        letter_counts: how often each character of the alphabet and each of its marks was read.
         letter_confidence: mean confidence of each character that was read, 0–1.
         seconds: time spent on reading, all pages together.
         seconds_histogram: pages by the time that they took; `BOUNDS_SECONDS` has the bounds of the bins.

@@ -162,7 +162,8 @@ class LetterTable:
             letters = Confidences(self._job.settings.flag_below, low_mean_confidence(self._job))
             confidence, as_read = self._rows["confidence"], self._rows["as_read"]
             field, is_least = self._rows["field"], self._rows["is_least"]
-            letters.add(confidence.tolist(), as_read.tolist(), field[is_least].tolist())
+            marks = np.isin(self._rows["char"], [self._chars[mark] for mark in self._job.settings.marks])
+            letters.add(confidence.tolist(), as_read.tolist(), marks.tolist(), field[is_least].tolist())
             flagging = letters.flagging(self._acceptance)
             self._rows["flagged"] = flagging.flags(confidence, as_read, field, is_least)
         new = len(self._spans) > self.read

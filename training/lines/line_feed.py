@@ -26,6 +26,9 @@ from lettermill.training.lines.real_fields import FieldLines, read_field_set
 REAL_SHARE = 0.36
 """Share of the lines that are real fields, if both real and made lines are there."""
 
+_SIZE_POWER = 0.35
+"""A set of fields is drawn in proportion to its size to this power."""
+
 _CHARACTERS = LETTERS + DIGITS + MARKS
 _LETTERS, _DIGITS = frozenset(LETTERS), frozenset(DIGITS)
 _LETTER_MARKS, _DIGIT_MARKS = frozenset("-'"), frozenset("/-.,")
@@ -145,7 +148,7 @@ class LineMixer:
         sets = [read_field_set(folder, truth) for folder, truth in origins.fields]
         self._real = [FieldLines(one, self._rng) for one in sets]
         # The larger set is drawn more often, but the smaller one is not lost.
-        weights = np.sqrt([float(len(one.train)) for one in sets])
+        weights = np.array([float(len(one.train)) for one in sets]) ** _SIZE_POWER
         self._real_shares = weights / weights.sum() if sets else weights
 
     def line(self) -> TrainingLine:

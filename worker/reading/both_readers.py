@@ -66,6 +66,16 @@ class ReadLetter:
     ranking: Ranking
     disputed: bool
 
+    def nearest_part(self, parts: NDArray[np.float64]) -> int:
+        """Return the number of the part that it lies nearest to: it may begin in the gap behind a word.
+
+        Args:
+            parts: from `line_evidence.part_columns`.
+        """
+        if self.candidate is not None:
+            return self.part
+        return int(np.abs(parts.mean(axis=1) - (self.left + self.right) / 2).argmin())
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Expert:
@@ -154,7 +164,10 @@ def experts_of(
     views: Sequence[Steps],
     marks: int,
 ) -> list[Expert]:
-    """Return the readings of a line, two for each view; arguments as for `read_both`, marks counted."""
+    """Return the readings of a line: two for each view, and that of the CNN alone.
+
+    Arguments as for `read_both`, marks counted.
+    """
     experts = []
     for view in views:
         arcs = arcs_of(lattice, parts, view)
@@ -178,7 +191,7 @@ def mean_reading(experts: Sequence[Expert], characters: str) -> list[ReadLetter]
     """
     texts = [expert.best_text() for expert in experts]
     text = _best_text(experts, texts)
-    # Both readers before one: their letters are candidates with a place of their own.
+    # Candidates have a place of their own, so the line network alone comes last.
     pairs = sorted(
         zip(experts, texts, strict=True), key=lambda pair: (pair[0].weights is ALONE, pair[1] != text)
     )

@@ -1,8 +1,8 @@
 """Maps the share of readings that agree on a letter to the probability that the letter is right.
 
 A second map leads from the least letter confidence of a field to the probability that all of it is right.
-Both were measured on fields that trained neither network, missed letters counted as errors, and each value is
-a lower bound that holds with 95 % confidence: bench/calibrate.py.
+Both were measured on fields that trained neither network, missed letters counted as errors. The mean of all
+values from one upwards is a lower bound that holds with 95 % confidence: bench/calibrate.py.
 """
 
 from __future__ import annotations

@@ -64,6 +64,12 @@ class FieldLetter(NamedTuple):
     uncut: bool = False
     disputed: bool = False
 
+    @property
+    def place(self) -> Box:
+        """The box that says in which cell it stands: of a letter that was not cut, its middle."""
+        box = self.candidate.box
+        return Box(box.x + box.width // 2, box.y, 1, 1) if self.uncut else box
+
 
 def read_by_cnn(
     words: Sequence[ClassifiedWord], constraint: Constraint, cell: Cell, characters: str
@@ -138,7 +144,8 @@ def read_by_both(
         for weights in (CNN_WEIGHTS, WEIGHTS)
     )
     views = views_of(writing, candidates, letter_height, ink, network, whole=False)
-    experts = experts_of(lattice, cnn, part_columns(plain_words), views, len(MARKS))
+    parts = part_columns(plain_words)
+    experts = experts_of(lattice, cnn, parts, views, len(MARKS))
 
     cells = [cell(candidate.box) for candidate in candidates]
     read, fit = _read_allowed(experts, constraint, cells, cell, ink, classifier.characters)
@@ -148,7 +155,7 @@ def read_by_both(
             uncut_candidate(one.left, one.right, candidates, letter_height, ink, writing.shape)
             if one.candidate is None
             else candidates[one.candidate],
-            word_of_part[one.part],
+            word_of_part[one.nearest_part(parts)],
             calibrated(one.ranking, classifier.calibration),
             one.candidate is None,
             one.disputed or one.candidate is None,

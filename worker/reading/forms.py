@@ -209,7 +209,7 @@ class Form:
             rankings = lower_doubtful(chosen, rankings, words[0].letter_height, segmented.struck)
 
         # A new word begins after a gap; in a comb, after an empty cell.
-        positions = [cell(one.candidate.box) if field.comb else one.word for one in found]
+        positions = [cell(one.place) if field.comb else one.word for one in found]
         max_step = 1 if field.comb else 0
         letters = []
         word = 1

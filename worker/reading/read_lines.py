@@ -388,7 +388,7 @@ def _read_candidates(
     views = views_of(page, candidates, letter_height, ink, network, whole)
     word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
     parts = part_columns(plain_words)
-    chosen = []
+    chosen: list[_Chosen] = []
     for one in read_both(lattice, cnn, parts, views, classifier.characters, MARKS, classifier.marks):
         candidate = (
             uncut_candidate(one.left, one.right, candidates, letter_height, ink, page.shape)
@@ -399,10 +399,8 @@ def _read_candidates(
         ranking = one.ranking if is_mark else calibrated(one.ranking, classifier.calibration)
         # Segmentation drops marks, so the line network alone sees most of them.
         uncut = one.candidate is None and not is_mark
-        part = one.part
-        if uncut:  # It may begin in the gap behind the word before.
-            part = int(np.abs(parts.mean(axis=1) - (one.left + one.right) / 2).argmin())
-        chosen.append(_Chosen(candidate, word_of_part[part], ranking, uncut, one.disputed or uncut))
+        word = max(word_of_part[one.nearest_part(parts)], chosen[-1].word if chosen else 0)
+        chosen.append(_Chosen(candidate, word, ranking, uncut, one.disputed or uncut))
     if "/" in classifier.marks:
         chosen = _with_slashes(chosen, words)
     if trace is not UNSEEN:
@@ -419,7 +417,7 @@ def _with_slashes(chosen: Sequence[_Chosen], words: Sequence[ClassifiedWord]) ->
     A 1 or an I that was read in such a bar is the slash; a bar that is part of a letter is its stroke.
     """
     found = list(chosen)
-    for number, each in enumerate(words):
+    for number, each in enumerate(words if chosen else ()):
         for bar in each.word.candidates:
             if bar.mark < CERTAIN_PROBABILITY or not _is_slash(bar):
                 continue
@@ -433,7 +431,11 @@ def _with_slashes(chosen: Sequence[_Chosen], words: Sequence[ClassifiedWord]) ->
                 within = bar.first <= one.candidate.first and one.candidate.last <= bar.last
                 if within and one.ranking[0][0] in "1I" and 0 < read[0] < len(found) - 1:
                     found[read[0]] = slash
-            elif 0 < at < len(found) and beside > bar.ink.shape[1] / 4:
+            elif (
+                0 < at < len(found)
+                and beside > bar.ink.shape[1] / 4
+                and not (found[at - 1].is_mark or found[at].is_mark)
+            ):
                 found.insert(at, slash)
     return found
 

@@ -39,7 +39,7 @@ def test_with_the_keyboard_alone(job: Job, reviewing: Callable[[Job], str], page
     expect(page.get_by_role("heading")).to_contain_text("read as Q")
     assert (1, 3, "corrected", "Y") in decisions(job)
     page.wait_for_load_state("networkidle")
-    page.keyboard.press("-")
+    page.keyboard.press("#")
     expect(page.get_by_role("status")).to_contain_text("No single letters are left")
     expect(page.get_by_text("No doubtful letters are left. To finish")).to_be_visible()
     assert (2, 1, "no letter", "") in decisions(job)

@@ -56,7 +56,7 @@ if (single) {
   const press = (button) => single.requestSubmit(button);
   const take = () => {
     const char = typed.value.toUpperCase();
-    if (char === "-") press(document.getElementById("none"));
+    if (char === "#") press(document.getElementById("none"));
     else if (char === " ") press(document.getElementById("skip"));
     else if (single.dataset.digits === "0" && choices[char - 1]) press(choices[char - 1]);
     else if (char && single.dataset.characters.includes(char)) press(single.querySelector("button[value=typed]"));

@@ -187,7 +187,7 @@ def test_accepted_fields_are_reported(field_job: Job) -> None:
     assert said in (field_job.path / "summary.html").read_bytes().decode()
     assert why_flagged(summary) == "in fields with a confidence below 0.97"
     none = write_results(field_job, Acceptance(0.999, by_field=True))
-    assert why_flagged(none) == "no field is certain enough for 0.999"
+    assert why_flagged(none) == "no field is certain enough for 0.999, or their confidence is not known"
     assert fields_unseen(none) == "0 of 6 fields can be taken unseen; 5 need a look, 1 is empty"
 
 

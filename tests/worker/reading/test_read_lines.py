@@ -25,6 +25,7 @@ from lettermill.worker.reading.read_lines import (
     DOUBTFUL_BELOW_PROBABILITY,
     ClassifiedWord,
     _Chosen,
+    _with_slashes,
     _word_numbers,
     classify_candidates,
     classify_components,
@@ -250,3 +251,12 @@ def test_an_image_of_one_line_is_as_sure_as_its_least_letter() -> None:
         assert all(line.confidence is None for line in read_lines(page, others, classifier)[0])
     classifier.field_calibration = ()
     assert read_lines(page, Settings(layout="line"), classifier)[0][0].confidence is None
+
+
+def test_a_slash_beside_nothing_that_was_read_is_left_out(classifier: Classifier) -> None:
+    page = drawn("A/B")
+    segmentation = segment(page, "line", "keep")
+    components = classify_components(segmentation, classifier)
+    words = classify_candidates(segmentation, components, page.shape, classifier)
+    assert any(one.mark > 0 for each in words for one in each.word.candidates)
+    assert _with_slashes([], words) == []
