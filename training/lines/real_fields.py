@@ -123,7 +123,7 @@ def read_field_set(folder: Path, truth: Path | None) -> FieldSet:
             text = "" if stripped.upper() == _EMPTY else plain_text(stripped)
             (train if number % HELD_OUT_EVERY else held_out).append(Field(name, image, text))
     count = len(train) + len(held_out)
-    if not train or not any(field.text for field in held_out):
+    if count < HELD_OUT_EVERY or not train or not any(field.text for field in held_out):
         raise BadData(
             f"{folder} has {count} fields that can be used; "
             f"one in {HELD_OUT_EVERY} is held out to measure on",
