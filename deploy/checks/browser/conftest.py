@@ -15,7 +15,10 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
 from lettermill.jobs.settings import Settings
+from tests.conftest import start, temporary
 from tests.support import Starter, disk_roots, draw, wait_for
+
+__all__ = ["start", "temporary"]  # Fixtures.
 
 CHROMIUM = Path("/usr/bin/chromium")
 
