@@ -26,7 +26,7 @@ from lettermill.training.lines.real_fields import FieldLines, read_field_set
 REAL_SHARE = 0.36
 """Share of the lines that are real fields, if both real and made lines are there."""
 
-_SIZE_POWER = 0.35
+_SIZE_POWER = 0.5
 """A set of fields is drawn in proportion to its size to this power."""
 
 _CHARACTERS = LETTERS + DIGITS + MARKS

@@ -30,7 +30,7 @@ WIDEST_COLUMNS = 640
 """Wider lines are not trained on: a batch is as wide as its widest line."""
 
 _CAPITAL_PIXELS = (48, 36)
-_WORD_SHARE = 0.22
+_WORD_SHARE = 0.18
 """Share of the lines that are a word which a person wrote as a whole."""
 
 _EMPTY_SHARE = 0.022
