@@ -39,8 +39,8 @@ FLATTENED_LETTERS = 3.0
 all that are unsure of a long text."""
 
 SEEN_PROBABILITY, REACH_STEPS = 0.1, 3
-"""A letter is where the line network gives one with this probability, and so many steps to either side: it is
-wider than the steps at which it is given."""
+"""The box of a letter that was not cut: the steps at which the line network gives it with this probability,
+and so many steps to either side, because ink is wider than these."""
 
 LEAST_MARK_SHARE = 0.3
 """Share of the readings that must have a mark between two letters: with 0.3 to 0.5 four in five are there."""
