@@ -30,7 +30,7 @@ from lettermill.jobs.inputs.model import CARD_FILE, load_model
 from lettermill.jobs.results.flagging import RATES, UNLIKE_FROM_LETTERS
 from lettermill.jobs.settings import ALPHABETS, Alphabet, Settings
 from lettermill.training.fitting.model_card import write_card
-from lettermill.worker.reading.calibration import calibrated, log_odds
+from lettermill.worker.reading.calibration import confidence_of, log_odds
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.read_lines import read_lines
 
@@ -145,7 +145,7 @@ def least_confidences(images: Iterable[JudgedImage], fitted: Fitted) -> list[Jud
         fitted: the calibration of their letters.
     """
     least = ((min(share for share, _ in one.letters), one.right) for one in images if one.letters)
-    return [(calibrated((("", share),), fitted)[0][1], right) for share, right in least]
+    return [(round(confidence_of(share, fitted), 6), right) for share, right in least]
 
 
 def low_mean(images: Iterable[Sequence[Judged]], fitted: Fitted) -> float:
@@ -160,7 +160,7 @@ def low_mean(images: Iterable[Sequence[Judged]], fitted: Fitted) -> float:
     means = []
     part: list[float] = []
     for image in images:
-        part += [calibrated((("", share),), fitted)[0][1] for share, _ in image]
+        part += [confidence_of(share, fitted) for share, _ in image]
         if len(part) >= UNLIKE_FROM_LETTERS:
             means.append(sum(part) / len(part))
             part = []

@@ -101,10 +101,9 @@ class GlyphHand:
 
     def draw(self, character: str, cap: int, rng: np.random.Generator) -> Drawn | None:
         """Draw one character for capitals of `cap` pixels; None if the set has none."""
-        if character in MARKS:
-            return draw_strokes(mark_strokes(character, rng), cap, self._thickness * cap)
-        if character in SIGNS:
-            return draw_strokes(sign_strokes(character, rng), cap, self._thickness * cap)
+        if character in MARKS + SIGNS:
+            strokes = (mark_strokes if character in MARKS else sign_strokes)(character, rng)
+            return draw_strokes(strokes, cap, self._thickness * cap)
         name = character
         if character.isalpha() and rng.random() < self._lower_share and character.lower() in self._glyphs.of:
             name = character.lower()
@@ -136,10 +135,9 @@ class StrokeHand:
 
     def draw(self, character: str, cap: int, rng: np.random.Generator) -> Drawn | None:
         """Draw one character for capitals of `cap` pixels; None if the writer never wrote it."""
-        if character in MARKS:
-            return draw_strokes(mark_strokes(character, rng), cap, self._thickness * cap)
-        if character in SIGNS:
-            return draw_strokes(sign_strokes(character, rng), cap, self._thickness * cap)
+        if character in MARKS + SIGNS:
+            strokes = (mark_strokes if character in MARKS else sign_strokes)(character, rng)
+            return draw_strokes(strokes, cap, self._thickness * cap)
         choices = self._drawings.get(character)
         if not choices:
             return None

@@ -27,12 +27,24 @@ def log_odds(shares: Sequence[float]) -> list[float]:
     return [float(one) for one in np.log(clipped / (1 - clipped))]
 
 
+def confidence_of(share: float, knots: Knots) -> float:
+    """Return the probability to which a share is mapped, 0–1; between knots the map is straight.
+
+    Without knots, it is the share.
+    """
+    if not knots:
+        return share
+    (odds,) = log_odds([share])
+    places, values = zip(*knots, strict=True)
+    return float(1 / (1 + np.exp(-np.interp(odds, places, values))))
+
+
 def calibrated(ranking: Ranking, knots: Knots) -> Ranking:
     """Calibrate a letter.
 
     Args:
         ranking: characters with the share of readings that have them, best first.
-        knots: the map; between knots it is straight. Without knots, nothing changes.
+        knots: the map. Without knots, nothing changes.
 
     Returns:
         The same characters; the first has its calibrated confidence, and the others keep their shares of what
@@ -41,9 +53,7 @@ def calibrated(ranking: Ranking, knots: Knots) -> Ranking:
     if not knots:
         return ranking
     (best, share), *others = ranking
-    (odds,) = log_odds([share])
-    places, values = zip(*knots, strict=True)
-    confidence = float(1 / (1 + np.exp(-np.interp(odds, places, values))))
+    confidence = confidence_of(share, knots)
     rest = (1 - confidence) / max(1 - share, 1e-9)
     kept = [(other, round(min(1.0, each * rest), 6)) for other, each in others]
     return ((best, round(confidence, 6)), *kept)
@@ -59,4 +69,4 @@ def field_confidence(confidences: Sequence[float], knots: Knots) -> float | None
     Returns:
         0–1; None without knots.
     """
-    return calibrated((("", min(confidences)),), knots)[0][1] if knots else None
+    return round(confidence_of(min(confidences), knots), 6) if knots else None
