@@ -48,7 +48,7 @@ STAGES = {
     "segment": "segmentation",
     "find_quarter_turns": "which way up",
     "over_segment": "over-segmentation",
-    "score_words": "lattice",
+    "score_line": "lattice",
 }
 """Functions that worker/reading/read_lines.py calls, and what the table calls them."""
 

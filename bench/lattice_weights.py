@@ -275,7 +275,7 @@ def lines_of(image: Image, label: str, settings: Settings, classifier: Classifie
     candidates = [candidate for word in plain_words for candidate in word.candidates]
     views = views_of(image, candidates, height, ink, network, not segmentation.quarters)
     parts = part_columns(plain_words)
-    joined = [with_line_network(lattice, evidence, arcs_of(scored, parts, view), known) for view in views]
+    joined = [with_line_network(lattice, evidence, arcs, known) for arcs in arcs_of(scored, parts, views)]
     return [Line(over_arcs, both.astype(np.float32), text) for over_arcs, both in joined]
 
 

@@ -30,7 +30,7 @@ from bench.pages.write import ALIKE, default_hands
 from bench.real_sets import amounts, decoded, fields, forms
 from lettermill.jobs import settings
 from lettermill.jobs.inputs.word_list import plain
-from lettermill.training.training_settings import TrainingSettings
+from lettermill.training.training_settings import TEST_WRITERS
 
 Pixels = NDArray[np.uint8]
 Item = tuple[str, Pixels, str]
@@ -121,7 +121,7 @@ def measured_sets(out: Path) -> list[PageSet]:
     """Write the pages that are measured; amounts and other fields only with LETTERMILL_DATA."""
     data = os.environ.get("LETTERMILL_DATA")
     return [
-        write_set(out / "letters", LETTERS, letters(TrainingSettings().test_writers[:4])),
+        write_set(out / "letters", LETTERS, letters(TEST_WRITERS[:4])),
         write_set(out / "fields", FIELDS, form_fields(0, 40)),
         write_set(out / "photograph", PHOTOGRAPHS, photographs(), "alnum"),
         write_set(out / "a4", A4, a4_pages(0, 4)),
@@ -159,7 +159,7 @@ def tuning_sets(out: Path) -> list[PageSet]:
     There are no other photographs: their settings are chosen on the measured ones, in the peers' favour.
     """
     return [
-        write_set(out / "letters", LETTERS, letters(TrainingSettings().test_writers[4:6])),
+        write_set(out / "letters", LETTERS, letters(TEST_WRITERS[4:6])),
         write_set(out / "fields", FIELDS, form_fields(40, 70)),
         write_set(out / "photograph", PHOTOGRAPHS, photographs(), "alnum"),
         write_set(out / "a4", A4, a4_pages(TUNING, 2)),

@@ -33,8 +33,9 @@ from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.word_list import plain, read_word_list
 from lettermill.jobs.records.readings import LineReading
 from lettermill.jobs.settings import ALPHABETS, LETTERS, Alphabet, Settings
+from lettermill.training.letters.stroke_archive import Drawing, read_strokes_archive
 from lettermill.training.lines.hands import draw_strokes
-from lettermill.training.lines.line_sources import HELD_OUT_WORD_SITES, Drawing, read_strokes_archive
+from lettermill.training.lines.line_sources import HELD_OUT_WORD_SITES
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.read_lines import read_lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.model import (
     CARD_FILE,
+    FIRST_FILE,
     LINE_FILE,
     MODEL_FILE,
     NOT_A_LETTER,
@@ -23,24 +25,40 @@ from lettermill.jobs.storage.display import display_path
 from lettermill.training.fitting import fit
 from lettermill.training.fitting.augment import augmented
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, KERAS_FILE
-from lettermill.training.fitting.ensemble import Ensemble
 from lettermill.training.fitting.line_export import copy_line_network
 from lettermill.training.fitting.line_network_layers import LINE_LABELS
 from lettermill.training.fitting.litert_export import check_agreement, write_network
 from lettermill.training.fitting.model_card import build_card, write_card
-from lettermill.training.fitting.network import multiply_adds
+from lettermill.training.fitting.network import Size, multiply_adds
+from lettermill.training.fitting.reject_class import made_non_letters
+from lettermill.training.fitting.teacher import Teacher
 from lettermill.training.letters.split import Split, capitals, classes_of
-from lettermill.training.measure import Measured, fitted_temperature, masked_softmax, measure
+from lettermill.training.measure import Measured, fitted_temperature, measure
 from lettermill.training.reports.evaluation import report_of_training
-from lettermill.training.reports.leave_one_out_report import network_hashes, read_summary
 from lettermill.training.reports.training_report import REPORT_FOLDER, check_folder
 from lettermill.training.training_settings import CLASSES, TrainingSettings
+from lettermill.worker.reading.cascade import Cascade, top_probability
 from lettermill.worker.reading.litert_network import Network
 
 HISTORY_FILE = "history.csv"
 
-_AUGMENTED_COPIES = 20
-"""Augmented copies of each validation capital that the temperature is fitted on."""
+_READ_TOGETHER = {FIRST_FILE, LINE_FILE, MODEL_FILE, CARD_FILE}
+"""The files of a model that must belong together."""
+
+FIRST_FOLDER = "first"
+"""The folder in MODEL_DIR for the checkpoint of the CNN's first network; it is gone when training is done."""
+
+_AUGMENTED_COPIES = 4
+"""Augmented copies of each validation letter on which the two networks are compared."""
+
+_SURE_ABOVE = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999)
+"""Probabilities above which the first network may be trusted: the lowest that is good enough is taken."""
+
+_MOST_DISAGREEMENT = 0.001
+"""Share of the glyphs that the first network is sure of on which the large one may answer otherwise."""
+
+_NEVER_SURE = 2.0
+"""No probability is as large: the large network reads all glyphs."""
 
 
 def train_model(
@@ -48,22 +66,19 @@ def train_model(
     settings: TrainingSettings,
     folder: Path,
     report: Callable[[str], None],
-    left_out: Path | None = None,
     resume: bool = False,
 ) -> dict[str, Any]:
     """Train, measure and write a model.
 
-    The files of a model that is already in the folder are replaced at the very end, when all new files are
-    written and checked.
+    The large network is trained first, and teaches the small one that reads all glyphs before it. The files
+    of a model that is already in the folder are replaced at the very end, when all new files are written and
+    checked.
 
     Args:
         parts: what to train, validate and test on, and the classes.
         settings: what decides the model beside the data.
         folder: MODEL_DIR; created if it is missing.
         report: called with progress.
-        left_out: the folder that leave-one-out wrote. The new network also learns from the answers of its
-            networks, its table goes into the card, and its calibration is passed on. Without it the
-            temperature is fitted on the validation part.
         resume: continue the training that was stopped in the folder.
 
     Returns:
@@ -72,9 +87,10 @@ def train_model(
     Raises:
         ModelProblem: the exported model does not answer as the trained one, or the checkpoint is damaged.
         UsageProblem, BadData: the folder's checkpoint belongs to another training, or the training has
-            ended; the ensemble has seen the test part.
+            ended.
         KeyboardInterrupt: Ctrl-C ended the training. The best epoch so far has been written, or nothing if
-            Ctrl-C came before the end of the first epoch.
+            Ctrl-C came before the end of the first epoch. If it came while the large network was trained,
+            there is no first one: the large one reads all glyphs.
     """
     if resume and (folder / CARD_FILE).exists() and not (folder / CHECKPOINT_FILE).exists():
         raise UsageProblem(
@@ -82,44 +98,69 @@ def train_model(
             "Leave out --resume to train anew; the model is replaced when the new one is ready.",
         )
     check_folder(folder / REPORT_FOLDER)
-    left_out_figures = read_summary(left_out) if left_out else None
-    if left_out_figures:
-        _check_same_test(left_out_figures["settings"], settings)
-    ensemble = Ensemble(network_hashes(left_out), parts.labels) if left_out else None
+    if not (folder / CHECKPOINT_FILE).exists():
+        _forget_first(folder)  # It belongs to a former training, and would end this one when it comes to it.
     report(f"train {len(parts.train)}, validation {len(parts.validation)}, test {len(parts.test)} glyphs")
+    large = _trained(parts, settings, folder, report, "large", resume)
+    first = None
+    with _replaced_at_the_end(folder) as new:
+        content = _written(large, parts, new / MODEL_FILE)
+        if not large.stopped:
+            report("the large network is ready; it teaches the small one that reads all glyphs first")
+            first = _trained(
+                parts,
+                settings,
+                folder / FIRST_FOLDER,
+                report,
+                "first",
+                resume,
+                Teacher(content, parts.labels),
+            )
+        values = _write(large, first, parts, settings, new)
+    report_of_training(folder, parts, large.history)
+    stopped = large if large.stopped else first if first and first.stopped else None
+    if stopped:
+        report(
+            f"{display_path(folder)} holds epoch {stopped.kept} of {settings.epochs}; "
+            "the same command with --resume continues the training"
+        )
+        raise KeyboardInterrupt
+    (folder / CHECKPOINT_FILE).unlink()
+    _forget_first(folder)
+    return values
+
+
+def _forget_first(folder: Path) -> None:
+    """Remove the checkpoint of the first network; what somebody else put into its folder stays."""
+    (folder / FIRST_FOLDER / CHECKPOINT_FILE).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (folder / FIRST_FOLDER).rmdir()
+
+
+def _trained(
+    parts: Split,
+    settings: TrainingSettings,
+    folder: Path,
+    report: Callable[[str], None],
+    size: Size,
+    resume: bool,
+    teacher: Teacher | None = None,
+) -> fit.Trained:
+    """Train one of the two networks."""
     trained = fit.train(
         parts.train,
         parts.validation,
         settings,
         report,
         labels=parts.labels,
-        ensemble=ensemble,
+        size=size,
+        teacher=teacher,
         folder=folder,
         resume=resume,
     )
     if trained.stopped:
         report(f"stopped: measuring and writing the best so far, epoch {trained.kept}")
-    with _replaced_at_the_end(folder) as new:
-        values = _write(trained, parts, settings, new, ensemble, left_out_figures)
-    report_of_training(folder, parts, trained.history)
-    if trained.stopped:
-        report(
-            f"{display_path(folder)} holds epoch {trained.kept} of {settings.epochs}; "
-            "the same command with --resume continues the training"
-        )
-        raise KeyboardInterrupt
-    (folder / CHECKPOINT_FILE).unlink()
-    return values
-
-
-def _check_same_test(theirs: dict[str, Any], settings: TrainingSettings) -> None:
-    """Check that leave-one-out held out what this training is tested on, because its networks teach it."""
-    own = settings.to_json()
-    if any(own[name] != theirs.get(name) for name in ("test_on", "test_writers")):
-        raise UsageProblem(
-            "the networks of --left-out have seen letters that this training is tested on",
-            "Give the same --test-on here and to --leave-one-out.",
-        )
+    return trained
 
 
 @contextlib.contextmanager
@@ -131,53 +172,86 @@ def _replaced_at_the_end(folder: Path) -> Iterator[Path]:
     try:
         yield new
         # The networks and the card come last, right after each other: readers refuse one without the other.
-        for path in sorted(new.iterdir(), key=lambda path: path.name in {LINE_FILE, MODEL_FILE, CARD_FILE}):
+        for path in sorted(new.iterdir(), key=lambda path: path.name in _READ_TOGETHER):
             path.replace(folder / path.name)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
+def _written(trained: fit.Trained, parts: Split, path: Path) -> bytes:
+    """Write a network for LiteRT, check that it answers as in Keras, and return the file's bytes."""
+    write_network(trained.model, path)
+    content = path.read_bytes()
+    glyphs = parts.validation.glyphs
+    check_agreement(Network(content), glyphs, fit.logits_of(trained.model, glyphs))
+    return content
+
+
 def _write(
-    trained: fit.Trained,
-    parts: Split,
-    settings: TrainingSettings,
-    folder: Path,
-    ensemble: Ensemble | None,
-    left_out: dict[str, Any] | None,
+    large: fit.Trained, first: fit.Trained | None, parts: Split, settings: TrainingSettings, folder: Path
 ) -> dict[str, Any]:
-    """Measure a trained model and write all files of a MODEL_DIR."""
-    model = trained.model
-    model.save(folder / KERAS_FILE)
-    write_network(model, folder / MODEL_FILE)
-    reader = Network((folder / MODEL_FILE).read_bytes())
-    check_agreement(reader, parts.validation.glyphs, fit.logits_of(model, parts.validation.glyphs))
-    fit.write_history(trained.history, folder / HISTORY_FILE)
-    if ensemble and left_out and len(capitals(parts.validation)):
-        temperature = _temperature_of_ensemble(reader, parts, settings, ensemble, left_out["temperature"])
-    else:
-        temperature = _temperature_on_validation(reader, parts)
-    figures = _figures(reader, parts, temperature)
-    if left_out:
-        figures["leave_one_out"] = {key: value for key, value in left_out.items() if key != "settings"}
+    """Measure a trained model and write the other files of a MODEL_DIR."""
+    large.model.save(folder / KERAS_FILE)
+    fit.write_history(large.history, folder / HISTORY_FILE)
+    network = Network((folder / MODEL_FILE).read_bytes())
+    reader: Network | Cascade = network
+    about_first: dict[str, Any] = {}
+    if first:
+        content = _written(first, parts, folder / FIRST_FILE)
+        sure_above, doubtful = _sure_above(Network(content), network, parts, settings)
+        reader = Cascade(Network(content), network, sure_above)
+        about_first["first_network"] = {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+            "sure_above": sure_above,
+            "read_again": round(doubtful, 4),
+            "parameters": int(first.model.count_params()),
+            "multiply_adds": multiply_adds(first.model),
+            "epochs": {"trained": len(first.history), "kept": first.kept},
+        }
     values = build_card(
         folder / MODEL_FILE,
         folder / KERAS_FILE,
         parts.labels,
         settings,
         parts.train,
-        {"trained": len(trained.history), "kept": trained.kept},
-        {"parameters": int(model.count_params()), "multiply_adds": multiply_adds(model)},
-        len(ensemble) if ensemble else 0,
-        temperature,
-        figures,
+        {"trained": len(large.history), "kept": large.kept},
+        {"parameters": int(large.model.count_params()), "multiply_adds": multiply_adds(large.model)},
+        temperature := _temperature_on_validation(reader, parts),
+        _figures(reader, parts, temperature),
     )
-    write_card(values, folder / CARD_FILE)
+    write_card(values | about_first, folder / CARD_FILE)
     if set(parts.labels) <= {*LINE_LABELS, NOT_A_LETTER}:
         copy_line_network(installed_model_folder(), folder)
-    return values
+    return values | about_first
 
 
-def _temperature_on_validation(reader: Network, parts: Split) -> float:
+def _sure_above(
+    first: Network, large: Network, parts: Split, settings: TrainingSettings
+) -> tuple[float, float]:
+    """Find from which probability on the first network answers as the large one does.
+
+    Returns:
+        The lowest probability above which the two differ on a thousandth of the glyphs at most, and the share
+        of the glyphs that the large network reads with it: measured on augmented validation letters and, if
+        there is a reject class, as many glyphs of it.
+    """
+    rng = np.random.default_rng(settings.seed)
+    canvases = np.repeat(parts.validation.canvases, _AUGMENTED_COPIES, axis=0)
+    if parts.labels[-1] == NOT_A_LETTER:
+        canvases = np.concatenate([canvases, made_non_letters(canvases, len(canvases), rng)[0]])
+    glyphs = augmented(canvases, rng, settings.augmentation)
+    logits = first.logits(glyphs)
+    probability = top_probability(logits)
+    differs = logits.argmax(axis=1) != large.logits(glyphs).argmax(axis=1)
+    for bound in _SURE_ABOVE:
+        sure = probability >= bound
+        if sure.any() and differs[sure].mean() <= _MOST_DISAGREEMENT:
+            return bound, float(1 - sure.mean())
+    return _NEVER_SURE, 1.0
+
+
+def _temperature_on_validation(reader: Network | Cascade, parts: Split) -> float:
     """Fit the temperature to capitals among A–Z, as most jobs read them; for a published split to all."""
     letters, alphabet = capitals(parts.validation), LETTERS
     if parts.labels != CLASSES or not len(letters):
@@ -191,33 +265,7 @@ def _temperature_on_validation(reader: Network, parts: Split) -> float:
     )
 
 
-def _temperature_of_ensemble(
-    reader: Network, parts: Split, settings: TrainingSettings, ensemble: Ensemble, temperature: float
-) -> float:
-    """Fit the temperature so that the CNN is as confident as the ensemble, calibrated on unseen sources.
-
-    The ensemble's answers about unseen sources are known. The new CNN's are not, because it has seen all
-    sources. So it takes over the confidence that the network which has not seen a source (all networks, if
-    every one has seen it) has on augmented validation capitals of that source.
-    """
-    letters = capitals(parts.validation)
-    logits, wanted = [], []
-    for source in np.unique(letters.sources).tolist():
-        canvases = np.repeat(letters.canvases[letters.sources == source], _AUGMENTED_COPIES, axis=0)
-        glyphs = augmented(canvases, np.random.default_rng(settings.seed), settings.augmentation)
-        answers = [
-            masked_softmax(one, temperature, LETTERS, parts.labels)
-            for one in ensemble.logits_of_unseen(glyphs, source)
-        ]
-        logits.append(reader.logits(glyphs))
-        wanted.append(np.mean(answers, axis=0))
-    count = sum(map(len, logits))
-    return fitted_temperature(
-        np.concatenate(logits), np.concatenate(wanted), np.ones(count), LETTERS, parts.labels
-    )
-
-
-def _figures(reader: Network, parts: Split, temperature: float) -> dict[str, Any]:
+def _figures(reader: Network | Cascade, parts: Split, temperature: float) -> dict[str, Any]:
     """Measure the validation and the test part: all classes, and capitals among letters."""
     figures: dict[str, Any] = {}
     for name, part in (("validation", parts.validation), ("test", parts.test)):

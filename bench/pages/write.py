@@ -23,7 +23,7 @@ from bench.pages.difficulties import Difficulties, at_most
 from bench.pages.hands import Hand, font_hands, stroke_hands
 from bench.pages.layouts import KINDS, PRINT_FONTS
 from bench.pages.maker import make
-from lettermill.training.training_settings import TrainingSettings
+from lettermill.training.training_settings import VALIDATION_WRITERS
 
 _WRITING = {"size": 0.5, "baseline": 0.5, "slant": 0.5, "pen": 0.3}
 _PAPER = {"grain": 0.2, "light": 0.4, "blur": 0.2, "jpeg": 0.6}
@@ -88,9 +88,7 @@ def default_hands(fonts: Path | None) -> list[Hand]:
     """Return who writes: the fonts of a folder, else writers that the CNN was not trained on."""
     data = os.environ.get("LETTERMILL_DATA")
     if fonts is None and data and (Path(data) / _STROKES).is_file():
-        return stroke_hands(
-            Path(data) / _STROKES, [int(name) for name in TrainingSettings().validation_writers]
-        )
+        return stroke_hands(Path(data) / _STROKES, [int(name) for name in VALIDATION_WRITERS])
     if fonts is not None:
         return font_hands(fonts)
     # Matplotlib's other fonts hold mathematical signs, and lack letters.

@@ -20,6 +20,7 @@ from lettermill.jobs.storage.place import Place
 
 MODEL_FILE = "handprint.tflite"
 CARD_FILE = "handprint.json"
+FIRST_FILE = "first.tflite"
 LINE_FILE = "line.tflite"
 
 NOT_A_LETTER = "not a letter"
@@ -28,6 +29,7 @@ NOT_A_LETTER = "not a letter"
 _TRAIN = "Give a folder that `lettermill train --out` wrote, its files unchanged."
 _FORMER_MODEL_FILE = "handprint.onnx"
 _REQUIRED_KEYS = {"labels", "glyph_version", "temperature", "sha256"}
+_FIRST_KEYS = {"sha256", "sure_above"}
 _LINE_KEYS = {"labels", "line_version", "sha256"}
 
 
@@ -36,7 +38,7 @@ class Model:
     """A model file and its card.
 
     Attributes:
-        folder: where `handprint.tflite`, `line.tflite` and `handprint.json` are.
+        folder: where `handprint.tflite`, `first.tflite`, `line.tflite` and `handprint.json` are.
         card: the card's values (labels, glyph version, temperature, figures, sha256, …).
     """
 
@@ -47,6 +49,8 @@ class Model:
     def fingerprint(self) -> str:
         """Digest of what decides a reading: the networks, the labels, temperature and glyph version."""
         identity = {key: self.card[key] for key in sorted(_REQUIRED_KEYS)}
+        if self.first_card:
+            identity["first network"] = {key: self.first_card[key] for key in sorted(_FIRST_KEYS)}
         if self.line_card:
             deciding = ("calibration", "labels", "line_version", "sha256")
             identity["line network"] = {key: self.line_card.get(key) for key in deciding}
@@ -73,7 +77,13 @@ class Model:
         Raises:
             ModelProblem: as `network`.
         """
-        _ = self.network, self.line_network
+        _ = self.network, self.first_network, self.line_network
+
+    @property
+    def first_card(self) -> dict[str, Any] | None:
+        """What the card says of the CNN's first network; None if the large one reads all glyphs."""
+        first: dict[str, Any] | None = self.card.get("first_network")
+        return first
 
     @property
     def line_card(self) -> dict[str, Any] | None:
@@ -82,22 +92,35 @@ class Model:
         return line
 
     @property
+    def first_network(self) -> bytes | None:
+        """The bytes of the file of the CNN's first network; None if the model has none.
+
+        Raises:
+            ModelProblem: the file is missing, or not the one that the card describes.
+        """
+        return self._read(FIRST_FILE, self.first_card)
+
+    @property
     def line_network(self) -> bytes | None:
         """The bytes of the line network's file; None if the model has none.
 
         Raises:
             ModelProblem: the file is missing, or not the one that the card describes.
         """
-        if self.line_card is None:
+        return self._read(LINE_FILE, self.line_card)
+
+    def _read(self, name: str, card: dict[str, Any] | None) -> bytes | None:
+        """Return the bytes of a network's file; None if the card does not describe it."""
+        if card is None:
             return None
-        path = self.folder / LINE_FILE
+        path = self.folder / name
         try:
-            network = self.folder.read(LINE_FILE)
+            network = self.folder.read(name)
         except OSError as error:
             raise ModelProblem(
-                f"cannot read the line network {display_path(path)}: {error.strerror}", _TRAIN
+                f"cannot read the network {display_path(path)}: {error.strerror}", _TRAIN
             ) from error
-        return _checked(network, self.line_card["sha256"], path)
+        return _checked(network, card["sha256"], path)
 
     @property
     def network(self) -> bytes:
@@ -160,6 +183,8 @@ def load_model(folder: Path | Place) -> Model:
         card = json.loads(folder.read(CARD_FILE))
         if not card.keys() >= _REQUIRED_KEYS:
             raise ValueError("the card lacks labels, glyph_version, temperature or sha256")
+        if "first_network" in card and not card["first_network"].keys() >= _FIRST_KEYS:
+            raise ValueError("the card's first_network lacks sha256 or sure_above")
         if "line_network" in card and not card["line_network"].keys() >= _LINE_KEYS:
             raise ValueError("the card's line_network lacks labels, line_version or sha256")
     except (OSError, ValueError, AttributeError) as error:

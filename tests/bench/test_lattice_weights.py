@@ -49,7 +49,7 @@ def view(rng: np.random.Generator) -> Steps:
 def line(seed: int, text: tuple[int, ...] = (0, 1)) -> Line:
     rng = np.random.default_rng(seed)
     lattice, evidence = candidates(rng)
-    arcs = arcs_of(lattice, PARTS, view(rng))
+    (arcs,) = arcs_of(lattice, PARTS, [view(rng)])
     over_arcs, both = with_line_network(lattice, evidence, arcs, CHARACTERS)
     return Line(over_arcs, both.astype(np.float32), text)
 
@@ -61,7 +61,7 @@ def test_scores_are_those_of_the_reading() -> None:
     steps = view(rng)
     of_cnn = lattice.scores + np.tensordot(weights[: len(OF_CNN)], evidence, 1)
     without_marks = np.delete(of_cnn, np.s_[CHARACTERS:-1], axis=1)
-    arcs = arcs_of(lattice, PARTS, steps)
+    (arcs,) = arcs_of(lattice, PARTS, [steps])
     expected = joined(WordLattice(2, FIRST, LAST, without_marks), arcs, MARKS, BOTH)
     over_arcs, both = with_line_network(lattice, evidence, arcs, CHARACTERS)
     scored = Line(over_arcs, both.astype(np.float32), ()).score(weights).scores

@@ -1,4 +1,4 @@
-"""What the tests of training share: a smaller network and quick plots, for tests of something else."""
+"""What the tests of training share: smaller networks and quick plots, for tests of something else."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from lettermill.training.reports import plots
 
 @pytest.fixture(scope="module")
 def small_network() -> Iterator[None]:
-    """Train a smaller CNN for a whole module, without compiling it, which takes longer than its few batches.
+    """Train smaller CNNs for a whole module, without compiling them, which takes longer than a few batches.
 
-    tests/training/commands trains the real one, compiled.
+    tests/training/commands trains the real ones, compiled.
     """
     import tensorflow as tf
 
+    few = network._Layout(((6, 5, True), (12, 3, True)), 24)
+    more = network._Layout(((8, 5, True), (16, 3, True)), 32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "_CONVOLUTIONS", ((8, 5, True), (16, 3, True)))
-        patch.setattr(network, "_HIDDEN_UNITS", 32)
+        patch.setattr(network, "_LAYOUTS", {"first": few, "large": more})
         tf.config.run_functions_eagerly(True)
         yield
         tf.config.run_functions_eagerly(False)

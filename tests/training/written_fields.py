@@ -35,9 +35,9 @@ def write_fields(folder: Path, texts: Sequence[str]) -> Path:
     return truth
 
 
-def write_strokes(path: Path, texts: Sequence[str], first: str, site: str = "abc") -> None:
-    """Write pen strokes: each text two strokes, a vertical and a bar, by one writer."""
-    strokes = [np.array([[0, 0], [0, 50], [4, 100]]), np.array([[0, 50], [40 * len(texts[0]), 52]])]
+def write_strokes(path: Path, texts: Sequence[str], first: str, site: str = "abc", bar: int = 40) -> None:
+    """Write pen strokes: each text two strokes, a vertical and a bar of some width, by one writer."""
+    strokes = [np.array([[0, 0], [0, 50], [4, 100]]), np.array([[0, 50], [bar * len(texts[0]), 52]])]
     lengths = np.array([len(stroke) for stroke in strokes] * len(texts))
     np.savez(
         path,
@@ -48,6 +48,23 @@ def write_strokes(path: Path, texts: Sequence[str], first: str, site: str = "abc
         site=np.array([site] * len(texts)),
         **{first: np.arange(0, 2 * len(texts) + 1, 2, dtype=np.int32)},
     )
+
+
+def join_strokes(path: Path, *parts: Path) -> Path:
+    """Write the characters of several archives of pen strokes as one."""
+    archives = []
+    for part in parts:
+        with np.load(part) as archive:
+            archives.append(dict(archive))
+    joined = {
+        name: np.concatenate([archive[name] for archive in archives])
+        for name in ("points", "y", "writer", "site")
+    }
+    for name in ("stroke_start", "char_first_stroke"):
+        counts = np.concatenate([np.diff(archive[name]) for archive in archives])
+        joined[name] = np.concatenate([[0], np.cumsum(counts)])
+    np.savez(path, **joined)
+    return path
 
 
 def write_sources(folder: Path) -> Path:

@@ -79,8 +79,8 @@ _MINUTES = 20.0
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
     metavar="MODEL_DIR",
-    help="Where the model is written: handprint.tflite, its card handprint.json, a report, the history and "
-    "the Keras model.",
+    help="Where the model is written: handprint.tflite and first.tflite, their card handprint.json, a "
+    "report, the history and the Keras model.",
 )
 @click.option(
     "--epochs",
@@ -122,25 +122,19 @@ _MINUTES = 20.0
     "--validate-on",
     default="",
     metavar="SOURCE",
-    help="A whole source to validate on; by default writers of Chars74K that are held out.",
+    help="A whole source to validate on; by default sites of UNIPEN and writers of Chars74K that are "
+    "held out.",
 )
 @click.option(
     "--test-on",
     default="",
     metavar="SOURCE",
-    help="A whole source to test on; by default other writers of Chars74K that are held out.",
+    help="A whole source to test on; by default other sites and writers that are held out.",
 )
 @click.option(
     "--leave-one-out",
     is_flag=True,
     help="Write no model: train once per source without it, and measure its capitals.",
-)
-@click.option(
-    "--left-out",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    help="The folder that --leave-one-out wrote: the new network also learns from the answers of the "
-    "networks in it (ensemble distillation), and its table goes into the card.",
 )
 @click.option(
     "--resume",
@@ -164,7 +158,6 @@ def train(
     validate_on: str,
     test_on: str,
     leave_one_out: bool,
-    left_out: Path | None,
     resume: bool,
 ) -> None:
     """Train the CNN on labelled letters and write it as a model for `--model`.
@@ -183,10 +176,10 @@ def train(
     require_extra("tensorflow", "training")
     require_extra("scipy", "training")
     if fields or from_scratch:
-        if reviewed or split_name or validate_on or test_on or leave_one_out or left_out:
+        if reviewed or split_name or validate_on or test_on or leave_one_out:
             raise UsageProblem(
                 "--fields and --line-network train the line network, the other options the CNN",
-                "Leave out --corrections, --split, --validate-on, --test-on, --leave-one-out and --left-out; "
+                "Leave out --corrections, --split, --validate-on, --test-on and --leave-one-out; "
                 "train the CNN first, then give its folder as --start.",
             )
         _train_line_network(folders, fields, truths, minutes, seed, start, from_scratch, out, resume)
@@ -195,11 +188,6 @@ def train(
         raise UsageProblem("--truth and --start belong to --fields", "Give --fields FOLDER, too.")
     if not folders:
         raise UsageProblem("nothing to train on", "Give --data FOLDER, or --fields FOLDER --truth FILE.csv.")
-    if leave_one_out and left_out:
-        raise UsageProblem(
-            "--left-out needs the folder that an earlier --leave-one-out wrote",
-            "Give --leave-one-out first, then train with --left-out.",
-        )
     from lettermill.training.letters import published
     from lettermill.training.letters.split import split
 
@@ -215,10 +203,10 @@ def train(
     found = _find(folders, reviewed)
     settings = dataclasses.replace(settings, split=published.chosen_split(found, split_name or ""))
     if settings.split:
-        if leave_one_out or left_out or validate_on or test_on or reviewed:
+        if leave_one_out or validate_on or test_on or reviewed:
             raise UsageProblem(
                 "a split of EMNIST comes with its own test letters and is trained on alone",
-                "Leave out --validate-on, --test-on, --leave-one-out, --left-out and --corrections.",
+                "Leave out --validate-on, --test-on, --leave-one-out and --corrections.",
             )
         parts = published.read_split(found, settings.split, click.echo)
     elif leave_one_out:
@@ -226,7 +214,7 @@ def train(
         return
     else:
         parts = split(_load(found, settings), settings, click.echo)
-    _train_model(parts, settings, out, left_out, resume)
+    _train_model(parts, settings, out, resume)
 
 
 def _find(folders: tuple[Path, ...], reviewed: tuple[Path, ...]) -> list[Found]:
@@ -247,13 +235,11 @@ def _load(found: list[Found], settings: TrainingSettings) -> Letters:
     return sources.load(found, click.echo, lambda letters: part_of(letters, settings))
 
 
-def _train_model(
-    parts: Split, settings: TrainingSettings, out: Path, left_out: Path | None, resume: bool
-) -> None:
+def _train_model(parts: Split, settings: TrainingSettings, out: Path, resume: bool) -> None:
     """Train a model and print its figures."""
     from lettermill.training import recipe
 
-    card = recipe.train_model(parts, settings, out, click.echo, left_out, resume)
+    card = recipe.train_model(parts, settings, out, click.echo, resume)
     for name in ("validation", "test"):
         part = card["figures"][name]
         click.echo(f"{name}: {part['all_classes'] if part else 'no letters held out'}")

@@ -15,12 +15,12 @@ from lettermill.jobs.inputs.model import NOT_A_LETTER
 from lettermill.training.fitting.augment import augmented
 from lettermill.training.fitting.reject_class import made_non_letters
 from lettermill.training.letters.set_formats import NO_LETTER
-from lettermill.training.letters.sources import SELF_LABELLED, Letters
+from lettermill.training.letters.sources import ALIGNED, Letters
 from lettermill.training.letters.split import classes_of
 from lettermill.training.training_settings import CLASSES, LABELS, TrainingSettings
 
 if TYPE_CHECKING:
-    from lettermill.training.fitting.ensemble import Ensemble
+    from lettermill.training.fitting.teacher import Teacher
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32]]
 
@@ -63,7 +63,7 @@ def batches(
     settings: TrainingSettings,
     labels: Sequence[str] = CLASSES,
     first_epoch: int = 1,
-    ensemble: Ensemble | None = None,
+    teacher: Teacher | None = None,
 ) -> Iterator[Batch]:
     """Draw batch after batch without end.
 
@@ -77,8 +77,8 @@ def batches(
             belongs to it: three quarters of that share components that segmentation cut wrongly, if there
             are any, and the rest made from letters.
         first_epoch: the epoch to start with, counted from 1.
-        ensemble: its answer for the augmented glyph is half of the target; None for the label alone.
-            Self-labelled letters and the reject class keep their label, which knows more than the ensemble.
+        teacher: its answer for the augmented glyph is half of the target; None for the label alone. Aligned
+            letters and the reject class keep their label, which knows more than the teacher.
 
     Yields:
         Glyphs (uint8, batch×28×28) and targets (float32, batch×classes).
@@ -87,7 +87,7 @@ def batches(
     wrongly_cut = letters.canvases[letters.labels == NO_LETTER]
     rejects = round(settings.batch * settings.non_letter_share) if NOT_A_LETTER in labels else 0
     cuts = int(rejects * _CUT_SHARE) if len(wrongly_cut) else 0
-    self_labelled = np.char.endswith(letters.sources, SELF_LABELLED)
+    aligned = np.char.endswith(letters.sources, ALIGNED)
     classes, targets = classes_of(letters, labels), np.eye(len(labels), dtype=np.float32)
     for epoch in itertools.count(first_epoch):
         rng = np.random.default_rng((settings.seed, epoch))
@@ -98,10 +98,10 @@ def batches(
                 canvases[cuts:rejects] = made_non_letters(canvases[rejects:], rejects - cuts, rng)[0]
                 truth[:rejects] = targets[-1]
             glyphs = augmented(canvases, rng, settings.augmentation)
-            if ensemble:
-                distilled = ~self_labelled[chosen]
+            if teacher:
+                distilled = ~aligned[chosen]
                 distilled[:rejects] = False
-                truth[distilled] = (truth[distilled] + ensemble.answers(glyphs[distilled])) / 2
+                truth[distilled] = (truth[distilled] + teacher.answers(glyphs[distilled])) / 2
             yield glyphs, truth
 
 

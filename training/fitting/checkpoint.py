@@ -26,7 +26,7 @@ _HASH_BYTES = 32
 
 
 class _HasDigest(Protocol):
-    """What a training depends on: letters, or an ensemble."""
+    """What a training depends on: letters, or a teacher."""
 
     def digest(self) -> str:
         """Return a SHA-256 of the content."""
@@ -39,11 +39,11 @@ class Identity:
     settings: dict[str, Any]
     labels: list[str]
     data: str
-    """A SHA-256 of the letters and of the ensemble."""
+    """A SHA-256 of the letters and of the teacher."""
 
     @classmethod
     def of(cls, settings: TrainingSettings, labels: tuple[str, ...], *parts: _HasDigest | None) -> Identity:
-        """Return the identity of a training on these parts: training and validation letters, the ensemble."""
+        """Return the identity of a training on these parts: training and validation letters, the teacher."""
         data = " ".join(part.digest() if part is not None else "none" for part in parts)
         return cls(settings.to_json(), list(labels), hashlib.sha256(data.encode()).hexdigest())
 

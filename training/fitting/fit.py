@@ -22,8 +22,8 @@ from lettermill.jobs.storage.display import display_path
 from lettermill.training.fitting import checkpoint, network
 from lettermill.training.fitting.batches import Batch, batches, drawn_ahead, steps_per_epoch
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, Arrays, Checkpoint, Identity
-from lettermill.training.fitting.ensemble import Ensemble
 from lettermill.training.fitting.epoch_progress import Report, bar
+from lettermill.training.fitting.teacher import Teacher
 from lettermill.training.letters.sources import Letters
 from lettermill.training.letters.split import classes_of
 from lettermill.training.measure import measure
@@ -72,7 +72,8 @@ def train(
     report: Report,
     *,
     labels: tuple[str, ...] = CLASSES,
-    ensemble: Ensemble | None = None,
+    size: network.Size = "large",
+    teacher: Teacher | None = None,
     folder: Path | None = None,
     resume: bool = False,
 ) -> Trained:
@@ -87,7 +88,8 @@ def train(
         settings: what decides the model beside the data.
         report: called with one line per epoch.
         labels: the classes, in the order of the outputs.
-        ensemble: networks whose mean answer is half of each target; None trains on the labels alone.
+        size: which of the CNN's two networks.
+        teacher: a network whose answer is half of each target; None trains on the labels alone.
         folder: where a checkpoint is written after each epoch; None writes none.
         resume: continue from the folder's checkpoint if there is one.
 
@@ -99,13 +101,13 @@ def train(
         KeyboardInterrupt: Ctrl-C came before the end of the first epoch.
     """
     file = folder / CHECKPOINT_FILE if folder else None
-    identity = Identity.of(settings, labels, letters, validation, ensemble)
+    identity = Identity.of(settings, labels, letters, validation, teacher)
     saved = _saved(file, identity, resume, report)
-    run = _Run(_compiled(settings, labels), settings, labels, validation, identity, file)
+    run = _Run(_compiled(settings, labels, size), settings, labels, validation, identity, file)
     if saved and file:
         run.restore(saved, file)
         report(f"resuming after epoch {len(run.history)} of {settings.epochs}")
-    drawn = drawn_ahead(batches(letters, settings, labels, len(run.history) + 1, ensemble))
+    drawn = drawn_ahead(batches(letters, settings, labels, len(run.history) + 1, teacher))
     with contextlib.closing(drawn):
         stopped = run.train(drawn, report)
     if not run.history:
@@ -113,7 +115,7 @@ def train(
         raise KeyboardInterrupt
     if not stopped and len(run.history) < settings.epochs:
         report(f"the validation loss has not fallen for {settings.patience} epochs: training ends")
-    return Trained(_plain(run.best, labels), run.history, kept_epoch(run.history), stopped)
+    return Trained(_plain(run.best, labels, size), run.history, kept_epoch(run.history), stopped)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -216,9 +218,9 @@ def _train_epoch(
     return loss, accuracy
 
 
-def _plain(weights: Arrays, labels: tuple[str, ...]) -> Any:
+def _plain(weights: Arrays, labels: tuple[str, ...], size: network.Size) -> Any:
     """Return a model with these weights, without optimizer and loss: any Keras can open its file."""
-    model = network.build(len(labels))
+    model = network.build(len(labels), size)
     model.set_weights(weights)
     return model
 
@@ -252,7 +254,7 @@ def logits_of(model: Any, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def _compiled(settings: TrainingSettings, labels: tuple[str, ...]) -> Any:
+def _compiled(settings: TrainingSettings, labels: tuple[str, ...], size: network.Size) -> Any:
     """Build the network with its initial weights, its optimizer and its loss."""
     import keras
 
@@ -261,11 +263,11 @@ def _compiled(settings: TrainingSettings, labels: tuple[str, ...]) -> Any:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()  # Costs nothing measurable on CPUs.
-    model = network.build(len(labels))
+    model = network.build(len(labels), size)
     steps = settings.epochs * steps_per_epoch(settings)
     warm_up = max(1, steps // 20)
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warm_up, warmup_target=settings.learning_rate, warmup_steps=warm_up
+        0.0, max(1, steps - warm_up), warmup_target=settings.learning_rate, warmup_steps=warm_up
     )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

@@ -1,13 +1,11 @@
 """Trains once per source without it, and keeps the answers about the letters of the source left out.
 
-Those answers look like answers about a source that the CNN has never seen, so a model's confidence is
-calibrated on them.
+Those answers are what to expect about a source that the CNN has never seen.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 import zipfile
@@ -24,7 +22,6 @@ from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
 from lettermill.training.fitting import fit
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, KERAS_FILE, Identity
-from lettermill.training.fitting.ensemble import UNSEEN
 from lettermill.training.fitting.reject_class import KINDS, non_letter_glyphs
 from lettermill.training.letters.sources import Letters, origins
 from lettermill.training.letters.split import capitals, classes_of, exact, usable_labels, without_test
@@ -32,6 +29,9 @@ from lettermill.training.measure import Answers, RejectScores, masked_softmax, n
 from lettermill.training.training_settings import CLASSES, TrainingSettings
 
 OUTPUTS_FILE = "outputs.npz"
+
+UNSEEN = "without_"
+"""Prefix of the folder of a network; the source that the network was trained without follows."""
 
 _DAMAGE = (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
 """What reading a damaged or missing outputs.npz raises."""
@@ -135,19 +135,6 @@ def train_without_each_source(
         yield result
 
 
-def recorded_hash(outputs: Path) -> str:
-    """Return the SHA-256 of the network beside an outputs.npz, as that file records it.
-
-    Raises:
-        ModelProblem: the file is missing or damaged.
-    """
-    try:
-        with outputs.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return str(json.loads(str(archive["about"]))["model_sha256"])
-    except _DAMAGE as error:
-        raise _damaged(outputs, error) from error
-
-
 def _left_out(
     others: Letters,
     own: Letters,
@@ -176,10 +163,7 @@ def _left_out(
 
 
 def _write_outputs(result: LeftOut, identity: Identity, path: Path) -> None:
-    about = {
-        "identity": dataclasses.asdict(identity),
-        "model_sha256": hashlib.sha256(path.with_name(KERAS_FILE).read_bytes()).hexdigest(),
-    }
+    about = {"identity": dataclasses.asdict(identity)}
     content = io.BytesIO()
     np.savez(
         content,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lettermill.jobs.errors import ModelProblem
-from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, load_model
+from lettermill.jobs.inputs.model import CARD_FILE, FIRST_FILE, MODEL_FILE, load_model
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.training.fitting.field_accuracy import FieldAccuracy, measure_fields
 from lettermill.training.fitting.line_export import export_line_network
@@ -150,8 +150,10 @@ def _describe(origins: LineOrigins, start: Path, sets: list[FieldSet]) -> str:
 def _copy_cnn(start: Path, folder: Path) -> None:
     """Copy a model's CNN and card; the card's section of the line network is left out."""
     model = load_model(start)
-    with atomic_write(folder / MODEL_FILE) as file:
-        file.buffer.write(model.network)
+    for name, network in ((MODEL_FILE, model.network), (FIRST_FILE, model.first_network)):
+        if network is not None:
+            with atomic_write(folder / name) as file:
+                file.buffer.write(network)
     card = {key: value for key, value in model.card.items() if key != "line_network"}
     write_card(card, folder / CARD_FILE)
 

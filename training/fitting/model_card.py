@@ -27,7 +27,6 @@ def build_card(
     train: Letters,
     epochs: dict[str, int],
     size: dict[str, int],
-    teachers: int,
     temperature: float,
     figures: dict[str, Any],
 ) -> dict[str, Any]:
@@ -41,7 +40,6 @@ def build_card(
         train: the training part, for its counts.
         epochs: the number of trained epochs, and of the kept one.
         size: the numbers of parameters and multiply-adds.
-        teachers: the number of networks in the ensemble that it learnt from beside the labels.
         temperature: the number that a reader divides the outputs by.
         figures: what was measured on data that was not trained on.
     """
@@ -58,7 +56,6 @@ def build_card(
         "trained_on": source_counts(train),
         "figures": figures,
         "epochs": epochs,
-        "teachers": teachers,
         "settings": settings.to_json(),
         "versions": {
             "python": platform.python_version(),

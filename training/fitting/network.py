@@ -7,26 +7,43 @@ the image is small, because a multiply-add gains most there.
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER
-from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.glyph import GLYPH_SIZE
 
 INPUT_NAME = "glyphs"
 OUTPUT_NAME = "logits"
 
-_CONVOLUTIONS = ((16, 5, True), (28, 3, False), (32, 3, True), (64, 3, False), (72, 3, True))
-"""Channels, kernel size in pixels, and whether max-pooling follows."""
+Size = Literal["first", "large"]
+"""Which of the CNN's two networks: `first` reads all glyphs, `large` those that it is not sure of."""
 
-_HIDDEN_UNITS = 160
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Layout:
+    """Layers of a network.
+
+    Attributes:
+        convolutions: channels, kernel size in pixels, and whether max-pooling follows.
+        hidden_units: of the dense layer.
+    """
+
+    convolutions: tuple[tuple[int, int, bool], ...]
+    hidden_units: int
+
+
+_LAYOUTS: dict[Size, _Layout] = {
+    "first": _Layout(((16, 5, True), (28, 3, False), (32, 3, True), (64, 3, False), (72, 3, True)), 160),
+    "large": _Layout(
+        ((24, 5, True), (48, 3, False), (64, 3, True), (128, 3, False), (128, 3, False), (160, 3, True)), 256
+    ),
+}
+
 _DROPOUT_SHARE = 0.2
 _MOMENTUM = 0.95
 """Share of the old running mean that batch normalisation keeps at each step."""
@@ -38,11 +55,12 @@ _LEAST_SHARE = 1e-6
 """Least value that targets are divided by."""
 
 
-def build(classes: int) -> Any:
-    """Build the untrained CNN.
+def build(classes: int, size: Size = "large") -> Any:
+    """Build an untrained network of the CNN.
 
     Args:
         classes: the number of labels.
+        size: which of the two networks.
 
     Returns:
         A Keras model: uint8 n×28×28 named "glyphs" in, float32 n×classes logits out.
@@ -52,14 +70,15 @@ def build(classes: int) -> Any:
     layers = keras.layers
     glyphs = keras.Input((GLYPH_SIZE, GLYPH_SIZE), dtype="uint8", name=INPUT_NAME)
     x = layers.Rescaling(1 / 255)(layers.Reshape((GLYPH_SIZE, GLYPH_SIZE, 1))(glyphs))
-    for channels, kernel, pooled in _CONVOLUTIONS:
+    layout = _LAYOUTS[size]
+    for channels, kernel, pooled in layout.convolutions:
         x = layers.Conv2D(channels, kernel, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
         if pooled:  # Before normalisation and ReLU: the same kind of function for a quarter of the work.
             x = layers.MaxPooling2D()(x)
         x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
         x = layers.ReLU()(x)
     x = layers.Dropout(_DROPOUT_SHARE)(layers.Reshape((math.prod(x.shape[1:]),))(x))
-    x = layers.Dense(_HIDDEN_UNITS, use_bias=False, kernel_initializer="he_normal")(x)
+    x = layers.Dense(layout.hidden_units, use_bias=False, kernel_initializer="he_normal")(x)
     x = layers.ReLU()(layers.BatchNormalization(momentum=_MOMENTUM)(x))
     x = layers.Dropout(_DROPOUT_SHARE)(x)
     return keras.Model(glyphs, layers.Dense(classes, name=OUTPUT_NAME)(x), name="handprint")
@@ -128,31 +147,3 @@ def multiply_adds(model: Any) -> int:
         for layer in model.layers
         if hasattr(layer, "kernel")
     )
-
-
-def open_model(path: Path, sha256: str) -> Any:
-    """Open a Keras model and check it against its checksum.
-
-    Args:
-        path: `model.keras`.
-        sha256: the file's SHA-256, as the model card (or the outputs of leave-one-out) records it.
-
-    Returns:
-        The Keras model, not compiled.
-
-    Raises:
-        ModelProblem: the file is missing, damaged, or written by another version of Keras.
-    """
-    import keras
-
-    advice = f"Copy {display_path(path.parent)} again, or delete it and train again."
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelProblem(f"cannot read {display_path(path)}: {error.strerror}", advice) from error
-    if found != sha256:
-        raise ModelProblem(f"{display_path(path)} is damaged: its checksum is not the recorded one", advice)
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (TypeError, ValueError) as error:
-        raise ModelProblem(f"Keras cannot open {display_path(path)}: {error}", advice) from error

@@ -3,6 +3,7 @@
 | function | format |
 |---|---|
 | `read_npz` | NumPy archive: `x` uint8 n×h×w, `y` n one-character strings |
+| `read_aligned` | the same; the label "" is the reject class |
 | `read_zip` | images and `labels.csv` (file,label) in a zip |
 | `read_idx` | EMNIST's and MNIST's gzip IDX pair (Cohen et al. 2017, arXiv:1702.05373) |
 | `read_kaggle_csv` | Kaggle "A_Z Handwritten Data.csv": no header, label 0–25, then 784 pixels |
@@ -74,6 +75,19 @@ class LabelledImages:
 
 def read_npz(path: Path) -> LabelledImages:
     """Read a NumPy archive with `x` (uint8, n×h×w) and `y` (n one-character strings)."""
+    images, labels = _arrays(path)
+    return checked(path, images, labels, [""] * len(labels))
+
+
+def read_aligned(path: Path) -> LabelledImages:
+    """Read such an archive of letters cut from fields; the label "" is the reject class."""
+    images, labels = _arrays(path)
+    content = checked(path, images, [label or "A" for label in labels], [""] * len(labels))
+    return dataclasses.replace(content, labels=labels)
+
+
+def _arrays(path: Path) -> tuple[list[NDArray[np.uint8]], list[str]]:
+    """Return the images and labels of a NumPy archive."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if not {"x", "y"} <= set(archive.files):
@@ -89,7 +103,7 @@ def read_npz(path: Path) -> LabelledImages:
         if np.issubdtype(x.dtype, np.floating) and not np.isfinite(x).all():
             what += f", and {np.count_nonzero(~np.isfinite(x))} values of x are not numbers"
         raise BadData(what, "x must be uint8 (0–255) of shape n×h×w, y must hold one label for each image.")
-    return checked(path, list(x), [str(label) for label in y], [""] * len(y))
+    return list(x), [str(label) for label in y]
 
 
 def read_zip(path: Path) -> LabelledImages:

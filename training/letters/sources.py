@@ -25,21 +25,24 @@ from lettermill.training.letters.set_formats import (
     LabelledImages,
     class_folders,
     looks_like_pixels,
+    read_aligned,
     read_class_folders,
     read_idx,
     read_kaggle_csv,
     read_npz,
     read_zip,
 )
-from lettermill.training.letters.strokes import read_strokes
+from lettermill.training.letters.stroke_archive import STROKES_FILE, WORD_STROKES_FILE
+from lettermill.training.letters.strokes import read_plain_strokes, read_strokes, read_varied_strokes
 
 FONTS = "fonts"
 """The source of everything that is drawn from fonts: nobody wrote it, so nothing is measured on it."""
 
-SELF_LABELLED = " self-labelled"
-"""Suffix of the source of letters that `self_labels` labelled: they are trained on, never measured on."""
+ALIGNED = " aligned"
+"""Suffix of the source of letters that `aligned_letters` cut from fields: they are trained on, never measured
+on, because a network chose the cuts."""
 
-SELF_LABELLED_FILE = "_self-labelled.npz"
+ALIGNED_FILE = "_aligned.npz"
 """Suffix of the name of a file of such letters."""
 
 RENDERED = " re-rendered"
@@ -114,10 +117,9 @@ def find(folders: Sequence[Path]) -> tuple[list[Found], list[Path]]:
         if classes:
             found.append(Found(folder, folder.resolve().name, "class folders", read_class_folders))
         for path in sorted(set(folder.iterdir()) - set(classes)):
-            one = _recognise(path)
-            if one is not None:
-                found.append(one)
-            elif not path.name.endswith(("-labels-idx1-ubyte.gz", "-mapping.txt")):
+            recognised = _recognise(path)
+            found += recognised
+            if not recognised and not path.name.endswith(("-labels-idx1-ubyte.gz", "-mapping.txt")):
                 ignored.append(path)
     if not found:
         raise BadData(
@@ -176,14 +178,14 @@ def report_ignored(paths: Sequence[Path], report: Callable[[str], None]) -> None
 
 
 def origins(letters: Letters) -> NDArray[np.str_]:
-    """Return the n sources of letters without the suffixes for re-rendered and self-labelled letters."""
+    """Return the n sources of letters without the suffixes for re-rendered and aligned letters."""
     names, places = np.unique(letters.sources, return_inverse=True)
-    plain = [name.removesuffix(RENDERED).removesuffix(SELF_LABELLED) for name in names.tolist()]
+    plain = [name.removesuffix(RENDERED).removesuffix(ALIGNED) for name in names.tolist()]
     return np.array(plain, dtype=names.dtype)[places]
 
 
 def written(letters: Letters) -> NDArray[np.bool_]:
-    """Mark letters that a person wrote and labelled (not fonts, re-rendered or self-labelled): bool, n."""
+    """Mark letters that a person wrote and labelled (not fonts, re-rendered or aligned): bool, n."""
     return np.asarray((letters.sources == origins(letters)) & (letters.sources != FONTS))
 
 
@@ -211,26 +213,33 @@ def canvas_of(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return canvas
 
 
-def _recognise(path: Path) -> Found | None:
+def _recognise(path: Path) -> list[Found]:
+    """Return what a file holds: pen strokes are drawn in two ways; nothing if it is no training set."""
     name = path.name.lower()
     source = re.split(r"[_.\-]", name)[0]
     source = "nist" if source in _FROM_NIST_SD19 else source
-    if name.endswith(SELF_LABELLED_FILE):
-        return Found(path, source + SELF_LABELLED, "NumPy archive", read_npz)
+    if name.endswith(WORD_STROKES_FILE):  # For lines only.
+        return []
+    if name.endswith(STROKES_FILE):
+        return [
+            Found(path, source, "pen strokes, one pen", read_plain_strokes),
+            Found(path, source + RENDERED, "pen strokes, several pens", read_varied_strokes),
+        ]
+    if name.endswith(ALIGNED_FILE):
+        return [Found(path, source + ALIGNED, "NumPy archive", read_aligned)]
     if name.endswith(".npz"):
-        # Pen strokes of `lettermill.training.lines` are no images.
-        return None if name.endswith("_strokes.npz") else Found(path, source, "NumPy archive", read_npz)
+        return [Found(path, source, "NumPy archive", read_npz)]
     if name.endswith(".zip"):
-        return Found(path, source, "zip with labels.csv", read_zip)
+        return [Found(path, source, "zip with labels.csv", read_zip)]
     if name.endswith("-images-idx3-ubyte.gz"):
-        return Found(path, source, "IDX pair", read_idx)
+        return [Found(path, source, "IDX pair", read_idx)]
     if name.endswith("_strokes.json"):
-        return Found(path, source + RENDERED, "pen strokes", read_strokes)
+        return [Found(path, source + RENDERED, "pen strokes", read_strokes)]
     if path.suffix.lower() in FONT_SUFFIXES:
-        return Found(path, FONTS, "font", read_font)
+        return [Found(path, FONTS, "font", read_font)]
     if name.endswith(".csv") and path.is_file() and looks_like_pixels(path):
-        return Found(path, "nist", "Kaggle CSV", read_kaggle_csv)
-    return None
+        return [Found(path, "nist", "Kaggle CSV", read_kaggle_csv)]
+    return []
 
 
 def _letters(content: LabelledImages, source: str) -> Letters:

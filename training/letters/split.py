@@ -14,9 +14,6 @@ from lettermill.training.letters.set_formats import NO_LETTER
 from lettermill.training.letters.sources import Letters, origins, written
 from lettermill.training.training_settings import CLASSES, LABELS, TrainingSettings
 
-_WRITERS_SOURCE = "chars74k"
-"""The one source whose files say who wrote each letter."""
-
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
@@ -33,7 +30,7 @@ class Split:
 def split(
     letters: Letters, settings: TrainingSettings, report: Callable[[str], None] = lambda line: None
 ) -> Split:
-    """Hold out writers of Chars74K, or the whole sources that the settings name.
+    """Hold out the sites and writers, or the whole sources, that the settings name.
 
     Args:
         letters: everything that was found.
@@ -62,7 +59,7 @@ def split(
         )
     if not len(parts.validation):
         raise BadData(
-            "no glyphs to validate on: the validation writers of Chars74K are not in the data",
+            "no glyphs to validate on: none of UNIPEN's sites or Chars74K's writers that are held out",
             "Name one of your sources with --validate-on, one that other people wrote than the rest.",
         )
     untrained = np.setdiff1d(np.arange(len(LABELS)), classes_of(parts.train))
@@ -85,9 +82,9 @@ def without_test(letters: Letters, settings: TrainingSettings) -> Letters:
 
 
 def _held_out(letters: Letters, source: str, writers: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Mark the letters of a source, or of writers of Chars74K if no source is named."""
+    """Mark the letters of a source, or of sites and writers if no source is named."""
     if not source:
-        return np.asarray((origins(letters) == _WRITERS_SOURCE) & np.isin(letters.writers, writers))
+        return np.isin(letters.writers, writers)
     if source not in letters.sources:
         raise BadData(
             f"the source {source!r} is not in the data",

@@ -6,8 +6,10 @@ The strokes of an image can only be augmented together. Drawn from the pen's pat
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import BadData
 from lettermill.jobs.settings import DIGITS, LETTERS
 from lettermill.training.letters.set_formats import LabelledImages, checked
+from lettermill.training.letters.stroke_archive import Drawing, Stroke, read_strokes_archive
 from lettermill.training.letters.written_lines import cut_line
 
 RENDERINGS = 6
@@ -38,13 +41,34 @@ _TURN_RADIANS = 0.05
 _GROWTH_SHARE = 0.05
 """Standard deviation of a stroke's growth."""
 
+_ARCHIVE_RENDERINGS = 2
+"""Images that are drawn from one drawing of an archive: it has many drawings of each character."""
+
+_PLAIN_THICKNESS = 0.07
+"""Thickness of a plain pen, as a share of the image's side."""
+
 _THINNEST_SHARE, _THICKEST_SHARE = 0.03, 0.15
 """Bounds of the pen's thickness, as a share of the image's side."""
 
 _BROAD_NIB_SHARE = 0.3
 """How often the pen has a broad nib."""
 
-Stroke = NDArray[np.float32]
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Character:
+    """One drawing of one character.
+
+    Attributes:
+        label: the character.
+        writer: who is held out together: the writer, or the site that it comes from.
+        hand: the writer.
+        drawing: its strokes.
+    """
+
+    label: str
+    writer: str
+    hand: str
+    drawing: Drawing
 
 
 def read_strokes(path: Path) -> LabelledImages:
@@ -59,36 +83,75 @@ def read_strokes(path: Path) -> LabelledImages:
     """
     try:
         drawings: dict[str, list[list[list[list[float]]]]] = json.loads(path.read_text(encoding="utf-8"))
-        strokes = {
-            (label, number): [_points(stroke) for stroke in drawing if stroke]
+        characters = [
+            _Character(
+                label, f"{number:03}", f"{number:03}", [_points(stroke) for stroke in drawing if stroke]
+            )
             for label, each in drawings.items()
             for number, drawing in enumerate(each, start=1)
-        }
+        ]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BadData(
             f"{path} cannot be read as pen strokes: {error}",
             "It must map each label to drawings, a drawing to strokes, and a stroke to points [x, y].",
         ) from error
+    return _re_rendered(path, characters, RENDERINGS)
+
+
+def read_plain_strokes(path: Path) -> LabelledImages:
+    """Read an archive of pen strokes and draw each character once with a plain pen; the site is the writer.
+
+    Args:
+        path: an archive as `lettermill.training.letters.stroke_archive` describes it.
+
+    Raises:
+        BadData: the file holds something else.
+    """
+    characters = _characters(path)
+    return checked(
+        path,
+        [_drawn(_scaled(one.drawing), _PLAIN_THICKNESS, np.zeros(2, np.float32)) for one in characters],
+        [one.label for one in characters],
+        [one.writer for one in characters],
+    )
+
+
+def read_varied_strokes(path: Path) -> LabelledImages:
+    """Read an archive of pen strokes, render each character twice and write lines as `read_strokes` does."""
+    return _re_rendered(path, _characters(path), _ARCHIVE_RENDERINGS)
+
+
+def _characters(path: Path) -> list[_Character]:
+    return [
+        _Character(text, site, writer, drawing)
+        for drawing, text, writer, site in read_strokes_archive(path, "char_first_stroke")
+    ]
+
+
+def _re_rendered(path: Path, characters: Sequence[_Character], renderings: int) -> LabelledImages:
+    """Render each character with several pens, and write lines with each hand and cut them."""
     images, labels, writers = [], [], []
-    rng = np.random.default_rng(len(strokes))
-    for (label, writer), drawing in strokes.items():
-        if drawing:
-            images += [render(drawing, rng) for _ in range(RENDERINGS)]
-            labels += [label] * RENDERINGS
-            writers += [f"{writer:03}"] * RENDERINGS
+    rng = np.random.default_rng(len(characters))
+    hands: dict[tuple[str, str], list[_Character]] = {}
+    for one in characters:
+        if one.drawing:
+            images += [render(one.drawing, rng) for _ in range(renderings)]
+            labels += [one.label] * renderings
+            writers += [one.writer] * renderings
+            hands.setdefault((one.hand, one.writer), []).append(one)  # Two sites may have the same name.
     content = checked(path, images, labels, writers)
-    for writer in sorted({writer for _, writer in strokes}):
-        own = {
-            label: drawing
-            for (label, number), drawing in strokes.items()
-            if number == writer and drawing and label in LETTERS + DIGITS
-        }
+    for (_, writer), hand in sorted(hands.items()):
+        own: dict[str, list[Drawing]] = {}
+        for one in hand:
+            if one.label in LETTERS + DIGITS:
+                own.setdefault(one.label, []).append(one.drawing)
+        usual = float(np.median([_extent(one)[1] for each in own.values() for one in each])) if own else 0.0
         for _ in range(LINES if own else 0):
             text = rng.choice(sorted(own), _LINE_CHARACTERS, p=_shares(sorted(own))).tolist()
-            for image, label in cut_line(text, functools.partial(_written, own, rng), rng):
+            for image, label in cut_line(text, functools.partial(_written, own, usual, rng), rng):
                 content.images.append(image)
                 content.labels.append(label)
-                content.writers.append(f"{writer:03}")
+                content.writers.append(writer)
     return content
 
 
@@ -99,14 +162,18 @@ def _shares(characters: list[str]) -> NDArray[np.float64]:
 
 
 def _written(
-    drawings: dict[str, list[Stroke]], rng: np.random.Generator, character: str, cap: int
+    drawings: Mapping[str, Sequence[Drawing]],
+    usual: float,
+    rng: np.random.Generator,
+    character: str,
+    cap: int,
 ) -> NDArray[np.uint8]:
     """Draw one character as `written_lines` needs it, with its height relative to the writer's letters."""
-    image = render(drawings[character], rng)
+    drawing = drawings[character][int(rng.integers(len(drawings[character])))]
+    image = render(drawing, rng)
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    usual = float(np.median([_extent(drawing)[1] for drawing in drawings.values()]))
-    width, high = _extent(drawings[character])
+    width, high = _extent(drawing)
     height = max(3, round(cap * float(np.clip(high / max(1.0, usual), 0.2, 1.3))))
     if width > high:  # A dash has no height to go by.
         height = max(3, round(crop.shape[0] * cap * width / max(1.0, usual) / crop.shape[1]))
@@ -136,7 +203,7 @@ def _points(stroke: list[list[float]]) -> Stroke:
     return points
 
 
-def render(drawing: list[Stroke], rng: np.random.Generator) -> NDArray[np.uint8]:
+def render(drawing: Drawing, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw strokes with a random pen.
 
     Args:
@@ -146,24 +213,33 @@ def render(drawing: list[Stroke], rng: np.random.Generator) -> NDArray[np.uint8]
     Returns:
         uint8, 96×96, white ink on black.
     """
-    points = np.concatenate(drawing)
-    low, high = points.min(axis=0), points.max(axis=0)
-    scale = (_IMAGE_PIXELS - 2 * _BORDER_PIXELS) / max(1.0, float((high - low).max()))
-    middle = (low + high) / 2
-    thickness = max(
-        1, round(_IMAGE_PIXELS * float(np.exp(rng.uniform(np.log(_THINNEST_SHARE), np.log(_THICKEST_SHARE)))))
-    )
+    thickness = float(np.exp(rng.uniform(np.log(_THINNEST_SHARE), np.log(_THICKEST_SHARE))))
     nib = np.zeros(2, np.float32)
     if rng.random() < _BROAD_NIB_SHARE:
         angle = rng.uniform(0, np.pi)
-        nib = np.array([np.cos(angle), np.sin(angle)], np.float32) * rng.uniform(1, thickness + 1)
+        reach = rng.uniform(1, max(1, round(_IMAGE_PIXELS * thickness)) + 1)
+        nib = np.array([np.cos(angle), np.sin(angle)], np.float32) * reach
+    return _drawn([_moved(stroke, rng) for stroke in _scaled(drawing)], thickness, nib)
+
+
+def _scaled(drawing: Drawing) -> Drawing:
+    """Scale a drawing to the image, with its middle at 0."""
+    points = np.concatenate(drawing)
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = (_IMAGE_PIXELS - 2 * _BORDER_PIXELS) / max(1.0, float((high - low).max()))
+    return [(stroke - (low + high) / 2) * scale for stroke in drawing]
+
+
+def _drawn(drawing: Drawing, thickness: float, nib: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Draw scaled strokes with a pen whose thickness is a share of the image's side."""
     image = np.zeros((_IMAGE_PIXELS, _IMAGE_PIXELS), np.uint8)
     for stroke in drawing:
-        moved = _moved((stroke - middle) * scale, rng) + _IMAGE_PIXELS / 2
         for shift in (-0.5, 0.0, 0.5) if nib.any() else (0.0,):
             # Coordinates have four fractional bits, so that thin strokes are not jagged.
-            fixed = np.rint((moved + shift * nib) * 16).astype(np.int32).reshape(-1, 1, 2)
-            cv2.polylines(image, [fixed], False, 255, thickness, cv2.LINE_AA, shift=4)
+            fixed = np.rint((stroke + _IMAGE_PIXELS / 2 + shift * nib) * 16)
+            lines = fixed.astype(np.int32).reshape(-1, 1, 2)
+            pixels = max(1, round(_IMAGE_PIXELS * thickness))
+            cv2.polylines(image, [lines], False, 255, pixels, cv2.LINE_AA, shift=4)
     return image
 
 

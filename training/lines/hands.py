@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.settings import MARKS
+from lettermill.training.letters.stroke_archive import Stroke
 
 Array = NDArray[np.uint8]
-Stroke = NDArray[np.float32]
 
 SIGNS = '()!?:;+=$%#&"'
 """What people write between letters and digits that the network is to pass over: no line's text has it."""

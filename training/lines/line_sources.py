@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,20 +14,21 @@ from lettermill.jobs.errors import BadData
 from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
 from lettermill.segmentation.glyph import ink_of
 from lettermill.training.letters.set_formats import FONT_SUFFIXES, read_npz, unreadable
-from lettermill.training.letters.sources import SELF_LABELLED_FILE, canvas_of
-from lettermill.training.lines.hands import SIGNS, Array, Drawn, GlyphSet, Stroke, crop
+from lettermill.training.letters.sources import ALIGNED_FILE, canvas_of
+from lettermill.training.letters.stroke_archive import (
+    HELD_OUT_SITES,
+    STROKES_FILE,
+    WORD_STROKES_FILE,
+    Drawing,
+    read_strokes_archive,
+)
+from lettermill.training.lines.hands import SIGNS, Array, Drawn, GlyphSet, crop
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-WORD_STROKES_FILE, STROKES_FILE = "_words_strokes.npz", "_strokes.npz"
-"""Suffixes of the names of files of pen strokes: of words, and of characters."""
-
 PRINT_FOLDER = "print"
 """A folder of this name holds fonts of print, for captions, and no handwriting."""
-
-HELD_OUT_SITES = frozenset({"uqb", "aga", "val"})
-"""Sites of UNIPEN whose characters no line is made from, so that writers are left to measure on."""
 
 HELD_OUT_WORD_SITES = frozenset({"hpb", "art", "apa", "app", "pap", "ape"})
 """The same for its words."""
@@ -60,8 +59,6 @@ _CAPTION_TEXT = (
     "State Zip Phone Email 1. 2. 3) a) (if any) Last Middle Day Month Year DD MM YYYY"
 )
 _CAPTION_WORDS = tuple(_CAPTION_TEXT.split())
-
-Drawing = list[Stroke]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,7 +132,7 @@ def load_sources(folders: Sequence[Path], report: Callable[[str], None] = lambda
                 sources.words += _read_words(path)
             elif name.endswith(STROKES_FILE):
                 _add_drawings(path, writers)
-            elif name.endswith(".npz") and not name.endswith(SELF_LABELLED_FILE):
+            elif name.endswith(".npz") and not name.endswith(ALIGNED_FILE):
                 _add_glyphs(path, images, labels)
             elif path.suffix.lower() in FONT_SUFFIXES and folder.name == PRINT_FOLDER:
                 printed.append(path)
@@ -171,40 +168,6 @@ def _add_glyphs(path: Path, images: list[Array], labels: list[str]) -> None:
             if canvas.any():
                 images.append(canvas)
                 labels.append(label)
-
-
-def read_strokes_archive(path: Path, first: str) -> list[tuple[Drawing, str, str, str]]:
-    """Read pen strokes.
-
-    Args:
-        path: an npz of `points` (n×2: x to the right, y down), `stroke_start` (number of the first point of
-            each stroke, and of all points), the array `first` (the same for strokes), `y`, `writer`, `site`.
-        first: `char_first_stroke` or `word_first_stroke`.
-
-    Returns:
-        Strokes, text, writer and site of each drawing that has a stroke.
-
-    Raises:
-        BadData: the file holds something else.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            points = archive["points"].astype(np.float32)
-            starts, firsts = archive["stroke_start"], archive[first]
-            names = [archive[name].tolist() for name in ("y", "writer", "site")]
-        if points.ndim != 2 or points.shape[1] != 2 or starts[-1] != len(points):
-            raise ValueError("its points and strokes do not fit together")
-        drawings = []
-        for number, (text, writer, site) in enumerate(zip(*names, strict=True)):
-            numbers = range(int(firsts[number]), int(firsts[number + 1]))
-            strokes = [
-                points[starts[one] : starts[one + 1]] for one in numbers if starts[one + 1] > starts[one]
-            ]
-            if strokes:
-                drawings.append((strokes, str(text), str(writer), str(site)))
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise unreadable(path, "pen strokes", error) from error
-    return drawings
 
 
 def _add_drawings(path: Path, writers: dict[str, dict[str, list[Drawing]]]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.settings import MARKS
 from lettermill.segmentation.line_image import line_image
+from lettermill.training.letters.stroke_archive import Drawing
 from lettermill.training.lines.form_paper import Sheet, lay_out
 from lettermill.training.lines.hands import (
     FontHand,
@@ -19,7 +20,7 @@ from lettermill.training.lines.hands import (
     crop,
     draw_strokes,
 )
-from lettermill.training.lines.line_sources import Drawing, LineSources
+from lettermill.training.lines.line_sources import LineSources
 from lettermill.training.lines.scanning import scan
 from lettermill.training.lines.texts import draw_text
 from lettermill.training.lines.writing import Cells, Written, write

@@ -1,4 +1,4 @@
-"""Writes the figures and reports of leave-one-out, and reads them for the training that uses them."""
+"""Writes the figures and reports of leave-one-out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lettermill.jobs.errors import BadData
 from lettermill.jobs.settings import DIGITS, LETTERS
 from lettermill.jobs.storage.atomic import atomic_write
-from lettermill.training.fitting.checkpoint import KERAS_FILE
-from lettermill.training.fitting.ensemble import UNSEEN
-from lettermill.training.fitting.leave_one_out import OUTPUTS_FILE, LeftOut, recorded_hash
+from lettermill.training.fitting.leave_one_out import UNSEEN, LeftOut
 from lettermill.training.letters.split import classes_of
 from lettermill.training.measure import (
     Answers,
@@ -168,32 +165,3 @@ def write_summary(values: dict[str, Any], folder: Path) -> None:
         file.write(json.dumps(values, indent=2) + "\n")
     with atomic_write(folder / TABLE_FILE) as file:
         file.write(table(values))
-
-
-def read_summary(folder: Path) -> dict[str, Any]:
-    """Read the figures that `write_summary` wrote into a folder.
-
-    Raises:
-        BadData: the file is missing or holds something else.
-    """
-    path = folder / RESULT_FILE
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not {"rows", "temperature", "settings"} <= values.keys():
-            raise ValueError("rows, temperature or settings are missing")
-    except (OSError, ValueError, AttributeError) as error:
-        raise BadData(
-            f"{path} cannot be read: {error}", "Give the --out of `lettermill train --leave-one-out`."
-        ) from error
-    return values
-
-
-def network_hashes(folder: Path) -> dict[Path, str]:
-    """Map each network of the figures in a folder, one per source, to its recorded SHA-256.
-
-    Raises:
-        BadData: the folder holds no figures.
-        ModelProblem: the outputs of a source, which record its network's checksum, are missing or damaged.
-    """
-    outputs = [folder / f"{UNSEEN}{row['source']}" / OUTPUTS_FILE for row in read_summary(folder)["rows"]]
-    return {path.with_name(KERAS_FILE): recorded_hash(path) for path in outputs}

@@ -118,42 +118,27 @@ class Expert:
         return self.view.left + first * self.view.columns, self.view.left + last * self.view.columns
 
     def middles(self) -> NDArray[np.float64]:
-        """Return where the ink of each arc is, by the line network: float64, arcs; ink frame columns."""
-        seen = 1.001 - self.view.probabilities[:, -1]
-        steps = np.arange(len(seen)) + 0.5
-        masses, moments = (np.concatenate(([0.0], np.cumsum(one))) for one in (seen, seen * steps))
-        first, last = (self.arcs.nodes[ends[self.source]] for ends in (self.arcs.first, self.arcs.last))
-        mass = np.maximum(masses[last] - masses[first], 1e-6)
-        middles = np.where(last > first, (moments[last] - moments[first]) / mass, first)
-        return np.asarray(self.view.left + middles * self.view.columns)
+        """Return where the ink of each arc is: float64, arcs; columns of the ink frame."""
+        return self.arcs.middles[self.source]
 
 
 def read_both(
-    lattice: WordLattice,
-    cnn: WordLattice | None,
-    parts: NDArray[np.float64],
-    views: Sequence[Steps],
-    characters: str,
-    marks: str,
-    between: str = "",
+    experts: Sequence[Expert], characters: str, marks: str = "", between: str = ""
 ) -> list[ReadLetter]:
     """Read a line.
 
     Args:
-        lattice: of its candidates, scored with `line_evidence.WEIGHTS`.
-        cnn: of the same, scored for the CNN alone; None if that is to have no say.
-        parts: where its parts lie, from `line_evidence.part_columns`.
-        views: what the line network says of the line, in each view; at least one.
-        characters: those that the CNN names; the columns of the lattice.
+        experts: its readings, at least one.
+        characters: those that the CNN names; the columns of the lattices.
         marks: those that the line network knows beyond them.
         between: those of the marks that are read between letters; others are passed over.
 
     Returns:
         The letters and marks from left to right.
     """
-    experts = experts_of(lattice, cnn, parts, views, len(marks))
-    letters = mean_reading(experts, characters)
-    found = _marks_between(experts, letters, marks, between)
+    shares = [expert.lattice.posteriors() for expert in experts]
+    letters = _mean_reading(experts, shares, characters)
+    found = _marks_between(experts, shares, letters, marks, between)
     return [one for at, letter in enumerate(letters) for one in (letter, found.get(at)) if one is not None]
 
 
@@ -166,11 +151,15 @@ def experts_of(
 ) -> list[Expert]:
     """Return the readings of a line: two for each view, and that of the CNN alone.
 
-    Arguments as for `read_both`, marks counted.
+    Args:
+        lattice: of its candidates, scored with `line_evidence.WEIGHTS`.
+        cnn: of the same, scored for the CNN alone; None if that is to have no say.
+        parts: where its parts lie, from `line_evidence.part_columns`.
+        views: what the line network says of the line, in each view; at least one.
+        marks: how many characters the line network knows beyond those that the CNN names.
     """
     experts = []
-    for view in views:
-        arcs = arcs_of(lattice, parts, view)
+    for view, arcs in zip(views, arcs_of(lattice, parts, views), strict=True):
         for weights in (BOTH, ALONE):
             scored = joined(lattice, arcs, marks, weights)
             experts.append(Expert(scored, arcs, np.arange(len(arcs.first)), view, weights))
@@ -182,11 +171,14 @@ def experts_of(
     return experts
 
 
-def mean_reading(experts: Sequence[Expert], characters: str) -> list[ReadLetter]:
+def _mean_reading(
+    experts: Sequence[Expert], shares: Sequence[NDArray[np.float64]], characters: str
+) -> list[ReadLetter]:
     """Return the reading in which several readings of a line agree best.
 
     Args:
         experts: the readings, at least one.
+        shares: of each reading, from `WordLattice.posteriors`.
         characters: those of the columns of their lattices.
     """
     texts = [expert.best_text() for expert in experts]
@@ -200,7 +192,7 @@ def mean_reading(experts: Sequence[Expert], characters: str) -> list[ReadLetter]
     if not path:
         return []
 
-    rankings, disputed = _rank(experts, chosen.middles()[path], text, characters)
+    rankings, disputed = _rank(experts, shares, chosen.middles()[path], text, characters)
     return [
         ReadLetter(
             index if index < chosen.arcs.candidates else None,
@@ -221,14 +213,17 @@ def _best_text(experts: Sequence[Expert], found: Sequence[tuple[int, ...]]) -> t
     if len(texts) == 1:
         return texts[0]
     power = min(FLATTENING, FLATTENED_LETTERS / max(1, *map(len, texts)))
-    shares = [[expert.lattice.log_spelled(text) for text in texts] for expert in experts]
-    totals = [expert.lattice.log_total() for expert in experts]
-    mixed = np.logaddexp.reduce(power * (np.array(shares) - np.array(totals)[:, None]), axis=0)
+    log_shares = [expert.lattice.log_spelled(texts) - expert.lattice.log_total() for expert in experts]
+    mixed = np.logaddexp.reduce(power * np.array(log_shares), axis=0)
     return texts[int(mixed.argmax())]
 
 
 def _rank(
-    experts: Sequence[Expert], middles: NDArray[np.float64], text: Sequence[int], characters: str
+    experts: Sequence[Expert],
+    shares: Sequence[NDArray[np.float64]],
+    middles: NDArray[np.float64],
+    text: Sequence[int],
+    characters: str,
 ) -> tuple[list[Ranking], list[bool]]:
     """Rank what each letter of a reading may be.
 
@@ -238,6 +233,7 @@ def _rank(
 
     Args:
         experts: the readings.
+        shares: of each reading, from `WordLattice.posteriors`.
         middles: float64, n: the column of the ink frame at each letter's middle, from left to right.
         text: n columns.
         characters: those of the columns.
@@ -250,17 +246,16 @@ def _rank(
     disputed = np.zeros(len(middles), np.bool_)
     borders = (middles[1:] + middles[:-1]) / 2
     of_letters = np.zeros((len(middles), len(characters)))
-    for expert in experts:
-        shares = expert.lattice.posteriors()[:, :-1]
-        division = np.searchsorted(borders, expert.middles())
-        held = np.zeros_like(of_letters)
-        np.add.at(held, division, shares)
+    divisions = np.arange(len(middles))[:, None]
+    for expert, of_arcs in zip(experts, shares, strict=True):
+        held = (divisions == np.searchsorted(borders, expert.middles())) @ of_arcs[:, :-1]
         disputed |= (held.argmax(axis=1) != columns) | (np.abs(held.sum(axis=1) - 1) > 0.5)
         of_letters += held / len(experts) / np.maximum(1, held.sum(axis=1, keepdims=True))
 
+    of_letters = np.minimum(of_letters, 1)
+    orders = np.argsort(-of_letters, axis=1, kind="stable")[:, :RANKING_LENGTH].tolist()
     rankings = []
-    for column, row in zip(text, np.minimum(of_letters, 1).tolist(), strict=True):
-        order = sorted(range(len(row)), key=lambda one: -row[one])[:RANKING_LENGTH]
+    for column, order, row in zip(text, orders, of_letters.tolist(), strict=True):
         rest = [other for other in order if other != column and row[other] > 0]
         chosen = (column, *rest[: RANKING_LENGTH - 1])
         rankings.append(tuple((characters[one], round(row[one], 6)) for one in chosen))
@@ -268,7 +263,11 @@ def _rank(
 
 
 def _marks_between(
-    experts: Sequence[Expert], letters: Sequence[ReadLetter], marks: str, between: str
+    experts: Sequence[Expert],
+    shares: Sequence[NDArray[np.float64]],
+    letters: Sequence[ReadLetter],
+    marks: str,
+    between: str,
 ) -> dict[int, ReadLetter]:
     """Find the marks between the letters of a reading, at most one between two.
 
@@ -277,6 +276,7 @@ def _marks_between(
 
     Args:
         experts: the readings.
+        shares: of each reading, from `WordLattice.posteriors`.
         letters: from left to right.
         marks: those that the line network knows.
         between: those of them that are read.
@@ -288,29 +288,32 @@ def _marks_between(
     if gaps < 1 or not columns:
         return {}
     middles = np.array([(letter.left + letter.right) / 2 for letter in letters])
-    seen: list[list[tuple[float, int, Expert, int]]] = [[] for _ in range(gaps)]
-    weighted = [(expert, expert.weights) for expert in experts if expert.weights is not None]
-    held = np.zeros((len(weighted), gaps, len(columns)))
-    for (expert, weights), of_gaps in zip(weighted, held, strict=True):
+    seen = []
+    for expert, of_arcs in zip(experts, shares, strict=True):
+        if expert.weights is None:
+            continue
         left, right = expert.edges(range(len(expert.source))).T
         gap = np.searchsorted(middles, left, side="right") - 1
         inside = np.flatnonzero((gap >= 0) & (gap < gaps) & (right <= middles[np.minimum(gap + 1, gaps)]))
         nulls = np.maximum(expert.lattice.scores[inside, -1:], np.finfo(np.float64).min)
-        scores = mark_scores(expert.arcs, len(marks), weights)[expert.source[inside]][:, columns]
-        shares = expert.lattice.posteriors()[inside, -1:] * np.exp(scores - nulls)
-        np.add.at(of_gaps, gap[inside], shares)
-        for at, arc, row in zip(gap[inside].tolist(), inside.tolist(), shares.tolist(), strict=True):
-            seen[at] += [(share, column, expert, arc) for column, share in enumerate(row)]
+        scores = mark_scores(expert.arcs, len(marks), expert.weights)[expert.source[inside]][:, columns]
+        of_marks = of_arcs[inside, -1:] * np.exp(scores - nulls)
+        seen.append((expert, inside, np.arange(gaps)[:, None] == gap[inside], of_marks))
 
     found = {}
+    held = np.array([in_gaps @ of_marks for _, _, in_gaps, of_marks in seen])
     means = np.minimum(held, 1).mean(axis=0)
     for at in np.flatnonzero(means.max(axis=1) >= LEAST_MARK_SHARE).tolist():
         order = np.argsort(-means[at], kind="stable")[:RANKING_LENGTH].tolist()
         ranking = tuple(
             (between[one], round(float(means[at, one]), 6)) for one in order if means[at, one] > 0
         )
-        places = [one for one in seen[at] if one[1] == order[0]]
-        _, _, expert, arc = max(places, key=lambda one: one[0])
+        places = [
+            (of_marks[row, order[0]], expert, int(inside[row]))
+            for expert, inside, in_gaps, of_marks in seen
+            for row in np.flatnonzero(in_gaps[at]).tolist()
+        ]
+        _, expert, arc = max(places, key=lambda one: one[0])
         disputed = bool((held[:, at, order[0]] < 0.5).any())
         ((left, right),) = expert.edges([arc]).tolist()
         own = int(expert.source[arc])

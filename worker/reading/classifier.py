@@ -12,8 +12,8 @@ from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER, Model
 from lettermill.jobs.settings import ALPHABET_MARKS, ALPHABETS, MARKS, Alphabet
 from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
+from lettermill.worker.reading.cascade import load_cnn, top_probability
 from lettermill.worker.reading.line_network import LineNetwork
-from lettermill.worker.reading.litert_network import Network
 
 RANKING_LENGTH = 3
 """Characters in a ranking: the best one and two alternatives."""
@@ -82,7 +82,7 @@ class Classifier:
                 "Train it again with this version: lettermill train.",
             )
         model.check_knows(characters)
-        self._network = Network(model.network)
+        self._network = load_cnn(model)
         if self._network.outputs != len(labels):
             raise ModelProblem(
                 f"the network has {self._network.outputs} outputs, its card {len(labels)} labels"
@@ -131,8 +131,7 @@ class Classifier:
         (Krizhevsky, Sutskever and Hinton 2012 average over crops in the same way).
         """
         logits = self._network.logits(glyphs)
-        best = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
-        doubtful = np.flatnonzero(best < AUGMENT_BELOW_PROBABILITY)
+        doubtful = np.flatnonzero(top_probability(logits) < AUGMENT_BELOW_PROBABILITY)
         if doubtful.size:
             looks = [
                 self._network.logits(rotated(glyphs[doubtful], degrees)) for degrees in AUGMENTATION_DEGREES

@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 from lettermill.jobs.settings import MARKS
 from lettermill.segmentation.glyph import GLYPH_SIZE
 from lettermill.segmentation.values import Box, Candidate, Ink
-from lettermill.worker.reading.both_readers import Expert, ReadLetter, experts_of, mean_reading
+from lettermill.worker.reading.both_readers import Expert, ReadLetter, experts_of, read_both
 from lettermill.worker.reading.calibration import calibrated
-from lettermill.worker.reading.classifier import Classifier, Ranking, concatenate
+from lettermill.worker.reading.classifier import Classifier, Ranking
 from lettermill.worker.reading.constraint import Constraint
-from lettermill.worker.reading.lattice import CNN_WEIGHTS, WordLattice, join_lattices, score_words
-from lettermill.worker.reading.line_evidence import WEIGHTS, part_columns
+from lettermill.worker.reading.lattice import WordLattice, join_lattices
 from lettermill.worker.reading.line_network import LineNetwork
-from lettermill.worker.reading.line_views import views_of, whole_view
-from lettermill.worker.reading.read_lines import ClassifiedWord
+from lettermill.worker.reading.line_views import whole_view
+from lettermill.worker.reading.read_lines import ClassifiedWord, see_line
 from lettermill.worker.reading.uncut_letters import uncut_candidate
 
 MISFIT_NATS = 7.0
@@ -135,27 +134,12 @@ def read_by_both(
     Returns:
         As `read_by_cnn`.
     """
-    plain_words = [each.word for each in words]
-    candidates = [candidate for word in plain_words for candidate in word.candidates]
-    letter_height = words[0].letter_height
-    classification = concatenate([each.classification for each in words])
-    cnn, lattice = (
-        join_lattices(score_words(plain_words, letter_height, classification, weights))
-        for weights in (CNN_WEIGHTS, WEIGHTS)
-    )
-    views = views_of(writing, candidates, letter_height, ink, network, whole=False)
-    parts = part_columns(plain_words)
-    experts = experts_of(lattice, cnn, parts, views, len(MARKS))
-
-    cells = [cell(candidate.box) for candidate in candidates]
-    read, fit = _read_allowed(experts, constraint, cells, cell, ink, classifier.characters)
-    word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
+    line = see_line(writing, words, words[0].letter_height, ink, network, whole=False)
+    cells = [cell(candidate.box) for candidate in line.candidates]
+    read, fit = _read_allowed(line.experts, constraint, cells, cell, ink, classifier.characters)
     found = [
         FieldLetter(
-            uncut_candidate(one.left, one.right, candidates, letter_height, ink, writing.shape)
-            if one.candidate is None
-            else candidates[one.candidate],
-            word_of_part[one.nearest_part(parts)],
+            *line.place(one),
             calibrated(one.ranking, classifier.calibration),
             one.candidate is None,
             one.disputed or one.candidate is None,
@@ -242,7 +226,7 @@ def _read_allowed(
     speaking = [one for one in readers if one.best_text()]
     if 2 * len(speaking) > len(readers):
         readers = speaking
-    return mean_reading(readers, characters), fit
+    return read_both(readers, characters), fit
 
 
 def _restrict(

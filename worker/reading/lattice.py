@@ -138,14 +138,15 @@ class WordLattice:
         Args:
             text: the characters, as columns of `scores`.
         """
-        null = self.scores.shape[1] - 1
         best = np.full((self.parts + 1, len(text) + 1), -np.inf)
         best[0, 0] = 0.0
         back = np.full(best.shape, -1, np.intp)
         spelled = np.zeros(best.shape, np.bool_)
+        letters, nulls = self.scores[:, list(text)], self.scores[:, -1].tolist()
+        letter = np.full(len(text) + 1, -np.inf)
         for index, first, last in self._in_path_order():
-            passed_over = best[first] + self.scores[index, null]
-            letter = np.concatenate(([-np.inf], best[first, :-1] + self.scores[index, list(text)]))
+            passed_over = best[first] + nulls[index]
+            np.add(best[first, :-1], letters[index], out=letter[1:])
             score = np.maximum(passed_over, letter)
             better = score > best[last]
             best[last, better], back[last, better] = score[better], index
@@ -162,20 +163,28 @@ class WordLattice:
             node = int(self.first[index])
         return path[::-1]
 
-    def log_spelled(self, text: Sequence[int]) -> float:
-        """Return the logarithm of the weight of all readings that spell a text.
+    def log_spelled(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Return for each of some texts the logarithm of the weight of all readings that spell it.
 
         Args:
-            text: the characters, as columns of `scores`.
+            texts: n texts of any lengths, at least one; their characters, as columns of `scores`.
+
+        Returns:
+            float64, n.
         """
-        forward = np.full((self.parts + 1, len(text) + 1), -np.inf)
-        forward[0, 0] = 0.0
-        letters, nulls = self.scores[:, list(text)], self.scores[:, -1].tolist()
+        lengths = [len(text) for text in texts]
+        # A text's end is the same whatever follows, so column 0 fills up the shorter ones.
+        columns = np.zeros((len(texts), max(lengths)), np.intp)
+        for row, text in zip(columns, texts, strict=True):
+            row[: len(text)] = text
+        forward = np.full((self.parts + 1, len(texts), max(lengths) + 1), -np.inf)
+        forward[0, :, 0] = 0.0
+        letters, nulls = self.scores[:, columns], self.scores[:, -1].tolist()
         for index, first, last in self._in_path_order():
             before, after = forward[first], forward[last]
             np.logaddexp(after, before + nulls[index], out=after)
-            np.logaddexp(after[1:], before[:-1] + letters[index], out=after[1:])
-        return float(forward[-1, -1])
+            np.logaddexp(after[:, 1:], before[:, :-1] + letters[index], out=after[:, 1:])
+        return np.asarray(forward[-1, np.arange(len(texts)), lengths])
 
     def posteriors(self) -> NDArray[np.float64]:
         """Return the share of all readings in which each candidate is each character (last: null path).
@@ -290,45 +299,57 @@ def _log_add(one: float, other: float) -> float:
 
 
 def score_words(
-    words: Sequence[Word],
-    letter_height: float,
-    classification: Classification,
-    weights: Weights = CNN_WEIGHTS,
+    words: Sequence[Word], letter_height: float, classification: Classification
 ) -> list[WordLattice]:
-    """Score the candidates of a line's words.
+    """Score the candidates of a line's words, for a reading by the CNN alone.
 
     Args:
         words: n candidates in all.
         letter_height: of the line's typical letter, in pixels of the ink frame.
         classification: of all candidates, one word after the other.
-        weights: of the features.
 
     Returns:
         One lattice per word.
     """
+    (line,) = score_line(words, letter_height, classification, [CNN_WEIGHTS])
+    ends = list(itertools.accumulate(len(word.candidates) for word in words))
+    slices = itertools.starmap(slice, itertools.pairwise([0, *ends]))
     first, last = _nodes(words)
+    return [
+        WordLattice(len(word.gaps) + 1, first[own], last[own], line.scores[own])
+        for word, own in zip(words, slices, strict=True)
+    ]
+
+
+def score_line(
+    words: Sequence[Word], letter_height: float, classification: Classification, weights: Sequence[Weights]
+) -> list[WordLattice]:
+    """Score the candidates of a line's words, once with each of some weights of the features.
+
+    Arguments otherwise as for `score_words`.
+
+    Returns:
+        For each of the weights one lattice of the whole line.
+    """
+    starts = list(itertools.accumulate((len(word.gaps) + 1 for word in words), initial=0))
+    start = np.repeat(starts[:-1], [len(word.candidates) for word in words])
+    first, last = (nodes + start for nodes in _nodes(words))
     probabilities, reject = classification
-    scores = np.empty((len(first), probabilities.shape[1] + 1))
-
-    letters = scores[:, :-1]
-    np.log(np.maximum(probabilities, MIN_CHARACTER_PROBABILITY, dtype=np.float64), out=letters)
-    letters *= weights.probability
-    letters += (features(words, letter_height, reject) @ weights.letter)[:, None]
-
-    null = weights.null_path + weights.null_path_reject * np.log(clip_reject(reject))
+    log_probabilities = np.log(np.maximum(probabilities, MIN_CHARACTER_PROBABILITY, dtype=np.float64))
+    measured, log_reject = features(words, letter_height, reject), np.log(clip_reject(reject))
     # A mark looks like a letter, but is passed over.
     mark = np.array([candidate.mark for word in words for candidate in word.candidates])
     log_mark = np.log(mark, out=np.full_like(mark, -np.inf), where=mark > 0)
-    null = np.logaddexp(null, letters.max(axis=1) + log_mark)
-    letters += np.log1p(-mark)[:, None]
-    scores[:, -1] = np.where(last == first + 1, null, -np.inf)
 
-    ends = list(itertools.accumulate(len(word.candidates) for word in words))
-    slices = itertools.starmap(slice, itertools.pairwise([0, *ends]))
-    return [
-        WordLattice(len(word.gaps) + 1, first[own], last[own], scores[own])
-        for word, own in zip(words, slices, strict=True)
-    ]
+    lattices = []
+    for one in weights:
+        letters = log_probabilities * one.probability + (measured @ one.letter)[:, None]
+        null = one.null_path + one.null_path_reject * log_reject
+        null = np.logaddexp(null, letters.max(axis=1) + log_mark)
+        letters += np.log1p(-mark)[:, None]
+        scores = np.column_stack((letters, np.where(last == first + 1, null, -np.inf)))
+        lattices.append(WordLattice(starts[-1], first, last, scores))
+    return lattices
 
 
 def _nodes(words: Sequence[Word]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

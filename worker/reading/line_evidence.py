@@ -11,6 +11,7 @@ A letter that the line network alone sees is an arc of its own, without an answe
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import itertools
 from collections.abc import Sequence
@@ -111,39 +112,6 @@ class Steps:
         blank = len(characters)
         return "".join(characters[one] for one, _ in itertools.groupby(best) if one != blank)
 
-    def log_letters(self, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return how likely spans of steps are as one character.
-
-        Args:
-            first: intp, n: the first step of each span.
-            last: intp, n: one past its last step.
-
-        Returns:
-            float64, n×characters: log probability that the steps give this character once and nothing else.
-        """
-        probabilities = np.maximum(self.probabilities, LEAST_PROBABILITY)
-        lengths = last - first
-        order = np.argsort(-lengths, kind="stable")
-        starts, lengths = first[order], lengths[order]
-        longest = int(lengths[0]) if len(lengths) else 0
-        running = np.searchsorted(-lengths, -np.arange(longest), side="left").tolist()
-        before = np.ones((len(order), 1))
-        within = np.zeros((len(order), probabilities.shape[1] - 1))
-        behind = np.zeros_like(within)
-        for step, count in enumerate(running):
-            here = probabilities[starts[:count] + step]
-            letters, blank = here[:, :-1], here[:, -1:]
-            inside, after, still = within[:count], behind[:count], before[:count]
-            after += inside
-            after *= blank
-            inside += still
-            inside *= letters
-            still *= blank
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(within + behind)[back])
-
     def log_nothing(self, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the log probability that spans of steps give nothing: float64, n; one without steps does.
 
@@ -154,6 +122,52 @@ class Steps:
         blank = np.log(np.maximum(self.probabilities[:, -1], LEAST_PROBABILITY))
         sums = np.concatenate(([0.0], np.cumsum(blank)))
         return np.asarray(sums[last] - sums[first])
+
+    def middles_seen(self, first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return where in spans of steps the network sees ink: float64, n; steps, the mean of its ink.
+
+        Args:
+            first: intp, n: the first step of each span.
+            last: intp, n: one past its last step.
+        """
+        seen = 1.001 - self.probabilities[:, -1]
+        steps = np.arange(len(seen)) + 0.5
+        masses, moments = (np.concatenate(([0.0], np.cumsum(one))) for one in (seen, seen * steps))
+        mass = np.maximum(masses[last] - masses[first], 1e-6)
+        return np.where(last > first, (moments[last] - moments[first]) / mass, first)
+
+
+def log_letters(
+    probabilities: NDArray[np.float64], first: NDArray[np.intp], last: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return how likely spans of steps are as one character.
+
+    Args:
+        probabilities: float64, t×(characters + 1), as `Steps` has them; several lines may follow each other.
+        first: intp, n: the first step of each span.
+        last: intp, n: one past its last step.
+
+    Returns:
+        float64, n×characters: log probability that the steps give this character once and nothing else.
+    """
+    probabilities = np.maximum(probabilities, LEAST_PROBABILITY)
+    count = probabilities.shape[1] - 1
+    blank = np.broadcast_to(probabilities[:, -1:], (len(probabilities), count))
+    # For each character the weight of what was given so far: nothing, the character until now, or before.
+    factors = np.concatenate((blank, probabilities[:, :-1], blank), axis=1)
+    order = np.argsort(first - last, kind="stable")
+    starts, lengths = first[order], (last - first)[order]
+    ways = np.zeros((len(order), 3 * count))
+    ways[:, :count] = 1
+    running = np.searchsorted(-lengths, -np.arange(lengths.max(initial=0)), side="left").tolist()
+    for step, spans in enumerate(running):
+        inside = ways[:spans]
+        inside[:, count:] += inside[:, :-count]
+        inside *= factors.take(starts[:spans] + step, axis=0)
+    found = np.empty((len(order), count))
+    with np.errstate(divide="ignore"):
+        found[order] = np.log(ways[:, count:-count] + ways[:, -count:])
+    return found
 
 
 def part_columns(words: Sequence[Word]) -> NDArray[np.float64]:
@@ -170,9 +184,14 @@ def part_columns(words: Sequence[Word]) -> NDArray[np.float64]:
 
 
 def _with_unseen_parts(
-    parts: NDArray[np.float64], steps: Steps
+    parts: NDArray[np.float64], steps: Steps, seen: Sequence[tuple[int, int]]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Insert a part without ink wherever the network sees a letter beside or between the parts.
+
+    Args:
+        parts: from `part_columns`.
+        steps: what the line network says.
+        seen: its letters, from `Steps.letters_seen`.
 
     Returns:
         float64, n×2: left and right column of each part, in order; bool, n: which were inserted.
@@ -182,11 +201,10 @@ def _with_unseen_parts(
     follows = np.concatenate(
         (np.minimum.accumulate(parts[::-1, 0])[::-1], [steps.left + count * steps.columns])
     )
-    middles = np.array([(one + other) / 2 for one, other in steps.letters_seen()])
-    middles = steps.left + middles * steps.columns
+    middles = [steps.left + (one + other) / 2 * steps.columns for one, other in seen]
     columns, inserted = [], []
     for number, (low, high) in enumerate(zip(reached.tolist(), follows.tolist(), strict=True)):
-        if ((middles > low) & (middles < high)).any():
+        if bisect.bisect_right(middles, low) < bisect.bisect_left(middles, high):
             columns.append([low, high])
             inserted.append(True)
         if number < len(parts):
@@ -235,6 +253,7 @@ class Arcs:
         uncut: how many are letters that the line network alone sees.
         part: intp, n: for each arc the part in which it begins.
         share: float64, n: which share of its part a piece is; 0 where no part has ink.
+        middles: float64, n: where the ink of each arc is, by the line network; columns of the ink frame.
     """
 
     nodes: NDArray[np.intp]
@@ -246,55 +265,73 @@ class Arcs:
     uncut: int
     part: NDArray[np.intp]
     share: NDArray[np.float64]
+    middles: NDArray[np.float64]
 
 
-def arcs_of(lattice: WordLattice, parts: NDArray[np.float64], steps: Steps) -> Arcs:
-    """Lay the arcs of a line over the time steps.
+def arcs_of(lattice: WordLattice, parts: NDArray[np.float64], views: Sequence[Steps]) -> list[Arcs]:
+    """Lay the arcs of a line over the time steps of each view.
 
     Args:
         lattice: of the line's candidates.
         parts: from `part_columns`.
-        steps: what the line network says.
+        views: what the line network says, at least one view.
     """
-    parts, inserted = _with_unseen_parts(parts, steps)
-    old = node_steps(parts, steps)
+    found = [_laid(lattice, parts, view) for view in views]
+    # A loop over the steps of all views takes as long as one over those of the widest.
+    starts = itertools.accumulate((len(view.probabilities) for view in views), initial=0)
+    spans = [
+        np.stack((arcs.nodes[arcs.first], arcs.nodes[arcs.last]))[:, : arcs.candidates + arcs.uncut] + start
+        for arcs, start in zip(found, starts, strict=False)
+    ]
+    letters = log_letters(
+        np.concatenate([view.probabilities for view in views]), *np.concatenate(spans, axis=1)
+    )
+    ends = itertools.accumulate(one.shape[1] for one in spans)
+    for arcs, end in zip(found, ends, strict=True):
+        whole = arcs.candidates + arcs.uncut
+        arcs.letters[:whole] = letters[end - whole : end]
+    return found
+
+
+def _laid(lattice: WordLattice, parts: NDArray[np.float64], steps: Steps) -> Arcs:
+    """Lay the arcs of a line over the time steps of one view; `Arcs.letters` is left at -inf."""
     seen = steps.letters_seen()
+    parts, inserted = _with_unseen_parts(parts, steps, seen)
+    old = node_steps(parts, steps)
     count = len(steps.probabilities)
     edges = [(0, seen[0][0] if seen else count)]
     edges += [(one[1], other[0]) for one, other in itertools.pairwise(seen)]
     edges += [(seen[-1][1], count)] if seen else []
-    cuts = [(low + high + 1) // 2 for low, high in edges[1:-1] if not ((old >= low) & (old <= high)).any()]
+    borders = old.tolist()
+    cuts = [(low + high + 1) // 2 for low, high in edges[1:-1] if not _between(borders, low, high)]
     nodes = np.sort(np.concatenate((old, np.array(cuts, np.intp))), kind="stable")
     # Nodes at the same step keep their order; a cut never lies at the step of an old node.
-    moved = np.searchsorted(nodes, old, side="left") + np.array(
-        [int((old[:number] == step).sum()) for number, step in enumerate(old.tolist())], np.intp
-    )
+    moved = np.searchsorted(nodes, old) + np.arange(len(old)) - np.searchsorted(old, old)
     real = np.flatnonzero(~inserted)
     first, last = moved[real[lattice.first]].tolist(), moved[real[lattice.last - 1] + 1].tolist()
     part_of_node = np.searchsorted(moved, np.arange(len(nodes)), side="right") - 1
     part_of_node = np.minimum(part_of_node, len(parts) - 1)
 
     known = set(zip(first, last, strict=True))
-    begins = [_near(nodes, low, high, high) for low, high in edges[:-1]]
-    ends = [_near(nodes, low, high, low) for low, high in edges[1:]]
+    places = nodes.tolist()
+    begins = [_near(places, low, high, high) for low, high in edges[:-1]]
+    ends = [_near(places, low, high, low) for low, high in edges[1:]]
     uncut = [
         pair
         for some, others in zip(begins, ends, strict=True)
         for pair in itertools.product(some, others)
         if pair[0] < pair[1] and pair not in known
     ]
-    at = {int(np.searchsorted(nodes, cut)) for cut in cuts}
+    at = {bisect.bisect_left(places, cut) for cut in cuts}
     pieces = [
         (node, node + 1)
-        for node in range(len(nodes) - 1)
-        if inserted[part_of_node[node]] or node in at or node + 1 in at
+        for node, unseen in enumerate(inserted[part_of_node[:-1]].tolist())
+        if unseen or node in at or node + 1 in at
     ]
     first += [one for one, _ in (*uncut, *pieces)]
     last += [other for _, other in (*uncut, *pieces)]
     firsts, lasts = np.array(first, np.intp), np.array(last, np.intp)
     letters = np.full((len(firsts), steps.probabilities.shape[1] - 1), -np.inf)
-    whole = slice(len(lattice.first) + len(uncut))
-    letters[whole] = steps.log_letters(nodes[firsts[whole]], nodes[lasts[whole]])
     nothing = steps.log_nothing(nodes[firsts], nodes[lasts])
     pieces_part = part_of_node[firsts]
     width = np.maximum(1, old[pieces_part + 1] - old[pieces_part])
@@ -309,13 +346,19 @@ def arcs_of(lattice: WordLattice, parts: NDArray[np.float64], steps: Steps) -> A
         len(uncut),
         np.maximum(0, numbers[pieces_part]),
         np.where(inserted[pieces_part], 0.0, (nodes[lasts] - nodes[firsts]) / width),
+        steps.left + steps.columns * steps.middles_seen(nodes[firsts], nodes[lasts]),
     )
 
 
-def _near(nodes: NDArray[np.intp], low: int, high: int, to: int) -> list[int]:
+def _between(nodes: Sequence[int], low: int, high: int) -> range:
+    """Return the nodes at steps low … high, their steps given."""
+    return range(bisect.bisect_left(nodes, low), bisect.bisect_right(nodes, high))
+
+
+def _near(nodes: Sequence[int], low: int, high: int, to: int) -> list[int]:
     """Return the nodes at steps low … high, the nearest to a step, at most `_MOST_NODES`."""
-    inside = np.flatnonzero((nodes >= low) & (nodes <= high))
-    return sorted(inside[np.abs(nodes[inside] - to).argsort(kind="stable")[:_MOST_NODES]].tolist())
+    nearest = sorted(_between(nodes, low, high), key=lambda node: abs(nodes[node] - to))
+    return sorted(nearest[:_MOST_NODES])
 
 
 def joined(lattice: WordLattice, arcs: Arcs, marks: int, weights: LineWeights = BOTH) -> WordLattice:

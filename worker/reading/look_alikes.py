@@ -1,8 +1,16 @@
-"""Resolves look-alikes by their word: characters such as the letter O and the digit 0."""
+"""Decides between letters and digits that look alike, such as O and 0, by the whole line.
+
+A field is mostly of one kind. So a line is taken to be one of three things: all letters, all digits, or a
+mixture in which the kind changes now and then (a hidden Markov chain, Rabiner 1989). What the ink says of
+every character speaks for one of them, and the likeliest kind of each place follows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lettermill.jobs.settings import LETTERS
 from lettermill.worker.reading.classifier import RANKING_LENGTH, Ranking
@@ -13,49 +21,96 @@ PAIRS = {"O": "0", "I": "1", "Z": "2", "S": "5", "B": "8"}
 TWINS = PAIRS | {digit: letter for letter, digit in PAIRS.items()}
 """Maps each look-alike to the other one of its pair."""
 
-MIN_OTHER_CHARACTERS = 2
-"""Other characters that decide the kind of a word: with only one, it may be a code such as A1."""
+MIXED_PROBABILITY = 0.4
+"""How probable a mixture of letters and digits is; the rest is half letters, half digits."""
+
+CHANGE_IN_WORD, CHANGE_BETWEEN_WORDS = 0.2, 0.3
+"""Probability that the kind changes from one character of a mixture to the next."""
+
+LEAST_OTHER_PROBABILITY = 0.02
+"""The least probability that the ink is of the other kind than it looks."""
 
 KIND_ODDS = 20.0
-"""Odds that a look-alike is of its word's kind: about one in 20 is not."""
+"""The most that the kind counts in the confidence of a character that follows it, as odds."""
 
 MIN_CONFIDENCE_SHARE = 0.5
-"""The resolved one has at least this share of the confidence of its pair: with less it would not be best."""
+"""It has at least this share of the confidence of both: with less it would not be best."""
 
 
-def resolve_look_alikes(word: Sequence[Ranking]) -> list[Ranking]:
-    """Change look-alikes of a word to the kind (letter or digit) of its other characters.
+def resolve_look_alikes(words: Sequence[Sequence[Ranking]]) -> list[list[Ranking]]:
+    """Change characters of a line to the kind (letter or digit) that the whole line says.
 
-    A word has a kind, seen from one of its characters, if those other characters that are not look-alikes are
-    all letters or all digits, and if most of the other characters were read as this kind. The reading of the
-    CNN stays as the second choice. The confidence combines ink and word, so it is low if they disagree.
+    A character changes into the likeliest of the other kind in its ranking, or into its look-alike. The
+    reading of the ink stays as the second choice. The confidence combines ink and line, so it is low if they
+    disagree.
 
     Args:
-        word: the rankings of its characters, from left to right.
+        words: the rankings of each word's characters, from left to right.
 
     Returns:
-        The same rankings, changed where a look-alike was read as the other kind.
+        The same, changed where a character was read as the other kind.
     """
-    return [_resolve(ranking, [*word[:place], *word[place + 1 :]]) for place, ranking in enumerate(word)]
+    of_line = [ranking for word in words for ranking in word]
+    if not of_line:
+        return [list(word) for word in words]
+    starts = {sum(len(one) for one in words[:number]) for number in range(1, len(words))}
+    changes = [
+        CHANGE_BETWEEN_WORDS if place in starts else CHANGE_IN_WORD for place in range(1, len(of_line))
+    ]
+    digits = iter(digit_probabilities([_seen_kinds(one) for one in of_line], changes).tolist())
+    return [[_resolve(ranking, next(digits) > 0.5) for ranking in word] for word in words]
 
 
-def _resolve(ranking: Ranking, others: Sequence[Ranking]) -> Ranking:
-    (read, confidence), *_ = ranking
-    if read not in TWINS:
-        return ranking
-    are_letters = [other[0][0] in LETTERS for other in others]
-    unambiguous = {other[0][0] in LETTERS for other in others if other[0][0] not in TWINS}
-    is_letter = read in LETTERS
-    of_other_kind = are_letters.count(not is_letter)
-    if unambiguous != {not is_letter}:
-        return ranking
-    if of_other_kind < MIN_OTHER_CHARACTERS or 2 * of_other_kind <= len(are_letters):
-        return ranking
+def digit_probabilities(seen: Sequence[tuple[float, float]], changes: Sequence[float]) -> NDArray[np.float64]:
+    """Return how probably each character of a line is a digit, given all of them.
 
-    twin = TWINS[read]
-    twin_confidence = dict(ranking).get(twin, 0.0)
-    together = confidence + twin_confidence
-    share = KIND_ODDS * twin_confidence / (KIND_ODDS * twin_confidence + confidence)
+    Args:
+        seen: n pairs: how probably each is a letter and a digit by its ink, both above 0.
+        changes: n - 1: how probably the kind changes between two neighbours, if letters and digits mix.
+
+    Returns:
+        float64, n.
+    """
+    ink = np.log(np.array(seen))
+    forward, backward = np.zeros_like(ink), np.zeros_like(ink)
+    forward[0] = ink[0] + np.log(0.5)
+    steps = [np.log([[1 - change, change], [change, 1 - change]]) for change in changes]
+    for place, step in enumerate(steps, start=1):
+        forward[place] = ink[place] + np.logaddexp.reduce(forward[place - 1][:, None] + step, axis=0)
+    for place in range(len(steps) - 1, -1, -1):
+        after = ink[place + 1] + backward[place + 1]
+        backward[place] = np.logaddexp.reduce(steps[place] + after, axis=1)
+    total = np.logaddexp.reduce(forward[-1])
+    letters, digits = np.log((1 - MIXED_PROBABILITY) / 2) + ink.sum(axis=0)
+    models = np.array([letters, digits, np.log(MIXED_PROBABILITY) + total])
+    _, all_digits, mixed = np.exp(models - np.logaddexp.reduce(models))
+    return np.asarray(all_digits + mixed * np.exp(forward + backward - total)[:, 1])
+
+
+def _seen_kinds(ranking: Ranking) -> tuple[float, float]:
+    """Return how probably the ink is a letter, and a digit."""
+    letter = sum(confidence for character, confidence in ranking if character in LETTERS)
+    digit = sum(confidence for character, confidence in ranking if character not in LETTERS)
+    return max(letter, LEAST_OTHER_PROBABILITY), max(digit, LEAST_OTHER_PROBABILITY)
+
+
+def _resolve(ranking: Ranking, is_digit: bool) -> Ranking:
+    (read, confidence), *others = ranking
+    if (read not in LETTERS) == is_digit:
+        return ranking
+    possible = {
+        character: sure
+        for character, sure in others
+        if (character not in LETTERS) == is_digit and sure >= LEAST_OTHER_PROBABILITY
+    }
+    if read in TWINS:
+        possible.setdefault(TWINS[read], dict(others).get(TWINS[read], 0.0))
+    if not possible:
+        return ranking
+    other = max(possible, key=lambda character: possible[character])
+    other_confidence = possible[other]
+    together = confidence + other_confidence
+    share = KIND_ODDS * other_confidence / (KIND_ODDS * other_confidence + confidence)
     resolved = together * max(MIN_CONFIDENCE_SHARE, share)
-    rest = [choice for choice in ranking if choice[0] not in (read, twin)]
-    return ((twin, round(resolved, 6)), (read, round(together - resolved, 6)), *rest)[:RANKING_LENGTH]
+    rest = [choice for choice in ranking if choice[0] not in (read, other)]
+    return ((other, round(resolved, 6)), (read, round(together - resolved, 6)), *rest)[:RANKING_LENGTH]

@@ -4,7 +4,7 @@
 2. The CNN classifies the components. Pieces of pictures are dropped; writing of the other side is erased;
    a page that lies on its side or upside down is segmented again.
 3. `over_segment` cuts doubtful components into parts; every run of parts that may be a letter is a candidate.
-4. The CNN classifies the candidates, and a lattice scores them: `score_words`.
+4. The CNN classifies the candidates, and a lattice scores them: `score_line`.
 5. The best path through the lattice is the reading. Look-alikes (O, 0) follow their word. Marks (/ - . , ')
    between letters are read by the line network.
 6. If there is a word list, each line is read a second time with it.
@@ -32,14 +32,15 @@ from lettermill.segmentation.page import segment
 from lettermill.segmentation.slashes import CERTAIN_PROBABILITY
 from lettermill.segmentation.trace import UNSEEN, Trace
 from lettermill.segmentation.values import Candidate, Segmentation, Word
-from lettermill.worker.reading.both_readers import read_both
+from lettermill.worker.reading.both_readers import Expert, ReadLetter, experts_of, read_both
 from lettermill.worker.reading.calibration import calibrated, field_confidence
 from lettermill.worker.reading.classifier import Classification, Classifier, Ranking, concatenate
 from lettermill.worker.reading.doubts import lower_doubtful
 from lettermill.worker.reading.downward_words import read_downward_words
-from lettermill.worker.reading.lattice import CNN_WEIGHTS, WordLattice, join_lattices, score_words
+from lettermill.worker.reading.lattice import CNN_WEIGHTS, WordLattice, score_line, score_words
 from lettermill.worker.reading.lexicon import Lexicon
-from lettermill.worker.reading.line_evidence import WEIGHTS, part_columns
+from lettermill.worker.reading.line_evidence import WEIGHTS, Steps, part_columns
+from lettermill.worker.reading.line_network import LineNetwork
 from lettermill.worker.reading.line_views import views_of
 from lettermill.worker.reading.look_alikes import resolve_look_alikes
 from lettermill.worker.reading.page_orientation import find_quarter_turns
@@ -83,6 +84,70 @@ class ClassifiedWord(NamedTuple):
     def lattice(self) -> WordLattice:
         """Score the candidates."""
         return score_words([self.word], self.letter_height, self.classification)[0]
+
+
+class SeenLine(NamedTuple):
+    """A line as both readers see it.
+
+    Attributes:
+        candidates: of its words, one word after the other.
+        parts: where its parts lie, from `line_evidence.part_columns`.
+        word_of_part: for each part the number of its word.
+        cnn: the candidates, scored for the CNN alone.
+        views: what the line network says of the line.
+        experts: its readings.
+        letter_height: of its typical letter, in pixels of the ink frame.
+        ink: the frame of the candidates.
+        shape: height and width of the page in pixels.
+    """
+
+    candidates: list[Candidate]
+    parts: NDArray[np.float64]
+    word_of_part: list[int]
+    cnn: WordLattice
+    views: list[Steps]
+    experts: list[Expert]
+    letter_height: float
+    ink: values.Ink
+    shape: tuple[int, ...]
+
+    def place(self, letter: ReadLetter) -> tuple[Candidate, int]:
+        """Return the ink of a letter or mark that was read, and the number of its word."""
+        word = self.word_of_part[letter.nearest_part(self.parts)]
+        if letter.candidate is not None:
+            return self.candidates[letter.candidate], word
+        return uncut_candidate(
+            letter.left, letter.right, self.candidates, self.letter_height, self.ink, self.shape
+        ), word
+
+
+def see_line(
+    page: NDArray[np.uint8],
+    words: Sequence[ClassifiedWord],
+    letter_height: float,
+    ink: values.Ink,
+    network: LineNetwork,
+    whole: bool,
+) -> SeenLine:
+    """Show a line to both readers.
+
+    Args:
+        page: uint8, h×w, grey.
+        words: of the line, at least one.
+        letter_height: of its typical letter, in pixels of the ink frame.
+        ink: the frame of the words.
+        network: the line network.
+        whole: whether the page is one line, so that the network sees all of it.
+    """
+    plain_words = [each.word for each in words]
+    classification = concatenate([each.classification for each in words])
+    cnn, lattice = score_line(plain_words, letter_height, classification, (CNN_WEIGHTS, WEIGHTS))
+    candidates = [candidate for word in plain_words for candidate in word.candidates]
+    views = views_of(page, candidates, letter_height, ink, network, whole)
+    parts = part_columns(plain_words)
+    word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
+    experts = experts_of(lattice, cnn, parts, views, len(MARKS))
+    return SeenLine(candidates, parts, word_of_part, cnn, views, experts, letter_height, ink, page.shape)
 
 
 def read_lines(
@@ -307,7 +372,7 @@ def _read_line(
         if not one.is_mark:
             rankings_by_word[one.word].append(ranking)
     if settings.alphabet == "alnum":
-        rankings_by_word = [resolve_look_alikes(word) for word in rankings_by_word]
+        rankings_by_word = resolve_look_alikes(rankings_by_word)
 
     numbers = _word_numbers(chosen, words)
     of_letters = itertools.chain.from_iterable(rankings_by_word)
@@ -368,46 +433,36 @@ def _read_candidates(
 
     Machine print that is to be kept is read by the CNN alone: the line network has learnt to pass it over.
     """
-    classification = concatenate([each.classification for each in words])
-    plain_words = [each.word for each in words]
-    candidates = [candidate for word in plain_words for candidate in word.candidates]
     network, ink = classifier.line_network, segmentation.ink
     if network is None or ink is None or settings.printed == "keep":
-        lattice = join_lattices(score_words(plain_words, letter_height, classification))
-        word_of_candidate = [number for number, word in enumerate(plain_words) for _ in word.candidates]
+        classification = concatenate([each.classification for each in words])
+        (lattice,) = score_line([each.word for each in words], letter_height, classification, [CNN_WEIGHTS])
+        places = [(number, one) for number, each in enumerate(words) for one in each.word.candidates]
         return [
-            _Chosen(candidates[index], word_of_candidate[index], ranking, False, False)
+            _Chosen(places[index][1], places[index][0], ranking, False, False)
             for index, ranking in zip(*lattice.best_reading(classifier.characters), strict=True)
         ]
 
-    cnn, lattice = (
-        join_lattices(score_words(plain_words, letter_height, classification, weights))
-        for weights in (CNN_WEIGHTS, WEIGHTS)
-    )
     whole = settings.layout == "line" and not segmentation.quarters
-    views = views_of(page, candidates, letter_height, ink, network, whole)
-    word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
-    parts = part_columns(plain_words)
+    line = see_line(page, words, letter_height, ink, network, whole)
     chosen: list[_Chosen] = []
-    for one in read_both(lattice, cnn, parts, views, classifier.characters, MARKS, classifier.marks):
-        candidate = (
-            uncut_candidate(one.left, one.right, candidates, letter_height, ink, page.shape)
-            if one.candidate is None
-            else candidates[one.candidate]
-        )
+    for one in read_both(line.experts, classifier.characters, MARKS, classifier.marks):
+        candidate, word = line.place(one)
         is_mark = one.ranking[0][0] in MARKS
         ranking = one.ranking if is_mark else calibrated(one.ranking, classifier.calibration)
         # Segmentation drops marks, so the line network alone sees most of them.
         uncut = one.candidate is None and not is_mark
-        word = max(word_of_part[one.nearest_part(parts)], chosen[-1].word if chosen else 0)
-        chosen.append(_Chosen(candidate, word, ranking, uncut, one.disputed or uncut))
+        last = chosen[-1].word if chosen else 0
+        chosen.append(_Chosen(candidate, max(word, last), ranking, uncut, one.disputed or uncut))
     if "/" in classifier.marks:
         chosen = _with_slashes(chosen, words)
     if trace is not UNSEEN:
-        path, rankings = cnn.best_reading(classifier.characters)
-        by_cnn = [(ranking[0][0], candidates[index]) for index, ranking in zip(path, rankings, strict=True)]
+        path, rankings = line.cnn.best_reading(classifier.characters)
+        by_cnn = [
+            (ranking[0][0], line.candidates[index]) for index, ranking in zip(path, rankings, strict=True)
+        ]
         read = [(one.ranking[0][0], one.candidate) for one in chosen]
-        note_readers(trace, candidates, by_cnn, views, classifier.characters + MARKS, read)
+        note_readers(trace, line.candidates, by_cnn, line.views, classifier.characters + MARKS, read)
     return chosen
 
 

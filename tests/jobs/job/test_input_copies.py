@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +13,14 @@ from click.testing import CliRunner
 
 from lettermill import cli
 from lettermill.jobs.errors import BadData, ModelProblem
-from lettermill.jobs.inputs.model import MODEL_FILE, Model, installed_model_folder, load_model
+from lettermill.jobs.inputs.model import (
+    CARD_FILE,
+    FIRST_FILE,
+    MODEL_FILE,
+    Model,
+    installed_model_folder,
+    load_model,
+)
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
@@ -36,6 +46,27 @@ def test_a_job_keeps_its_line_network(tmp_path: Path) -> None:
     copy = load_model_copy(Disk(tmp_path), recipe.model.fingerprint)
     copy.check()
     assert copy.line_network == recipe.model.line_network is not None
+
+
+def test_a_job_keeps_its_first_network(tmp_path: Path, model: Model) -> None:
+    folder = Path(shutil.copytree(str(model.folder), tmp_path / "model"))
+    (folder / FIRST_FILE).write_bytes(b"a first network")
+    first = {"sha256": hashlib.sha256(b"a first network").hexdigest(), "sure_above": 0.9}
+    (folder / CARD_FILE).write_text(json.dumps({**model.card, "first_network": first}))
+    recipe = ReadingRecipe(Settings(), load_model(folder))
+    job = Disk(tmp_path / "job")
+    write_copies(job, recipe)
+    copy = load_model_copy(job, recipe.model.fingerprint)
+    copy.check()
+    assert copy.first_network == b"a first network" and copy.network == model.network
+    (job / "model" / FIRST_FILE).write(b"another")
+    with pytest.raises(ModelProblem, match=r"first\.tflite is not the network"):
+        load_model_copy(job, recipe.model.fingerprint).check()
+
+
+def test_a_job_of_one_network_keeps_no_other(tmp_path: Path, model: Model) -> None:
+    write_copies(Disk(tmp_path), ReadingRecipe(Settings(), model))
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [CARD_FILE, MODEL_FILE]
 
 
 def test_a_job_with_the_network_of_a_former_version(job_of: Callable[..., Job]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from lettermill.training.fitting.batches import batches, drawing_weights, drawn_ahead
 from lettermill.training.letters.set_formats import NO_LETTER
-from lettermill.training.letters.sources import SELF_LABELLED, Letters
+from lettermill.training.letters.sources import ALIGNED, Letters
 from lettermill.training.training_settings import CLASSES, TrainingSettings
 from tests.drawn_letters import canvases, drawn_letters, some_letters
 
@@ -66,24 +66,24 @@ def test_a_share_of_each_batch_is_no_letter() -> None:
 
 
 class Undecided:
-    """An ensemble to which all classes are equally likely."""
+    """A teacher to which all classes are equally likely."""
 
     def answers(self, glyphs: np.ndarray) -> np.ndarray:
         return np.full((len(glyphs), len(CLASSES)), 1 / len(CLASSES), np.float32)
 
 
-def test_self_labelled_letters_and_non_letters_keep_their_label() -> None:
-    """The ensemble knows less of them than the word list, or the cut, that they come from."""
+def test_aligned_letters_and_non_letters_keep_their_label() -> None:
+    """The teacher knows less of them than the text, or the cut, that they come from."""
     letters = Letters(
         np.zeros((10, 28, 28), np.uint8),
         canvases("ABCDEFGHIJ"),
         np.array(list("ABCDEFGHIJ")),
-        np.array(["forms" + SELF_LABELLED] * 5 + ["ours"] * 5),
+        np.array(["forms" + ALIGNED] * 5 + ["ours"] * 5),
         np.array([""] * 10),
     )
     settings = TrainingSettings(batch=64, glyphs_per_epoch=64)
     _, plain = next(batches(letters, settings))
-    _, taught = next(batches(letters, settings, ensemble=Undecided()))
+    _, taught = next(batches(letters, settings, teacher=Undecided()))
     none = round(64 * settings.non_letter_share)
     own = plain[:, [CLASSES.index(label) for label in "ABCDE"]].any(axis=1)
     assert 0 < own.sum() < 64 - none

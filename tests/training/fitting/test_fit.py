@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,10 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lettermill.training.fitting import fit
+from lettermill.jobs.errors import BadData
+from lettermill.training.fitting import fit, network
 from lettermill.training.fitting.fit import Epoch, best_epoch, kept_epoch
+from lettermill.training.fitting.litert_export import write_network
+from lettermill.training.fitting.teacher import Teacher
 from lettermill.training.letters.split import Split, classes_of
-from lettermill.training.measure import measure
+from lettermill.training.measure import masked_softmax, measure
 from lettermill.training.training_settings import CLASSES, TrainingSettings
 from tests.drawn_letters import drawn_letters
 
@@ -71,6 +76,51 @@ def test_an_epochs_figures_are_those_of_all_its_batches(
     assert len(seen) == 16 and seen[6] != seen[7]
     for row, batches_of_it in zip(history, (seen[:8], seen[8:]), strict=True):
         assert (row.loss, row.accuracy) == pytest.approx(tuple(np.mean(batches_of_it, axis=0)))
+
+
+def test_the_size_decides_which_network_is_trained(parts: Split) -> None:
+    settings = dataclasses.replace(SETTINGS, epochs=1)
+    for size in ("first", "large"):
+        trained = fit.train(parts.train, None, settings, lambda line: None, size=size)
+        assert trained.model.count_params() == network.build(len(CLASSES), size).count_params()
+    assert network.build(37, "first").count_params() != network.build(37, "large").count_params()
+
+
+def test_a_teacher_s_answers_are_learnt(parts: Split) -> None:
+    """Of letters of one class that the teacher takes for another, half of the target is the other one."""
+    only = parts.train[parts.train.labels == "A"]
+    teacher = Teacher(sure_of("B"), CLASSES)
+    assert teacher.answers(only.glyphs)[:, CLASSES.index("B")].min() > 0.99
+    settings = dataclasses.replace(SETTINGS, epochs=2, glyphs_per_epoch=512, learning_rate=0.01)
+    shares = {}
+    for name, one in (("taught", teacher), ("alone", None)):
+        model = fit.train(only, None, settings, lambda line: None, size="first", teacher=one).model
+        probabilities = masked_softmax(fit.logits_of(model, only.glyphs), 1.0, labels=CLASSES)
+        shares[name] = probabilities[:, CLASSES.index("B")].mean()
+    assert shares["taught"] > 2 * shares["alone"]
+
+
+def sure_of(label: str) -> bytes:
+    """Return the bytes of a network that reads every glyph as one label."""
+    model = network.build(len(CLASSES), "first")
+    weights, biases = model.layers[-1].get_weights()
+    biases[CLASSES.index(label)] = 20
+    model.layers[-1].set_weights([weights * 0, biases])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "teacher.tflite"
+        write_network(model, path)
+        return path.read_bytes()
+
+
+def test_a_checkpoint_belongs_to_its_teacher(parts: Split, tmp_path: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, epochs=1)
+    options: dict[str, Any] = {"size": "first", "folder": tmp_path}
+    teacher = Teacher(sure_of("B"), CLASSES)
+    fit.train(parts.train, None, settings, lambda line: None, teacher=teacher, **options)
+    fit.train(parts.train, None, settings, lambda line: None, teacher=teacher, resume=True, **options)
+    for other in (None, Teacher(sure_of("C"), CLASSES)):
+        with pytest.raises(BadData, match="other letters"):
+            fit.train(parts.train, None, settings, lambda line: None, teacher=other, resume=True, **options)
 
 
 @given(st.lists(st.floats(0, 9), min_size=1))

@@ -59,7 +59,7 @@ def test_normalisation_is_gone_but_where_pooling_forbids_it() -> None:
     assert "BatchNormalization" not in left
     assert "Rescaling" not in left
     assert "Dropout" not in left
-    # Three of the five convolutions are pooled before they are normalised.
+    # Three of the six convolutions are pooled before they are normalised.
     assert kinds(folded(trained(-2.0))).count("BatchNormalization") == 3
 
 

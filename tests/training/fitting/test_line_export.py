@@ -38,11 +38,11 @@ def model() -> Any:
 
 
 def cnn_alone(folder: Path) -> Path:
-    """A model folder without a line network."""
+    """A model folder of the CNN's large network alone."""
     folder.mkdir(parents=True)
     shutil.copy(installed_model_folder() / "handprint.tflite", folder)
     card = json.loads((installed_model_folder() / "handprint.json").read_text(encoding="utf-8"))
-    card.pop("line_network", None)
+    card = {key: value for key, value in card.items() if key not in {"line_network", "first_network"}}
     (folder / "handprint.json").write_text(json.dumps(card), encoding="utf-8")
     return folder
 

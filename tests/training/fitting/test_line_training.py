@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,28 @@ def test_fields_train_it_further_and_are_measured(
     assert section["sha256"] != (load_model(from_scratch).line_card or {})["sha256"]
     assert [line for line in lines if "held out, before" in line and "of 6)" in line]
     assert [line for line in lines if "held out, after" in line and "of 6)" in line]
+
+
+def test_both_networks_of_the_cnn_are_kept(few_lines: object, from_scratch: Path, tmp_path: Path) -> None:
+    start = Path(shutil.copytree(from_scratch, tmp_path / "start"))
+    first = (start / "handprint.tflite").read_bytes()
+    (start / "first.tflite").write_bytes(first)
+    card = json.loads((start / "handprint.json").read_text(encoding="utf-8"))
+    card["first_network"] = {"sha256": hashlib.sha256(first).hexdigest(), "sure_above": 0.9}
+    (start / "handprint.json").write_text(json.dumps(card), encoding="utf-8")
+    truth = write_fields(tmp_path / "fields", ["HAT", "TIN"] * 7)
+    train_line_network(
+        LineOrigins((), ((tmp_path / "fields", truth),)),
+        LineSettings(0.02),
+        start,
+        tmp_path / "model",
+        from_scratch=False,
+        resume=False,
+        report=lambda line: None,
+    )
+    model = load_model(tmp_path / "model")
+    model.check()
+    assert model.first_network == first and model.first_card == card["first_network"]
 
 
 def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:

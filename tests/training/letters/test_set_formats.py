@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import BadData
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.letters import sources
+from lettermill.training.letters.set_formats import NO_LETTER, read_aligned
 from tests.drawn_letters import drawn, png
 from tests.emnist import write_idx
 
@@ -36,6 +37,19 @@ def test_npz(tmp_path: Path) -> None:
     assert letters.sources.tolist() == ["mine", "mine"]
     assert letters.glyphs.shape == (2, 28, 28) and letters.canvases.shape == (2, 48, 48)
     np.testing.assert_array_equal(letters.glyphs[0], glyph_of(drawn("F")))
+
+
+def test_aligned_letters_may_be_of_the_reject_class(tmp_path: Path) -> None:
+    np.savez(tmp_path / "one_aligned.npz", x=np.stack([drawn("F"), drawn("R")]), y=np.array(["F", ""]))
+    content = read_aligned(tmp_path / "one_aligned.npz")
+    assert content.labels == ["F", NO_LETTER] and content.writers == ["", ""]
+    np.testing.assert_array_equal(content.images[1], drawn("R"))
+    np.savez(tmp_path / "two_aligned.npz", x=drawn("F")[None], y=np.array(["FR"]))
+    with pytest.raises(BadData, match=r"two_aligned\.npz has the label 'FR'"):
+        read_aligned(tmp_path / "two_aligned.npz")
+    np.savez(tmp_path / "three_aligned.npz", x=drawn("F")[None])
+    with pytest.raises(BadData, match="not x and y"):
+        read_aligned(tmp_path / "three_aligned.npz")
 
 
 def test_zip_with_labels_and_writers(tmp_path: Path) -> None:

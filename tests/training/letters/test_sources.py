@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import BadData
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.letters import sources
+from lettermill.training.letters.set_formats import NO_LETTER
 from lettermill.training.letters.split import part_of
 from lettermill.training.training_settings import TrainingSettings
 from tests.drawn_letters import drawn, png
 from tests.emnist import write_idx
+from tests.training.written_fields import write_strokes
 
 
 def glyph_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -27,15 +29,24 @@ def load(*folders: Path) -> sources.Letters:
     return sources.load(found)
 
 
-def test_self_labelled_letters_are_known_by_the_name_of_their_file(tmp_path: Path) -> None:
-    for name, letter in (("forms_self-labelled", "F"), ("forms_set", "R"), ("mnist_self-labelled", "P")):
+def test_aligned_letters_are_known_by_the_name_of_their_file(tmp_path: Path) -> None:
+    for name, letter in (("forms_aligned", "F"), ("forms_set", "R"), ("mnist_aligned", "P")):
         np.savez(tmp_path / f"{name}.npz", x=drawn(letter)[None], y=np.array([letter]))
     found, _ = sources.find([tmp_path])
-    own = "forms" + sources.SELF_LABELLED
-    assert [one.source for one in found] == [own, "forms", "nist" + sources.SELF_LABELLED]
+    own = "forms" + sources.ALIGNED
+    assert [one.source for one in found] == [own, "forms", "nist" + sources.ALIGNED]
     letters = sources.load(found)
     assert sources.origins(letters).tolist() == ["forms", "forms", "nist"]
     assert sources.written(letters).tolist() == [False, True, False]
+
+
+def test_only_aligned_letters_may_have_wrong_cuts_among_them(tmp_path: Path) -> None:
+    images = {"x": np.stack([drawn("F"), drawn("R")]), "y": np.array(["F", NO_LETTER])}
+    np.savez(tmp_path / "forms_aligned.npz", **images)
+    assert load(tmp_path).labels.tolist() == ["F", NO_LETTER]
+    np.savez(tmp_path / "forms_set.npz", **images)
+    with pytest.raises(BadData, match=r"forms_set\.npz has the label ''"):
+        load(tmp_path)
 
 
 def test_several_folders_and_formats_and_what_is_left_aside(tmp_path: Path) -> None:
@@ -107,9 +118,21 @@ def test_a_source_of_a_long_name_is_measured_too(tmp_path: Path) -> None:
     assert sources.origins(letters).tolist() == [name] and sources.written(letters).all()
 
 
-def test_pen_strokes_of_the_line_network_are_no_images(tmp_path: Path) -> None:
+def test_an_archive_of_pen_strokes_is_drawn_with_one_pen_and_with_several(tmp_path: Path) -> None:
+    write_strokes(tmp_path / "unipen_caps_strokes.npz", ["A", "B"], "char_first_stroke", site="aga")
+    found, ignored = sources.find([tmp_path])
+    assert [one.source for one in found] == ["unipen", "unipen" + sources.RENDERED] and not ignored
+    plain, varied = (sources.read(one) for one in found)
+    assert plain.labels.tolist() == ["A", "B"] and varied.labels.tolist()[:4] == ["A", "A", "B", "B"]
+    assert sources.written(plain).all() and not sources.written(varied).any()
+    for letters in (plain, varied):
+        assert set(letters.writers.tolist()) == {"aga"} and set(sources.origins(letters)) == {"unipen"}
+        assert letters.glyphs.any(axis=(1, 2)).all()
+
+
+def test_words_as_pen_strokes_are_for_lines_only(tmp_path: Path) -> None:
     np.savez(tmp_path / "forms_set.npz", x=drawn("F")[None], y=np.array(["F"]))
-    np.savez(tmp_path / "unipen_caps_strokes.npz", points=np.zeros((0, 2)))
+    write_strokes(tmp_path / "unipen_words_strokes.npz", ["HAT"], "word_first_stroke")
     found, ignored = sources.find([tmp_path])
     assert [one.path.name for one in found] == ["forms_set.npz"]
-    assert [path.name for path in ignored] == ["unipen_caps_strokes.npz"]
+    assert [path.name for path in ignored] == ["unipen_words_strokes.npz"]

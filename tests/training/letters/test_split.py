@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
+from lettermill.jobs.errors import BadData
 from lettermill.training.letters import sources
 from lettermill.training.letters.sources import RENDERED, origins, written
 from lettermill.training.letters.split import (
@@ -19,8 +22,9 @@ from lettermill.training.letters.split import (
     split,
     without_test,
 )
-from lettermill.training.training_settings import LABELS, TrainingSettings
+from lettermill.training.training_settings import LABELS, TEST_SITES, VALIDATION_SITES, TrainingSettings
 from tests.drawn_letters import drawn, png, some_letters
+from tests.training.written_fields import join_strokes, write_strokes
 
 
 def test_writers_are_on_one_side_only() -> None:
@@ -56,6 +60,53 @@ def test_re_rendered_letters_stay_with_their_writer_and_measure_nothing(tmp_path
     assert set(origins(letters)) == {"chars74k"} and not written(letters).any()
     parts = dict(zip(letters.writers.tolist(), part_of(letters, TrainingSettings()).tolist(), strict=True))
     assert parts == {"001": TRAIN, "002": TEST, "003": TRAIN, "004": TRAIN, "005": VALIDATION}
+
+
+def write_sites(folder: Path, *sites: str) -> None:
+    """Write for each site a letter as pen strokes, unlike those of the others."""
+    for place, site in enumerate(sites):
+        part = folder / f"{site}.npz"
+        write_strokes(part, ["T"], "char_first_stroke", site=site, bar=30 + 20 * place)
+    parts = [folder / f"{site}.npz" for site in sites]
+    join_strokes(folder / "unipen_caps_strokes.npz", *parts)
+    for part in parts:
+        part.unlink()
+
+
+def test_sites_of_unipen_are_held_out_like_writers(tmp_path: Path) -> None:
+    write_sites(tmp_path, "aga", "syn", "uqb", "val")
+    settings = TrainingSettings()
+    expected = {"aga": VALIDATION, "syn": TRAIN, "uqb": VALIDATION, "val": TEST}
+    for found in sources.find([tmp_path])[0]:
+        letters = sources.read(found)
+        parts = zip(letters.writers.tolist(), part_of(letters, settings).tolist(), strict=True)
+        assert set(parts) == set(expected.items())
+        assert set(without_test(letters, settings).writers.tolist()) == {"aga", "syn", "uqb"}
+    assert {*VALIDATION_SITES} <= {*settings.validation_writers} and {*TEST_SITES} <= {*settings.test_writers}
+
+
+def test_sites_of_unipen_are_measured_on_as_the_plain_pen_draws_them(tmp_path: Path) -> None:
+    write_sites(tmp_path, "aga", "syn", "val")
+    settings = TrainingSettings()
+    letters = sources.load(sources.find([tmp_path])[0], part_of=lambda letters: part_of(letters, settings))
+    parts = split(letters, settings)
+    for part, site in ((parts.validation, "aga"), (parts.test, "val")):
+        assert part.labels.tolist() == ["T"] and part.writers.tolist() == [site]
+        assert part.sources.tolist() == ["unipen"]
+    assert set(parts.train.writers.tolist()) == {"syn"}
+    assert set(parts.train.sources.tolist()) == {"unipen", "unipen" + RENDERED}
+
+
+def test_writers_are_held_out_whatever_their_source() -> None:
+    letters = dataclasses.replace(some_letters(), sources=np.full(10, "hands"))
+    parts = split(letters, TrainingSettings())
+    assert parts.test.writers.tolist() == ["002"] and parts.validation.writers.tolist() == ["005"]
+
+
+def test_nothing_to_validate_on_says_who_is_looked_for() -> None:
+    letters = some_letters()
+    with pytest.raises(BadData, match="none of UNIPEN's sites or Chars74K's writers that are held out"):
+        split(letters[letters.writers == ""], TrainingSettings())
 
 
 def load(*folders: Path) -> sources.Letters:

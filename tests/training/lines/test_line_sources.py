@@ -11,7 +11,7 @@ import pytest
 
 from lettermill.jobs.errors import BadData
 from lettermill.jobs.settings import LETTERS
-from lettermill.training.lines.line_sources import load_sources, read_line_font, read_strokes_archive
+from lettermill.training.lines.line_sources import load_sources, read_line_font
 from tests.training.written_fields import drawn_sources, write_sources, write_strokes
 
 FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -30,6 +30,7 @@ def test_sites_that_are_measured_on_are_left_out(tmp_path: Path) -> None:
     folder = write_sources(tmp_path / "sources")
     write_strokes(folder / "other_caps_strokes.npz", list(LETTERS), "char_first_stroke", site="aga")
     write_strokes(folder / "other_words_strokes.npz", ["SECRET"], "word_first_stroke", site="art")
+    write_strokes(folder / "third_caps_strokes.npz", list(LETTERS), "char_first_stroke", site="val")
     sources = load_sources([folder])
     assert len(sources.drawings_by_character["A"]) == 1 and "SECRET" not in sources.vocabulary
 
@@ -71,5 +72,15 @@ def test_what_is_no_source_is_named(tmp_path: Path) -> None:
 
 def test_damaged_strokes_are_named(tmp_path: Path) -> None:
     (tmp_path / "pen_strokes.npz").write_bytes(b"no archive")
-    with pytest.raises(BadData, match="cannot be read as pen strokes"):
-        read_strokes_archive(tmp_path / "pen_strokes.npz", "char_first_stroke")
+    with pytest.raises(BadData, match=r"pen_strokes\.npz cannot be read as pen strokes"):
+        load_sources([tmp_path])
+
+
+def test_letters_that_were_cut_from_fields_write_no_lines(tmp_path: Path) -> None:
+    folder = write_sources(tmp_path / "sources")
+    before = load_sources([folder]).glyphs
+    image = np.zeros((3, 28, 28), np.uint8)
+    image[:, 4:24, 10:14] = 255
+    np.savez(folder / "forms_aligned.npz", x=image, y=np.array(["I", "I", ""]))
+    after = load_sources([folder]).glyphs
+    assert before is not None and after is not None and len(after.images) == len(before.images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lettermill.worker.reading.both_readers import LEAST_MARK_SHARE, ReadLetter, read_both
+from lettermill.worker.reading.both_readers import LEAST_MARK_SHARE, ReadLetter, experts_of, read_both
 from lettermill.worker.reading.lattice import WordLattice
 from lettermill.worker.reading.line_evidence import Steps
 from tests.worker.reading.test_line_evidence import steps_of
@@ -19,7 +19,7 @@ def lattice(one: tuple[float, float, float], other: tuple[float, float, float]) 
 
 
 def read(scores: WordLattice, *views: Steps, between: str = "") -> list[ReadLetter]:
-    return read_both(scores, None, PARTS, views, "AB", "-", between)
+    return read_both(experts_of(scores, None, PARTS, views, 1), "AB", "-", between)
 
 
 def text(letters: list[ReadLetter]) -> str:
@@ -75,7 +75,8 @@ def test_a_mark_that_is_a_candidate_has_its_place() -> None:
     three = WordLattice(
         3, np.arange(3), np.arange(1, 4), np.array([[6.0, -6, -6], [-9, -9, -4], [-6, 6, -6]])
     )
-    letters = read_both(three, None, parts, [steps_of(" A    -   B   ", sure=0.999)], "AB", "-", "-")
+    experts = experts_of(three, None, parts, [steps_of(" A    -   B   ", sure=0.999)], 1)
+    letters = read_both(experts, "AB", "-", "-")
     assert text(letters) == "A-B"
     assert [letter.candidate for letter in letters] == [0, 1, 2]
     assert [letter.part for letter in letters] == [0, 1, 2]

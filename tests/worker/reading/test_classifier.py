@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -11,10 +12,16 @@ import numpy as np
 import pytest
 
 from lettermill.jobs.errors import ModelProblem
-from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, installed_model_folder, load_model
+from lettermill.jobs.inputs.model import CARD_FILE, FIRST_FILE, MODEL_FILE, installed_model_folder, load_model
 from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS
 from lettermill.worker.reading.classifier import Classification, Classifier, concatenate
-from lettermill.worker.reading.litert_network import BATCH_GLYPHS
+from lettermill.worker.reading.litert_network import BATCH_GLYPHS, Network
+from tests.random_cnn import random_cnn
+
+# Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +99,6 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     (folder / MODEL_FILE).write_bytes(b"damaged")
     with pytest.raises(ModelProblem, match="not the network"):
         Classifier(load_model(folder), LETTERS)
-    import hashlib
-
     card = {**model.card, "sha256": hashlib.sha256(b"damaged").hexdigest()}
     (folder / CARD_FILE).write_text(json.dumps(card))
     with pytest.raises(ModelProblem, match="cannot be loaded"):
@@ -108,6 +113,25 @@ def test_a_network_of_other_classes_is_refused() -> None:
     fewer = dataclasses.replace(model, card={**model.card, "labels": model.card["labels"][:-1]})
     with pytest.raises(ModelProblem, match="37 outputs, its card 36 labels"):
         Classifier(fewer, LETTERS)
+
+
+def test_a_first_network_reads_what_it_is_sure_of(glyphs: np.ndarray, tmp_path: Path) -> None:
+    """The CNN's first network is here another one; a bound of 2 leaves all glyphs to the large one."""
+    model = load_model(installed_model_folder())
+    shutil.copytree(model.folder, tmp_path / "model")
+    first = random_cnn(1)
+    (tmp_path / "model" / FIRST_FILE).write_bytes(first)
+    answers = {}
+    for bound in (0.0, 2.0):
+        described = {"sha256": hashlib.sha256(first).hexdigest(), "sure_above": bound}
+        (tmp_path / "model" / CARD_FILE).write_text(json.dumps({**model.card, "first_network": described}))
+        answers[bound] = Classifier(load_model(tmp_path / "model"), LETTERS).probabilities(glyphs)
+    alone = {**model.card, "first_network": None}
+    large = Classifier(dataclasses.replace(model, card=alone), LETTERS).probabilities(glyphs)
+    np.testing.assert_array_equal(answers[2.0], large)
+    letters = [model.card["labels"].index(letter) for letter in LETTERS]
+    odds = np.exp(Network(first).logits(glyphs)[:, letters] / model.card["temperature"])
+    np.testing.assert_allclose(answers[0.0], odds / odds.sum(axis=1, keepdims=True), rtol=1e-4)
 
 
 def test_classifications_are_split_and_joined_in_order(glyphs: np.ndarray) -> None:

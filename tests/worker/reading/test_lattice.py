@@ -18,9 +18,9 @@ from bench.pages.maker import make
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.settings import LETTERS, Settings
 from lettermill.segmentation.values import Box, Candidate, Gap, Word
-from lettermill.training.training_settings import TrainingSettings
+from lettermill.training.training_settings import VALIDATION_WRITERS
 from lettermill.worker.reading.classifier import Classification, Classifier
-from lettermill.worker.reading.lattice import WordLattice, score_words
+from lettermill.worker.reading.lattice import CNN_WEIGHTS, WordLattice, join_lattices, score_line, score_words
 from lettermill.worker.reading.read_lines import read_lines
 
 CHARACTERS = "ABC"
@@ -87,7 +87,15 @@ def test_the_weight_of_a_text_is_that_of_all_paths_that_spell_it(
 ) -> None:
     spelling = [path for path in paths(lattice) if [c for _, c in path if c != NONE] == text]
     weight = sum(np.exp(score(lattice, path)) for path in spelling)
-    assert np.exp(lattice.log_spelled(text)) == pytest.approx(weight)
+    assert np.exp(lattice.log_spelled([text])) == pytest.approx(weight)
+
+
+@given(
+    lattice=lattices(), texts=st.lists(st.lists(st.integers(0, NONE - 1), max_size=5), min_size=1, max_size=4)
+)
+def test_texts_do_not_disturb_each_other(lattice: WordLattice, texts: list[list[int]]) -> None:
+    alone = [lattice.log_spelled([text])[0] for text in texts]
+    np.testing.assert_array_equal(lattice.log_spelled(texts), alone)
 
 
 @given(lattice=lattices())
@@ -179,7 +187,7 @@ def right_pairs(hands: list[Hand], count: int, classifier: Classifier) -> float:
 
 
 def test_touching_letters_of_unseen_writers_are_told_apart(data: Path, classifier: Classifier) -> None:
-    writers = [int(name) for name in TrainingSettings().validation_writers]
+    writers = [int(name) for name in VALIDATION_WRITERS]
     hands = stroke_hands(data / "letters" / "chars74k_hnd_strokes.json", writers)
     assert right_pairs(hands, 120, classifier) >= 0.68
 
@@ -200,3 +208,18 @@ def test_a_mark_lowers_the_confidence_of_a_letter_or_is_passed_over(mark: float,
     assert rankings[0][0][1] == pytest.approx(0.99, abs=2e-3)
     if len(read) == 3:
         assert rankings[1][0][1] == pytest.approx(0.99 * (1 - mark), abs=0.02)
+
+
+def test_a_line_is_scored_as_its_words_are_once_with_each_of_the_weights() -> None:
+    words = [word([(0, 2), (0, 1), (1, 2)], (Gap(0.0, 1.0),)), word([(0, 1)], ())]
+    answers = Classification(probabilities(4, 0.9), np.array([0.3, 0.9, 0.5, 0.1], np.float32))
+    other = dataclasses.replace(CNN_WEIGHTS, null_path=0.0)
+    expected = join_lattices(score_words(words, 20.0, answers))
+    line, with_other = score_line(words, 20.0, answers, [CNN_WEIGHTS, other])
+    for found in (line, with_other):
+        assert found.parts == expected.parts
+        np.testing.assert_array_equal(found.first, expected.first)
+        np.testing.assert_array_equal(found.last, expected.last)
+        np.testing.assert_array_equal(found.scores[:, :-1], expected.scores[:, :-1])
+    np.testing.assert_array_equal(line.scores, expected.scores)
+    np.testing.assert_allclose(with_other.scores[1:, -1], expected.scores[1:, -1] - CNN_WEIGHTS.null_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -19,6 +20,7 @@ from lettermill.worker.reading.line_evidence import (
     Steps,
     arcs_of,
     joined,
+    log_letters,
     mark_scores,
     node_steps,
     part_columns,
@@ -59,7 +61,7 @@ def test_likelihoods_are_the_sums_over_all_paths(steps: Steps, data: st.DataObje
         elif len(given_) == 1:
             of_letter[given_[0]] += weight
     span = np.array([first]), np.array([last])
-    letters, nothing = steps.log_letters(*span), steps.log_nothing(*span)
+    letters, nothing = log_letters(steps.probabilities, *span), steps.log_nothing(*span)
     np.testing.assert_allclose(np.exp(letters[0]), of_letter, atol=1e-12)
     np.testing.assert_allclose(np.exp(nothing[0]), of_nothing, atol=1e-12)
 
@@ -67,9 +69,9 @@ def test_likelihoods_are_the_sums_over_all_paths(steps: Steps, data: st.DataObje
 def test_spans_do_not_disturb_each_other() -> None:
     steps = steps_of(" A  BB  -")
     first, last = np.array([0, 3, 7, 2]), np.array([3, 7, 9, 2])
-    together = steps.log_letters(first, last)
+    together = log_letters(steps.probabilities, first, last)
     for index in range(4):
-        alone = steps.log_letters(first[index : index + 1], last[index : index + 1])
+        alone = log_letters(steps.probabilities, first[index : index + 1], last[index : index + 1])
         np.testing.assert_array_equal(together[index], alone[0])
 
 
@@ -120,7 +122,7 @@ def lines(draw: st.DrawFn) -> tuple[WordLattice, NDArray[np.float64], Steps]:
 @given(lines())
 def test_arcs_cover_every_step_once(line: tuple[WordLattice, NDArray[np.float64], Steps]) -> None:
     lattice, parts, steps = line
-    arcs = arcs_of(lattice, parts, steps)
+    (arcs,) = arcs_of(lattice, parts, [steps])
     assert arcs.nodes[0] == 0
     assert arcs.nodes[-1] == len(steps.probabilities)
     assert (np.diff(arcs.nodes) >= 0).all()
@@ -137,10 +139,34 @@ def test_arcs_cover_every_step_once(line: tuple[WordLattice, NDArray[np.float64]
     np.testing.assert_allclose(covers @ shares.sum(axis=1), 1, atol=1e-6)
 
 
+@given(lines(), lines())
+def test_views_do_not_disturb_each_other(
+    line: tuple[WordLattice, NDArray[np.float64], Steps],
+    other: tuple[WordLattice, NDArray[np.float64], Steps],
+) -> None:
+    lattice, parts, steps = line
+    views = [steps, other[-1], steps_of("  ")]
+    for together, view in zip(arcs_of(lattice, parts, views), views, strict=True):
+        (alone,) = arcs_of(lattice, parts, [view])
+        for field in dataclasses.fields(Arcs):
+            np.testing.assert_array_equal(getattr(together, field.name), getattr(alone, field.name))
+
+
+@given(random_steps(), st.data())
+def test_the_middle_of_a_span_is_where_its_ink_is(steps: Steps, data: st.DataObject) -> None:
+    count = len(steps.probabilities)
+    first = data.draw(st.integers(0, count - 1))
+    last = data.draw(st.integers(first, count))
+    ink = 1.001 - steps.probabilities[first:last, -1]
+    middle = np.average(np.arange(first, last) + 0.5, weights=ink) if first < last else first
+    (found,) = steps.middles_seen(np.array([first]), np.array([last]))
+    assert found == pytest.approx(middle, abs=1e-6)
+
+
 def test_scores_of_both_readers() -> None:
     lattice = WordLattice(1, np.array([0]), np.array([1]), np.array([[-1.0, -2.0, -3.0]]))
     steps = steps_of("  A  B  ", sure=0.9999)
-    arcs = arcs_of(lattice, np.array([[2.0, 14.0]]), steps)
+    (arcs,) = arcs_of(lattice, np.array([[2.0, 14.0]]), [steps])
     # One part, in which the network sees two letters: each is an arc of its own.
     assert arcs.uncut == 2
     both, alone = joined(lattice, arcs, 1), joined(lattice, arcs, 1, ALONE)
@@ -161,7 +187,7 @@ def test_scores_of_both_readers() -> None:
 
 def test_a_letter_between_the_parts_leaves_both_their_places() -> None:
     lattice = WordLattice(2, np.array([0, 1]), np.array([1, 2]), np.array([[0.0, -9, -5], [-9, 0.0, -5]]))
-    arcs: Arcs = arcs_of(lattice, np.array([[0.0, 8.0], [32.0, 40.0]]), steps_of(" A       A       B  "))
+    (arcs,) = arcs_of(lattice, np.array([[0.0, 8.0], [32.0, 40.0]]), [steps_of(" A       A       B  ")])
     both = joined(lattice, arcs, 1)
     path = both.best_path()
     assert [both.scores[index, :-1].argmax() for index in path] == [0, 0, 1]

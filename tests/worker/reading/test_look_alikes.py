@@ -1,6 +1,9 @@
-"""Look-alikes follow the kind of their word, and no other character changes."""
+"""Characters follow the kind of their line where the ink leaves it open."""
 
 from __future__ import annotations
+
+import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -8,14 +11,25 @@ from hypothesis import strategies as st
 
 from lettermill.jobs.settings import ALPHABETS
 from lettermill.worker.reading.classifier import Ranking
-from lettermill.worker.reading.look_alikes import TWINS, resolve_look_alikes
+from lettermill.worker.reading.look_alikes import (
+    MIXED_PROBABILITY,
+    TWINS,
+    digit_probabilities,
+    resolve_look_alikes,
+)
 
 SURE = 0.9
 
 
 def word(text: str, twin: float = 0.06) -> list[Ranking]:
-    """A word as the CNN reads it, look-alikes with the other one behind them."""
-    return [((char, SURE), (TWINS.get(char, "W"), twin), ("M", 0.01)) for char in text]
+    """A word as the CNN reads it: behind each look-alike its twin, behind others one of their kind."""
+    return [
+        ((char, SURE), (TWINS.get(char, "7" if char.isdigit() else "W"), twin), ("M", 0.01)) for char in text
+    ]
+
+
+def resolved(*texts: str, twin: float = 0.06) -> str:
+    return " ".join(reading(one) for one in resolve_look_alikes([word(text, twin) for text in texts]))
 
 
 def reading(rankings: list[Ranking]) -> str:
@@ -28,29 +42,41 @@ def reading(rankings: list[Ranking]) -> str:
         ("HELL0", "HELLO"),
         ("REALI2E", "REALIZE"),
         ("0CT0BER", "OCTOBER"),
-        ("5CH001", "5CH001"),  # Most of its others were read as digits.
-        ("B00K", "BOOK"),
+        ("BO0K", "BOOK"),
+        ("B00K", "B00K"),
         ("2O24", "2024"),
         ("I997", "1997"),
-        ("4711OO", "471100"),
         ("34B7", "3487"),
         ("A1", "A1"),
         ("7O", "7O"),
         ("M25", "M25"),
-        ("AB4O", "AB4O"),
-        ("1O1", "1O1"),
+        ("AB4158", "AB4158"),
+        ("127895AB", "127895AB"),
+        ("1O1", "101"),
         ("0", "0"),
         ("HELLO", "HELLO"),
-        ("2O", "2O"),
         ("HEG6L", "HEG6L"),
     ],
 )
 def test_the_kind_of_a_word(read: str, followed: str) -> None:
-    assert reading(resolve_look_alikes(word(read))) == followed
+    assert resolved(read) == followed
+
+
+def test_the_other_words_of_the_line_count() -> None:
+    assert resolved("1I") == "1I"
+    assert resolved("47", "1I") == "47 11"
+    assert resolved("BRIDGE", "5I", "HAZEL") == "BRIDGE SI HAZEL"
+    assert resolved("4763", "5I", "3944") == "4763 51 3944"
+    assert resolve_look_alikes([]) == [] and resolve_look_alikes([[], []]) == [[], []]
+
+
+def test_ink_of_the_other_kind_becomes_the_likeliest_character_of_the_line_s_kind() -> None:
+    digits = [*word("4731"), (("G", 0.6), ("C", 0.2), ("6", 0.15))]
+    assert reading(resolve_look_alikes([digits])[0]) == "47316"
 
 
 def test_the_other_reading_stays_and_the_confidence_falls() -> None:
-    *others, last = resolve_look_alikes(word("HELL0"))
+    *others, last = resolve_look_alikes([word("HELL0")])[0]
     assert others == word("HELL")
     (letter, sure), (twin, twin_sure), third = last
     assert (letter, twin, third) == ("O", "0", ("M", 0.01))
@@ -59,14 +85,39 @@ def test_the_other_reading_stays_and_the_confidence_falls() -> None:
 
 
 def test_what_the_ink_says_counts() -> None:
-    sures = [resolve_look_alikes(word("HELL0", twin))[-1][0][1] for twin in (0.0, 0.05, 0.08)]
+    sures = [resolve_look_alikes([word("HELL0", twin)])[0][-1][0][1] for twin in (0.05, 0.06, 0.08)]
     assert sures == sorted(sures)
-    assert sures[0] == pytest.approx(SURE / 2)
+    assert sures[0] == pytest.approx(0.5)  # 20 × 0.05 against 0.9, of 0.95.
 
 
-@given(st.text(ALPHABETS["alnum"], max_size=12))
-def test_only_look_alikes_change_and_only_into_each_other(text: str) -> None:
-    before = word(text)
-    for old, new in zip(before, resolve_look_alikes(before), strict=True):
-        assert new == old or (TWINS[old[0][0]] == new[0][0] and new[1][0] == old[0][0])
-        assert [sure for _, sure in new] == sorted((sure for _, sure in new), reverse=True)
+PROBABILITIES = st.floats(0.01, 1)
+
+
+@given(st.lists(st.tuples(PROBABILITIES, PROBABILITIES), min_size=1, max_size=7), st.data())
+def test_the_chain_sums_over_all_kinds_of_all_characters(
+    seen: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    changes = [data.draw(st.floats(0.05, 0.95)) for _ in seen[1:]]
+    weights = dict.fromkeys(itertools.product((0, 1), repeat=len(seen)), 0.0)
+    for kinds in weights:
+        ink = math.prod(pair[kind] for pair, kind in zip(seen, kinds, strict=True))
+        steps = [
+            change if one != other else 1 - change
+            for change, (one, other) in zip(changes, itertools.pairwise(kinds), strict=True)
+        ]
+        weights[kinds] += ink * MIXED_PROBABILITY * 0.5 * math.prod(steps)
+        weights[kinds] += ink * (1 - MIXED_PROBABILITY) / 2 * (len(set(kinds)) == 1)
+    expected = [
+        sum(weight for kinds, weight in weights.items() if kinds[place]) / sum(weights.values())
+        for place in range(len(seen))
+    ]
+    assert digit_probabilities(seen, changes) == pytest.approx(expected)
+
+
+@given(st.lists(st.text(ALPHABETS["alnum"], max_size=8), max_size=4))
+def test_each_character_keeps_its_place_and_its_own_reading_second(texts: list[str]) -> None:
+    before = [word(text) for text in texts]
+    for old_word, new_word in zip(before, resolve_look_alikes(before), strict=True):
+        for old, new in zip(old_word, new_word, strict=True):
+            assert new == old or new[1][0] == old[0][0]
+            assert [sure for _, sure in new] == sorted((sure for _, sure in new), reverse=True)

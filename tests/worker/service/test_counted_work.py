@@ -28,9 +28,9 @@ from lettermill.worker.reading.read_lines import read_lines
 EVALUATIONS = 1.92
 """Glyphs that the CNN sees for each letter that is read: pieces, again where it is in doubt, and runs."""
 
-CALLS = 950
-"""Calls of functions, Python's and those of libraries, for each letter of a page of some hundred: 715 for the
-CNN alone, 405 for the line network in two views and the lattices of both."""
+CALLS = 885
+"""Calls of functions, Python's and those of libraries, for each letter of a page of some hundred: 720 for the
+CNN alone, 165 for the line network in one view and the lattices of both."""
 
 BYTES = 3.36
 """Most memory at a time for each pixel of the page, beyond the page itself and the network."""
