@@ -11,6 +11,9 @@ import msgspec
 from lettermill.jobs.errors import NotAJob
 
 Alphabet = Literal["letters", "digits", "alnum"]
+AlphabetChoice = Alphabet | Literal["auto"]
+"""What a job is asked for; `auto` decides for each line which alphabet it is written in."""
+
 Layout = Literal["auto", "page", "line"]
 Printed = Literal["drop", "keep"]
 
@@ -32,7 +35,11 @@ DIGITS = "0123456789"
 MARKS = "/-.,'"
 """What stands between letters and digits; the line network knows it beside them."""
 
+LOOK_ALIKES = {"O": "0", "I": "1", "Z": "2", "S": "5", "B": "8"}
+"""Letters and the digits that are written like them."""
+
 ALPHABETS: dict[Alphabet, str] = {"letters": LETTERS, "digits": DIGITS, "alnum": LETTERS + DIGITS}
+"""The characters of each alphabet."""
 
 ALPHABET_MARKS: dict[Alphabet, str] = {"letters": "-'", "digits": "/-.,", "alnum": MARKS}
 """The marks that are read between the characters of an alphabet; others are passed over."""
@@ -62,7 +69,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a page is read."""
 
-    alphabet: Alphabet = "letters"
+    alphabet: AlphabetChoice = "letters"
     """The characters that may be reported."""
 
     layout: Layout = "auto"
@@ -86,14 +93,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
 
     @property
+    def widest_alphabet(self) -> Alphabet:
+        """The alphabet, or the one that holds all that `auto` may choose."""
+        return "alnum" if self.alphabet == "auto" else self.alphabet
+
+    @property
     def characters(self) -> str:
         """The characters of the alphabet, in the order of the CNN's labels."""
-        return ALPHABETS[self.alphabet]
+        return ALPHABETS[self.widest_alphabet]
 
     @property
     def marks(self) -> str:
         """The marks that may be reported between characters."""
-        return ALPHABET_MARKS[self.alphabet]
+        return ALPHABET_MARKS[self.widest_alphabet]
 
     @property
     def has_fields(self) -> bool:

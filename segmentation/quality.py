@@ -129,6 +129,7 @@ def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
         Flaw.TURNED: segmentation.quarters != 0 or segmentation.has_turned_block,
         Flaw.DOWNWARD_WORDS: segmentation.has_downward_words,
         Flaw.BLEED_THROUGH: segmentation.shows_through,
+        Flaw.OTHER_ALPHABET: segmentation.has_other_alphabet,
         Flaw.MUCH_INK_UNREAD: _is_below(quality.ink_used, LEAST_USED_SHARE),
     }
     return tuple(flaw for flaw, is_there in found.items() if is_there)

@@ -131,6 +131,7 @@ class Flaw(StrEnum):
     TURNED = "TURNED"
     DOWNWARD_WORDS = "DOWNWARD_WORDS"
     BLEED_THROUGH = "BLEED_THROUGH"
+    OTHER_ALPHABET = "OTHER_ALPHABET"
     MUCH_INK_UNREAD = "MUCH_INK_UNREAD"
 
 
@@ -169,6 +170,7 @@ class Segmentation:
         struck: boxes of letters that may be struck through, in the ink frame: left, top, and one past right
             and bottom.
         shows_through: whether writing of the other side was found, and left out.
+        has_other_alphabet: whether many letters look like characters that the job's alphabet leaves out.
     """
 
     lines: tuple[Line, ...]
@@ -180,3 +182,4 @@ class Segmentation:
     has_downward_words: bool = False
     struck: tuple[tuple[int, int, int, int], ...] = ()
     shows_through: bool = False
+    has_other_alphabet: bool = False

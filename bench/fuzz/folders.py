@@ -54,7 +54,10 @@ LIMIT_BYTES = 2 << 30
 """Private memory beyond what this process has itself, which its child inherits and the limit counts. A job's
 own limit allows more, for larger pages than these."""
 
-FILES = ("job.json", "manifest.jsonl", "result", "model/handprint.json", "model/handprint.tflite")
+FILES = (
+    *("job.json", "manifest.jsonl", "result"),
+    *("model/handprint.json", "model/handprint.tflite", "model/first.tflite", "model/line.tflite"),
+)
 FEW = ("cancelled.json", "attempts", "lexicon.txt")
 
 
@@ -117,8 +120,8 @@ def mutate(job: Job, dice: random.Random) -> str:
     if name == "result" and dice.random() < 0.7:
         changed = with_digest(changed)
     path.write_bytes(changed)
-    if name == "model/handprint.tflite":
-        vouch_for(job, changed)
+    if name.endswith(".tflite"):
+        vouch_for(job, name, changed)
     return f"{name} {way.__name__}"
 
 
@@ -130,11 +133,12 @@ def with_digest(content: bytes) -> bytes:
     return f'{{"check":"{digest}","reading":'.encode() + raw + b"}"
 
 
-def vouch_for(job: Job, network: bytes) -> None:
+def vouch_for(job: Job, name: str, network: bytes) -> None:
     """Let card and job name a changed network as theirs, so that more than its digest is tried."""
     card_path = job.path / "model" / "handprint.json"
     card = json.loads(card_path.read_text())
-    card["sha256"] = hashlib.sha256(network).hexdigest()
+    section = {"first": "first_network", "line": "line_network"}.get(Path(name).stem)
+    (card[section] if section else card)["sha256"] = hashlib.sha256(network).hexdigest()
     card_path.write_text(json.dumps(card))
     job_path = job.path / "job.json"
     values = json.loads(job_path.read_text())

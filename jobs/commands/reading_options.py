@@ -16,10 +16,11 @@ from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.make import Submission, make_job
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.settings import (
+    ALPHABETS,
     MAX_PAGE_SECONDS,
     MOST_MEGABYTES,
     MOST_MEGAPIXELS,
-    Alphabet,
+    AlphabetChoice,
     Layout,
     Limits,
     Printed,
@@ -36,10 +37,11 @@ def reading_options(command: CommandFunction) -> CommandFunction:
     for option in (
         click.option(
             "--alphabet",
-            type=click.Choice(["letters", "digits", "alnum"]),
+            type=click.Choice([*ALPHABETS, "auto"]),
             default=_DEFAULTS.alphabet,
             show_default=True,
-            help="Which characters are on the pages: A–Z (letters), 0–9 (digits) or both (alnum).",
+            help="Which characters are on the pages: A–Z (letters), 0–9 (digits) or both (alnum); or decide "
+            "for each line (auto).",
         ),
         click.option(
             "--layout",
@@ -136,7 +138,7 @@ def reading_recipe(reading: dict[str, Any]) -> ReadingRecipe:
                 )
         reading["alphabet"] = "alnum"  # Each field has its own part of it.
     settings = Settings(
-        alphabet=cast(Alphabet, reading["alphabet"]),
+        alphabet=cast(AlphabetChoice, reading["alphabet"]),
         layout=cast(Layout, reading["layout"]),
         printed=cast(Printed, reading["printed"]),
         dpi=reading["dpi"],

@@ -1,6 +1,6 @@
-"""Load and check the model that a job uses: the network's file and its card.
+"""Load and check the model that a job uses: the networks' files and their card.
 
-A job copies its model into its own folder, so that all of its pages are read by the same network on every
+A job copies its model into its own folder, so that all of its pages are read by the same networks on every
 machine, even if the original is replaced while the job runs.
 """
 

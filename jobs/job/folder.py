@@ -4,7 +4,7 @@
 OUT/JOB_ID/
   job.json            settings, model, when it was made, by which version
   cancelled.json      only while the job is stopped: when and why
-  model/              the network and its card: each job keeps its own copy
+  model/              the networks and their card: each job keeps its own copy
   lexicon.txt         the word list, if there is one: again a copy
   template/           the form's template with its blank and word lists, if there is one
   manifest.jsonl      one line per page

@@ -39,6 +39,10 @@ QUALITY_ADVICE: dict[str, tuple[str, str]] = {
         "Mirrored writing was left out: that of the other side shows through, or the picture is mirrored.",
         "Lay black paper behind the sheet and scan again. If all writing is mirrored, mirror the picture.",
     ),
+    "OTHER_ALPHABET": (
+        "Many letters look like characters that the job's alphabet leaves out: digits, or letters.",
+        "Run the scans again with --alphabet auto (or alnum, digits, letters).",
+    ),
     "MUCH_INK_UNREAD": (
         "More than a quarter of the ink on the page was not read as letters (ruled lines and boxes not "
         "counted).",

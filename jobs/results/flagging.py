@@ -304,7 +304,7 @@ def low_mean_confidence(job: Job) -> float | None:
         card = job.model.line_card or {}
     except ModelProblem:  # The results are there without it.
         return None
-    low: float | None = card.get("low_mean_confidence", {}).get(settings.alphabet)
+    low: float | None = card.get("low_mean_confidence", {}).get(settings.widest_alphabet)
     return low
 
 

@@ -57,10 +57,11 @@ def test_the_fingerprint_of_the_defaults_stays() -> None:
 
 
 def test_the_marks_of_an_alphabet() -> None:
-    assert {alphabet: Settings(alphabet=alphabet).marks for alphabet in ALPHABETS} == {
+    assert {alphabet: Settings(alphabet=alphabet).marks for alphabet in (*ALPHABETS, "auto")} == {
         "letters": "-'",
         "digits": "/-.,",
         "alnum": "/-.,'",
+        "auto": "/-.,'",
     }
 
 

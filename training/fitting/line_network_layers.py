@@ -33,11 +33,14 @@ LINE_WEIGHTS_FILE = "line.weights.npz"
 _MOMENTUM = 0.98
 """Share of the old running mean that batch normalisation keeps at each step."""
 
-REACH_COLUMNS = 76
+REACH_COLUMNS = 128
 """A time step sees this many columns of the line to either side, and none further away."""
 
+_STAGES = ((64, 2), (96, 3))
+"""Channels of the stages after the first, and how many residual convolutions follow in each."""
+
 _CHANNELS = 160
-_DILATIONS = (1, 2, 3)
+_DILATIONS = (1, 2, 3, 1, 2, 1)
 _DROPOUT_SHARE = 0.15
 
 
@@ -61,17 +64,22 @@ def build() -> Any:
         x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"normalisation_{next(numbers)}")(x)
         return layers.ReLU()(x)
 
+    def residual(x: Any, kernel: Any, **options: Any) -> Any:
+        return layers.Add()([x, normalised(convolution(x, x.shape[-1], kernel, **options))])
+
     lines = keras.Input((LINE_ROWS, None, 1), dtype="uint8", name=INPUT_NAME)
     x = layers.Rescaling(1 / 255)(lines)
     x = normalised(convolution(x, 32, 5, strides=2))
     x = normalised(layers.MaxPooling2D(2)(convolution(x, 48)))
-    for channels in (64, 96):  # From here on rows are halved, columns are not.
+    for channels, residuals in _STAGES:  # From here on rows are halved, columns are not.
         x = normalised(convolution(x, channels))
         x = normalised(layers.MaxPooling2D((2, 1))(convolution(x, channels)))
+        for _ in range(residuals):
+            x = residual(x, 3)
     x = layers.ZeroPadding2D(((0, 0), (1, 1)))(x)
     x = normalised(convolution(x, _CHANNELS, (2, 3), padding="valid"))
     for dilation in _DILATIONS:
-        x = layers.Add()([x, normalised(convolution(x, _CHANNELS, (1, 5), dilation_rate=(1, dilation)))])
+        x = residual(x, (1, 5), dilation_rate=(1, dilation))
     x = layers.Dropout(_DROPOUT_SHARE)(x)
     # A column of features is four pixels wide; it answers for two time steps, of two pixels each.
     x = layers.Conv2D(2 * outputs, 1, name="steps")(x)
@@ -135,7 +143,7 @@ def set_weights(model: Any, arrays: Mapping[str, NDArray[np.float32]], path: Pat
     if shapes != {name: array.shape for name, array in arrays.items()}:
         raise ModelProblem(
             f"{display_path(path)} holds the weights of a line network of another layout",
-            "Train with the version of Lettermill that wrote it.",
+            "Train it from the beginning with --line-network, or with the version of Lettermill that wrote it.",
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])

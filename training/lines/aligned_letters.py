@@ -37,8 +37,8 @@ from lettermill.worker.reading.read_lines import classify_page
 LEAST_SIMILARITY = 0.5
 """Similarity (1 - edits / letters) of the text to what the CNN reads; below, the cuts may be wrong."""
 
-LEAST_PROBABILITY = 1e-3
-"""The CNN's probability of a letter below which its label or its cut is taken to be wrong."""
+LEAST_SCORE_SHARE = 1e-3
+"""A label whose score is this much below the best character's is taken to be wrong, or wrongly cut."""
 
 _OTHER_CUT_IOU = 0.6
 """A candidate is a wrong cut if its box and that of each letter overlap by less (intersection over union)."""
@@ -56,8 +56,10 @@ def align_letters(field: Field, classifier: Classifier) -> Iterator[tuple[NDArra
         most as many as letters. Nothing if the ink cannot be the text.
     """
     text = "".join(character for character in field.text if character in classifier.characters)
+    if not text:
+        return
     _, words = classify_page(field.image, Settings(layout="line"), classifier, quarters=0)
-    if not text or not words:
+    if not words:
         return
     candidates = [candidate for one in words for candidate in one.word.candidates]
     lattice = join_lattices([one.lattice() for one in words])
@@ -70,7 +72,7 @@ def align_letters(field: Field, classifier: Classifier) -> Iterator[tuple[NDArra
     letters = [
         (candidates[index].ink, character)
         for index, character in zip(path, text, strict=True)
-        if relative[index, classifier.characters.index(character)] >= LEAST_PROBABILITY
+        if relative[index, classifier.characters.index(character)] >= LEAST_SCORE_SHARE
     ]
     yield from letters
     chosen = set(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER, Model
-from lettermill.jobs.settings import ALPHABET_MARKS, ALPHABETS, MARKS, Alphabet
+from lettermill.jobs.settings import ALPHABET_MARKS, ALPHABETS, LOOK_ALIKES, MARKS, Alphabet
 from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
 from lettermill.worker.reading.cascade import load_cnn, top_probability
 from lettermill.worker.reading.line_network import LineNetwork
@@ -37,10 +38,13 @@ class Classification(NamedTuple):
     Attributes:
         probabilities: float32, n×characters: calibrated; rows sum to 1.
         reject: float32, n: probability of the reject class, that is of no single letter.
+        outside: float32, n: probability of the characters that the alphabet leaves out, without those that
+            are written like one that it has.
     """
 
     probabilities: NDArray[np.float32]
     reject: NDArray[np.float32]
+    outside: NDArray[np.float32]
 
     def split(self, counts: Sequence[int]) -> list[Classification]:
         """Split into groups of consecutive glyphs.
@@ -49,16 +53,29 @@ class Classification(NamedTuple):
             counts: the number of glyphs in each group.
         """
         ends = np.cumsum(counts, dtype=np.intp)[:-1]
-        groups = zip(np.split(self.probabilities, ends), np.split(self.reject, ends), strict=True)
-        return [Classification(*group) for group in groups]
+        return [Classification(*group) for group in zip(*(np.split(one, ends) for one in self), strict=True)]
+
+    def kept(self, which: NDArray[np.bool_]) -> Classification:
+        """Return the classification of some of the glyphs.
+
+        Args:
+            which: bool, n.
+        """
+        return Classification(*(one[which] for one in self))
+
+    def among(self, columns: Sequence[int]) -> Classification:
+        """Return what the CNN says if only some of the characters are allowed.
+
+        Args:
+            columns: those of the characters in `probabilities`.
+        """
+        kept = np.maximum(self.probabilities[:, columns], np.finfo(np.float32).tiny)
+        return self._replace(probabilities=kept / kept.sum(axis=1, keepdims=True))
 
 
 def concatenate(groups: Sequence[Classification]) -> Classification:
     """Join the classifications of several groups of glyphs, at least one, in order."""
-    return Classification(
-        np.concatenate([group.probabilities for group in groups]),
-        np.concatenate([group.reject for group in groups]),
-    )
+    return Classification(*(np.concatenate(parts) for parts in zip(*groups, strict=True)))
 
 
 class Classifier:
@@ -87,25 +104,48 @@ class Classifier:
             raise ModelProblem(
                 f"the network has {self._network.outputs} outputs, its card {len(labels)} labels"
             )
-        self._allowed = np.array([labels.index(character) for character in characters])
+        self._labels = labels
+        self._temperature = float(model.card["temperature"])
+        self._line_card = model.line_card or {}
+        self.line_network: LineNetwork | None = None
+        """Reads whole lines; None if the model has no line network."""
+        if (content := model.line_network) is not None:
+            self.line_network = LineNetwork(content, self._line_card, characters + MARKS)
+        self.has_reject_class = labels[-1] == NOT_A_LETTER
+        """Whether the network has an output for glyphs that are not a single letter."""
+        self._allow(characters)
+
+    def _allow(self, characters: str) -> None:
+        """Set the characters that may be answered, and what depends on them."""
+        self._allowed = np.array([self._labels.index(character) for character in characters])
+        look_alikes = {*LOOK_ALIKES, *LOOK_ALIKES.values()}
+        self._outside = np.array(
+            [
+                place
+                for place, label in enumerate(self._labels)
+                if label not in {*characters, *look_alikes, NOT_A_LETTER}
+            ],
+            np.intp,
+        )
         self.characters = characters
         alphabet = _alphabet_of(characters)
         self.marks = ALPHABET_MARKS[alphabet]
         """The marks that may be read between characters."""
-        self._temperature = float(model.card["temperature"])
-        self.line_network: LineNetwork | None = None
-        """Reads whole lines; None if the model has no line network."""
-        line_card = model.line_card or {}
-        if (content := model.line_network) is not None:
-            self.line_network = LineNetwork(content, line_card, characters + MARKS)
-        calibrations = line_card.get("calibration", {})
+        calibrations, of_fields = (
+            self._line_card.get(name, {}) for name in ("calibration", "field_calibration")
+        )
         self.calibration: Sequence[tuple[float, float]] = calibrations.get(alphabet, ())
         """The calibration of letters that both networks read: see `lettermill.worker.reading.calibration`."""
-        of_fields = line_card.get("field_calibration", {})
         self.field_calibration: Sequence[tuple[float, float]] = of_fields.get(alphabet, ())
         """That of fields that both networks read."""
-        self.has_reject_class = labels[-1] == NOT_A_LETTER
-        """Whether the network has an output for glyphs that are not a single letter."""
+
+    def narrowed(self, characters: str) -> Classifier:
+        """Return a classifier of some of the characters, with the same networks."""
+        other = copy.copy(self)
+        other._allow(characters)
+        if self.line_network is not None:
+            other.line_network = self.line_network.narrowed(characters + MARKS)
+        return other
 
     def classify(self, glyphs: NDArray[np.uint8]) -> Classification:
         """Classify glyphs.
@@ -147,7 +187,10 @@ class Classifier:
         if self.has_reject_class:
             against = np.exp(np.minimum(logits[:, :-1] - logits[:, -1:], _MAX_EXPONENT))
             reject = 1 / (1 + against.sum(axis=1))
-        return Classification(odds / odds.sum(axis=1, keepdims=True), reject)
+        known = logits[:, : -1 if self.has_reject_class else None] / self._temperature
+        shares = np.exp(known - known.max(axis=1, keepdims=True))
+        outside = shares[:, self._outside].sum(axis=1) / shares.sum(axis=1)
+        return Classification(odds / odds.sum(axis=1, keepdims=True), reject, outside)
 
     def probabilities(self, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probabilities of `classify` alone."""

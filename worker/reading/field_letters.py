@@ -24,7 +24,7 @@ from lettermill.worker.reading.constraint import Constraint
 from lettermill.worker.reading.lattice import WordLattice, join_lattices
 from lettermill.worker.reading.line_network import LineNetwork
 from lettermill.worker.reading.line_views import whole_view
-from lettermill.worker.reading.read_lines import ClassifiedWord, see_line
+from lettermill.worker.reading.read_lines import ClassifiedWord, see_line, views_of_line
 from lettermill.worker.reading.uncut_letters import uncut_candidate
 
 MISFIT_NATS = 7.0
@@ -134,7 +134,9 @@ def read_by_both(
     Returns:
         As `read_by_cnn`.
     """
-    line = see_line(writing, words, words[0].letter_height, ink, network, whole=False)
+    height = words[0].letter_height
+    views = views_of_line(writing, words, height, ink, network, whole=False)
+    line = see_line(words, height, ink, views, writing.shape)
     cells = [cell(candidate.box) for candidate in line.candidates]
     read, fit = _read_allowed(line.experts, constraint, cells, cell, ink, classifier.characters)
     found = [

@@ -334,7 +334,7 @@ def score_line(
     starts = list(itertools.accumulate((len(word.gaps) + 1 for word in words), initial=0))
     start = np.repeat(starts[:-1], [len(word.candidates) for word in words])
     first, last = (nodes + start for nodes in _nodes(words))
-    probabilities, reject = classification
+    probabilities, reject, _ = classification
     log_probabilities = np.log(np.maximum(probabilities, MIN_CHARACTER_PROBABILITY, dtype=np.float64))
     measured, log_reject = features(words, letter_height, reject), np.log(clip_reject(reject))
     # A mark looks like a letter, but is passed over.

@@ -55,7 +55,7 @@ def read_letter_images(files: Sequence[Path], classifier: Classifier) -> Iterato
         images = [(display_path(file), *_find_letter(file)) for file in files[start : start + BATCH_GLYPHS]]
         glyphs = [np.zeros((0, GLYPH_SIZE, GLYPH_SIZE), np.uint8)]
         glyphs += [single.glyph[None] for _, single, _ in images if single is not None]
-        probabilities, reject = classifier.classify_augmented(np.concatenate(glyphs))
+        probabilities, reject, _ = classifier.classify_augmented(np.concatenate(glyphs))
 
         results = zip(classifier.rank(probabilities), reject, strict=True)
         for name, single, error in images:

@@ -93,6 +93,15 @@ class Steps:
     left: float
     columns: float
 
+    def among(self, columns: Sequence[int]) -> Steps:
+        """Return what the network says if only some of the characters are allowed.
+
+        Args:
+            columns: those of the characters in `probabilities`.
+        """
+        kept = np.maximum(self.probabilities[:, [*columns, -1]], np.finfo(np.float64).tiny)
+        return dataclasses.replace(self, probabilities=kept / kept.sum(axis=1, keepdims=True))
+
     def letters_seen(self) -> list[tuple[int, int]]:
         """Return the runs of steps at which the network gives letters: first step and one past the last."""
         best = self.probabilities[:, :-1].argmax(axis=1)

@@ -6,6 +6,8 @@ each time step it gives a probability for each character, and for "nothing begin
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from lettermill.worker.reading.litert_network import silenced_standard_error
 WIDEST_COLUMNS = 2048
 """A line image wider than this is read in pieces of this width."""
 
-_OVERLAP_COLUMNS = 160
+_OVERLAP_COLUMNS = 256
 """Pieces share twice the columns that a time step can see, so that nothing is seen cut."""
 
 _WIDTH_STEP = 64
@@ -49,8 +51,8 @@ class LineNetwork:
         missing = sorted(set(characters) - set(labels))
         if missing:
             raise ModelProblem(f"the line network does not know {' '.join(missing)}")
-        self.characters = characters
-        self._columns = [labels.index(character) for character in characters] + [len(labels)]
+        self._labels = labels
+        self._answer(characters)
         try:
             with silenced_standard_error():
                 self._interpreter = Interpreter(model_content=content, num_threads=1)
@@ -61,6 +63,17 @@ class LineNetwork:
             raise ModelProblem(f"the line network cannot be loaded: {error}") from error
         if outputs != len(labels) + 1:
             raise ModelProblem(f"the line network has {outputs} outputs, its card {len(labels)} labels")
+
+    def _answer(self, characters: str) -> None:
+        """Set the characters that may be answered."""
+        self.characters = characters
+        self._columns = [self._labels.index(character) for character in characters] + [len(self._labels)]
+
+    def narrowed(self, characters: str) -> LineNetwork:
+        """Return the same network, which answers with some of the characters."""
+        other = copy.copy(self)
+        other._answer(characters)
+        return other
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Read a line image.

@@ -7,18 +7,16 @@ every character speaks for one of them, and the likeliest kind of each place fol
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.jobs.settings import LETTERS
+from lettermill.jobs.settings import LETTERS, LOOK_ALIKES, Alphabet
 from lettermill.worker.reading.classifier import RANKING_LENGTH, Ranking
 
-PAIRS = {"O": "0", "I": "1", "Z": "2", "S": "5", "B": "8"}
-"""Letters and the digits that look like them."""
-
-TWINS = PAIRS | {digit: letter for letter, digit in PAIRS.items()}
+TWINS = LOOK_ALIKES | {digit: letter for letter, digit in LOOK_ALIKES.items()}
 """Maps each look-alike to the other one of its pair."""
 
 MIXED_PROBABILITY = 0.4
@@ -34,7 +32,19 @@ KIND_ODDS = 20.0
 """The most that the kind counts in the confidence of a character that follows it, as odds."""
 
 MIN_CONFIDENCE_SHARE = 0.5
-"""It has at least this share of the confidence of both: with less it would not be best."""
+"""It has at least this share of the confidence of both."""
+
+
+def kind_of(words: Sequence[Sequence[Ranking]]) -> Alphabet:
+    """Return what a line is written in: letters, digits, or both (alnum).
+
+    Args:
+        words: the rankings of each word's characters, from left to right.
+    """
+    are_digits = digit_probabilities(words) > 0.5
+    if not len(are_digits) or are_digits.any() != are_digits.all():
+        return "alnum"
+    return "digits" if are_digits.all() else "letters"
 
 
 def resolve_look_alikes(words: Sequence[Sequence[Ranking]]) -> list[list[Ranking]]:
@@ -50,27 +60,21 @@ def resolve_look_alikes(words: Sequence[Sequence[Ranking]]) -> list[list[Ranking
     Returns:
         The same, changed where a character was read as the other kind.
     """
-    of_line = [ranking for word in words for ranking in word]
-    if not of_line:
-        return [list(word) for word in words]
-    starts = {sum(len(one) for one in words[:number]) for number in range(1, len(words))}
-    changes = [
-        CHANGE_BETWEEN_WORDS if place in starts else CHANGE_IN_WORD for place in range(1, len(of_line))
-    ]
-    digits = iter(digit_probabilities([_seen_kinds(one) for one in of_line], changes).tolist())
+    digits = iter(digit_probabilities(words).tolist())
     return [[_resolve(ranking, next(digits) > 0.5) for ranking in word] for word in words]
 
 
-def digit_probabilities(seen: Sequence[tuple[float, float]], changes: Sequence[float]) -> NDArray[np.float64]:
-    """Return how probably each character of a line is a digit, given all of them.
+def digit_probabilities(words: Sequence[Sequence[Ranking]]) -> NDArray[np.float64]:
+    """Return how probably each character of a line is a digit, given all of them: float64, n.
 
     Args:
-        seen: n pairs: how probably each is a letter and a digit by its ink, both above 0.
-        changes: n - 1: how probably the kind changes between two neighbours, if letters and digits mix.
-
-    Returns:
-        float64, n.
+        words: the rankings of each word's characters, from left to right; n in all.
     """
+    seen = [_seen_kinds(ranking) for word in words for ranking in word]
+    if not seen:
+        return np.zeros(0)
+    starts = set(itertools.accumulate(map(len, words)))
+    changes = [CHANGE_BETWEEN_WORDS if place in starts else CHANGE_IN_WORD for place in range(1, len(seen))]
     ink = np.log(np.array(seen))
     forward, backward = np.zeros_like(ink), np.zeros_like(ink)
     forward[0] = ink[0] + np.log(0.5)
@@ -110,7 +114,7 @@ def _resolve(ranking: Ranking, is_digit: bool) -> Ranking:
     other = max(possible, key=lambda character: possible[character])
     other_confidence = possible[other]
     together = confidence + other_confidence
-    share = KIND_ODDS * other_confidence / (KIND_ODDS * other_confidence + confidence)
+    share = KIND_ODDS * other_confidence / max(1e-9, KIND_ODDS * other_confidence + confidence)
     resolved = together * max(MIN_CONFIDENCE_SHARE, share)
     rest = [choice for choice in ranking if choice[0] not in (read, other)]
     return ((other, round(resolved, 6)), (read, round(together - resolved, 6)), *rest)[:RANKING_LENGTH]

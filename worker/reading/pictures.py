@@ -70,7 +70,7 @@ def drop_pictures(
     ink = segmentation.ink if lines else None
     return (
         dataclasses.replace(segmentation, lines=lines, quality=quality, ink=ink),
-        Classification(components.probabilities[kept], components.reject[kept]),
+        components.kept(kept),
     )
 
 

@@ -5,8 +5,8 @@
    a page that lies on its side or upside down is segmented again.
 3. `over_segment` cuts doubtful components into parts; every run of parts that may be a letter is a candidate.
 4. The CNN classifies the candidates, and a lattice scores them: `score_line`.
-5. The best path through the lattice is the reading. Look-alikes (O, 0) follow their word. Marks (/ - . , ')
-   between letters are read by the line network.
+5. The best path through the lattice is the reading. What may be a letter or a digit (O, 0) follows the line.
+   Marks (/ - . , ') between letters are read by the line network.
 6. If there is a word list, each line is read a second time with it.
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.records.readings import Box, Letter, LineReading
-from lettermill.jobs.settings import LETTERS, MARKS, Settings
+from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS, MARKS, Alphabet, Settings
 from lettermill.segmentation import values
 from lettermill.segmentation.boxes import enclosing_box
 from lettermill.segmentation.glyph import GLYPH_SIZE
@@ -42,7 +42,7 @@ from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.line_evidence import WEIGHTS, Steps, part_columns
 from lettermill.worker.reading.line_network import LineNetwork
 from lettermill.worker.reading.line_views import views_of
-from lettermill.worker.reading.look_alikes import resolve_look_alikes
+from lettermill.worker.reading.look_alikes import kind_of, resolve_look_alikes
 from lettermill.worker.reading.page_orientation import find_quarter_turns
 from lettermill.worker.reading.pictures import drop_pictures
 from lettermill.worker.reading.reader_notes import note_readers
@@ -60,6 +60,9 @@ DOUBTFUL_ABOVE_LETTER_HEIGHTS = 1.25
 CLEARER_BY = 0.1
 """How much more confidently a block must be read, turned; blocks that lay as they should gain nothing."""
 
+
+LEAST_OTHER_LETTERS, LEAST_OTHER_SHARE = 2, 0.1
+"""So many letters, and so large a share of all, must look like characters that the alphabet leaves out."""
 
 SLASH_TRUST = 0.8
 """Confidence of a slash that segmentation is sure of and the line network does not see."""
@@ -105,7 +108,7 @@ class SeenLine(NamedTuple):
     parts: NDArray[np.float64]
     word_of_part: list[int]
     cnn: WordLattice
-    views: list[Steps]
+    views: Sequence[Steps]
     experts: list[Expert]
     letter_height: float
     ink: values.Ink
@@ -122,14 +125,40 @@ class SeenLine(NamedTuple):
 
 
 def see_line(
+    words: Sequence[ClassifiedWord],
+    letter_height: float,
+    ink: values.Ink,
+    views: Sequence[Steps],
+    shape: tuple[int, ...],
+) -> SeenLine:
+    """Show a line to both readers.
+
+    Args:
+        words: of the line, at least one.
+        letter_height: of its typical letter, in pixels of the ink frame.
+        ink: the frame of the words.
+        views: what the line network says of the line: `views_of_line`.
+        shape: height and width of the page in pixels.
+    """
+    plain_words = [each.word for each in words]
+    classification = concatenate([each.classification for each in words])
+    cnn, lattice = score_line(plain_words, letter_height, classification, (CNN_WEIGHTS, WEIGHTS))
+    candidates = [candidate for word in plain_words for candidate in word.candidates]
+    parts = part_columns(plain_words)
+    word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
+    experts = experts_of(lattice, cnn, parts, views, len(MARKS))
+    return SeenLine(candidates, parts, word_of_part, cnn, views, experts, letter_height, ink, shape)
+
+
+def views_of_line(
     page: NDArray[np.uint8],
     words: Sequence[ClassifiedWord],
     letter_height: float,
     ink: values.Ink,
     network: LineNetwork,
     whole: bool,
-) -> SeenLine:
-    """Show a line to both readers.
+) -> list[Steps]:
+    """Show a line to the line network.
 
     Args:
         page: uint8, h×w, grey.
@@ -139,15 +168,8 @@ def see_line(
         network: the line network.
         whole: whether the page is one line, so that the network sees all of it.
     """
-    plain_words = [each.word for each in words]
-    classification = concatenate([each.classification for each in words])
-    cnn, lattice = score_line(plain_words, letter_height, classification, (CNN_WEIGHTS, WEIGHTS))
-    candidates = [candidate for word in plain_words for candidate in word.candidates]
-    views = views_of(page, candidates, letter_height, ink, network, whole)
-    parts = part_columns(plain_words)
-    word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
-    experts = experts_of(lattice, cnn, parts, views, len(MARKS))
-    return SeenLine(candidates, parts, word_of_part, cnn, views, experts, letter_height, ink, page.shape)
+    candidates = [candidate for each in words for candidate in each.word.candidates]
+    return views_of(page, candidates, letter_height, ink, network, whole)
 
 
 def read_lines(
@@ -176,17 +198,32 @@ def read_lines(
     blocks = [block for block, _ in turned]
     lines, chosen = _read_words(page, segmentation, words, settings, classifier, lexicon, blocks, trace)
     if settings.layout == "line" and settings.printed == "drop":
-        lines = _with_confidence(lines, classifier)
+        lines = _with_confidence(lines, classifier, settings)
     trace.note("chosen", [[candidate] for candidate in chosen])
+    other_alphabet = _has_other_alphabet(words, chosen)
     for block, lines_of_block in turned:
         lines = insert_block(lines, lines_of_block, block, page.shape, segmentation.quarters)
     if not lines and settings.layout == "line" and settings.printed == "drop":
-        unfound = read_unfound_line(page, classifier)
+        unfound = read_unfound_line(page, classifier, settings.alphabet)
         lines = [unfound] if unfound else []
     in_order, has_downward_words = read_downward_words(lines)
     return in_order, dataclasses.replace(
-        segmentation, has_turned_block=bool(turned), has_downward_words=has_downward_words
+        segmentation,
+        has_turned_block=bool(turned),
+        has_downward_words=has_downward_words,
+        has_other_alphabet=other_alphabet,
     )
+
+
+def _has_other_alphabet(words: Sequence[ClassifiedWord], chosen: Sequence[Candidate]) -> bool:
+    """Tell whether many of the chosen letters look like characters that the alphabet leaves out."""
+    outside = {
+        id(candidate): share
+        for each in words
+        for candidate, share in zip(each.word.candidates, each.classification.outside.tolist(), strict=True)
+    }
+    others = sum(outside.get(id(candidate), 0.0) > 0.5 for candidate in chosen)
+    return bool(others >= max(LEAST_OTHER_LETTERS, LEAST_OTHER_SHARE * len(chosen)))
 
 
 def _read_words(
@@ -222,10 +259,17 @@ def _read_words(
     return lines, chosen
 
 
-def _with_confidence(lines: Sequence[LineReading], classifier: Classifier) -> list[LineReading]:
+def _with_confidence(
+    lines: Sequence[LineReading], classifier: Classifier, settings: Settings
+) -> list[LineReading]:
     """Give the lines of an image of one line the confidence that all of it is right. Marks do not count."""
-    letters = [letter.confidence for line in lines for letter in line.letters if not letter.is_mark]
-    confidence = field_confidence(letters, classifier.field_calibration) if letters else None
+    letters = [letter for line in lines for letter in line.letters if not letter.is_mark]
+    if settings.alphabet == "auto":
+        found = {letter.letter for letter in letters}
+        kind = next((kind for kind in (LETTERS, DIGITS) if found <= set(kind)), classifier.characters)
+        classifier = classifier.narrowed(kind)
+    confidences = [letter.confidence for letter in letters]
+    confidence = field_confidence(confidences, classifier.field_calibration) if letters else None
     return [msgspec.structs.replace(line, confidence=confidence) for line in lines]
 
 
@@ -361,17 +405,14 @@ def _read_line(
     Returns:
         The reading, None if there is no letter; and the candidates that were chosen as its letters.
     """
-    chosen = _read_candidates(page, words, letter_height, segmentation, settings, classifier, trace)
+    chosen, kind = _choose_letters(page, words, letter_height, segmentation, settings, classifier, trace)
     if not chosen:
         return None, []
 
     candidates = [one.candidate for one in chosen]
     lowered = lower_doubtful(candidates, [one.ranking for one in chosen], letter_height, segmentation.struck)
-    rankings_by_word: list[list[Ranking]] = [[] for _ in words]
-    for one, ranking in zip(chosen, lowered, strict=True):
-        if not one.is_mark:
-            rankings_by_word[one.word].append(ranking)
-    if settings.alphabet == "alnum":
+    rankings_by_word = _by_word(chosen, len(words), lowered)
+    if kind == "alnum":
         rankings_by_word = resolve_look_alikes(rankings_by_word)
 
     numbers = _word_numbers(chosen, words)
@@ -420,7 +461,7 @@ class _Chosen(NamedTuple):
         return self.word == word and own.first < other.last and other.first < own.last
 
 
-def _read_candidates(
+def _choose_letters(
     page: NDArray[np.uint8],
     words: Sequence[ClassifiedWord],
     letter_height: float,
@@ -428,13 +469,54 @@ def _read_candidates(
     settings: Settings,
     classifier: Classifier,
     trace: Trace,
+) -> tuple[list[_Chosen], Alphabet]:
+    """Choose the letters of one line, and its alphabet.
+
+    With `auto`, a line of one kind is read a second time, with the characters of that kind alone.
+    """
+    views: list[Steps] = []
+    network, ink, is_auto = classifier.line_network, segmentation.ink, settings.alphabet == "auto"
+    if network is not None and ink is not None and settings.printed == "drop":
+        whole = settings.layout == "line" and not segmentation.quarters
+        views = views_of_line(page, words, letter_height, ink, network, whole)
+    first_trace = UNSEEN if is_auto else trace
+    chosen = _read_candidates(words, letter_height, ink, page.shape, views, classifier, first_trace)
+    if not is_auto:
+        return chosen, settings.widest_alphabet
+    kind = kind_of(_by_word(chosen, len(words), [one.ranking for one in chosen]))
+    if kind == "alnum" and trace is UNSEEN:
+        return chosen, kind
+    narrow = classifier.narrowed(ALPHABETS[kind])
+    columns = [classifier.characters.index(character) for character in narrow.characters]
+    of_kind = [each._replace(classification=each.classification.among(columns)) for each in words]
+    with_marks = [*columns, *range(len(classifier.characters), len(classifier.characters + MARKS))]
+    views = [view.among(with_marks) for view in views]
+    return _read_candidates(of_kind, letter_height, ink, page.shape, views, narrow, trace), kind
+
+
+def _by_word(chosen: Sequence[_Chosen], words: int, rankings: Sequence[Ranking]) -> list[list[Ranking]]:
+    """Return the rankings of a line's letters, without marks, for each of its words."""
+    by_word: list[list[Ranking]] = [[] for _ in range(words)]
+    for one, ranking in zip(chosen, rankings, strict=True):
+        if not one.is_mark:
+            by_word[one.word].append(ranking)
+    return by_word
+
+
+def _read_candidates(
+    words: Sequence[ClassifiedWord],
+    letter_height: float,
+    ink: values.Ink | None,
+    shape: tuple[int, ...],
+    views: Sequence[Steps],
+    classifier: Classifier,
+    trace: Trace,
 ) -> list[_Chosen]:
-    """Choose the letters of one line: with the line network if there is one, else by the CNN alone.
+    """Choose the letters of one line: with what the line network sees, or by the CNN alone without it.
 
     Machine print that is to be kept is read by the CNN alone: the line network has learnt to pass it over.
     """
-    network, ink = classifier.line_network, segmentation.ink
-    if network is None or ink is None or settings.printed == "keep":
+    if not views or ink is None:
         classification = concatenate([each.classification for each in words])
         (lattice,) = score_line([each.word for each in words], letter_height, classification, [CNN_WEIGHTS])
         places = [(number, one) for number, each in enumerate(words) for one in each.word.candidates]
@@ -443,8 +525,7 @@ def _read_candidates(
             for index, ranking in zip(*lattice.best_reading(classifier.characters), strict=True)
         ]
 
-    whole = settings.layout == "line" and not segmentation.quarters
-    line = see_line(page, words, letter_height, ink, network, whole)
+    line = see_line(words, letter_height, ink, views, shape)
     chosen: list[_Chosen] = []
     for one in read_both(line.experts, classifier.characters, MARKS, classifier.marks):
         candidate, word = line.place(one)

@@ -9,21 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.records.readings import Box, Letter, LineReading
-from lettermill.jobs.settings import MARKS
+from lettermill.jobs.settings import ALPHABETS, MARKS, AlphabetChoice
 from lettermill.worker.reading.classifier import RANKING_LENGTH, Classifier
 from lettermill.worker.reading.line_evidence import Steps
 from lettermill.worker.reading.line_views import whole_view
+from lettermill.worker.reading.look_alikes import kind_of
 
 _HEIGHT_SHARE = 0.7
 """Height of a letter's box, as a share of the image: its rows are not known."""
 
 
-def read_unfound_line(page: NDArray[np.uint8], classifier: Classifier) -> LineReading | None:
+def read_unfound_line(
+    page: NDArray[np.uint8], classifier: Classifier, alphabet: AlphabetChoice
+) -> LineReading | None:
     """Read a line without candidates.
 
     Args:
         page: uint8, h×w, grey: an image of one line.
         classifier: has the line network.
+        alphabet: that of the job; with `auto`, a line of one kind is read with that kind alone.
 
     Returns:
         The line, all of its letters flagged and disputed; None if nothing is seen.
@@ -42,6 +46,9 @@ def read_unfound_line(page: NDArray[np.uint8], classifier: Classifier) -> LineRe
             best = [one for one in order if known[one] in allowed][:RANKING_LENGTH]
             ranking = tuple((known[one], round(float(shares[one]), 6)) for one in best)
             read.append(Letter(_box(view, first, last, page.shape), 1, ranking, True, True))
+    kind = kind_of([[one.ranking for one in read if not one.is_mark]])
+    if alphabet == "auto" and kind != "alnum":
+        return read_unfound_line(page, classifier.narrowed(ALPHABETS[kind]), kind)
     of_letters = [at for at, one in enumerate(read) if not one.is_mark]
     if not of_letters:
         return None

@@ -44,9 +44,8 @@ def test_the_keys_are_those_of_the_model_that_comes_with_lettermill(tmp_path: Pa
     values = build_card(*paths, CLASSES, TrainingSettings(), some_letters(), {}, size, 1.0, {})
     # The line network is described when that one is exported, the first network when both are trained.
     described_elsewhere = {"line_network", "first_network"}
-    of_former_trainings = {"teachers"}
     shipped = load_model(installed_model_folder()).card.keys()
-    assert values.keys() == shipped - described_elsewhere - of_former_trainings
+    assert values.keys() == shipped - described_elsewhere
 
 
 def test_letters_are_counted_by_source_and_kind() -> None:

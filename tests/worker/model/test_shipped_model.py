@@ -40,13 +40,11 @@ def test_the_card_describes_the_file() -> None:
 def test_the_card_describes_the_first_network() -> None:
     model = load_model(installed_model_folder())
     path = installed_model_folder() / FIRST_FILE
-    if model.first_card is None:
-        assert not path.exists()
-        return
+    assert model.first_card is not None
     assert model.first_card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert path.stat().st_size == model.first_card["bytes"] < 500_000
     assert model.first_card["multiply_adds"] < 6_000_000
-    assert 0.5 <= model.first_card["sure_above"] < 1 and model.first_card["read_again"] < 0.5
+    assert 0.5 <= model.first_card["sure_above"] < 1 and model.first_card["read_again"] < 0.6
 
 
 def test_the_card_describes_the_line_network() -> None:

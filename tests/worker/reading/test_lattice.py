@@ -149,7 +149,9 @@ def probabilities(rows: int, best: float) -> NDArray[np.float32]:
 def test_the_cnn_decides_where_there_is_one_way_to_cut(best: float) -> None:
     apart = word([(0, 1), (1, 2)], (Gap(0.3),))
     (lattice,) = score_words(
-        [apart], 20.0, Classification(probabilities(2, best), np.full(2, 0.001, np.float32))
+        [apart],
+        20.0,
+        Classification(probabilities(2, best), np.full(2, 0.001, np.float32), np.zeros(2, np.float32)),
     )
     _, rankings = lattice.best_reading(CHARACTERS)
     assert [ranking[0][0] for ranking in rankings] == ["A", "A"]
@@ -162,7 +164,7 @@ def test_the_likelier_another_cut_the_less_sure_the_letter() -> None:
     sure: list[float] = []
     for halves in (0.99, 0.9, 0.5, 0.1):
         reject = np.array([0.3, halves, halves], np.float32)
-        (lattice,) = score_words([touching], 20.0, Classification(probabilities(3, 0.97), reject))
+        (lattice,) = score_words([touching], 20.0, Classification(probabilities(3, 0.97), reject, 0 * reject))
         path, rankings = lattice.best_reading(CHARACTERS)
         assert path == [0]
         sure.append(rankings[0][0][1])
@@ -202,7 +204,7 @@ def test_a_mark_lowers_the_confidence_of_a_letter_or_is_passed_over(mark: float,
     apart = word([(0, 1), (1, 2), (2, 3)], (Gap(0.3), Gap(0.3)))
     one, middle, other = apart.candidates
     marked = Word((one, dataclasses.replace(middle, mark=mark), other), apart.gaps)
-    answers = Classification(probabilities(3, 0.99), np.full(3, 0.001, np.float32))
+    answers = Classification(probabilities(3, 0.99), np.full(3, 0.001, np.float32), np.zeros(3, np.float32))
     _, rankings = score_words([marked], 20.0, answers)[0].best_reading(CHARACTERS)
     assert "".join(ranking[0][0] for ranking in rankings) == read
     assert rankings[0][0][1] == pytest.approx(0.99, abs=2e-3)
@@ -212,7 +214,9 @@ def test_a_mark_lowers_the_confidence_of_a_letter_or_is_passed_over(mark: float,
 
 def test_a_line_is_scored_as_its_words_are_once_with_each_of_the_weights() -> None:
     words = [word([(0, 2), (0, 1), (1, 2)], (Gap(0.0, 1.0),)), word([(0, 1)], ())]
-    answers = Classification(probabilities(4, 0.9), np.array([0.3, 0.9, 0.5, 0.1], np.float32))
+    answers = Classification(
+        probabilities(4, 0.9), np.array([0.3, 0.9, 0.5, 0.1], np.float32), np.zeros(4, np.float32)
+    )
     other = dataclasses.replace(CNN_WEIGHTS, null_path=0.0)
     expected = join_lattices(score_words(words, 20.0, answers))
     line, with_other = score_line(words, 20.0, answers, [CNN_WEIGHTS, other])

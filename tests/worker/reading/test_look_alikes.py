@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from lettermill.jobs.settings import ALPHABETS
 from lettermill.worker.reading.classifier import Ranking
 from lettermill.worker.reading.look_alikes import (
+    CHANGE_BETWEEN_WORDS,
+    CHANGE_IN_WORD,
+    LEAST_OTHER_PROBABILITY,
     MIXED_PROBABILITY,
     TWINS,
     digit_probabilities,
+    kind_of,
     resolve_look_alikes,
 )
 
@@ -90,14 +94,15 @@ def test_what_the_ink_says_counts() -> None:
     assert sures[0] == pytest.approx(0.5)  # 20 × 0.05 against 0.9, of 0.95.
 
 
-PROBABILITIES = st.floats(0.01, 1)
+SURES = st.tuples(st.floats(LEAST_OTHER_PROBABILITY, 1), st.floats(LEAST_OTHER_PROBABILITY, 1))
 
 
-@given(st.lists(st.tuples(PROBABILITIES, PROBABILITIES), min_size=1, max_size=7), st.data())
-def test_the_chain_sums_over_all_kinds_of_all_characters(
-    seen: list[tuple[float, float]], data: st.DataObject
-) -> None:
-    changes = [data.draw(st.floats(0.05, 0.95)) for _ in seen[1:]]
+@given(st.lists(st.lists(SURES, max_size=4), max_size=2))
+def test_the_chain_sums_over_all_kinds_of_all_characters(words: list[list[tuple[float, float]]]) -> None:
+    seen = [pair for word in words for pair in word]
+    changes = [
+        CHANGE_IN_WORD if place != len(words[0]) else CHANGE_BETWEEN_WORDS for place in range(1, len(seen))
+    ]
     weights = dict.fromkeys(itertools.product((0, 1), repeat=len(seen)), 0.0)
     for kinds in weights:
         ink = math.prod(pair[kind] for pair, kind in zip(seen, kinds, strict=True))
@@ -111,7 +116,23 @@ def test_the_chain_sums_over_all_kinds_of_all_characters(
         sum(weight for kinds, weight in weights.items() if kinds[place]) / sum(weights.values())
         for place in range(len(seen))
     ]
-    assert digit_probabilities(seen, changes) == pytest.approx(expected)
+    rankings = [[(("K", letter), ("4", digit)) for letter, digit in word] for word in words]
+    assert digit_probabilities(rankings) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["HELL0", "JOHN"], "letters"),
+        (["47", "1I"], "digits"),
+        (["AB4158"], "alnum"),
+        (["JOHN", "25"], "alnum"),
+        ([], "alnum"),
+        ([""], "alnum"),
+    ],
+)
+def test_the_kind_of_a_line(texts: list[str], kind: str) -> None:
+    assert kind_of([word(text) for text in texts]) == kind
 
 
 @given(st.lists(st.text(ALPHABETS["alnum"], max_size=8), max_size=4))

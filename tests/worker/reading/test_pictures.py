@@ -31,7 +31,7 @@ def page_of(rows):
     probabilities = np.stack((certain[:, 0], 1 - certain[:, 0]), axis=1)
     ink = Ink(np.zeros((10, 10), np.uint8), 0.0, np.eye(2, 3))
     found = Segmentation(tuple(lines), 0.0, Quality(30.0, 4.0, 90.0, 0.01, 0.9), 0, ink)
-    return found, Classification(probabilities, certain[:, 1])
+    return found, Classification(probabilities, certain[:, 1], 0 * certain[:, 1])
 
 
 def test_a_picture_has_no_lines_and_says_that_its_ink_is_not_read() -> None:

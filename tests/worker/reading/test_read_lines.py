@@ -13,11 +13,13 @@ from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.word_list import WordList
+from lettermill.jobs.inputs.word_list import WordList, plain
 from lettermill.jobs.scans.reader import read_page
-from lettermill.jobs.settings import ALPHABETS, LETTERS, Limits, Settings
+from lettermill.jobs.settings import ALPHABETS, LETTERS, Limits, Printed, Settings
 from lettermill.segmentation.page import segment
+from lettermill.segmentation.quality import find_flaws
 from lettermill.segmentation.trace import Trace
+from lettermill.segmentation.values import Flaw
 from lettermill.worker.reading.calibration import field_confidence
 from lettermill.worker.reading.classifier import Classification, Classifier
 from lettermill.worker.reading.lexicon import Lexicon
@@ -106,7 +108,7 @@ def test_letters_below_the_setting_are_flagged(classifier: Classifier) -> None:
     assert all(letter.flagged for letter in line.letters if letter.confidence < 1)
 
 
-def test_look_alikes_follow_their_word_if_both_kinds_are_allowed(alnum: Classifier) -> None:
+def test_look_alikes_follow_their_line_if_both_kinds_are_allowed(alnum: Classifier) -> None:
     settings = Settings(alphabet="alnum", layout="line", printed="keep")
     (line,), _ = read_lines(drawn("HOUSE", "2409"), settings, alnum)
     assert line.text == "HOUSE 2409"
@@ -161,7 +163,7 @@ def test_marks_join_words_but_stops_and_commas_beside_letters(words: list[str], 
         for number, (word, one) in enumerate(zip(words, segmented, strict=True))
         for character, candidate in zip(word, one.candidates, strict=False)
     ]
-    nothing = Classification(np.zeros((0, 1), np.float32), np.zeros(0, np.float32))
+    nothing = Classification(np.zeros((0, 1), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32))
     assert _word_numbers(chosen, [ClassifiedWord(one, 20.0, nothing) for one in segmented]) == numbers
 
 
@@ -260,3 +262,37 @@ def test_a_slash_beside_nothing_that_was_read_is_left_out(classifier: Classifier
     words = classify_candidates(segmentation, components, page.shape, classifier)
     assert any(one.mark > 0 for each in words for one in each.word.candidates)
     assert _with_slashes([], words) == []
+
+
+def test_a_page_of_digits_read_as_letters_says_so(classifier: Classifier, alnum: Classifier) -> None:
+    settings = Settings(layout="line", printed="keep")
+    _, found = read_lines(drawn("34796", "7943"), settings, classifier)
+    assert found.has_other_alphabet and Flaw.OTHER_ALPHABET in find_flaws(found)
+    _, found = read_lines(drawn("HOUSE", "BOSS"), settings, classifier)
+    assert not found.has_other_alphabet
+    _, found = read_lines(drawn("34796"), Settings(layout="line", printed="keep", alphabet="alnum"), alnum)
+    assert not found.has_other_alphabet
+
+
+@pytest.mark.parametrize("printed", ["keep", "drop"])
+def test_auto_decides_for_each_line(alnum: Classifier, printed: Printed) -> None:
+    lines = [drawn(text) for text in ("HOUSE", "2409", "KM4796")]
+    width = max(line.shape[1] for line in lines)
+    page = np.vstack(
+        [np.pad(line, ((0, 0), (0, width - line.shape[1])), constant_values=255) for line in lines]
+    )
+    auto, both = (
+        [line.text for line in read_lines(page, Settings(alphabet=each, printed=printed), alnum)[0]]
+        for each in ("auto", "alnum")
+    )
+    assert auto == both == ["HOUSE", "2409", "KM4796"]
+    (line,), _ = read_lines(drawn("2409"), Settings(layout="line", alphabet="auto", printed="keep"), alnum)
+    assert all(choice.isdigit() for letter in line.letters for choice, _ in letter.ranking)
+
+
+@pytest.mark.parametrize("text", ["2409", "HOUSE", "KM4796"])
+def test_a_word_list_has_its_own_characters_where_the_line_decides(alnum: Classifier, text: str) -> None:
+    names = Lexicon(WordList(Path("words.txt"), b"House\n2409\nKM4796\n47 Main", ALPHABETS["alnum"]))
+    settings = Settings(layout="line", alphabet="auto")
+    (line,), _ = read_lines(drawn(text), settings, alnum, names)
+    assert plain(line.lexicon_text) == text
