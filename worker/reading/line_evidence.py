@@ -23,18 +23,18 @@ from lettermill.segmentation.values import Word
 from lettermill.worker.reading.lattice import Weights, WordLattice
 
 FEATURE_WEIGHTS = {
-    "log letter": 0.17,
-    "log reject": -0.65,
-    "each letter": 0.42,
-    "cut ends": 1.36,
-    "ink crossed": -0.12,
-    "parts joined": -1.36,
+    "log letter": 0.24,
+    "log reject": -0.64,
+    "each letter": -0.01,
+    "cut ends": 1.86,
+    "ink crossed": 0.04,
+    "parts joined": -1.09,
     "paper within": -10.61,
-    "lowness": -23.41,
-    "wideness": -0.19,
+    "lowness": -23.43,
+    "wideness": -0.22,
 }
 
-WEIGHTS = Weights(np.array(list(FEATURE_WEIGHTS.values())), 0.53, -0.57, 0.38)
+WEIGHTS = Weights(np.array(list(FEATURE_WEIGHTS.values())), 0.47, -0.58, 0.39)
 """Weights of the CNN's answers and of shapes where the line network reads too. Fitted with `BOTH` by maximum
 likelihood on fields that trained neither network: bench/lattice_weights.py."""
 
@@ -60,7 +60,7 @@ class LineWeights:
     uncut_mark: float
 
 
-BOTH = LineWeights(1.0, 0.68, 0.25, -0.74, -1.86, -1.70)
+BOTH = LineWeights(1.0, 0.67, 0.29, -0.68, -1.82, -1.94)
 """The weights with which both readers share a lattice."""
 
 ALONE = LineWeights(0.0, 1.0, 1.0, 0.0, 0.0, 0.0)
