@@ -1,8 +1,8 @@
-"""Decides between letters and digits that look alike, such as O and 0, by the whole line.
+"""Decides between letters and digits that look alike, such as O and 0, by the whole field, or by their word.
 
-A field is mostly of one kind. So a line is taken to be one of three things: all letters, all digits, or a
-mixture in which the kind changes now and then (a hidden Markov chain, Rabiner 1989). What the ink says of
-every character speaks for one of them, and the likeliest kind of each place follows.
+A field is mostly of one kind, and so is a word on a page. So it is taken to be one of three things: all
+letters, all digits, or a mixture in which the kind changes now and then (a hidden Markov chain, Rabiner
+1989). What the ink says of every character speaks for one of them, and the likeliest kind of each place follows.
 """
 
 from __future__ import annotations
@@ -35,41 +35,46 @@ MIN_CONFIDENCE_SHARE = 0.5
 """It has at least this share of the confidence of both."""
 
 
-def kind_of(words: Sequence[Sequence[Ranking]]) -> Alphabet:
+def kind_of(words: Sequence[Sequence[Ranking]], together: bool) -> Alphabet:
     """Return what a line is written in: letters, digits, or both (alnum).
 
     Args:
         words: the rankings of each word's characters, from left to right.
+        together: whether they are one field.
     """
-    are_digits = digit_probabilities(words) > 0.5
+    are_digits = digit_probabilities(words, together) > 0.5
     if not len(are_digits) or are_digits.any() != are_digits.all():
         return "alnum"
     return "digits" if are_digits.all() else "letters"
 
 
-def resolve_look_alikes(words: Sequence[Sequence[Ranking]]) -> list[list[Ranking]]:
-    """Change characters of a line to the kind (letter or digit) that the whole line says.
+def resolve_look_alikes(words: Sequence[Sequence[Ranking]], together: bool) -> list[list[Ranking]]:
+    """Change characters of a line to the kind (letter or digit) that the whole field, or the word, says.
 
     A character changes into the likeliest of the other kind in its ranking, or into its look-alike. The
-    reading of the ink stays as the second choice. The confidence combines ink and line, so it is low if they
+    reading of the ink stays as the second choice. The confidence combines ink and kind, so it is low if they
     disagree.
 
     Args:
         words: the rankings of each word's characters, from left to right.
+        together: whether they are one field.
 
     Returns:
         The same, changed where a character was read as the other kind.
     """
-    digits = iter(digit_probabilities(words).tolist())
+    digits = iter(digit_probabilities(words, together).tolist())
     return [[_resolve(ranking, next(digits) > 0.5) for ranking in word] for word in words]
 
 
-def digit_probabilities(words: Sequence[Sequence[Ranking]]) -> NDArray[np.float64]:
-    """Return how probably each character of a line is a digit, given all of them: float64, n.
+def digit_probabilities(words: Sequence[Sequence[Ranking]], together: bool) -> NDArray[np.float64]:
+    """Return how probably each character of a line is a digit, given the field or the word: float64, n.
 
     Args:
         words: the rankings of each word's characters, from left to right; n in all.
+        together: whether they are one field.
     """
+    if not together:
+        return np.concatenate([np.zeros(0), *(digit_probabilities([word], True) for word in words)])
     seen = [_seen_kinds(ranking) for word in words for ranking in word]
     if not seen:
         return np.zeros(0)

@@ -413,7 +413,7 @@ def _read_line(
     lowered = lower_doubtful(candidates, [one.ranking for one in chosen], letter_height, segmentation.struck)
     rankings_by_word = _by_word(chosen, len(words), lowered)
     if kind == "alnum":
-        rankings_by_word = resolve_look_alikes(rankings_by_word)
+        rankings_by_word = resolve_look_alikes(rankings_by_word, settings.has_fields)
 
     numbers = _word_numbers(chosen, words)
     of_letters = itertools.chain.from_iterable(rankings_by_word)
@@ -483,7 +483,8 @@ def _choose_letters(
     chosen = _read_candidates(words, letter_height, ink, page.shape, views, classifier, first_trace)
     if not is_auto:
         return chosen, settings.widest_alphabet
-    kind = kind_of(_by_word(chosen, len(words), [one.ranking for one in chosen]))
+    rankings = _by_word(chosen, len(words), [one.ranking for one in chosen])
+    kind = kind_of(rankings, settings.has_fields)
     if kind == "alnum" and trace is UNSEEN:
         return chosen, kind
     narrow = classifier.narrowed(ALPHABETS[kind])

@@ -46,7 +46,7 @@ def read_unfound_line(
             best = [one for one in order if known[one] in allowed][:RANKING_LENGTH]
             ranking = tuple((known[one], round(float(shares[one]), 6)) for one in best)
             read.append(Letter(_box(view, first, last, page.shape), 1, ranking, True, True))
-    kind = kind_of([[one.ranking for one in read if not one.is_mark]])
+    kind = kind_of([[one.ranking for one in read if not one.is_mark]], together=True)
     if alphabet == "auto" and kind != "alnum":
         return read_unfound_line(page, classifier.narrowed(ALPHABETS[kind]), kind)
     of_letters = [at for at, one in enumerate(read) if not one.is_mark]

@@ -33,7 +33,7 @@ def word(text: str, twin: float = 0.06) -> list[Ranking]:
 
 
 def resolved(*texts: str, twin: float = 0.06) -> str:
-    return " ".join(reading(one) for one in resolve_look_alikes([word(text, twin) for text in texts]))
+    return " ".join(reading(one) for one in resolve_look_alikes([word(text, twin) for text in texts], True))
 
 
 def reading(rankings: list[Ranking]) -> str:
@@ -66,21 +66,29 @@ def test_the_kind_of_a_word(read: str, followed: str) -> None:
     assert resolved(read) == followed
 
 
-def test_the_other_words_of_the_line_count() -> None:
+def test_on_a_page_each_word_stands_alone() -> None:
+    words = [word("1"), word("MAKE"), word("A"), word("LI5T"), word("2O24")]
+    read = resolve_look_alikes(words, together=False)
+    assert [reading(one) for one in read] == ["1", "MAKE", "A", "LIST", "2024"]
+    assert kind_of(words, together=False) == "alnum"
+    assert reading(resolve_look_alikes(words[:4], together=True)[0]) == "I"
+
+
+def test_the_other_words_of_the_field_count() -> None:
     assert resolved("1I") == "1I"
     assert resolved("47", "1I") == "47 11"
     assert resolved("BRIDGE", "5I", "HAZEL") == "BRIDGE SI HAZEL"
     assert resolved("4763", "5I", "3944") == "4763 51 3944"
-    assert resolve_look_alikes([]) == [] and resolve_look_alikes([[], []]) == [[], []]
+    assert resolve_look_alikes([], True) == [] and resolve_look_alikes([[], []], False) == [[], []]
 
 
 def test_ink_of_the_other_kind_becomes_the_likeliest_character_of_the_line_s_kind() -> None:
     digits = [*word("4731"), (("G", 0.6), ("C", 0.2), ("6", 0.15))]
-    assert reading(resolve_look_alikes([digits])[0]) == "47316"
+    assert reading(resolve_look_alikes([digits], True)[0]) == "47316"
 
 
 def test_the_other_reading_stays_and_the_confidence_falls() -> None:
-    *others, last = resolve_look_alikes([word("HELL0")])[0]
+    *others, last = resolve_look_alikes([word("HELL0")], True)[0]
     assert others == word("HELL")
     (letter, sure), (twin, twin_sure), third = last
     assert (letter, twin, third) == ("O", "0", ("M", 0.01))
@@ -89,7 +97,7 @@ def test_the_other_reading_stays_and_the_confidence_falls() -> None:
 
 
 def test_what_the_ink_says_counts() -> None:
-    sures = [resolve_look_alikes([word("HELL0", twin)])[0][-1][0][1] for twin in (0.05, 0.06, 0.08)]
+    sures = [resolve_look_alikes([word("HELL0", twin)], True)[0][-1][0][1] for twin in (0.05, 0.06, 0.08)]
     assert sures == sorted(sures)
     assert sures[0] == pytest.approx(0.5)  # 20 × 0.05 against 0.9, of 0.95.
 
@@ -117,7 +125,7 @@ def test_the_chain_sums_over_all_kinds_of_all_characters(words: list[list[tuple[
         for place in range(len(seen))
     ]
     rankings = [[(("K", letter), ("4", digit)) for letter, digit in word] for word in words]
-    assert digit_probabilities(rankings) == pytest.approx(expected)
+    assert digit_probabilities(rankings, True) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -132,13 +140,13 @@ def test_the_chain_sums_over_all_kinds_of_all_characters(words: list[list[tuple[
     ],
 )
 def test_the_kind_of_a_line(texts: list[str], kind: str) -> None:
-    assert kind_of([word(text) for text in texts]) == kind
+    assert kind_of([word(text) for text in texts], True) == kind
 
 
 @given(st.lists(st.text(ALPHABETS["alnum"], max_size=8), max_size=4))
 def test_each_character_keeps_its_place_and_its_own_reading_second(texts: list[str]) -> None:
     before = [word(text) for text in texts]
-    for old_word, new_word in zip(before, resolve_look_alikes(before), strict=True):
+    for old_word, new_word in zip(before, resolve_look_alikes(before, True), strict=True):
         for old, new in zip(old_word, new_word, strict=True):
             assert new == old or new[1][0] == old[0][0]
             assert [sure for _, sure in new] == sorted((sure for _, sure in new), reverse=True)
