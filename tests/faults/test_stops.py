@@ -89,7 +89,7 @@ def test_a_full_disk_ends_the_run_with_its_reason_and_blames_no_page(
     lettermill: Command, many_scans: Path, small_disk: Path, tmp_path: Path
 ) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 2_690_000)
+    ballast.write_bytes(b"x" * 3_490_000)
     full = lettermill("run", many_scans, "--out", small_disk, status=8)
     assert "No space left" in full.stderr
     assert finished(small_disk) < 40

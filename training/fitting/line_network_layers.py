@@ -143,7 +143,7 @@ def set_weights(model: Any, arrays: Mapping[str, NDArray[np.float32]], path: Pat
     if shapes != {name: array.shape for name, array in arrays.items()}:
         raise ModelProblem(
             f"{display_path(path)} holds the weights of a line network of another layout",
-            "Train it from the beginning with --line-network, or with the version of Lettermill that wrote it.",
+            "Train it from the beginning with --line-network, or with the version that wrote it.",
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])

@@ -19,8 +19,8 @@ from lettermill.segmentation.values import Candidate, Segmentation
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.page_orientation import SAMPLE_LETTERS, mean_log_probability
 
-FAINT_BELOW_CONFIDENCE, ALL_BELOW_CONFIDENCE = 0.97, 0.8
-"""Mean confidence below which faint writing is tried, and all writing: mirrored letters have about 0.7."""
+FAINT_BELOW_CONFIDENCE, ALL_BELOW_CONFIDENCE = 0.97, 0.9
+"""Mean confidence below which faint writing is tried, and all writing: mirrored letters have about 0.8."""
 
 FAINT_SHARE = 0.72
 """Contrast of faint writing as a share of the strongest on the page, at most."""

@@ -26,7 +26,7 @@ from lettermill.training.reports.evaluation import (
     reject_scores_of,
     report_of_training,
 )
-from lettermill.worker.reading.litert_network import Network
+from lettermill.worker.reading.cascade import load_cnn
 from tests.drawn_letters import drawn_letters, letters_of, some_letters
 from tests.report_pages import Page, figures_of
 
@@ -38,7 +38,7 @@ def test_reading_and_training_agree_on_what_is_no_letter() -> None:
     model = load_model(installed_model_folder())
     scores = reject_scores_of(model, letters)
     assert scores is not None and len(scores.kinds) == len(scores.others) == len(letters)
-    expected = non_letter_probability(Network(model.network).logits(letters.glyphs))
+    expected = non_letter_probability(load_cnn(model).logits(letters.glyphs))
     np.testing.assert_allclose(scores.letters, expected, atol=1e-5)
     assert np.ptp(scores.letters) > 0
 

@@ -19,7 +19,7 @@ NETWORK = installed_model_folder() / "handprint.tflite"
 
 def test_the_first_kernels_are_those_of_the_network() -> None:
     kernels = first_kernels(NETWORK)
-    assert kernels is not None and kernels.shape == (16, 5, 5) and kernels.dtype == np.float32
+    assert kernels is not None and kernels.shape == (24, 5, 5) and kernels.dtype == np.float32
     assert np.isfinite(kernels).all() and np.ptp(kernels) > 0
 
 

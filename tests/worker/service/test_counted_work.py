@@ -25,7 +25,7 @@ from lettermill.jobs.settings import LETTERS, Settings
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.read_lines import read_lines
 
-EVALUATIONS = 1.92
+EVALUATIONS = 2.0
 """Glyphs that the CNN sees for each letter that is read: pieces, again where it is in doubt, and runs."""
 
 CALLS = 885
