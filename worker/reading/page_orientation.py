@@ -16,7 +16,7 @@ from lettermill.segmentation.page import Layout, segment
 from lettermill.segmentation.values import Segmentation
 from lettermill.worker.reading.classifier import Classifier
 
-DOUBTFUL_BELOW_CONFIDENCE = 0.93
+DOUBTFUL_BELOW_CONFIDENCE = 0.9
 """A page with a lower mean confidence is tried other ways up; upright pages are read with more."""
 
 SIDEWAYS_ABOVE_SHARE = 0.2
