@@ -28,8 +28,8 @@ SAMPLE_LETTERS = 40
 TEMPERATURE_FACTOR = 1.6
 """Multiplies the card's temperature: the CNN was not trained on turned letters and is too sure of them."""
 
-MARGIN_NATS = 3.0
-"""One way up must be this much likelier than every other: twenty times."""
+MARGIN_NATS = 5.0
+"""One way up must be this much likelier than every other: 150 times."""
 
 MIN_PROBABILITY = 0.05
 """Lower bound of a glyph's probability, so that a few blots do not outweigh the letters."""
