@@ -31,7 +31,7 @@ LEAST_LETTERS = 6
 """Letters of the smallest block: in fewer, too many look alike in two orientations."""
 
 LEAST_DOUBT_PER_LETTER = 0.1
-"""How far below 0.85 the confidences of so small a block are on average: turned letters, 0.2 or more."""
+"""How far below 0.9 the confidences of so small a block are on average: turned letters, 0.2 or more."""
 
 MARGIN_NATS = 4.0
 """A block is this much likelier turned: more than for a page, because many blocks are compared."""
@@ -149,7 +149,8 @@ def find_turned_blocks(
     gutter = GUTTER_LETTERS * float(np.median(boxes[:, 3] - boxes[:, 1]))
     groups = [*_groups_of(page, boxes, gutter)]
     least = LEAST_LETTERS * LEAST_DOUBT_PER_LETTER
-    if max((doubt[run.letters].sum() for run in _best_runs(groups, doubt)), default=0.0) < least:
+    doubtful = [run.letters for run in _best_runs(groups, doubt) if len(run.letters) >= LEAST_LETTERS]
+    if max((doubt[of_run].sum() for of_run in doubtful), default=0.0) < least:
         return []
 
     gains = _gains(letters, classifier)
