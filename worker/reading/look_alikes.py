@@ -2,7 +2,8 @@
 
 A field is mostly of one kind, and so is a word on a page. So it is taken to be one of three things: all
 letters, all digits, or a mixture in which the kind changes now and then (a hidden Markov chain, Rabiner
-1989). What the ink says of every character speaks for one of them, and the likeliest kind of each place follows.
+1989). What the ink says of every character speaks for one of them, and the likeliest kind of each place
+follows.
 """
 
 from __future__ import annotations
