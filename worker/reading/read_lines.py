@@ -62,7 +62,7 @@ CLEARER_BY = 0.1
 
 
 LEAST_OTHER_LETTERS, LEAST_OTHER_SHARE = 2, 0.1
-"""So many letters, and so large a share of all, must look like characters that the alphabet leaves out."""
+"""The page gets a code if this many letters, and this share of all, look like characters left out."""
 
 SLASH_TRUST = 0.8
 """Confidence of a slash that segmentation is sure of and the line network does not see."""
