@@ -30,6 +30,7 @@ from lettermill.training.fitting.line_network_layers import LINE_LABELS
 from lettermill.training.fitting.litert_export import check_agreement, write_network
 from lettermill.training.fitting.model_card import build_card, write_card
 from lettermill.training.fitting.network import Size, multiply_adds
+from lettermill.training.fitting.network_weights import weights_file, write_weights
 from lettermill.training.fitting.reject_class import made_non_letters
 from lettermill.training.fitting.teacher import Teacher
 from lettermill.training.letters.split import Split, capitals, classes_of
@@ -179,8 +180,9 @@ def _replaced_at_the_end(folder: Path) -> Iterator[Path]:
 
 
 def _written(trained: fit.Trained, parts: Split, path: Path) -> bytes:
-    """Write a network for LiteRT, check that it answers as in Keras, and return the file's bytes."""
+    """Write a network for LiteRT and its weights; check that it answers as in Keras; return its bytes."""
     write_network(trained.model, path)
+    write_weights(trained.model, path.with_name(weights_file(path.name)))
     content = path.read_bytes()
     glyphs = parts.validation.glyphs
     check_agreement(Network(content), glyphs, fit.logits_of(trained.model, glyphs))

@@ -22,7 +22,6 @@ from lettermill.jobs.inputs.model import FIRST_FILE, load_model
 from lettermill.training import recipe
 from lettermill.training.fitting import fit
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
-from lettermill.training.fitting.line_network_layers import LINE_WEIGHTS_FILE
 from lettermill.training.fitting.litert_export import write_network
 from lettermill.training.fitting.network import build, multiply_adds
 from lettermill.training.fitting.teacher import Teacher
@@ -102,8 +101,9 @@ def test_the_large_network_is_trained_and_then_the_first(
     ready = next(place for place, line in enumerate(lines) if line.startswith("the large network is ready"))
     epochs = [place for place, line in enumerate(lines) if line.startswith("epoch ")]
     assert len(epochs) == 6 and epochs[2] < ready < epochs[3]
-    assert {path.name for path in folder.iterdir()} - {LINE_WEIGHTS_FILE} == {
+    assert {path.name for path in folder.iterdir()} == {
         *("handprint.tflite", "first.tflite", "line.tflite", "handprint.json"),
+        *("handprint.weights.npz", "first.weights.npz", "line.weights.npz"),
         *("model.keras", "history.csv", "report"),
     }
 

@@ -39,12 +39,28 @@ class Identity:
     settings: dict[str, Any]
     labels: list[str]
     data: str
-    """A SHA-256 of the letters and of the teacher."""
+    """A SHA-256 of the letters, of the teacher and of the weights to begin with."""
 
     @classmethod
-    def of(cls, settings: TrainingSettings, labels: tuple[str, ...], *parts: _HasDigest | None) -> Identity:
-        """Return the identity of a training on these parts: training and validation letters, the teacher."""
-        data = " ".join(part.digest() if part is not None else "none" for part in parts)
+    def of(
+        cls,
+        settings: TrainingSettings,
+        labels: tuple[str, ...],
+        *parts: _HasDigest | None,
+        start: Path | None = None,
+    ) -> Identity:
+        """Return the identity of a training.
+
+        Args:
+            settings: of the training.
+            labels: the classes.
+            parts: training and validation letters, the teacher.
+            start: the file of the weights to begin with; None for random ones.
+        """
+        digests = [part.digest() if part is not None else "none" for part in parts]
+        if start is not None:
+            digests.append(hashlib.sha256(start.read_bytes()).hexdigest())
+        data = " ".join(digests)
         return cls(settings.to_json(), list(labels), hashlib.sha256(data.encode()).hexdigest())
 
     def check(self, other: Identity, path: Path) -> None:

@@ -23,6 +23,7 @@ from lettermill.training.fitting import checkpoint, network
 from lettermill.training.fitting.batches import Batch, batches, drawn_ahead, steps_per_epoch
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, Arrays, Checkpoint, Identity
 from lettermill.training.fitting.epoch_progress import Report, bar
+from lettermill.training.fitting.network_weights import read_weights
 from lettermill.training.fitting.teacher import Teacher
 from lettermill.training.letters.sources import Letters
 from lettermill.training.letters.split import classes_of
@@ -74,10 +75,11 @@ def train(
     labels: tuple[str, ...] = CLASSES,
     size: network.Size = "large",
     teacher: Teacher | None = None,
+    start: Path | None = None,
     folder: Path | None = None,
     resume: bool = False,
 ) -> Trained:
-    """Train the CNN from random weights, or from a checkpoint.
+    """Train the CNN from random weights, from those of a trained network, or from a checkpoint.
 
     Training ends after the settings' epochs, when the validation loss has not fallen for `patience` epochs,
     or, on Ctrl-C, after the running batch.
@@ -90,6 +92,8 @@ def train(
         labels: the classes, in the order of the outputs.
         size: which of the CNN's two networks.
         teacher: a network whose answer is half of each target; None trains on the labels alone.
+        start: a file of weights to begin with. Batch normalisation stays as it is then: the statistics of a
+            few letters would replace those of all that the network has seen. None for random weights.
         folder: where a checkpoint is written after each epoch; None writes none.
         resume: continue from the folder's checkpoint if there is one.
 
@@ -97,13 +101,13 @@ def train(
         UsageProblem: the folder has a checkpoint and `resume` is False, or the checkpoint was written with
             other settings.
         BadData: the checkpoint was written with other letters.
-        ModelProblem: the checkpoint is damaged.
+        ModelProblem: the checkpoint or the weights are damaged, or of another network.
         KeyboardInterrupt: Ctrl-C came before the end of the first epoch.
     """
     file = folder / CHECKPOINT_FILE if folder else None
-    identity = Identity.of(settings, labels, letters, validation, teacher)
+    identity = Identity.of(settings, labels, letters, validation, teacher, start=start)
     saved = _saved(file, identity, resume, report)
-    run = _Run(_compiled(settings, labels, size), settings, labels, validation, identity, file)
+    run = _Run(_compiled(settings, labels, size, start), settings, labels, validation, identity, file)
     if saved and file:
         run.restore(saved, file)
         report(f"resuming after epoch {len(run.history)} of {settings.epochs}")
@@ -254,7 +258,9 @@ def logits_of(model: Any, glyphs: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def _compiled(settings: TrainingSettings, labels: tuple[str, ...], size: network.Size) -> Any:
+def _compiled(
+    settings: TrainingSettings, labels: tuple[str, ...], size: network.Size, start: Path | None
+) -> Any:
     """Build the network with its initial weights, its optimizer and its loss."""
     import keras
 
@@ -264,6 +270,10 @@ def _compiled(settings: TrainingSettings, labels: tuple[str, ...], size: network
 
         tf.config.experimental.enable_op_determinism()  # Costs nothing measurable on CPUs.
     model = network.build(len(labels), size)
+    if start is not None:
+        read_weights(model, start)
+        for layer in model.layers:
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     steps = settings.epochs * steps_per_epoch(settings)
     warm_up = max(1, steps // 20)
     rate = keras.optimizers.schedules.CosineDecay(

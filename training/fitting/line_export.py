@@ -25,13 +25,12 @@ from lettermill.segmentation.line_image import LINE_ROWS, LINE_VERSION
 from lettermill.training.fitting.line_network_layers import (
     INPUT_NAME,
     LINE_LABELS,
-    LINE_WEIGHTS_FILE,
     OUTPUT_NAME,
     build,
-    write_weights,
 )
 from lettermill.training.fitting.litert_export import named
 from lettermill.training.fitting.model_card import write_card
+from lettermill.training.fitting.network_weights import weights_file, write_weights
 from lettermill.worker.reading.line_network import LineNetwork
 
 _LARGEST_DIFFERENCE = 0.05
@@ -71,7 +70,7 @@ def export_line_network(model: Any, folder: Path, about: dict[str, Any] | None =
             **(about or {}),
         }
         section["difference_from_keras"] = round(check_agreement(model, content, section), 5)
-        write_weights(model, folder / LINE_WEIGHTS_FILE)
+        write_weights(model, folder / weights_file(LINE_FILE))
         write_card({**card, "line_network": section}, new / CARD_FILE)
         (new / LINE_FILE).replace(folder / LINE_FILE)
         (new / CARD_FILE).replace(folder / CARD_FILE)
@@ -140,9 +139,9 @@ def copy_line_network(source: Path, folder: Path) -> None:
     network = model.line_network
     if network is None:
         return
-    weights = source / LINE_WEIGHTS_FILE
+    weights = source / weights_file(LINE_FILE)
     for name, content in (
-        (LINE_WEIGHTS_FILE, weights.read_bytes() if weights.exists() else b""),
+        (weights.name, weights.read_bytes() if weights.exists() else b""),
         (LINE_FILE, network),
     ):
         if content:

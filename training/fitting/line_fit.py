@@ -19,7 +19,8 @@ from lettermill.jobs.storage.display import display_path
 from lettermill.training.fitting import checkpoint
 from lettermill.training.fitting.checkpoint import Checkpoint, Identity
 from lettermill.training.fitting.fit import ctrl_c
-from lettermill.training.fitting.line_network_layers import BLANK, LINE_LABELS, named_weights
+from lettermill.training.fitting.line_network_layers import BLANK, LINE_LABELS
+from lettermill.training.fitting.network_weights import named_weights
 from lettermill.training.lines.line_feed import LineBatch
 
 # Read when TensorFlow is imported, which happens inside the functions below.

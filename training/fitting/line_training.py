@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lettermill.jobs.errors import ModelProblem
-from lettermill.jobs.inputs.model import CARD_FILE, FIRST_FILE, MODEL_FILE, load_model
+from lettermill.jobs.inputs.model import CARD_FILE, FIRST_FILE, LINE_FILE, MODEL_FILE, load_model
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.training.fitting.field_accuracy import FieldAccuracy, measure_fields
 from lettermill.training.fitting.line_export import export_line_network
 from lettermill.training.fitting.line_fit import LINE_CHECKPOINT_FILE, LineSettings, train_lines
-from lettermill.training.fitting.line_network_layers import LINE_WEIGHTS_FILE, build, read_weights
+from lettermill.training.fitting.line_network_layers import build
 from lettermill.training.fitting.model_card import write_card
+from lettermill.training.fitting.network_weights import read_weights, weights_file
 from lettermill.training.lines.line_feed import LineFeed, LineOrigins
 from lettermill.training.lines.real_fields import FieldSet, read_field_set
 
@@ -124,12 +124,7 @@ def _report_set(fields: FieldSet, report: Callable[[str], None]) -> None:
 
 def _read_start(model: Any, start: Path) -> None:
     """Give a network the weights of the model to start from."""
-    if not (start / LINE_WEIGHTS_FILE).exists():
-        raise ModelProblem(
-            f"{start} has no {LINE_WEIGHTS_FILE} to train further",
-            "Give --start a model folder that has one, or train from the beginning with --line-network.",
-        )
-    read_weights(model, start / LINE_WEIGHTS_FILE)
+    read_weights(model, start / weights_file(LINE_FILE))
 
 
 def _describe(origins: LineOrigins, start: Path, sets: list[FieldSet]) -> str:

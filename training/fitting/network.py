@@ -71,15 +71,16 @@ def build(classes: int, size: Size = "large") -> Any:
     glyphs = keras.Input((GLYPH_SIZE, GLYPH_SIZE), dtype="uint8", name=INPUT_NAME)
     x = layers.Rescaling(1 / 255)(layers.Reshape((GLYPH_SIZE, GLYPH_SIZE, 1))(glyphs))
     layout = _LAYOUTS[size]
-    for channels, kernel, pooled in layout.convolutions:
-        x = layers.Conv2D(channels, kernel, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
+    for number, (channels, kernel, pooled) in enumerate(layout.convolutions, start=1):
+        x = layers.Conv2D(channels, kernel, name=f"convolution_{number}", **options)(x)
         if pooled:  # Before normalisation and ReLU: the same kind of function for a quarter of the work.
             x = layers.MaxPooling2D()(x)
-        x = layers.BatchNormalization(momentum=_MOMENTUM)(x)
+        x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"normalisation_{number}")(x)
         x = layers.ReLU()(x)
     x = layers.Dropout(_DROPOUT_SHARE)(layers.Reshape((math.prod(x.shape[1:]),))(x))
-    x = layers.Dense(layout.hidden_units, use_bias=False, kernel_initializer="he_normal")(x)
-    x = layers.ReLU()(layers.BatchNormalization(momentum=_MOMENTUM)(x))
+    x = layers.Dense(layout.hidden_units, name="hidden", use_bias=False, kernel_initializer="he_normal")(x)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=_MOMENTUM, name="hidden_normalisation")(x))
     x = layers.Dropout(_DROPOUT_SHARE)(x)
     return keras.Model(glyphs, layers.Dense(classes, name=OUTPUT_NAME)(x), name="handprint")
 

@@ -23,7 +23,6 @@ from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.job.corrections import Decision
 from lettermill.training.fitting import fit, line_training
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
-from lettermill.training.fitting.line_network_layers import LINE_WEIGHTS_FILE
 from lettermill.training.fitting.reject_class import KINDS
 from lettermill.training.letters import sources
 from lettermill.training.letters.split import split
@@ -89,12 +88,12 @@ def network_of(folder: Path) -> Network:
 
 def test_a_run_leaves_a_usable_model_dir(model: Path, reviewed: Path) -> None:
     names = {"handprint.tflite", "first.tflite", "line.tflite", "handprint.json"}
+    names |= {"handprint.weights.npz", "first.weights.npz", "line.weights.npz"}
     names |= {"history.csv", "model.keras", "report"}
-    assert {path.name for path in model.iterdir()} - {LINE_WEIGHTS_FILE} == names
+    assert {path.name for path in model.iterdir()} == names
     shipped = load_model(installed_model_folder())
     assert load_model(model).line_network == shipped.line_network is not None
     assert load_model(model).line_card == shipped.line_card
-    assert (model / LINE_WEIGHTS_FILE).exists() == (installed_model_folder() / LINE_WEIGHTS_FILE).exists()
     card = card_of(model)
     assert card["sha256"] == hashlib.sha256((model / "handprint.tflite").read_bytes()).hexdigest()
     assert card["labels"] == list(CLASSES)
@@ -251,7 +250,7 @@ def test_fields_and_made_lines_train_the_line_network(
     shipped = load_model(installed_model_folder())
     assert model.network == shipped.network and model.card["figures"] == shipped.card["figures"]
     assert model.line_card is not None and model.line_card["training"]["from_scratch"]
-    assert (tmp_path / "model" / LINE_WEIGHTS_FILE).exists()
+    assert (tmp_path / "model" / "line.weights.npz").exists()
     assert not list((tmp_path / "model").glob("*checkpoint*"))
 
 

@@ -14,13 +14,8 @@ from click.testing import CliRunner
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import LINE_FILE, installed_model_folder, load_model
 from lettermill.training.fitting.line_export import check_agreement, copy_line_network, main
-from lettermill.training.fitting.line_network_layers import (
-    LINE_LABELS,
-    LINE_WEIGHTS_FILE,
-    build,
-    named_weights,
-    read_weights,
-)
+from lettermill.training.fitting.line_network_layers import LINE_LABELS, build
+from lettermill.training.fitting.network_weights import named_weights, read_weights
 from lettermill.worker.reading.line_network import LineNetwork
 
 # Keras 3 asks TensorFlow's variables for NumPy arrays in NumPy 1's way when it saves a model.
@@ -66,7 +61,7 @@ def test_workers_read_with_it_as_keras_does(model: Any, exported: Path) -> None:
         "handprint.tflite",
         "handprint.json",
         LINE_FILE,
-        LINE_WEIGHTS_FILE,
+        "line.weights.npz",
     }
     assert len(content) == card["bytes"] < 1_600_000
     image = np.zeros((32, 128), np.uint8)
@@ -81,7 +76,7 @@ def test_workers_read_with_it_as_keras_does(model: Any, exported: Path) -> None:
 
 def test_the_weights_beside_it_are_those_of_the_network(model: Any, exported: Path) -> None:
     other = build()
-    read_weights(other, exported / LINE_WEIGHTS_FILE)
+    read_weights(other, exported / "line.weights.npz")
     for name, variable in named_weights(model).items():
         np.testing.assert_allclose(
             variable.value.numpy(), named_weights(other)[name].value.numpy(), rtol=1e-3, atol=1e-6
@@ -103,7 +98,8 @@ def test_it_is_copied_to_a_model_with_another_cnn(exported: Path, tmp_path: Path
     folder = cnn_alone(tmp_path / "ours")
     copy_line_network(exported, folder)
     assert load_model(folder).line_network == load_model(exported).line_network
-    assert (folder / LINE_WEIGHTS_FILE).read_bytes() == (exported / LINE_WEIGHTS_FILE).read_bytes()
+    weights = "line.weights.npz"
+    assert (folder / weights).read_bytes() == (exported / weights).read_bytes()
     load_model(folder).check()
 
 

@@ -13,7 +13,8 @@ from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
 from lettermill.segmentation.line_image import line_image
 from lettermill.training.fitting import checkpoint
 from lettermill.training.fitting.line_fit import LineSettings, LineTrainer, Progress, rate_at, train_lines
-from lettermill.training.fitting.line_network_layers import build, named_weights
+from lettermill.training.fitting.line_network_layers import build
+from lettermill.training.fitting.network_weights import named_weights
 from lettermill.training.lines.line_feed import LineBatch, mask_of
 from tests.training.written_fields import field_image
 

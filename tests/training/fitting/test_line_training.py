@@ -13,7 +13,6 @@ from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.training.fitting import line_training
 from lettermill.training.fitting.line_fit import LineSettings
-from lettermill.training.fitting.line_network_layers import LINE_WEIGHTS_FILE
 from lettermill.training.fitting.line_training import train_line_network
 from lettermill.training.lines.line_feed import LineOrigins
 from tests.training.fitting.test_line_export import cnn_alone
@@ -56,7 +55,7 @@ def test_the_cnn_is_kept(from_scratch: Path) -> None:
     assert model.line_card is not None
     training = model.line_card["training"]
     assert training["from_scratch"] and training["steps"] > 0 and training["minutes"] == 0.02
-    names = {"handprint.tflite", "handprint.json", "line.tflite", LINE_WEIGHTS_FILE}
+    names = {"handprint.tflite", "handprint.json", "line.tflite", "line.weights.npz"}
     assert {path.name for path in from_scratch.iterdir()} == names
 
 
@@ -108,7 +107,7 @@ def test_both_networks_of_the_cnn_are_kept(few_lines: object, from_scratch: Path
 
 def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
     truth = write_fields(tmp_path / "fields", ["HAT"] * 7)
-    with pytest.raises(ModelProblem, match=f"has no {LINE_WEIGHTS_FILE}"):
+    with pytest.raises(ModelProblem, match=r"has no line\.weights\.npz"):
         train_line_network(
             LineOrigins((), ((tmp_path / "fields", truth),)),
             LineSettings(0.02),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
@@ -12,11 +13,17 @@ from lettermill.jobs.inputs.model import FIRST_FILE, LINE_FILE, MODEL_FILE, inst
 from lettermill.jobs.settings import DIGITS, LETTERS, MARKS
 from lettermill.segmentation.glyph import GLYPH_VERSION
 from lettermill.segmentation.line_image import LINE_VERSION
+from lettermill.training.fitting.fit import logits_of
+from lettermill.training.fitting.litert_export import check_agreement
+from lettermill.training.fitting.network import Size, build
+from lettermill.training.fitting.network_weights import read_weights, weights_file
 from lettermill.training.letters import sources
 from lettermill.training.letters.split import classes_of, split
 from lettermill.training.measure import measure
 from lettermill.training.training_settings import CLASSES, TEST_SITES, TrainingSettings
 from lettermill.worker.reading.cascade import load_cnn
+from lettermill.worker.reading.litert_network import Network
+from tests.drawn_letters import drawn_letters
 
 LEAST_ACCURACY = 0.97
 """On the capitals of ten writers that chose nothing; the card has the measured figure."""
@@ -70,3 +77,13 @@ def test_it_reads_writers_that_it_was_not_trained_on(data: Path) -> None:
     measured = measure(logits, classes_of(test), model.card["temperature"], LETTERS, model.card["labels"])
     assert measured.count == 260
     assert measured.accuracy >= LEAST_ACCURACY
+
+
+def test_the_cnn_s_weights_beside_it_are_those_of_its_networks() -> None:
+    glyphs = drawn_letters("one", (cv2.FONT_HERSHEY_SIMPLEX,)).glyphs
+    folder = installed_model_folder()
+    sizes: dict[str, Size] = {MODEL_FILE: "large", FIRST_FILE: "first"}
+    for name, size in sizes.items():
+        model = build(len(CLASSES), size)
+        read_weights(model, folder / weights_file(name))
+        check_agreement(Network((folder / name).read_bytes()), glyphs, logits_of(model, glyphs))
