@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,24 @@ from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.inputs.model import (
     CARD_FILE,
     FIRST_FILE,
-    LINE_FILE,
     MODEL_FILE,
     NOT_A_LETTER,
     installed_model_folder,
+    load_model,
 )
 from lettermill.jobs.settings import LETTERS
 from lettermill.jobs.storage.display import display_path
 from lettermill.training.fitting import fit
 from lettermill.training.fitting.augment import augmented
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE, KERAS_FILE
+from lettermill.training.fitting.cnn_further import cnn_networks, forget_checkpoints, train_cnn_further
 from lettermill.training.fitting.line_export import copy_line_network
 from lettermill.training.fitting.line_network_layers import LINE_LABELS
-from lettermill.training.fitting.litert_export import check_agreement, write_network
+from lettermill.training.fitting.litert_export import export_network
 from lettermill.training.fitting.model_card import build_card, write_card
+from lettermill.training.fitting.model_files import copy_model, replaced_at_the_end
 from lettermill.training.fitting.network import Size, multiply_adds
-from lettermill.training.fitting.network_weights import weights_file, write_weights
+from lettermill.training.fitting.network_weights import check_weights
 from lettermill.training.fitting.reject_class import made_non_letters
 from lettermill.training.fitting.teacher import Teacher
 from lettermill.training.letters.split import Split, capitals, classes_of
@@ -38,13 +39,10 @@ from lettermill.training.measure import Measured, fitted_temperature, measure
 from lettermill.training.reports.evaluation import report_of_training
 from lettermill.training.reports.training_report import REPORT_FOLDER, check_folder
 from lettermill.training.training_settings import CLASSES, TrainingSettings
-from lettermill.worker.reading.cascade import Cascade, top_probability
+from lettermill.worker.reading.cascade import Cascade, load_cnn, top_probability
 from lettermill.worker.reading.litert_network import Network
 
 HISTORY_FILE = "history.csv"
-
-_READ_TOGETHER = {FIRST_FILE, LINE_FILE, MODEL_FILE, CARD_FILE}
-"""The files of a model that must belong together."""
 
 FIRST_FOLDER = "first"
 """The folder in MODEL_DIR for the checkpoint of the CNN's first network; it is gone when training is done."""
@@ -104,8 +102,8 @@ def train_model(
     report(f"train {len(parts.train)}, validation {len(parts.validation)}, test {len(parts.test)} glyphs")
     large = _trained(parts, settings, folder, report, "large", resume)
     first = None
-    with _replaced_at_the_end(folder) as new:
-        content = _written(large, parts, new / MODEL_FILE)
+    with replaced_at_the_end(folder) as new:
+        content = export_network(large.model, new / MODEL_FILE, parts.validation.glyphs)
         if not large.stopped:
             report("the large network is ready; it teaches the small one that reads all glyphs first")
             first = _trained(
@@ -129,6 +127,49 @@ def train_model(
     (folder / CHECKPOINT_FILE).unlink()
     _forget_first(folder)
     return values
+
+
+def train_model_further(
+    parts: Split,
+    settings: TrainingSettings,
+    start: Path,
+    folder: Path,
+    report: Callable[[str], None],
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Train a model's CNN further, measure it before and after, and write it with its line network.
+
+    Args:
+        parts: what to train, validate and test on.
+        settings: how to train.
+        start: MODEL_DIR of the model to begin with.
+        folder: MODEL_DIR; created if it is missing.
+        report: called with progress.
+        resume: continue the training that was stopped in the folder.
+
+    Returns:
+        The card's values.
+
+    Raises:
+        ModelProblem, UsageProblem, BadData, KeyboardInterrupt: as `train_cnn_further`.
+    """
+    check_folder(folder / REPORT_FOLDER)
+    report(f"train {len(parts.train)}, validation {len(parts.validation)}, test {len(parts.test)} glyphs")
+    check_weights(start, cnn_networks(start))
+    model = load_model(start)
+    temperature = float(model.card["temperature"])
+    before = _figures(load_cnn(model), parts, temperature)
+    with replaced_at_the_end(folder) as new:
+        copy_model(start, new)
+        large = train_cnn_further(parts, settings, new, folder, report, resume)
+        trained = load_model(new)
+        after = _figures(load_cnn(trained), parts, temperature)
+        card = {**trained.card, "figures_before": before, "figures": after}
+        write_card(card, new / CARD_FILE)
+        fit.write_history(large.history, new / HISTORY_FILE)
+    report_of_training(folder, parts, large.history)
+    forget_checkpoints(folder)
+    return card
 
 
 def _forget_first(folder: Path) -> None:
@@ -164,31 +205,6 @@ def _trained(
     return trained
 
 
-@contextlib.contextmanager
-def _replaced_at_the_end(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder; when the block ends, its files replace those of the same names."""
-    new = folder / ".new"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    try:
-        yield new
-        # The networks and the card come last, right after each other: readers refuse one without the other.
-        for path in sorted(new.iterdir(), key=lambda path: path.name in _READ_TOGETHER):
-            path.replace(folder / path.name)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def _written(trained: fit.Trained, parts: Split, path: Path) -> bytes:
-    """Write a network for LiteRT and its weights; check that it answers as in Keras; return its bytes."""
-    write_network(trained.model, path)
-    write_weights(trained.model, path.with_name(weights_file(path.name)))
-    content = path.read_bytes()
-    glyphs = parts.validation.glyphs
-    check_agreement(Network(content), glyphs, fit.logits_of(trained.model, glyphs))
-    return content
-
-
 def _write(
     large: fit.Trained, first: fit.Trained | None, parts: Split, settings: TrainingSettings, folder: Path
 ) -> dict[str, Any]:
@@ -199,7 +215,7 @@ def _write(
     reader: Network | Cascade = network
     about_first: dict[str, Any] = {}
     if first:
-        content = _written(first, parts, folder / FIRST_FILE)
+        content = export_network(first.model, folder / FIRST_FILE, parts.validation.glyphs)
         sure_above, doubtful = _sure_above(Network(content), network, parts, settings)
         reader = Cascade(Network(content), network, sure_above)
         about_first["first_network"] = {

@@ -131,3 +131,7 @@ class TrainingSettings:
         """Return the settings as plain values for the model card."""
         values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return values
+
+
+FURTHER_SETTINGS = TrainingSettings(epochs=2, glyphs_per_epoch=12_000, learning_rate=3e-4)
+"""How a CNN is trained further on a few letters: at a thirteenth of the usual rate, for two short epochs."""

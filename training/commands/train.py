@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lettermill.jobs.errors import UsageProblem
 from lettermill.training.commands.data_option import data_option
 from lettermill.training.commands.extra import require_extra
-from lettermill.training.training_settings import SPLITS, TrainingSettings
+from lettermill.training.training_settings import FURTHER_SETTINGS, SPLITS, TrainingSettings
 
 if TYPE_CHECKING:
     from lettermill.training.letters.sources import Found, Letters
@@ -31,9 +31,9 @@ _MINUTES = 20.0
     multiple=True,
     type=click.Path(exists=True, path_type=Path),
     metavar="FOLDER",
-    help="Train the line network, not the CNN, on images of fields whose text is known: a folder, or a zip "
-    "file. Each seventh field is held out and measured. With --data, lines that are made from its glyphs, "
-    "pen strokes and fonts are mixed in. Repeat it for more folders.",
+    help="Train both networks further on images of fields whose text is known: a folder, or a zip file. Each "
+    "seventh field is held out and measured. With --data, lines that are made from its glyphs, pen strokes "
+    "and fonts are mixed in for the line network. Repeat it for more folders.",
 )
 @click.option(
     "--truth",
@@ -56,14 +56,20 @@ _MINUTES = 20.0
     "--start",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="MODEL_DIR",
-    help="The model whose line network is trained further, and whose CNN is kept; by default the one that "
-    "comes with Lettermill.",
+    help="The model that is trained further; by default the one that comes with Lettermill.",
+)
+@click.option(
+    "--further",
+    is_flag=True,
+    help="Train the CNN of --start further on the letters of --data and --corrections, instead of a new one "
+    "from the beginning: for a few hundred letters.",
 )
 @click.option(
     "--line-network",
     "from_scratch",
     is_flag=True,
-    help="Train the line network from the beginning, on lines made from --data and on --fields.",
+    help="Train the line network from the beginning, on lines made from --data and on --fields, and keep the "
+    "CNN.",
 )
 @click.option(
     "--corrections",
@@ -85,10 +91,9 @@ _MINUTES = 20.0
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    default=_DEFAULTS.epochs,
-    show_default=True,
-    help="The most epochs to train; the last one within a standard error of the lowest validation loss is "
-    "kept.",
+    show_default=f"{_DEFAULTS.epochs}; 2 with --further",
+    help="The most epochs to train the CNN; the last one within a standard error of the lowest validation "
+    "loss is kept.",
 )
 @click.option(
     "--seed",
@@ -107,8 +112,7 @@ _MINUTES = 20.0
 @click.option(
     "--glyphs-per-epoch",
     type=click.IntRange(1),
-    default=_DEFAULTS.glyphs_per_epoch,
-    show_default=True,
+    show_default=f"{_DEFAULTS.glyphs_per_epoch}; 12000 with --further",
     help="How many glyphs an epoch draws, however many there are.",
 )
 @click.option(
@@ -147,60 +151,71 @@ def train(
     truths: tuple[Path, ...],
     minutes: float,
     start: Path | None,
+    further: bool,
     from_scratch: bool,
     reviewed: tuple[Path, ...],
     out: Path,
-    epochs: int,
+    epochs: int | None,
     seed: int,
     patience: int,
-    glyphs_per_epoch: int,
+    glyphs_per_epoch: int | None,
     split_name: str | None,
     validate_on: str,
     test_on: str,
     leave_one_out: bool,
     resume: bool,
 ) -> None:
-    """Train the CNN on labelled letters and write it as a model for `--model`.
+    """Train a model for `--model`, or train one further on letters and fields of your own.
 
     A model has two networks: the CNN names single letters, the line network reads whole lines. --data trains
-    the CNN and keeps the line network; --fields trains the line network further and keeps the CNN.
+    a new CNN and keeps the line network; --fields trains both further, --further the CNN alone.
 
     Each epoch reports loss and accuracy on training and validation data. The test data is measured once, at
     the end. Ctrl-C ends the training and writes the best epoch so far; a second Ctrl-C writes nothing.
 
     \b
     Example:
-      lettermill train --data sets --data our-letters --validate-on our-validation --out models/ours
       lettermill train --fields our-fields --truth our-fields.csv --out models/ours
+      lettermill train --further --data our-letters --data others --validate-on others --out models/ours
     """
     require_extra("tensorflow", "training")
     require_extra("scipy", "training")
     if fields or from_scratch:
-        if reviewed or split_name or validate_on or test_on or leave_one_out:
+        if reviewed or split_name or validate_on or test_on or leave_one_out or further:
             raise UsageProblem(
-                "--fields and --line-network train the line network, the other options the CNN",
-                "Leave out --corrections, --split, --validate-on, --test-on and --leave-one-out; "
-                "train the CNN first, then give its folder as --start.",
+                "--fields and --line-network train on fields and lines, the other options on letters",
+                "Leave out --further, --corrections, --split, --validate-on, --test-on and --leave-one-out; "
+                "train on letters first, then give that folder as --start.",
             )
-        _train_line_network(folders, fields, truths, minutes, seed, start, from_scratch, out, resume)
+        _train_on_fields(folders, fields, truths, minutes, seed, start, from_scratch, out, resume)
         return
-    if truths or start:
-        raise UsageProblem("--truth and --start belong to --fields", "Give --fields FOLDER, too.")
-    if not folders:
+    if truths or (start and not further):
+        raise UsageProblem(
+            "--truth belongs to --fields, and --start to --fields or --further",
+            "Give --fields FOLDER, or --further, too.",
+        )
+    if further and (split_name or leave_one_out):
+        raise UsageProblem("a CNN is not trained further on splits", "Leave out --split and --leave-one-out.")
+    if not folders and not (further and reviewed):
         raise UsageProblem("nothing to train on", "Give --data FOLDER, or --fields FOLDER --truth FILE.csv.")
     from lettermill.training.letters import published
     from lettermill.training.letters.split import split
 
+    usual = FURTHER_SETTINGS if further else _DEFAULTS
     settings = dataclasses.replace(
-        _DEFAULTS,
-        epochs=epochs,
+        usual,
+        epochs=epochs or usual.epochs,
         seed=seed,
         patience=patience,
-        glyphs_per_epoch=glyphs_per_epoch,
+        glyphs_per_epoch=glyphs_per_epoch or usual.glyphs_per_epoch,
         validate_on=validate_on,
         test_on=test_on,
     )
     found = _find(folders, reviewed)
+    if further:
+        parts = split(_load(found, settings), settings, click.echo)
+        _train_further(parts, settings, start, out, resume)
+        return
     settings = dataclasses.replace(settings, split=published.chosen_split(found, split_name or ""))
     if settings.split:
         if leave_one_out or validate_on or test_on or reviewed:
@@ -222,7 +237,7 @@ def _find(folders: tuple[Path, ...], reviewed: tuple[Path, ...]) -> list[Found]:
     from lettermill.training.letters import sources
     from lettermill.training.letters.reviewed_letters import reviewed_set
 
-    found, ignored = sources.find(folders)
+    found, ignored = sources.find(folders) if folders else ([], [])
     found += [reviewed_set(job) for job in reviewed]
     sources.report_ignored(ignored, click.echo)
     return found
@@ -244,6 +259,37 @@ def _train_model(parts: Split, settings: TrainingSettings, out: Path, resume: bo
         part = card["figures"][name]
         click.echo(f"{name}: {part['all_classes'] if part else 'no letters held out'}")
     click.echo(f"{out}: {card['bytes']:,} bytes, {card['multiply_adds']:,} multiply-adds per glyph")
+
+
+def _train_further(
+    parts: Split, settings: TrainingSettings, start: Path | None, out: Path, resume: bool
+) -> None:
+    """Train a model's CNN further and print its figures before and after."""
+    from lettermill.jobs.inputs.model import installed_model_folder
+    from lettermill.training import recipe
+
+    card = recipe.train_model_further(
+        parts, settings, start or installed_model_folder(), out, click.echo, resume
+    )
+    for name, after in card["figures"].items():
+        before = card["figures_before"][name]
+        if after is None:
+            click.echo(f"{name}: no letters held out")
+            continue
+        for characters in ("all_classes", "capitals_among_letters"):
+            if after[characters]:
+                click.echo(f"{name}, {characters.replace('_', ' ')}: {before[characters]} before")
+                click.echo(f"{name}, {characters.replace('_', ' ')}: {after[characters]} after")
+    if _wrong(card["figures"]) > _wrong(card["figures_before"]):
+        click.echo("the new model reads more of these letters wrong: keep the one before")
+    click.echo(f"{out}: written")
+
+
+def _wrong(figures: dict[str, Any]) -> int:
+    """Return the number of letters of all parts that are read wrong."""
+    parts = [part["all_classes"] for part in figures.values() if part]
+    counts: list[int] = [round((1 - part["accuracy"]) * part["glyphs"]) for part in parts]
+    return sum(counts)
 
 
 def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resume: bool) -> None:
@@ -271,7 +317,7 @@ def _leave_one_out(letters: Letters, settings: TrainingSettings, out: Path, resu
     click.echo(f"temperature {values['temperature']}, written to {out / RESULT_FILE}")
 
 
-def _train_line_network(
+def _train_on_fields(
     folders: tuple[Path, ...],
     fields: tuple[Path, ...],
     truths: tuple[Path, ...],
@@ -282,14 +328,14 @@ def _train_line_network(
     out: Path,
     resume: bool,
 ) -> None:
-    """Train the line network and print its size."""
+    """Train on fields and lines, and print the size of the line network."""
     from lettermill.jobs.inputs.model import LINE_FILE, installed_model_folder
+    from lettermill.training.fitting.field_training import train_on_fields
     from lettermill.training.fitting.line_fit import (
         FURTHER_LEARNING_RATE,
         SCRATCH_LEARNING_RATE,
         LineSettings,
     )
-    from lettermill.training.fitting.line_training import train_line_network
     from lettermill.training.lines.line_feed import LineOrigins
 
     if truths and len(truths) != len(fields):
@@ -299,7 +345,7 @@ def _train_line_network(
         )
     if not folders and not fields:
         raise UsageProblem("nothing to make lines from", "Give --data FOLDER, --fields FOLDER, or both.")
-    section = train_line_network(
+    card = train_on_fields(
         LineOrigins(folders, tuple(zip(fields, truths or (None,) * len(fields), strict=True))),
         LineSettings(minutes, SCRATCH_LEARNING_RATE if from_scratch else FURTHER_LEARNING_RATE, seed),
         start or installed_model_folder(),
@@ -308,4 +354,5 @@ def _train_line_network(
         resume=resume,
         report=click.echo,
     )
+    section = card["line_network"]
     click.echo(f"{out / LINE_FILE}: {section['bytes']:,} bytes, {section['parameters']:,} parameters")

@@ -9,12 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
+from lettermill.training.fitting.fit import logits_of
 from lettermill.training.fitting.fold import folded
 from lettermill.training.fitting.network import INPUT_NAME, OUTPUT_NAME
+from lettermill.training.fitting.network_weights import weights_file, write_weights
 from lettermill.worker.reading.litert_network import Network
 
 _LARGEST_DIFFERENCE_SHARE = 0.05
 """Root mean square of LiteRT's difference from Keras, as a share of the outputs; int8 rounding is less."""
+
+_CHECKED_GLYPHS = 4_000
+"""Glyphs on which the two are compared, at most."""
 
 
 def write_network(model: Any, path: Path) -> None:
@@ -31,6 +36,28 @@ def write_network(model: Any, path: Path) -> None:
 
     folded(model).export(path, format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
     path.write_bytes(named(path.read_bytes(), INPUT_NAME, OUTPUT_NAME))
+
+
+def export_network(model: Any, path: Path, glyphs: NDArray[np.uint8]) -> bytes:
+    """Write a network for LiteRT and its weights, and check that it answers as in Keras.
+
+    Args:
+        model: the Keras model.
+        path: the file to write; the weights are written beside it.
+        glyphs: uint8, n×28×28, one or more, to check with.
+
+    Returns:
+        The file's bytes.
+
+    Raises:
+        ModelProblem: as `check_agreement` and `write_weights`.
+    """
+    write_network(model, path)
+    write_weights(model, path.with_name(weights_file(path.name)))
+    content = path.read_bytes()
+    glyphs = glyphs[:_CHECKED_GLYPHS]
+    check_agreement(Network(content), glyphs, logits_of(model, glyphs))
+    return content
 
 
 def check_agreement(network: Network, glyphs: NDArray[np.uint8], logits: NDArray[np.float32]) -> float:

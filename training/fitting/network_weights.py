@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,20 @@ _WEIGHTS_SUFFIX = ".weights.npz"
 def weights_file(network: str) -> str:
     """Return the name of the file with the weights of a network (`line.tflite` → `line.weights.npz`)."""
     return Path(network).stem + _WEIGHTS_SUFFIX
+
+
+def check_weights(folder: Path, networks: Sequence[str]) -> None:
+    """Check that a model folder has the weights of networks.
+
+    Raises:
+        ModelProblem: it lacks those of one.
+    """
+    for network in networks:
+        if not (folder / weights_file(network)).exists():
+            raise ModelProblem(
+                f"{display_path(folder)} has no {weights_file(network)} to train further",
+                "Give --start a model folder that has one, or train from the beginning.",
+            )
 
 
 def named_weights(model: Any) -> dict[str, Any]:
@@ -56,11 +70,6 @@ def read_weights(model: Any, path: Path) -> None:
     Raises:
         ModelProblem: the file is missing, damaged, or of a network of another layout.
     """
-    if not path.exists():
-        raise ModelProblem(
-            f"{display_path(path.parent)} has no {path.name} to train further",
-            "Give --start a model folder that has one, or train from the beginning.",
-        )
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name].astype(np.float32) for name in archive.files}

@@ -23,13 +23,14 @@ from rapidfuzz.distance import Levenshtein
 from rich.progress import track
 
 from lettermill.jobs.errors import BadData
-from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.model import Model, installed_model_folder, load_model
 from lettermill.jobs.settings import ALPHABETS, Settings
 from lettermill.jobs.storage.atomic import atomic_write
+from lettermill.segmentation.glyph import GLYPH_SIZE, normalise
 from lettermill.segmentation.values import Box
 from lettermill.training.letters.set_formats import NO_LETTER
-from lettermill.training.letters.sources import ALIGNED_FILE, canvas_of
-from lettermill.training.lines.real_fields import Field, read_field_set
+from lettermill.training.letters.sources import ALIGNED, ALIGNED_FILE, CANVAS_SIZE, Letters, canvas_of
+from lettermill.training.lines.real_fields import Field, FieldSet, read_field_set
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.lattice import join_lattices
 from lettermill.worker.reading.read_lines import classify_page
@@ -99,6 +100,36 @@ def _intersection_over_union(one: Box, other: Box) -> float:
     return shared / (one.width * one.height + other.width * other.height - shared)
 
 
+def cut_letters(fields: FieldSet, model: Model) -> tuple[Letters, int]:
+    """Align the fields to train on with their ink.
+
+    Args:
+        fields: the labelled fields.
+        model: its CNN aligns.
+
+    Returns:
+        Letters and wrong cuts, of the source "NAME aligned"; and of how many fields they are.
+    """
+    classifier = Classifier(model, ALPHABETS[fields.alphabet])
+    inks: list[NDArray[np.uint8]] = []
+    labels: list[str] = []
+    used = 0
+    for field in track(fields.train, f"aligning {fields.name}", transient=True):
+        before = len(labels)
+        for ink, label in align_letters(field, classifier):
+            inks.append(ink)
+            labels.append(label)
+        used += len(labels) > before
+    letters = Letters(
+        np.array([normalise(ink) for ink in inks], np.uint8).reshape(-1, GLYPH_SIZE, GLYPH_SIZE),
+        np.array([canvas_of(ink) for ink in inks], np.uint8).reshape(-1, CANVAS_SIZE, CANVAS_SIZE),
+        np.array(labels, dtype="<U1"),
+        np.full(len(labels), fields.name + ALIGNED),
+        np.full(len(labels), ""),
+    )
+    return letters, used
+
+
 @click.command(help=__doc__)
 @click.argument("fields", type=click.Path(path_type=Path, exists=True))
 @click.option("--truth", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -110,26 +141,17 @@ def main(fields: Path, truth: Path | None, out: Path) -> None:
             f"the name of {out} must end with {ALIGNED_FILE}, so that training recognises it"
         )
     found = read_field_set(fields, truth)
-    classifier = Classifier(load_model(installed_model_folder()), ALPHABETS[found.alphabet])
-    images: list[NDArray[np.uint8]] = []
-    labels: list[str] = []
-    used = 0
-    for field in track(found.train, "aligning"):
-        before = len(labels)
-        for ink, label in align_letters(field, classifier):
-            images.append(canvas_of(ink))
-            labels.append(label)
-        used += len(labels) > before
-    if not images:
+    letters, used = cut_letters(found, load_model(installed_model_folder()))
+    if not used:
         raise BadData(
             f"no text of {fields} fits the ink", "Give images of one line each, and what is written there."
         )
     archive = io.BytesIO()
-    np.savez_compressed(archive, x=np.stack(images), y=np.array(labels))
+    np.savez_compressed(archive, x=letters.canvases, y=letters.labels)
     with atomic_write(out) as file:
         file.buffer.write(archive.getvalue())
-    letters = sum(label != NO_LETTER for label in labels)
-    click.echo(f"{letters} letters and {len(labels) - letters} wrong cuts of {used} fields in {out}")
+    cuts = int((letters.labels == NO_LETTER).sum())
+    click.echo(f"{len(letters) - cuts} letters and {cuts} wrong cuts of {used} fields in {out}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from lettermill import cli
 from lettermill.jobs.errors import BadData, ModelProblem, UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.job.corrections import Decision
-from lettermill.training.fitting import fit, line_training
+from lettermill.training.fitting import field_training, fit
 from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
 from lettermill.training.fitting.reject_class import KINDS
 from lettermill.training.letters import sources
@@ -141,6 +141,24 @@ def test_a_model_of_a_former_version_is_converted(
 
 
 @pytest.mark.usefixtures("quick_plots")
+def test_reviewed_letters_train_a_model_further(
+    sets: Path, reviewed: Path, model: Path, tmp_path: Path
+) -> None:
+    words = ["--further", "--start", str(model), "--corrections", str(reviewed)]
+    output = run(sets, tmp_path / "ours", *words)
+    assert re.search(r"validation, all classes: .* before\nvalidation, all classes: .* after\n", output)
+    trained = load_model(tmp_path / "ours")
+    trained.check()
+    former = card_of(model)
+    assert trained.network != load_model(model).network
+    assert trained.card["temperature"] == former["temperature"]
+    assert trained.card["figures_before"] == former["figures"] and trained.card["figures"]
+    assert reviewed.name in trained.card["trained_further"][0]["trained_on"]
+    files = {path.name for path in (tmp_path / "ours").iterdir()}
+    assert files == {path.name for path in model.iterdir()} - {"model.keras"}
+
+
+@pytest.mark.usefixtures("quick_plots")
 def test_the_same_seed_gives_the_same_model(sets: Path, reviewed: Path, model: Path, tmp_path: Path) -> None:
     run(sets, tmp_path, "--corrections", str(reviewed))
     for name in ("handprint.tflite", "first.tflite"):
@@ -236,7 +254,7 @@ def train(*words: object) -> str:
 def test_fields_and_made_lines_train_the_line_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_training, "_FIRST_LINES", 50)
+    monkeypatch.setattr(field_training, "_FIRST_LINES", 50)
     truth = write_fields(tmp_path / "fields", ["HAT", "TIN", "", "A1"] * 7)
     sources_folder = write_sources(tmp_path / "sources")
     words = ["--line-network", "--data", sources_folder, "--fields", tmp_path / "fields", "--truth", truth]
@@ -244,7 +262,7 @@ def test_fields_and_made_lines_train_the_line_network(
     assert "fields: 18 fields to train on, 3 held out, alphabet alnum" in output
     assert "left out 002.png: no label" in output and "left out 2 more" in output
     assert re.search(r"fields, held out, before: exact \S+ \(\d of 3\), CER \S+ \(\d+ of \d+\)", output)
-    assert re.search(r"fields, held out, after:  exact \S+ \(\d of 3\)", output)
+    assert re.search(r"fields, held out, with the line network trained: exact \S+ \(\d of 3\)", output)
     model = load_model(tmp_path / "model")
     model.check()
     shipped = load_model(installed_model_folder())
@@ -259,9 +277,15 @@ def test_fields_and_made_lines_train_the_line_network(
     [
         ([], "nothing to train on"),
         (["--line-network"], "nothing to make lines from"),
-        (["--truth", "T"], "belong to --fields"),
+        (["--truth", "T"], "--truth belongs to --fields"),
+        (["--start", "F"], "--start to --fields or --further"),
+        (["--further"], "nothing to train on"),
+        (["--further", "--data", "F", "--leave-one-out"], "not trained further on splits"),
         (["--fields", "F", "--truth", "T", "--truth", "T"], "1 times --fields and 2 times --truth"),
-        (["--fields", "F", "--validate-on", "one"], "train the line network, the other options the CNN"),
+        (
+            ["--fields", "F", "--validate-on", "one"],
+            "train on fields and lines, the other options on letters",
+        ),
     ],
 )
 def test_options_that_do_not_fit_together_are_refused(tmp_path: Path, words: list[str], message: str) -> None:

@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lettermill.jobs.errors import BadData
-from lettermill.training.fitting import fit, network
+from lettermill.training.fitting import checkpoint, fit, network
+from lettermill.training.fitting.checkpoint import CHECKPOINT_FILE
 from lettermill.training.fitting.fit import Epoch, best_epoch, kept_epoch
 from lettermill.training.fitting.litert_export import write_network
+from lettermill.training.fitting.network_weights import named_weights, write_weights
 from lettermill.training.fitting.teacher import Teacher
 from lettermill.training.letters.split import Split, classes_of
 from lettermill.training.measure import masked_softmax, measure
@@ -121,6 +123,26 @@ def test_a_checkpoint_belongs_to_its_teacher(parts: Split, tmp_path: Path) -> No
     for other in (None, Teacher(sure_of("C"), CLASSES)):
         with pytest.raises(BadData, match="other letters"):
             fit.train(parts.train, None, settings, lambda line: None, teacher=other, resume=True, **options)
+
+
+def test_a_training_further_ends_half_way_and_keeps_the_normalisation(parts: Split, tmp_path: Path) -> None:
+    first = fit.train(parts.train, None, SETTINGS, lambda line: None, size="first").model
+    start = tmp_path / "first.weights.npz"
+    write_weights(first, start)
+    settings = dataclasses.replace(SETTINGS, epochs=1, glyphs_per_epoch=1024, learning_rate=0.01)
+    options: dict[str, Any] = {"size": "first", "start": start, "folder": tmp_path / "further"}
+    trained = fit.train(parts.test, None, settings, lambda line: None, **options)
+    before, after = named_weights(first), named_weights(trained.model)
+    for name, variable in before.items():
+        same = after[name].value.numpy() == variable.value.numpy().astype(np.float16)
+        assert same.all() if "normalisation" in name else not same.any()
+    saved = checkpoint.read(tmp_path / "further" / CHECKPOINT_FILE).best
+    for end, name in zip(saved, after, strict=True):
+        middle = (end + before[name].value.numpy().astype(np.float16)) / 2
+        np.testing.assert_allclose(after[name].value.numpy(), middle, rtol=1e-3, atol=1e-4)
+    write_weights(trained.model, start)
+    with pytest.raises(BadData, match="other letters"):
+        fit.train(parts.test, None, settings, lambda line: None, resume=True, **options)
 
 
 @given(st.lists(st.floats(0, 9), min_size=1))

@@ -35,7 +35,8 @@ def model() -> Any:
 def cnn_alone(folder: Path) -> Path:
     """A model folder of the CNN's large network alone."""
     folder.mkdir(parents=True)
-    shutil.copy(installed_model_folder() / "handprint.tflite", folder)
+    for name in ("handprint.tflite", "handprint.weights.npz"):
+        shutil.copy(installed_model_folder() / name, folder)
     card = json.loads((installed_model_folder() / "handprint.json").read_text(encoding="utf-8"))
     card = {key: value for key, value in card.items() if key not in {"line_network", "first_network"}}
     (folder / "handprint.json").write_text(json.dumps(card), encoding="utf-8")
@@ -60,6 +61,7 @@ def test_workers_read_with_it_as_keras_does(model: Any, exported: Path) -> None:
     assert {path.name for path in exported.iterdir()} == {
         "handprint.tflite",
         "handprint.json",
+        "handprint.weights.npz",
         LINE_FILE,
         "line.weights.npz",
     }

@@ -11,6 +11,7 @@ import pytest
 from lettermill.jobs.errors import ModelProblem
 from lettermill.training.fitting import line_network_layers, network
 from lettermill.training.fitting.network_weights import (
+    check_weights,
     named_weights,
     read_weights,
     weights_file,
@@ -44,10 +45,16 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelProblem, match="of another layout"):
         read_weights(model, tmp_path / "large.weights.npz")
     (tmp_path / "damaged.weights.npz").write_bytes(b"x")
-    with pytest.raises(ModelProblem, match="cannot read the weights"):
-        read_weights(model, tmp_path / "damaged.weights.npz")
-    with pytest.raises(ModelProblem, match=r"has no gone\.weights\.npz to train further"):
-        read_weights(model, tmp_path / "gone.weights.npz")
+    for name in ("damaged.weights.npz", "gone.weights.npz"):
+        with pytest.raises(ModelProblem, match="cannot read the weights"):
+            read_weights(model, tmp_path / name)
+
+
+def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
+    (tmp_path / "line.weights.npz").touch()
+    check_weights(tmp_path, ["line.tflite"])
+    with pytest.raises(ModelProblem, match=r"has no first\.weights\.npz to train further"):
+        check_weights(tmp_path, ["line.tflite", "first.tflite"])
 
 
 def test_weights_that_diverged_are_not_written(tmp_path: Path) -> None:
