@@ -7,16 +7,19 @@ so that import-linter sees them. A test compares the lines of help with the comm
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import click
 from click.exceptions import NoSuchCommand
 
-from lettermill.jobs.errors import ExitStatus, LettermillError, Unforeseen
+from lettermill.jobs.errors import ExitStatus, LettermillError, Unforeseen, UsageProblem
 from lettermill.jobs.standard_streams import set_up_streams
+from lettermill.jobs.storage.display import display_path
 
 
 class Command(NamedTuple):
@@ -146,8 +149,8 @@ def _evaluate() -> click.Command:
 
 
 COMMANDS = {
-    "run": Command(_run, "Read a folder of scans on this machine."),
-    "submit": Command(_submit, "Queue a folder of scans for workers on other machines."),
+    "run": Command(_run, "Read a folder of scans, or some files, on this machine."),
+    "submit": Command(_submit, "Queue a folder of scans, or some files, for workers on other machines."),
     "watch": Command(_watch, "Read scans as they are put into a folder, until stopped."),
     "jobs": Command(_jobs, "List the jobs below a result folder, and delete old ones."),
     "status": Command(_status, "Show how far a job is."),
@@ -185,6 +188,11 @@ class _LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except NoSuchCommand as error:  # Click suggests only commands that are loaded.
+            if Path(args[0]).exists():
+                raise UsageProblem(
+                    f"{display_path(args[0])} is no command, but there is such a file or folder",
+                    f"To read it: lettermill run {shlex.quote(args[0])}",
+                ) from None
             raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -199,7 +207,7 @@ def lettermill() -> None:
 
     \b
     Example:
-      lettermill run scans --out results
+      lettermill run scans
     """
 
 

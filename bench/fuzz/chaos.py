@@ -225,7 +225,7 @@ class Chaos:
         self.submit()
 
     def _collect(self) -> None:
-        (job,) = self.out.iterdir()
+        (job,) = self.out.glob("*-*")
         done = self.command("collect", job)
         assert done.returncode in (0, 1), done.stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import click
@@ -13,8 +14,10 @@ from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
+from lettermill.jobs.job.latest import point_latest
 from lettermill.jobs.job.make import Submission, make_job
 from lettermill.jobs.job.roots import Roots
+from lettermill.jobs.scans.find import common_folder
 from lettermill.jobs.settings import (
     ALPHABETS,
     MAX_PAGE_SECONDS,
@@ -151,25 +154,27 @@ def reading_recipe(reading: dict[str, Any]) -> ReadingRecipe:
     return ReadingRecipe(settings, model, lexicon, template)
 
 
-def submit_folder(
-    folder: Place,
+def submit_scans(
+    sources: Sequence[Place],
     out: Place,
     scans: Place | None,
     results: Place | None,
     reading: dict[str, Any],
-    token: str = "",
     *,
+    name: str,
+    token: str = "",
     shared: bool,
     max_failures: int | None,
 ) -> tuple[Submission, Roots]:
-    """Make a job of a folder, or find the job that was made of it before.
+    """Make a job of a folder or of files, or find the job that was made of them before.
 
     Args:
-        folder: the scans.
+        sources: the scans: a folder, or files and folders.
         out: the folder that holds the job folders.
         scans: the value of --scans.
         results: the value of --results.
         reading: the values of the reading options by parameter name.
+        name: the value of --name.
         token: the value of --token.
         shared: whether workers on other machines read the pages.
         max_failures: how many pages may fail before the job is stopped; None for any number.
@@ -178,14 +183,24 @@ def submit_folder(
         The job with its number of pages, and the roots below which workers find scans and results.
 
     Raises:
-        UsageProblem: the options contradict each other.
-        NoScans: there is nothing to read below the folder.
+        UsageProblem: the options contradict each other, or a source does not exist.
+        NoScans: there is nothing to read.
         BadData, ModelProblem: a file that is given cannot be used.
         ResultsNotWritable: the job folder cannot be made.
     """
+    folder, only = common_folder(sources)
     recipe = reading_recipe(reading)
     roots = Roots(scans or folder, results or out)
     submission = make_job(
-        folder, out, recipe, roots, client_token=token, shared=shared, max_failures=max_failures
+        folder,
+        out,
+        recipe,
+        roots,
+        only=only,
+        name=name,
+        client_token=token,
+        shared=shared,
+        max_failures=max_failures,
     )
+    point_latest(submission.job)
     return submission, roots

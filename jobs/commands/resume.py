@@ -21,6 +21,7 @@ from lettermill.jobs.commands.options import (
 )
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.latest import point_latest
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.machine import usable_cores
 from lettermill.jobs.results.acceptance import Acceptance
@@ -76,6 +77,7 @@ def resume(
     allowed = allowed_failures(on_error, max_failures, job.max_failures)
     with job.lock():
         job = dataclasses.replace(job, max_failures=allowed).placed(roots, shared=broker is not None)
+        point_latest(job)
         job.uncancel()
         forgotten = job.forget_results(failures=failed_too)
     if forgotten:

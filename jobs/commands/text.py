@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from lettermill.jobs.records.readings import Status
@@ -134,6 +135,21 @@ def _fields(summary: Summary) -> str:
         more = ", …" if len(look_at) > _FIELDS_SHOWN else ""
         text += f", {sum(field.look_at for field in look_at)} to check: {', '.join(names)}{more}"
     return text
+
+
+def ago(moment: float | None) -> str:
+    """Return how long ago something was, in the largest unit that fits; a dash for None.
+
+    Args:
+        moment: in seconds since 1970.
+    """
+    if moment is None:
+        return "–"
+    seconds = max(0, round(time.time() - moment))
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def score_text(score: Score) -> str:

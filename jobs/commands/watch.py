@@ -78,7 +78,7 @@ def watch(
 
     \b
     Example:
-      lettermill watch inbox --out results --done inbox-done
+      lettermill watch inbox --done inbox-done
     """
     from lettermill.jobs.queue.celery_app import check_broker
     from lettermill.jobs.running.dispatch import follow, queue_pages, read_here

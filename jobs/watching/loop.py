@@ -24,6 +24,7 @@ from lettermill.jobs.errors import (
 )
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.latest import point_latest
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.left_out import NOTHING, LeftOut
@@ -252,6 +253,7 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
         only=there,
     )
     job = submission.job
+    point_latest(job)
     # A scan that changed at this very moment is in the job in its new version: take that version, too.
     known = set(batch.scans)
     changed = {scan for scan, _ in _by_scan(job)} - known

@@ -73,7 +73,7 @@ def all_read(out: Path, scans: int) -> bool:
 def rows(out: Path, table: str) -> list[dict[str, str]]:
     """The rows of a table in all jobs."""
     found = []
-    for path in sorted(out.glob(f"*/{table}")):
+    for path in sorted(out.glob(f"*-*/{table}")):
         with path.open(newline="", encoding="utf-8") as file:
             found += list(csv.DictReader(file))
     return found
@@ -339,7 +339,7 @@ def test_a_cancelled_batch_leaves_its_scans_and_the_watch_goes_on(
     for scan in many_scans.iterdir():
         shutil.copy(scan, inbox / scan.name)
     process = watch("--done", tmp_path / "done")
-    wait_for(lambda: len(list(out.glob("*/pages/*/*.json"))) >= 3, what="pages")
+    wait_for(lambda: len(list(out.glob("*-*/pages/*/*.json"))) >= 3, what="pages")
     (job,) = out.glob("inbox-*")
     lettermill("cancel", job)
     wait_for(lambda: idle(out, 1), what="the end of the batch")

@@ -30,7 +30,7 @@ def test_too_many_failures_stop_a_run(
     lettermill: Command, bad_scans: Path, tmp_path: Path, words: list[str], allowed: int
 ) -> None:
     done = lettermill("run", bad_scans, "--out", "out", "--workers", "1", *words, status=1)
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     assert Job.open(job).max_failures == allowed
     counts = statuses(job)
     assert counts["FAILED"] == allowed + 1
@@ -43,7 +43,7 @@ def test_resume_keeps_the_number_of_failures_or_takes_a_new_one(
     lettermill: Command, bad_scans: Path, tmp_path: Path
 ) -> None:
     lettermill("run", bad_scans, "--out", "out", "--workers", "1", "--on-error", "stop", status=1)
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     lettermill("resume", job, "--workers", "1", status=1)
     assert (statuses(job)["FAILED"], Job.open(job).max_failures) == (2, 0)
     lettermill("resume", job, "--on-error", "continue", status=1)
