@@ -165,13 +165,12 @@ def score_text(score: Score) -> str:
     for label, count, noun, rest in (
         ("left out", score.left_out, "row", "of the truth (label empty, EMPTY or UNREADABLE)"),
         ("not in job", score.not_in_job, "file", "of the truth: all characters count as missed"),
+        ("by name", score.by_name, "file", "of the truth in another folder: found by their names alone"),
         ("not read", score.not_read, "file", "with a failed or missing page: its characters count as missed"),
         ("no truth", score.without_truth, "file", "of the job: not counted"),
     ):
         if count:
             text.append(f"{label:<11} {counted(count, noun)} {rest}")
-    if score.not_in_job == score.files:
-        text.append("No name in the truth is in the job. Give paths below the scan folder, as in pages.csv.")
     if not score.edits:
         return "\n".join(text)
     text += ["", "edits by kind of mistake:"]
