@@ -118,6 +118,12 @@ def _worker() -> click.Command:
     return worker
 
 
+def _workers() -> click.Command:
+    from lettermill.jobs.commands.list_workers import list_workers
+
+    return list_workers
+
+
 def _doctor() -> click.Command:
     from lettermill.worker.commands.doctor import doctor
 
@@ -153,7 +159,7 @@ COMMANDS = {
     "submit": Command(_submit, "Queue a folder of scans, or some files, for workers on other machines."),
     "watch": Command(_watch, "Read scans as they are put into a folder, until stopped."),
     "jobs": Command(_jobs, "List the jobs below a result folder, and delete old ones."),
-    "status": Command(_status, "Show how far a job is."),
+    "status": Command(_status, "Show how far a job is, and who reads it."),
     "wait": Command(_wait, "Wait until a job is done."),
     "collect": Command(_collect, "Write a job's CSV files and report, whether or not it is finished."),
     "resume": Command(_resume, "Continue a job that was stopped."),
@@ -163,6 +169,7 @@ COMMANDS = {
     "export": Command(_export, "Write a job's results in another format."),
     "template": Command(_template, "Make templates of forms, for --template."),
     "worker": Command(_worker, "Read pages from the queue until stopped."),
+    "workers": Command(_workers, "List the workers that are alive."),
     "doctor": Command(_doctor, "Check an installation, and print what to fix."),
     "health": Command(_health, "Print whether a worker on this machine is well."),
     "predict": Command(_predict, "Read images of single characters."),

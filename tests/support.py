@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 INJECTED = Path(__file__).parent / "faults" / "injected"
 
 QUICK: dict[str, object] = {
-    "lettermill.jobs.queue.workers._DEAD_SECONDS": 4,
+    "lettermill.jobs.queue.workers.DEAD_SECONDS": 4,
     "lettermill.jobs.queue.workers.HEARTBEAT_SECONDS": 1,
     "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 1,
 }

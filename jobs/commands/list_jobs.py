@@ -10,7 +10,7 @@ import click
 
 from lettermill.jobs.commands.console import print_json
 from lettermill.jobs.commands.options import JSON, OUT, on_disk
-from lettermill.jobs.commands.text import ago
+from lettermill.jobs.commands.text import ago, columns
 from lettermill.jobs.errors import LettermillError, UsageProblem
 from lettermill.jobs.job.folder import Job, find_job_folders
 from lettermill.jobs.results.counted import counted
@@ -78,11 +78,8 @@ def _print_jobs(folders: Sequence[Place], as_json: bool) -> list[dict[str, Any]]
     if as_json:
         print_json(rows)
         return rows
-    table = [_HEADER, *map(_cells, rows)] if rows else []
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        padded = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    if rows:
+        click.echo(columns(_HEADER, [_cells(row) for row in rows]))
     return rows
 
 

@@ -30,7 +30,7 @@ OPTION_GROUPS = {
     "The watched folder": ("settle", "done", "failed"),
     "Failures": ("failed_too", "on_error", "max_failures"),
     "Limits": ("max_megapixels", "max_megabytes", "max_pages", "page_seconds"),
-    "This machine and other machines": ("workers", "broker", "scans", "results"),
+    "This machine and other machines": ("workers", "here", "broker", "scans", "results"),
     "Advanced": ("model_folder", "dpi", "debug"),
 }
 """The headings of `--help` in the commands with many options, each with its options by parameter name."""
@@ -151,15 +151,18 @@ def on_disk(where: Place, option: str) -> Disk:
     )
 
 
-def broker_option(required: bool) -> Callable[[CommandFunction], CommandFunction]:
+def broker_option(
+    required: bool, without: str = "a private server is started."
+) -> Callable[[CommandFunction], CommandFunction]:
     """Add the option that says where the queue is.
 
     Args:
         required: whether the command needs one.
+        without: what holds where none is given.
     """
     text = "Use the Redis server at this address, for example redis://HOST:6379/0."
     if not required:
-        text += " Without it, a private server is started."
+        text += f" Without it, {without}"
     return click.option(
         "--broker",
         envvar="LETTERMILL_BROKER",

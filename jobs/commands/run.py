@@ -97,7 +97,7 @@ def run(
     with stoppable():
         if submission.to_read and broker:
             queue_pages(submission.job, roots, broker)
-            follow(submission.job)
+            follow(submission.job, broker=broker)
         elif submission.to_read:
             if debug:
                 click.echo(f"drawings: {display_path(debug)}", err=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lettermill.jobs.commands.console import announce, print_json
+from lettermill.jobs.commands.console import announce, print_json, print_queued
 from lettermill.jobs.commands.options import (
     JSON,
     NAME,
@@ -79,6 +79,7 @@ def submit(
     announce(submission)
     if submission.to_read:
         queue_pages(submission.job, roots, broker)
+        print_queued(submission.job, submission.to_read, broker)
     if as_json:
         print_json(
             {

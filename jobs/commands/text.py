@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lettermill.jobs.records.readings import Status
 from lettermill.jobs.results.advice import (
@@ -135,6 +135,17 @@ def _fields(summary: Summary) -> str:
         more = ", …" if len(look_at) > _FIELDS_SHOWN else ""
         text += f", {sum(field.look_at for field in look_at)} to check: {', '.join(names)}{more}"
     return text
+
+
+def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table for a person, its columns as wide as they need be."""
+    table = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+    return "\n".join(lines)
 
 
 def ago(moment: float | None) -> str:

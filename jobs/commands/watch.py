@@ -73,8 +73,8 @@ def watch(
     """Read scans as they are put into a folder, until stopped.
 
     A scan is read when it has stopped changing, and only once; a changed scan counts as new. Scans that are
-    ready at the same time become one job below --out. A scan that cannot be read is moved, and NAME.txt
-    beside it says why and what to do.
+    ready at the same time become one job below --out; one table grows over all of them. A scan that cannot
+    be read is moved, and NAME.txt beside it says why and what to do.
 
     \b
     Example:
@@ -93,7 +93,7 @@ def watch(
     def read(job: Job) -> None:
         if broker:
             queue_pages(job, roots, broker)
-            follow(job)
+            follow(job, broker=broker)
         else:
             read_here(job, roots, workers or usable_cores())
 
