@@ -272,7 +272,7 @@ class Results:
         with (locate(self.path) / _FILES[table]).opened() as file:
             found = pd.read_csv(file, dtype=str, keep_default_na=False)
         if table == "fields":  # Its other columns have the names of fields, and are what people wrote.
-            known = {"page", "flagged", *(f"{name}_confidence" for name in found.columns)}
+            known = frozenset({"page", "flagged", *(f"{name}_confidence" for name in found.columns)})
         else:
             known = _NUMBERS
         return found.assign(**{name: pd.to_numeric(found[name]) for name in found.columns if name in known})
