@@ -67,7 +67,7 @@ class Bench:
 
     def rate(self, name: str) -> float:
         """Pages a second, from the first result to the last."""
-        written = sorted(path.stat().st_mtime for path in (self._out / name).glob("*/pages/*/*.json"))
+        written = sorted(path.stat().st_mtime for path in (self._out / name).glob("*-*/pages/*/*.json"))
         return (len(written) - 1) / (written[-1] - written[0])
 
     def spent(self) -> tuple[float, int, int]:

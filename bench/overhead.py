@@ -55,7 +55,7 @@ def run(scans: Path, workers: int) -> float:
         subprocess.run(
             [sys.executable, "-P", "-m", "lettermill", *map(str, words)], capture_output=True, check=True
         )
-        written = sorted(path.stat().st_mtime for path in Path(out).glob("*/pages/*/*.json"))
+        written = sorted(path.stat().st_mtime for path in Path(out).glob("*-*/pages/*/*.json"))
     return (len(written) - 1) / (written[-1] - written[0])
 
 

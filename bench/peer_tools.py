@@ -118,7 +118,7 @@ class Lettermill:
         if not self.layout:
             rows = [row for path in out.glob("*.csv") for row in _rows(path)]
             return {Path(row["file"]).name: row["letter"] for row in rows}
-        (path,) = out.glob("*/pages.csv")
+        (path,) = out.glob("*-*/pages.csv")
         return {row["scan"]: row["text"] for row in _rows(path)}
 
 

@@ -88,7 +88,7 @@ def measure(folder: Path, pages: int, letters: int) -> Measured:
         submit = cost("submit", scans, "--out", out, "--broker", broker)
         with redis.Redis(port=server.port) as client:
             peak = client.info("memory")["used_memory_peak"] / 1e6
-    (job,) = (Job.open(path.parent) for path in out.glob("*/job.json"))
+    (job,) = (Job.open(path.parent) for path in out.glob("*-*/job.json"))
     write_results(job, letters)
     cost("status", job.path)  # So that the folders are in the system's memory.
     status = cost("status", job.path)

@@ -112,6 +112,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether pages are forms, or images of one line each."""
         return self.template is not None or self.layout == "line"
 
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """What was asked for, in a few words: the alphabet or `form`, and what is not as usual."""
+        usual = Settings()
+        return (
+            "form" if self.template else self.alphabet,
+            *((self.layout,) if self.layout != usual.layout else ()),
+            *((f"{self.printed} print",) if self.printed != usual.printed else ()),
+            *(("lexicon",) if self.lexicon else ()),
+        )
+
     def fingerprint(self) -> str:
         """Return a digest of all settings that change a reading: all but the limits."""
         identity = self.to_json()

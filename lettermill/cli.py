@@ -7,16 +7,19 @@ so that import-linter sees them. A test compares the lines of help with the comm
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import click
 from click.exceptions import NoSuchCommand
 
-from lettermill.jobs.errors import ExitStatus, LettermillError, Unforeseen
+from lettermill.jobs.errors import ExitStatus, LettermillError, Unforeseen, UsageProblem
 from lettermill.jobs.standard_streams import set_up_streams
+from lettermill.jobs.storage.display import display_path
 
 
 class Command(NamedTuple):
@@ -115,6 +118,12 @@ def _worker() -> click.Command:
     return worker
 
 
+def _workers() -> click.Command:
+    from lettermill.jobs.commands.list_workers import list_workers
+
+    return list_workers
+
+
 def _doctor() -> click.Command:
     from lettermill.worker.commands.doctor import doctor
 
@@ -146,11 +155,11 @@ def _evaluate() -> click.Command:
 
 
 COMMANDS = {
-    "run": Command(_run, "Read a folder of scans on this machine."),
-    "submit": Command(_submit, "Queue a folder of scans for workers on other machines."),
+    "run": Command(_run, "Read a folder of scans, or some files, on this machine."),
+    "submit": Command(_submit, "Queue a folder of scans, or some files, for workers on other machines."),
     "watch": Command(_watch, "Read scans as they are put into a folder, until stopped."),
     "jobs": Command(_jobs, "List the jobs below a result folder, and delete old ones."),
-    "status": Command(_status, "Show how far a job is."),
+    "status": Command(_status, "Show how far a job is, and who reads it."),
     "wait": Command(_wait, "Wait until a job is done."),
     "collect": Command(_collect, "Write a job's CSV files and report, whether or not it is finished."),
     "resume": Command(_resume, "Continue a job that was stopped."),
@@ -160,6 +169,7 @@ COMMANDS = {
     "export": Command(_export, "Write a job's results in another format."),
     "template": Command(_template, "Make templates of forms, for --template."),
     "worker": Command(_worker, "Read pages from the queue until stopped."),
+    "workers": Command(_workers, "List the workers that are alive."),
     "doctor": Command(_doctor, "Check an installation, and print what to fix."),
     "health": Command(_health, "Print whether a worker on this machine is well."),
     "predict": Command(_predict, "Read images of single characters."),
@@ -185,6 +195,11 @@ class _LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except NoSuchCommand as error:  # Click suggests only commands that are loaded.
+            if Path(args[0]).exists():
+                raise UsageProblem(
+                    f"{display_path(args[0])} is no command, but there is such a file or folder",
+                    f"To read it: lettermill run {shlex.quote(args[0])}",
+                ) from None
             raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -199,7 +214,7 @@ def lettermill() -> None:
 
     \b
     Example:
-      lettermill run scans --out results
+      lettermill run scans
     """
 
 

@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 INJECTED = Path(__file__).parent / "faults" / "injected"
 
 QUICK: dict[str, object] = {
-    "lettermill.jobs.queue.workers._DEAD_SECONDS": 4,
+    "lettermill.jobs.queue.workers.DEAD_SECONDS": 4,
     "lettermill.jobs.queue.workers.HEARTBEAT_SECONDS": 1,
     "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 1,
 }
@@ -86,14 +86,14 @@ def fault_variables(faults: dict[str, Any]) -> dict[str, str]:
 
 def pages(out: Path) -> list[dict[str, str]]:
     """The rows of the one job's pages.csv."""
-    (path,) = out.glob("*/pages.csv")
+    (path,) = out.glob("*-*/pages.csv")
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def letters(out: Path) -> bytes:
     """The one job's letters.csv."""
-    (path,) = out.glob("*/letters.csv")
+    (path,) = out.glob("*-*/letters.csv")
     return path.read_bytes()
 
 
@@ -105,7 +105,7 @@ def statuses(job: Path) -> Counter[str]:
 
 def finished(out: Path) -> int:
     """How many pages have a result."""
-    return len(list(out.glob("*/pages/*/[0-9a-f]*.json")))
+    return len(list(out.glob("*-*/pages/*/[0-9a-f]*.json")))
 
 
 PATIENCE_SECONDS = 200

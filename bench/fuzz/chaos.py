@@ -46,7 +46,7 @@ WORKERS = 2
 FAULTS: dict[str, object] = {
     "set": {
         **QUICK,
-        "lettermill.jobs.queue.workers._DEAD_SECONDS": 6,
+        "lettermill.jobs.queue.workers.DEAD_SECONDS": 6,
         "lettermill.worker.service.heartbeat._SWEEP_SECONDS": 2,
         "lettermill.jobs.queue.celery_app._VISIBILITY_TIMEOUT_SECONDS": 20,
     }
@@ -225,7 +225,7 @@ class Chaos:
         self.submit()
 
     def _collect(self) -> None:
-        (job,) = self.out.iterdir()
+        (job,) = self.out.glob("*-*")
         done = self.command("collect", job)
         assert done.returncode in (0, 1), done.stderr
 

@@ -25,9 +25,17 @@ def announce(submission: Submission) -> None:
         click.echo(sentence, err=True)
 
 
+def print_queued(job: Job, pages: int, broker: str) -> None:
+    """Print how many pages were queued for workers elsewhere, and whether there are any."""
+    from lettermill.jobs.running.readers import readers_of
+
+    click.echo(f"{counted(pages, 'page')} queued. {readers_of(job, broker).sentence}", err=True)
+
+
 def resume_command(job: Job) -> str:
     """Return the command that continues a job."""
-    return f"lettermill resume '{display_path(job.path)}'"
+    broker = " --broker URL" if job.shared else ""
+    return f"lettermill resume '{display_path(job.path)}'{broker}"
 
 
 def print_stopped(job: Job) -> None:
@@ -51,8 +59,10 @@ def collect_and_print(
     """
     from lettermill.jobs.commands.text import summary_text
     from lettermill.jobs.results.write import write_results
+    from lettermill.jobs.watching.all_tables import refresh
 
     summary = write_results(job, acceptance)
+    refresh(job)
     if as_json:
         print_json(summary.to_json())
     else:

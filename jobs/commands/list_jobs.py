@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +10,14 @@ import click
 
 from lettermill.jobs.commands.console import print_json
 from lettermill.jobs.commands.options import JSON, OUT, on_disk
+from lettermill.jobs.commands.text import ago, columns
 from lettermill.jobs.errors import LettermillError, UsageProblem
 from lettermill.jobs.job.folder import Job, find_job_folders
 from lettermill.jobs.results.counted import counted
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.place import Place
+
+_HEADER = ("made", "state", "pages", "last page", "read as", "job")
 
 
 @click.command("jobs")
@@ -30,13 +34,16 @@ from lettermill.jobs.storage.place import Place
 def list_jobs(out: Place, days: int | None, yes: bool, as_json: bool) -> None:
     """List the jobs below a result folder, and delete old ones.
 
+    Shows of each job when it was made, how far it is, when a page was last finished, and how it is read.
+    `being read` means: by a command of this machine.
+
     With --prune, lists only the jobs to be deleted, asks, and deletes them. Jobs that another command is
     working on and folders that are not jobs are left alone.
 
     \b
     Examples:
-      lettermill jobs --out results
-      lettermill jobs --out results --prune 90
+      lettermill jobs
+      lettermill jobs --prune 90
     """
     if yes and days is None:
         raise UsageProblem("--yes deletes nothing by itself", "Give --prune DAYS with it.")
@@ -71,20 +78,42 @@ def _print_jobs(folders: Sequence[Place], as_json: bool) -> list[dict[str, Any]]
     if as_json:
         print_json(rows)
         return rows
-    for row in rows:
-        failed = f", {row['failed']} failed" if row["failed"] else ""
-        count = row["error"] or f"{row['finished']} of {counted(row['pages'], 'page')}{failed}"
-        click.echo(f"{row['created']:<25}  {row['state']:<10}  {count:<28}  {row['job']}")
+    if rows:
+        click.echo(columns(_HEADER, [_cells(row) for row in rows]))
     return rows
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return a row of the list as a person reads it."""
+    if row["error"]:
+        return ("", row["state"], row["error"], "", "", row["job"])
+    failed = f", {row['failed']} failed" if row["failed"] else ""
+    pages = f"{row['finished']} of {counted(row['pages'], 'page')}{failed}"
+    state = "being read" if row["read_here"] else row["state"]
+    made = dt.datetime.fromisoformat(row["created"]).astimezone().strftime("%Y-%m-%d %H:%M")
+    last = row["last_page"] and dt.datetime.fromisoformat(row["last_page"]).timestamp()
+    return (made, state, pages, ago(last), ", ".join(row["settings"]), row["job"])
 
 
 def _row(path: Place) -> dict[str, Any]:
     """Return what the list shows of a job folder."""
-    row: dict[str, Any] = {"job": display_path(path), "created": "", "pages": None, "finished": None}
+    row: dict[str, Any] = {"job": display_path(path), "created": ""}
     try:
         job = Job.open(path)
         tally = job.tally()
     except LettermillError as error:
-        return {**row, "failed": None, "state": "damaged", "error": error.what}
-    row |= {"created": job.created, "pages": tally.pages, "finished": tally.finished}
-    return {**row, "failed": tally.failed, "state": tally.state, "error": ""}
+        unknown = dict.fromkeys(("settings", "pages", "finished", "failed", "last_page"))
+        return {**row, **unknown, "state": "damaged", "read_here": False, "error": error.what}
+    last = job.results.last_change()
+    return {
+        **row,
+        "created": job.created,
+        "settings": job.settings.summary,
+        "pages": tally.pages,
+        "finished": tally.finished,
+        "failed": tally.failed,
+        "last_page": last and dt.datetime.fromtimestamp(last, dt.UTC).isoformat(timespec="seconds"),
+        "state": tally.state,
+        "read_here": tally.state == "unfinished" and job.is_read_here,
+        "error": "",
+    }

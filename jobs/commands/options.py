@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shlex
 import shutil
@@ -17,6 +18,7 @@ from lettermill.jobs.queue.address import take_password
 from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.disk import Disk
+from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.locate import locate
 from lettermill.jobs.storage.place import Place
 
@@ -24,11 +26,11 @@ CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 OPTION_GROUPS = {
     "What is on the pages": ("alphabet", "layout", "printed", "template", "lexicon"),
-    "Results": ("out", "token", "accept_at", "accept_fields_at", "then", "as_json"),
+    "Results": ("out", "name", "token", "accept_at", "accept_fields_at", "then", "as_json"),
     "The watched folder": ("settle", "done", "failed"),
     "Failures": ("failed_too", "on_error", "max_failures"),
     "Limits": ("max_megapixels", "max_megabytes", "max_pages", "page_seconds"),
-    "This machine and other machines": ("workers", "broker", "scans", "results"),
+    "This machine and other machines": ("workers", "here", "broker", "scans", "results"),
     "Advanced": ("model_folder", "dpi", "debug"),
 }
 """The headings of `--help` in the commands with many options, each with its options by parameter name."""
@@ -88,12 +90,50 @@ class PlaceType(click.ParamType[Place]):
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.]*:/|s3//")
 """How an address begins, right or mistyped; hardly any folder begins so."""
 
+_RESULTS_VARIABLE = "LETTERMILL_RESULTS"
+_USUAL_OUT = "results"
+
+
+class JobType(PlaceType):
+    """A job folder, as `find_job` finds it; in an object store, of names `latest` alone is looked up."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """Return the job folder; print it where it is not the path that was given.
+
+        Raises:
+            NotAJob: there is no such job, or more than one.
+            UsageProblem, MissingExtra, StoreUnreachable: as `PlaceType.convert`.
+        """
+        from lettermill.jobs.job.latest import LATEST
+        from lettermill.jobs.job.search import find_job
+
+        meant = super().convert(value, param, ctx)
+        if not isinstance(meant, Disk) and meant.name != LATEST:
+            return meant
+        found = find_job(meant, locate(os.environ.get(_RESULTS_VARIABLE) or _USUAL_OUT))
+        if found != meant:
+            click.echo(f"job: {display_path(found)}", err=True)
+        return found
+
+
 FOLDER = click.Path(path_type=Path)
 PLACE = PlaceType()
-JOB = click.argument("path", metavar="JOB", type=PLACE)
+JOB = click.argument("path", metavar="JOB", type=JobType())
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 OUT = click.option(
-    "--out", required=True, type=PLACE, metavar="DIR", help="The folder that holds the job folders."
+    "--out",
+    type=PLACE,
+    envvar=_RESULTS_VARIABLE,
+    default=_USUAL_OUT,
+    metavar="DIR",
+    help=f"The folder that holds the job folders.  [env: {_RESULTS_VARIABLE}; default: {_USUAL_OUT}]",
+)
+SOURCES = click.argument("sources", nargs=-1, required=True, type=PLACE, metavar="FOLDER|FILE…")
+NAME = click.option(
+    "--name",
+    default="",
+    metavar="NAME",
+    help="Call the job folder this.  [default: after scans and settings]",
 )
 _DEFAULTS = Settings()
 
@@ -111,15 +151,18 @@ def on_disk(where: Place, option: str) -> Disk:
     )
 
 
-def broker_option(required: bool) -> Callable[[CommandFunction], CommandFunction]:
+def broker_option(
+    required: bool, without: str = "a private server is started."
+) -> Callable[[CommandFunction], CommandFunction]:
     """Add the option that says where the queue is.
 
     Args:
         required: whether the command needs one.
+        without: what holds where none is given.
     """
     text = "Use the Redis server at this address, for example redis://HOST:6379/0."
     if not required:
-        text += " Without it, a private server is started."
+        text += f" Without it, {without}"
     return click.option(
         "--broker",
         envvar="LETTERMILL_BROKER",
@@ -198,7 +241,7 @@ def accept_at_options(command: CommandFunction) -> CommandFunction:
 def root_options(command: CommandFunction) -> CommandFunction:
     """Add the options for the roots below which workers find scans and results."""
     for option, variable, what in (
-        ("--results", "LETTERMILL_RESULTS", "The result root of the workers, if DIR is a folder below it."),
+        ("--results", _RESULTS_VARIABLE, "The result root of the workers, if DIR is a folder below it."),
         ("--scans", "LETTERMILL_SCANS", "The scan root of the workers, if FOLDER is a folder below it."),
     ):
         command = click.option(

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from lettermill.jobs.commands.options import FOLDER, CommandFunction
 from lettermill.jobs.errors import UsageProblem
-from lettermill.jobs.inputs.form_template import read_template
-from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
-from lettermill.jobs.inputs.word_list import read_word_list
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe, make_recipe
+from lettermill.jobs.job.latest import point_latest
 from lettermill.jobs.job.make import Submission, make_job
 from lettermill.jobs.job.roots import Roots
+from lettermill.jobs.scans.find import common_folder
 from lettermill.jobs.settings import (
     ALPHABETS,
     MAX_PAGE_SECONDS,
     MOST_MEGABYTES,
     MOST_MEGAPIXELS,
-    AlphabetChoice,
-    Layout,
-    Limits,
-    Printed,
     Settings,
 )
 from lettermill.jobs.storage.place import Place
@@ -127,8 +123,7 @@ def reading_recipe(reading: dict[str, Any]) -> ReadingRecipe:
         UsageProblem: --template comes with an option for pages without one.
         BadData, ModelProblem: a file cannot be used.
     """
-    template = read_template(reading["template"]) if reading["template"] else None
-    if template:
+    if reading["template"]:
         context = click.get_current_context()
         for option in ("alphabet", "layout", "printed", "lexicon"):
             if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
@@ -136,40 +131,43 @@ def reading_recipe(reading: dict[str, Any]) -> ReadingRecipe:
                     f"--{option} cannot be used with --template: each field of the template has its own",
                     f"Leave --{option} out.",
                 )
-        reading["alphabet"] = "alnum"  # Each field has its own part of it.
-    settings = Settings(
-        alphabet=cast(AlphabetChoice, reading["alphabet"]),
-        layout=cast(Layout, reading["layout"]),
-        printed=cast(Printed, reading["printed"]),
+    of_the_page = not reading["template"]  # A template's fields have their own.
+    return make_recipe(
+        model=reading["model_folder"],
+        lexicon=reading["lexicon"],
+        template=reading["template"],
+        max_megapixels=reading["max_megapixels"],
+        max_megabytes=reading["max_megabytes"],
+        max_pages=reading["max_pages"],
+        page_seconds=reading["page_seconds"],
+        alphabet=reading["alphabet"] if of_the_page else None,
+        layout=reading["layout"] if of_the_page else None,
+        printed=reading["printed"] if of_the_page else None,
         dpi=reading["dpi"],
-        limits=Limits(
-            reading["max_megapixels"], reading["max_megabytes"], reading["max_pages"], reading["page_seconds"]
-        ),
     )
-    model = load_model(reading["model_folder"] or installed_model_folder())
-    lexicon = read_word_list(reading["lexicon"], settings.characters) if reading["lexicon"] else None
-    return ReadingRecipe(settings, model, lexicon, template)
 
 
-def submit_folder(
-    folder: Place,
+def submit_scans(
+    sources: Sequence[Place],
     out: Place,
     scans: Place | None,
     results: Place | None,
     reading: dict[str, Any],
-    token: str = "",
     *,
+    name: str,
+    token: str = "",
     shared: bool,
     max_failures: int | None,
 ) -> tuple[Submission, Roots]:
-    """Make a job of a folder, or find the job that was made of it before.
+    """Make a job of a folder or of files, or find the job that was made of them before.
 
     Args:
-        folder: the scans.
+        sources: the scans: a folder, or files and folders.
         out: the folder that holds the job folders.
         scans: the value of --scans.
         results: the value of --results.
         reading: the values of the reading options by parameter name.
+        name: the value of --name.
         token: the value of --token.
         shared: whether workers on other machines read the pages.
         max_failures: how many pages may fail before the job is stopped; None for any number.
@@ -178,14 +176,24 @@ def submit_folder(
         The job with its number of pages, and the roots below which workers find scans and results.
 
     Raises:
-        UsageProblem: the options contradict each other.
-        NoScans: there is nothing to read below the folder.
+        UsageProblem: the options contradict each other, or a source does not exist.
+        NoScans: there is nothing to read.
         BadData, ModelProblem: a file that is given cannot be used.
         ResultsNotWritable: the job folder cannot be made.
     """
+    folder, only = common_folder(sources)
     recipe = reading_recipe(reading)
     roots = Roots(scans or folder, results or out)
     submission = make_job(
-        folder, out, recipe, roots, client_token=token, shared=shared, max_failures=max_failures
+        folder,
+        out,
+        recipe,
+        roots,
+        only=only,
+        name=name,
+        client_token=token,
+        shared=shared,
+        max_failures=max_failures,
     )
+    point_latest(submission.job)
     return submission, roots

@@ -1,4 +1,4 @@
-"""The command `lettermill run`: read a folder of scans on this machine."""
+"""The command `lettermill run`: read scans on this machine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from lettermill.jobs.commands.console import announce, collect_and_print
 from lettermill.jobs.commands.options import (
     FOLDER,
     JSON,
+    NAME,
     OUT,
-    PLACE,
+    SOURCES,
     GroupedCommand,
     accept_at_options,
     allowed_failures,
@@ -23,7 +24,7 @@ from lettermill.jobs.commands.options import (
     then_option,
     workers_option,
 )
-from lettermill.jobs.commands.reading_options import reading_options, reading_recipe, submit_folder
+from lettermill.jobs.commands.reading_options import reading_options, reading_recipe, submit_scans
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.machine import usable_cores
 from lettermill.jobs.results.acceptance import Acceptance
@@ -33,8 +34,9 @@ from lettermill.jobs.storage.place import Place
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("folder", type=PLACE)
+@SOURCES
 @OUT
+@NAME
 @workers_option
 @broker_option(required=False)
 @root_options
@@ -50,8 +52,9 @@ from lettermill.jobs.storage.place import Place
 )
 @JSON
 def run(
-    folder: Place,
+    sources: tuple[Place, ...],
     out: Place,
+    name: str,
     workers: int | None,
     broker: str | None,
     scans: Place | None,
@@ -64,26 +67,27 @@ def run(
     as_json: bool,
     **reading: Any,
 ) -> int:
-    """Read a folder of scans on this machine.
+    """Read a folder of scans, or some files, on this machine.
 
-    Reads every PNG, JPEG, WebP, BMP, TIFF, HEIC and PDF file below FOLDER. The results are in a job folder
-    below DIR: letters.csv, lines.csv, pages.csv, text/ and summary.html; open summary.html first. The same
-    command again reads only what is missing or changed.
+    Reads every PNG, JPEG, WebP, BMP, TIFF, HEIC and PDF file below FOLDER, or the files that are given. The
+    results are in a job folder below DIR: letters.csv, lines.csv, pages.csv, text/ and summary.html; open
+    summary.html first. The same command again reads only what is missing or changed.
 
     \b
-    Example:
-      lettermill run scans --out results
+    Examples:
+      lettermill run scans
+      lettermill run page.png letter.pdf --alphabet auto --name trial
     """
     from lettermill.jobs.running.dispatch import follow, queue_pages, read_here
     from lettermill.jobs.running.signals import stoppable
 
     if debug:
-        _check_can_draw(debug, folder, broker)
+        _check_can_draw(debug, sources, broker)
     if accept_at:
         accept_at.check(reading_recipe(reading).settings)  # Before a job is made.
     allowed = allowed_failures(on_error, max_failures, None)
-    submission, roots = submit_folder(
-        folder, out, scans, results, reading, shared=broker is not None, max_failures=allowed
+    submission, roots = submit_scans(
+        sources, out, scans, results, reading, name=name, shared=broker is not None, max_failures=allowed
     )
     if debug:
         with submission.job.lock():
@@ -93,7 +97,7 @@ def run(
     with stoppable():
         if submission.to_read and broker:
             queue_pages(submission.job, roots, broker)
-            follow(submission.job)
+            follow(submission.job, broker=broker)
         elif submission.to_read:
             if debug:
                 click.echo(f"drawings: {display_path(debug)}", err=True)
@@ -101,7 +105,7 @@ def run(
     return collect_and_print(submission.job, as_json, accept_at, then)
 
 
-def _check_can_draw(debug: Path, folder: Place, broker: str | None) -> None:
+def _check_can_draw(debug: Path, sources: tuple[Place, ...], broker: str | None) -> None:
     """Check that --debug can be used.
 
     Raises:
@@ -112,8 +116,10 @@ def _check_can_draw(debug: Path, folder: Place, broker: str | None) -> None:
             "--debug draws only what this machine reads, and with --broker other machines may read the pages",
             "Start the workers with `lettermill worker --debug DIR`, or leave --broker out.",
         )
-    if isinstance(folder, Disk) and debug.resolve().is_relative_to(folder.resolve()):
-        raise UsageProblem(
-            f"the folder for drawings {display_path(debug)} lies in the scan folder {display_path(folder)}",
-            "Give --debug a folder beside the scans: drawings would be read as scans.",
-        )
+    for source in sources:
+        if isinstance(source, Disk) and debug.resolve().is_relative_to(source.resolve()):
+            raise UsageProblem(
+                f"the folder for drawings {display_path(debug)} lies in the scan folder "
+                f"{display_path(source)}",
+                "Give --debug a folder beside the scans: drawings would be read as scans.",
+            )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 
 from lettermill.jobs.records.readings import Status
 from lettermill.jobs.results.advice import (
@@ -136,6 +137,32 @@ def _fields(summary: Summary) -> str:
     return text
 
 
+def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table for a person, its columns as wide as they need be."""
+    table = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+    return "\n".join(lines)
+
+
+def ago(moment: float | None) -> str:
+    """Return how long ago something was, in the largest unit that fits; a dash for None.
+
+    Args:
+        moment: in seconds since 1970.
+    """
+    if moment is None:
+        return "–"
+    seconds = max(0, round(time.time() - moment))
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
+
+
 def score_text(score: Score) -> str:
     """Return a score for a person: rates, kinds of mistakes, the most common mistakes, the worst files."""
     edits, characters = counted(score.edits, "edit"), counted(score.characters, "character")
@@ -149,13 +176,12 @@ def score_text(score: Score) -> str:
     for label, count, noun, rest in (
         ("left out", score.left_out, "row", "of the truth (label empty, EMPTY or UNREADABLE)"),
         ("not in job", score.not_in_job, "file", "of the truth: all characters count as missed"),
+        ("by name", score.by_name, "file", "of the truth in another folder: found by their names alone"),
         ("not read", score.not_read, "file", "with a failed or missing page: its characters count as missed"),
         ("no truth", score.without_truth, "file", "of the job: not counted"),
     ):
         if count:
             text.append(f"{label:<11} {counted(count, noun)} {rest}")
-    if score.not_in_job == score.files:
-        text.append("No name in the truth is in the job. Give paths below the scan folder, as in pages.csv.")
     if not score.edits:
         return "\n".join(text)
     text += ["", "edits by kind of mistake:"]

@@ -73,12 +73,12 @@ def watch(
     """Read scans as they are put into a folder, until stopped.
 
     A scan is read when it has stopped changing, and only once; a changed scan counts as new. Scans that are
-    ready at the same time become one job below --out. A scan that cannot be read is moved, and NAME.txt
-    beside it says why and what to do.
+    ready at the same time become one job below --out; one table grows over all of them. A scan that cannot
+    be read is moved, and NAME.txt beside it says why and what to do.
 
     \b
     Example:
-      lettermill watch inbox --out results --done inbox-done
+      lettermill watch inbox --done inbox-done
     """
     from lettermill.jobs.queue.celery_app import check_broker
     from lettermill.jobs.running.dispatch import follow, queue_pages, read_here
@@ -93,7 +93,7 @@ def watch(
     def read(job: Job) -> None:
         if broker:
             queue_pages(job, roots, broker)
-            follow(job)
+            follow(job, broker=broker)
         else:
             read_here(job, roots, workers or usable_cores())
 

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lettermill.jobs.errors import MissingExtra, UsageProblem
+from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.export.common import Destination, PutPages, printable
 from lettermill.jobs.export.rows import Cell, form_row, letter_rows, line_rows, page_row
 from lettermill.jobs.inputs.form_template import header
@@ -35,13 +35,8 @@ _OPTIONS = {
 @contextlib.contextmanager
 def xlsx(job: Job, destination: Destination) -> Iterator[PutPages]:
     """Write the file; see `Format.writer`."""
-    try:
-        import xlsxwriter
-    except ImportError as error:
-        raise MissingExtra(
-            "writing Excel files needs xlsxwriter, which is not installed",
-            "Install it with: pip install xlsxwriter",
-        ) from error
+    import xlsxwriter  # Here, not above: the other formats do not need it.
+
     _check_limits(job)
     template = job.template
     with (
@@ -71,13 +66,19 @@ def xlsx(job: Job, destination: Destination) -> Iterator[PutPages]:
                     letters.add(row)
 
         yield put
+        for sheet in filter(None, (forms, pages, lines, letters)):
+            sheet.add_filter()
 
 
 class _Sheet:
+    """A sheet whose header stays in sight."""
+
     def __init__(self, sheet: Any, columns: Sequence[str]) -> None:
         self._sheet = sheet
         self._row = 0
+        self._columns = len(columns)
         self.add(columns)
+        sheet.freeze_panes(1, 0)
 
     def add(self, cells: Sequence[Cell]) -> None:
         for column, cell in enumerate(cells):
@@ -86,6 +87,10 @@ class _Sheet:
             elif cell is not None:
                 self._sheet.write_number(self._row, column, cell)
         self._row += 1
+
+    def add_filter(self) -> None:
+        """Let the header filter the rows; to be called when all are there."""
+        self._sheet.autofilter(0, 0, self._row - 1, self._columns - 1)
 
 
 def _check_limits(job: Job) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lettermill.jobs.inputs.model import Model
-from lettermill.jobs.inputs.word_list import WordList
+from lettermill.jobs.errors import UsageProblem
+from lettermill.jobs.inputs.model import Model, installed_model_folder, load_model
+from lettermill.jobs.inputs.word_list import WordList, read_word_list
 from lettermill.jobs.settings import Settings
 
 if TYPE_CHECKING:  # Few jobs have a template, and loading it takes longer than the rest.
@@ -46,3 +48,63 @@ class ReadingRecipe:
             ModelProblem: it does not.
         """
         self.model.check_knows(self.settings.characters)
+
+
+def make_recipe(
+    *,
+    model: Path | None = None,
+    lexicon: Path | None = None,
+    template: Path | None = None,
+    max_megapixels: float | None = None,
+    max_megabytes: float | None = None,
+    max_pages: int | None = None,
+    page_seconds: float | None = None,
+    **settings: Any,
+) -> ReadingRecipe:
+    """Return what the reading options of the command line say, by their names; None for what is usual.
+
+    Args:
+        model: the folder of another model.
+        lexicon: the file of a word list.
+        template: the file of a form's template; its fields say what the settings say of other pages.
+        max_megapixels: as in `Limits`, like the next three.
+        max_megabytes: see there.
+        max_pages: see there.
+        page_seconds: see there.
+        settings: values of `Settings`: alphabet, layout, printed, dpi.
+
+    Raises:
+        UsageProblem: a value cannot be, or contradicts the template.
+        BadData, ModelProblem: a file cannot be used.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    form = None
+    if template:
+        from lettermill.jobs.inputs.form_template import read_template
+
+        form = read_template(template)
+        clashing = [option for option in ("alphabet", "layout", "printed") if option in given]
+        if clashing or lexicon:
+            option = clashing[0] if clashing else "lexicon"
+            raise UsageProblem(
+                f"{option} cannot be used with a template: each field of the template has its own",
+                f"Leave {option} out.",
+            )
+        given["alphabet"] = "alnum"  # Each field has its own part of it.
+    limits = {
+        "max_megapixels": max_megapixels,
+        "max_megabytes": max_megabytes,
+        "max_pages": max_pages,
+        "page_seconds": page_seconds,
+    }
+    given["limits"] = {name: value for name, value in limits.items() if value is not None}
+    try:
+        checked = msgspec.convert(given, Settings)
+    except msgspec.ValidationError as error:
+        raise UsageProblem(f"no page can be read like this: {error}", "Correct the value.") from error
+    return ReadingRecipe(
+        checked,
+        load_model(model or installed_model_folder()),
+        read_word_list(lexicon, checked.characters) if lexicon else None,
+        form,
+    )

@@ -23,7 +23,7 @@ import functools
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -56,6 +56,7 @@ JOB_FILE = "job.json"
 MANIFEST_FILE = "manifest.jsonl"
 
 _LOCK = ".lock"
+_READING = ".reading"
 
 _MAX_JSON_BYTES = 1_000_000
 """A thousand times what job.json has."""
@@ -110,6 +111,8 @@ class _JobFile(msgspec.Struct, frozen=True):
     max_failures: Annotated[int, msgspec.Meta(ge=0)] | None = None
     left_out: LeftOut = NOTHING
     """Jobs that were made before it was kept have none."""
+    origin: str = ""
+    """The same."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +131,7 @@ class Job:
         version: the version of Lettermill that made the job.
         max_failures: the job is stopped when more pages than this have failed; None for never.
         left_out: what else was in the scan folder when the job was made or reopened.
+        origin: a digest of what the job was made of: the scans' paths, or a client token.
     """
 
     path: Place
@@ -141,6 +145,7 @@ class Job:
     version: str
     max_failures: int | None = None
     left_out: LeftOut = NOTHING
+    origin: str = ""
 
     @classmethod
     def open(cls, path: Path | Place) -> Self:
@@ -211,6 +216,11 @@ class Job:
             NotAJob: the manifest is missing or damaged, or the results cannot be listed.
         """
         return self.count(manifest_ids(self.manifest_path))
+
+    @property
+    def is_read_here(self) -> bool:
+        """Whether a `lettermill run` or `resume` of this machine reads the job now."""
+        return (self.path / _READING).is_held()
 
     def count(self, ids: list[str]) -> Tally:
         """As `tally`, for a caller that already has the manifest's ids."""
@@ -383,6 +393,7 @@ class Job:
             version=self.version,
             max_failures=self.max_failures,
             left_out=self.left_out,
+            origin=self.origin,
         )
         values = {**msgspec.to_builtins(stored), "settings": self.settings.to_json()}
         return json.dumps(values, indent=1).encode()
@@ -421,7 +432,7 @@ class Job:
         Raises:
             ResultsNotWritable: the job folder cannot be written to.
         """
-        with (self.path / ".reading").held(wait=False) as ours:
+        with (self.path / _READING).held(wait=False) as ours:
             yield ours
 
     @contextlib.contextmanager
@@ -458,6 +469,19 @@ def locked(folder: Place) -> Iterator[None]:
     """Hold a folder that may not be a job yet; see `Job.lock`."""
     with (folder / _LOCK).held(wait=True):
         yield
+
+
+def name_of_scans(folder: Place, only: Iterable[str] = ()) -> str:
+    r"""Return what identifies the scans of a job: the same for the same folder and the same part of it.
+
+    Args:
+        folder: the scan folder, without links.
+        only: paths below it, if only these are read.
+
+    Returns:
+        The paths, joined; bytes that are not UTF-8 become \xNN.
+    """
+    return display_path("\0".join([str(folder), *sorted(only)]))
 
 
 def find_job_folders(out: Path | Place) -> Iterator[Place]:

@@ -85,6 +85,10 @@ class PageResults:
             ) from error
         return ResultIds(read, failed - read)
 
+    def last_change(self) -> float | None:
+        """Return when a page last got its result, in seconds since 1970; None if no page has one."""
+        return (self._job_folder / FOLDER).last_change()
+
     def write(self, reading: PageReading) -> None:
         """Write a page's result atomically and forget its attempts.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from lettermill.jobs.errors import NotAJob, ResultsNotWritable
 from lettermill.jobs.job.folder import JOB_FILE, Job
+from lettermill.jobs.job.latest import LATEST
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import not_writable
 
@@ -66,6 +67,9 @@ def prune(paths: Iterable[Disk], days: int) -> int:
             except OSError as error:
                 raise _not_deleted(path, error) from error
         _delete(renamed)
+        link = path.with_name(LATEST)
+        if link.is_symlink() and not link.exists():
+            link.unlink(missing_ok=True)
         deleted += 1
     return deleted
 

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import json
 import socket
+import time
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -22,24 +23,28 @@ from lettermill.jobs.queue.celery_app import MESSAGE_FORMAT
 HEARTBEAT_SECONDS = 5
 """How often a worker sends a heartbeat."""
 
-_DEAD_SECONDS = 30
+DEAD_SECONDS = 30
 """A worker without a heartbeat for this long counts as dead. If it lives after all, a page is read twice."""
 
 _WORKERS = "lettermill:workers"
 
 
-class Worker(msgspec.Struct, frozen=True):
+class Worker(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a worker describes itself.
 
     Attributes:
         version: of Lettermill.
         message_format: as `lettermill.jobs.queue.celery_app.MESSAGE_FORMAT`.
         host: the name of its machine.
+        since: when it sent its first heartbeat, in seconds since 1970; 0 from workers of early versions.
+        page_ids: the pages that it had at its last heartbeat, which brings them.
     """
 
     version: str
     message_format: int
     host: str
+    since: float = 0
+    page_ids: tuple[str, ...] = ()
 
 
 def send_heartbeat(client: redis.Redis, worker: str, page_ids: Iterable[str]) -> None:
@@ -55,7 +60,7 @@ def send_heartbeat(client: redis.Redis, worker: str, page_ids: Iterable[str]) ->
     """
     # First the key, then the hash: a worker that is in the hash without a key is dead.
     with client.pipeline(transaction=False) as pipeline:
-        pipeline.set(_key(worker), json.dumps(list(page_ids)), ex=_DEAD_SECONDS)
+        pipeline.set(_key(worker), json.dumps(list(page_ids)), ex=DEAD_SECONDS)
         pipeline.hset(_WORKERS, worker, _description())
         pipeline.execute()
 
@@ -74,7 +79,9 @@ def live_workers(client: redis.Redis) -> list[Worker]:
     for (worker, description), heartbeat in zip(found.items(), heartbeats, strict=True):
         if heartbeat is not None:
             with contextlib.suppress(ValueError):  # Lettermill did not write it.
-                live.append(msgspec.json.decode(description, type=Worker))
+                one = msgspec.json.decode(description, type=Worker)
+                page_ids = msgspec.json.decode(heartbeat, type=tuple[str, ...])
+                live.append(msgspec.structs.replace(one, page_ids=page_ids))
                 continue
         dead.append(worker)
     if dead:
@@ -116,4 +123,4 @@ def _key(worker: str) -> str:
 
 @functools.cache
 def _description() -> bytes:
-    return msgspec.json.encode(Worker(VERSION, MESSAGE_FORMAT, socket.gethostname()))
+    return msgspec.json.encode(Worker(VERSION, MESSAGE_FORMAT, socket.gethostname(), since=time.time()))

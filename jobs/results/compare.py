@@ -7,7 +7,7 @@ import itertools
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ class Score:
         wrong_flagged: those of them that are flagged: a person who checks the flagged letters finds them.
         left_out: rows whose label is empty, EMPTY or UNREADABLE; not counted anywhere else.
         not_in_job: files of the truth that are not in the job; all of their characters count as missed.
+        by_name: files of the truth that the job has in another folder, found by their names alone.
         not_read: compared files with a page that failed or has no result yet; the characters of that page
             count as missed.
         without_truth: files of the job that the truth does not name; not counted anywhere else.
@@ -101,6 +102,7 @@ class Score:
     wrong_flagged: int
     left_out: int
     not_in_job: int
+    by_name: int
     not_read: int
     without_truth: int
     confusions: tuple[Confusion, ...]
@@ -149,23 +151,32 @@ def compare(job: Job, truth_csv: Path, marks: bool = False) -> Score:
         marks: whether the alphabet's marks are compared, too, where they stand between characters of a line.
 
     Raises:
-        BadData: the truth cannot be used.
+        BadData: the truth cannot be used, or names no file of the job.
         NotAJob: the manifest is missing or damaged.
     """
     labels = _labels(truth_csv)
     truths = {file: label for file, label in labels.items() if label.strip().upper() not in NOT_COMPARED}
+    scans = {display_path(entry.scan) for entry, _ in job.manifest()}
+    by_name = _same_names(set(labels) - scans, scans - set(labels))
+    if scans and labels and scans.isdisjoint(labels) and not by_name:
+        raise BadData(
+            f"no file that {display_path(truth_csv)} names is in the job: it names {min(labels)!r}, "
+            f"the job has {min(scans)!r}",
+            "Give paths below the scan folder, as in pages.csv, and the job that was made of these scans.",
+        )
     tally = _Comparison(job.settings.characters, job.settings.marks if marks else "")
     missing, without_truth, not_read = set(truths), 0, 0
     entries = (entry for entry, _ in job.manifest())
     for scan, pages in itertools.groupby(entries, key=attrgetter("scan")):
         name = display_path(scan)
-        if name in truths:
+        named = by_name.get(name, name)
+        if named in truths:
             read = [_page_lines(job, page.id) for page in pages]
-            tally.add(name, truths[name], [line for lines in read for line in lines or ()])
-            missing.discard(name)
+            tally.add(name, truths[named], [line for lines in read for line in lines or ()])
+            missing.discard(named)
             not_read += None in read
         else:
-            without_truth += name not in labels
+            without_truth += named not in labels
     for name in sorted(missing):
         tally.add(name, truths[name], [])
     if not tally.characters:
@@ -187,11 +198,34 @@ def compare(job: Job, truth_csv: Path, marks: bool = False) -> Score:
         wrong_flagged=tally.wrong_flagged,
         left_out=len(labels) - len(truths),
         not_in_job=len(missing),
+        by_name=len(by_name),
         not_read=not_read,
         without_truth=without_truth,
         confusions=tally.confusions(),
         worst=tuple(sorted(tally.wrong_files, key=lambda file: (-file.edits, file.file))[:_WORST_FILES]),
     )
+
+
+def _same_names(labelled: Iterable[str], scans: Iterable[str]) -> dict[str, str]:
+    """Return for scans without a label the label's file of the same name, where that name occurs only once.
+
+    Args:
+        labelled: files of the truth that the job lacks.
+        scans: files of the job that the truth lacks.
+    """
+    ours, theirs = _by_last_part(labelled), _by_last_part(scans)
+    return {
+        theirs[name][0]: files[0]
+        for name, files in ours.items()
+        if len(files) == 1 and len(theirs.get(name, ())) == 1
+    }
+
+
+def _by_last_part(files: Iterable[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for file in files:
+        groups.setdefault(file.rpartition("/")[2], []).append(file)
+    return groups
 
 
 class _Comparison:

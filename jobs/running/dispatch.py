@@ -15,6 +15,7 @@ from lettermill.jobs.queue.feed import Feed
 from lettermill.jobs.queue.workers import HEARTBEAT_SECONDS
 from lettermill.jobs.running.local_engine import LocalEngine
 from lettermill.jobs.running.progress import JobProgress, JobWatch
+from lettermill.jobs.running.readers import readers_of
 
 _MOST_REPAIRS = 3
 """How often lost pages are queued again without a page being finished in between."""
@@ -26,10 +27,12 @@ _LOOK_SECONDS = 1
 
 _STILL_SECONDS = 30
 _STILL = (
-    f"No page was finished for {_STILL_SECONDS} s. Does a worker run, with the --broker, --scans and "
-    "--results that submit was given? `lettermill doctor` checks that, and the workers' logs say what "
-    "fails."
+    "Do the workers have the --broker, --scans and --results that submit was given? `lettermill doctor` "
+    "checks that, and the workers' logs say what fails."
 )
+
+_ASK_SECONDS = 5
+"""How often `follow` asks who reads the job while no page is finished."""
 
 _CARE_SECONDS = HEARTBEAT_SECONDS + 1
 """Between two searches for lost pages each worker sends at least one heartbeat."""
@@ -147,12 +150,13 @@ class _Keeper:
             )
 
 
-def follow(job: Job, timeout: float | None = None) -> Tally:
+def follow(job: Job, timeout: float | None = None, broker: str | None = None) -> Tally:
     """Show a job's progress until every page has a result; workers elsewhere read it.
 
     Args:
         job: the job.
         timeout: seconds to wait at most; None waits for ever.
+        broker: the address of the workers' Redis; without it nobody is asked whether they are alive.
 
     Returns:
         The last tally.
@@ -160,20 +164,57 @@ def follow(job: Job, timeout: float | None = None) -> Tally:
     Raises:
         TimedOut: the time is up.
     """
-    last_progress = time.monotonic()
-    deadline = last_progress + timeout if timeout is not None else None
-    finished, warned = -1, False
+    begun = time.monotonic()
     with JobProgress() as progress:
+        standstill = _Standstill(job, broker, progress)
         for tally in JobWatch(job).tallies():
             progress.show(tally)
-            if tally.finished > finished:
-                finished, last_progress = tally.finished, time.monotonic()
-            elif not warned and not tally.complete and time.monotonic() - last_progress > _STILL_SECONDS:
-                progress.print_above(_STILL)
-                warned = True
-            if deadline is not None and time.monotonic() > deadline and not tally.complete:
-                raise TimedOut(
-                    f"{tally.finished} of {tally.pages} pages were done when the time was up",
-                    f"The job continues; look again with: lettermill wait '{job.path}'",
-                )
+            if not tally.complete:
+                standstill.look(tally.finished)
+                if timeout is not None and time.monotonic() - begun > timeout:
+                    raise TimedOut(
+                        f"{tally.finished} of {tally.pages} pages were done when the time was up",
+                        f"The job continues; look again with: lettermill wait '{job.path}'",
+                    )
     return tally
+
+
+class _Standstill:
+    """Says why no page is finished: at once where nobody can read the job, else after a while, and once.
+
+    Args:
+        job: the job.
+        broker: as for `follow`.
+        progress: shows what is said.
+    """
+
+    def __init__(self, job: Job, broker: str | None, progress: JobProgress) -> None:
+        self._job, self._broker, self._progress = job, broker, progress
+        self._finished = -1
+        self._last_progress = time.monotonic()
+        self._asked_at: float | None = None
+        self._trouble = ""
+        self._still_said = False
+
+    def look(self, finished: int) -> None:
+        """Look once.
+
+        Args:
+            finished: pages with a result.
+        """
+        now = time.monotonic()
+        if finished > self._finished:
+            self._finished, self._last_progress = finished, now
+        if self._asked_at is not None and now - max(self._asked_at, self._last_progress) < _ASK_SECONDS:
+            return
+        readers = readers_of(self._job, self._broker)
+        self._asked_at = time.monotonic()
+        trouble = readers.sentence if readers.trouble else ""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._progress.print_above(readers.sentence)
+        elif not trouble and not self._still_said and now - self._last_progress > _STILL_SECONDS:
+            self._still_said = True
+            self._progress.print_above(
+                f"No page was finished for {_STILL_SECONDS} s. {readers.sentence} {_STILL}"
+            )

@@ -379,6 +379,12 @@ class Bucket:
         """Lock nothing: a bucket has no locks, and processes that do the same at once write the same."""
         yield True
 
+    def is_held(self) -> bool:
+        return False
+
+    def last_change(self) -> float | None:
+        return max((entry["LastModified"].timestamp() for entry in self.objects()), default=None)
+
     def unlink_free(self) -> None:
         for entry in list(self.objects()):
             dataclasses.replace(self, key=entry["Key"]).unlink()

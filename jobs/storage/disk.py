@@ -105,6 +105,18 @@ class Disk(PosixPath):
         with file:
             yield flock(file, wait=wait)
 
+    def is_held(self) -> bool:
+        try:
+            with self.open("rb") as file:
+                return not flock(file, wait=False)
+        except FileNotFoundError:
+            return False
+
+    def last_change(self) -> float | None:
+        with contextlib.suppress(FileNotFoundError), os.scandir(self) as folders:
+            return max((folder.stat().st_mtime for folder in folders), default=None)
+        return None
+
     def unlink_free(self) -> None:
         for path in self.glob("*/*"):
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:

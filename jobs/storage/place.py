@@ -119,6 +119,16 @@ class Place(Protocol):
             ResultsNotWritable: the file cannot be made.
         """
 
+    def is_held(self) -> bool:
+        """Return whether another process of this machine has locked this lock file; never so in a bucket."""
+
+    def last_change(self) -> float | None:
+        """Return when a file in the folders of this folder was last made or deleted; None if there is none.
+
+        Returns:
+            Seconds since 1970.
+        """
+
     def unlink_free(self) -> None:
         """Delete the files in the folders of this folder that no process has locked by `begin`."""
 

@@ -24,6 +24,7 @@ from lettermill.jobs.errors import (
 )
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.latest import point_latest
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.left_out import NOTHING, LeftOut
@@ -36,6 +37,7 @@ from lettermill.jobs.scans.find import list_scans
 from lettermill.jobs.storage.atomic import remove_abandoned
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import display_path, not_writable
+from lettermill.jobs.watching.all_tables import add_batch
 from lettermill.jobs.watching.journal import Batch, Failure, Journal, Scan
 from lettermill.jobs.watching.put_aside import FINAL_SECONDS, PutAside, say
 
@@ -129,10 +131,12 @@ def keep_watching(plan: Plan) -> None:
             say(f"scans taken before: {len(journal.taken)}, see {display_path(journal.path)}")
         aside = PutAside(plan.folder, plan.done, plan.failed, journal)
         settling = _Settling(plan, journal)
+        again = True  # A batch that is there now was begun by a watch that has ended.
         while True:
             try:
                 if journal.batch is not None:
-                    _finish_batch(plan, journal, aside, journal.batch)
+                    _finish_batch(plan, journal, aside, journal.batch, again)
+                again = False
                 begun = time.monotonic()
                 aside.look()
                 settled = settling.look()
@@ -142,6 +146,7 @@ def keep_watching(plan: Plan) -> None:
                     journal.take(name, settled)
                     continue
             except _MENDABLE as error:
+                again = True
                 pause = _RETRY_SECONDS
                 say(f"{error}\nTrying again in {_RETRY_SECONDS} s.")
             time.sleep(pause)
@@ -203,8 +208,8 @@ class _LeftOutNamed:
                 say(sentence)
 
 
-def _finish_batch(plan: Plan, journal: Journal, aside: PutAside, batch: Batch) -> None:
-    """Finish a batch, from whichever step it has reached."""
+def _finish_batch(plan: Plan, journal: Journal, aside: PutAside, batch: Batch, again: bool) -> None:
+    """Finish a batch, from whichever step it has reached; `again` if that was tried before."""
     job = _job(plan, journal, batch)
     if job is None:
         journal.finished(batch, {}, batch.scans)
@@ -213,6 +218,7 @@ def _finish_batch(plan: Plan, journal: Journal, aside: PutAside, batch: Batch) -
         if job.tally().state == "unfinished":
             plan.read(job)
         summary = write_results(job, plan.acceptance)
+        add_batch(plan.out, plan.folder.name, job, again=again)
         say(
             f"pages done: {summary.finished}, failed: {summary.failed}, "
             f"see {display_path(job.path)}/summary.html"
@@ -252,6 +258,7 @@ def _job(plan: Plan, journal: Journal, batch: Batch) -> Job | None:
         only=there,
     )
     job = submission.job
+    point_latest(job)
     # A scan that changed at this very moment is in the job in its new version: take that version, too.
     known = set(batch.scans)
     changed = {scan for scan, _ in _by_scan(job)} - known

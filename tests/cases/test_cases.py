@@ -37,7 +37,7 @@ def by_options() -> dict[str, list[Row]]:
 def table(out: Path, name: str) -> dict[str, list[Row]]:
     """The rows of a CSV file of the one job below `out`, by scan."""
     rows: dict[str, list[Row]] = defaultdict(list)
-    (path,) = out.glob(f"*/{name}")
+    (path,) = out.glob(f"*-*/{name}")
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             rows[row["scan"]].append(row)

@@ -91,7 +91,7 @@ def test_bombs_are_rows_and_the_rest_is_read(start: Starter, tmp_path: Path) -> 
     finally:
         ended.set()
         watcher.join()
-    (table,) = out.glob("*/pages.csv")
+    (table,) = out.glob("*-*/pages.csv")
     with table.open(newline="", encoding="utf-8") as file:
         rows = {row["scan"]: row for row in csv.DictReader(file)}
     forms = rows.pop("forms.pdf")  # Time or memory, whichever ends first.

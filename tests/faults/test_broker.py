@@ -83,7 +83,7 @@ class Fleet:
         return self.log_file.read_text()
 
     def finished(self) -> int:
-        return len(list(self.out.glob("*/pages/*/*.json")))
+        return len(list(self.out.glob("*-*/pages/*/*.json")))
 
     def letters(self, job: Path) -> bytes:
         """letters.csv of a job once it is done."""

@@ -217,7 +217,7 @@ def test_workers_of_two_versions_share_a_job_and_a_foreign_format_is_left_alone(
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()
     assert read_to_the_end(lettermill, job, out) == {"DONE": 40}
     assert letters(out) == undisturbed
-    readings = [json.loads(path.read_text())["reading"] for path in out.glob("*/pages/*/*.json")]
+    readings = [json.loads(path.read_text())["reading"] for path in out.glob("*-*/pages/*/*.json")]
     assert {reading["version"] for reading in readings} == {"9.1", "9.2"}
     assert later.poll() is None
 

@@ -81,7 +81,7 @@ def test_a_page_that_kills_its_worker_every_time_is_quarantined_and_the_rest_is_
     # The file is decoded at once, but the page stays in memory: whoever has it is told by its size.
     def kill_whoever_reads_it() -> None:
         while not enough.is_set():
-            for log in out.glob("*/attempts/*/*.log"):
+            for log in out.glob("*-*/attempts/*/*.log"):
                 main = worker_main(run.pid)
                 if main is None or not _is_poison(log, out):
                     continue
@@ -105,14 +105,14 @@ def test_a_page_that_kills_its_worker_every_time_is_quarantined_and_the_rest_is_
     assert poison["attempts"] == "3"
     assert {row["status"] for row in rows.values()} == {"DONE"}
     # Afterwards a person can have it tried again.
-    (job,) = out.iterdir()
+    (job,) = out.glob("*-*")
     done = lettermill("resume", job, "--failed", status=None)
     assert "1 page will be read again" in done.stderr
     assert all(row["status"] != "QUARANTINED" for row in pages(out))
 
 
 def _is_poison(log: Path, out: Path) -> bool:
-    (manifest,) = out.glob("*/manifest.jsonl")
+    (manifest,) = out.glob("*-*/manifest.jsonl")
     return any(log.stem in line and "poison" in line for line in manifest.read_text().splitlines())
 
 
@@ -185,7 +185,7 @@ def test_a_worker_that_is_told_to_stop_finishes_the_page_and_leaves_the_rest_que
     assert first.wait(PATIENCE_SECONDS) == 0
     done = finished(out)
     assert done < 40
-    assert not list(out.glob("*/attempts/*/*.log")), "the page at work was finished"
+    assert not list(out.glob("*-*/attempts/*/*.log")), "the page at work was finished"
     start(*words)
     lettermill("wait", job, "--timeout", PATIENCE_SECONDS)
     assert "40  (40 DONE)" in lettermill("collect", job).stdout
@@ -243,7 +243,7 @@ def test_a_submit_killed_half_way_is_taken_up_by_the_next(
 ) -> None:
     out = tmp_path / "out"
     submit = start("submit", many_scans, "--out", out, "--broker", broker)
-    wait_for(lambda: list(out.glob("*/job.json")) or submit.poll() is not None, what="the job folder")
+    wait_for(lambda: list(out.glob("*-*/job.json")) or submit.poll() is not None, what="the job folder")
     os.kill(submit.pid, signal.SIGKILL)
     submit.wait()
     job = lettermill("submit", many_scans, "--out", out, "--broker", broker).stdout.strip()

@@ -96,7 +96,7 @@ def test_a_workers_children_die_with_it(start: Starter, tmp_path: Path) -> None:
     draw(tmp_path / "scans" / "endless.png", ["PAGE"])
     out = tmp_path / "out"
     run = start("run", tmp_path / "scans", "--out", out, faults={"slow": ["endless", 3600]})
-    wait_for(lambda: list(out.glob("*/attempts/*/*.log")), what="the page to begin")
+    wait_for(lambda: list(out.glob("*-*/attempts/*/*.log")), what="the page to begin")
     main = worker_main(run.pid)
     assert main is not None
     children = main.children()
@@ -115,7 +115,7 @@ def test_the_same_command_twice_at_once_reads_every_page_once(
         wait_for(lambda: finished(out) >= 3, what="pages")
         os.kill(first.pid, signal.SIGINT)
         first.wait(PATIENCE_SECONDS)
-        words = ("resume", next(out.iterdir()))
+        words = ("resume", next(out.glob("*-*")))
     both = [start(*words), start(*words)]
     assert [process.wait(PATIENCE_SECONDS) for process in both] == [0, 0]
     assert Counter(row["status"] for row in pages(out)) == {"DONE": 40}

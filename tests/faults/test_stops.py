@@ -108,7 +108,7 @@ def test_a_stopped_job_is_not_touched_by_another_run_into_the_same_folder(
     wait_for(lambda: finished(out) >= 3, what="pages")
     os.kill(first.pid, signal.SIGINT)
     first.wait(PATIENCE_SECONDS)
-    (stopped,) = out.iterdir()
+    (stopped,) = out.glob("*-*")
     done = finished(out)
     for number in range(30):
         draw(tmp_path / "others" / f"{number}.png", ["ANOTHER JOB"])

@@ -73,10 +73,16 @@ def all_read(out: Path, scans: int) -> bool:
 def rows(out: Path, table: str) -> list[dict[str, str]]:
     """The rows of a table in all jobs."""
     found = []
-    for path in sorted(out.glob(f"*/{table}")):
+    for path in sorted(out.glob(f"*-*/{table}")):
         with path.open(newline="", encoding="utf-8") as file:
             found += list(csv.DictReader(file))
     return found
+
+
+def grown(out: Path, folder: str) -> Counter[tuple[str, str]]:
+    """Each scan's text in the table over all batches."""
+    with (out / f"all-{folder}-pages.csv").open(newline="", encoding="utf-8") as file:
+        return Counter((row["scan"], row["text"]) for row in csv.DictReader(file))
 
 
 def texts(out: Path) -> Counter[tuple[str, str]]:
@@ -218,6 +224,7 @@ def test_killed_at_any_step_it_goes_on_and_reads_nothing_twice(
     assert sorted(path.name for path in (out / "failed").iterdir()) == ["broken.png", "broken.png.txt"]
     assert not list(inbox.iterdir())
     assert len(list(out.glob("inbox-*"))) == 1
+    assert grown(out, "inbox") == texts(out)
 
 
 @pytest.mark.slow
@@ -239,7 +246,7 @@ def test_killed_again_and_again_while_scans_arrive(
     process = watch("--done", tmp_path / "done")
     wait_for(lambda: not list(inbox.iterdir()), what="the rest")
     stop(process)
-    assert texts(out) == expected
+    assert texts(out) == grown(out, "inbox") == expected
     assert sorted(path.name for path in (tmp_path / "done").iterdir()) == sorted(name for name, _ in expected)
 
 
@@ -339,7 +346,7 @@ def test_a_cancelled_batch_leaves_its_scans_and_the_watch_goes_on(
     for scan in many_scans.iterdir():
         shutil.copy(scan, inbox / scan.name)
     process = watch("--done", tmp_path / "done")
-    wait_for(lambda: len(list(out.glob("*/pages/*/*.json"))) >= 3, what="pages")
+    wait_for(lambda: len(list(out.glob("*-*/pages/*/*.json"))) >= 3, what="pages")
     (job,) = out.glob("inbox-*")
     lettermill("cancel", job)
     wait_for(lambda: idle(out, 1), what="the end of the batch")

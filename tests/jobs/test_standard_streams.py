@@ -77,7 +77,7 @@ def test_without_any_stream_the_status_is_left(shell: Shell, tmp_path: Path, str
 )
 def test_other_commands(shell: Shell, tmp_path: Path, command: str) -> None:
     assert shell("lettermill run scans --out out").returncode == 0
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     done = shell(f"lettermill {command.replace('JOB', f'out/{job.name}')} >/dev/full")
     assert done.returncode == 8
     assert done.stderr.startswith("Error: cannot write to standard output: No space left on device\n")

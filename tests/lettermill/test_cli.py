@@ -122,7 +122,10 @@ def test_no_command_but_train_imports_tensorflow(name: str, tmp_path: Path, thir
     ("words", "status", "said"),
     [
         (["run", "nowhere", "--out", "out"], 2, "does not exist"),
-        (["run", "file.png", "--out", "out"], 2, "is a file, not a folder"),
+        (["run", "scans", "nowhere.png"], 2, "nowhere.png does not exist"),
+        (["run", "notes.txt"], 3, "no scans among what was given"),
+        (["run", "scans", "--name", "latest"], 2, "no job can be called 'latest'"),
+        (["scans"], 2, "To read it: lettermill run scans"),
         (["run", "empty", "--out", "out"], 3, "no scans below"),
         (["run", "scans", "--out", "scans/out"], 2, "lies in the scan folder"),
         (["run", "scans", "--out", "out", "--debug", "scans/seen"], 2, "lies in the scan folder"),
@@ -133,6 +136,8 @@ def test_no_command_but_train_imports_tensorflow(name: str, tmp_path: Path, thir
         (["status", "empty"], 4, "is not a job folder"),
         (["collect", "nowhere"], 4, "does not exist"),
         (["cancel", "empty"], 4, "is not a job folder"),
+        (["review", "scans"], 4, "is a folder of scans, not a job\nRead it first: lettermill run 'scans'"),
+        (["collect", "file.png"], 4, "is a scan, not a job\nRead it first: lettermill run 'file.png'"),
         (["jobs", "--out", "nowhere"], 4, "is not a folder"),
         (["jobs", "--out", "empty", "--yes"], 2, "--prune DAYS"),
         (
@@ -161,6 +166,7 @@ def test_errors_say_what_happened_and_have_their_status(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.png").write_bytes(b"")
+    (tmp_path / "notes.txt").write_bytes(b"")
     done = lettermill(*words, status=status)
     assert said in done.stderr
     assert "Traceback" not in done.stderr

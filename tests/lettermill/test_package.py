@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
+import stat
 import subprocess
 import sys
 import tomllib
+import venv
+import zipfile
 from pathlib import Path
 
+import celery
 import grimp
+import pytest
 import setuptools
 
-from tests.support import ROOT
+from tests.support import ROOT, clean_environment
 
 ROOMS = ("jobs", "segmentation", "training", "worker")
 
@@ -34,6 +40,80 @@ def test_a_module_of_the_users_own_is_neither_used_nor_hidden(tmp_path: Path) ->
     code += "assert jobs.MINE and segmentation.MINE and training.MINE and worker.MINE\n"
     code += "assert ours.read_lines.__module__ == 'lettermill.worker.reading.read_lines'\n"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the tracked files, built with the setuptools of this environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    names = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(names, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\0"
+    ):
+        if name and (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    words = [
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--wheel-dir",
+        "dist",
+        ".",
+    ]
+    subprocess.run([sys.executable, "-m", "pip", *words], cwd=folder, check=True)
+    (built,) = (folder / "dist").glob("*.whl")
+    return built
+
+
+@pytest.mark.slow
+def test_the_wheel_has_the_rooms_as_files_with_their_data(wheel: Path) -> None:
+    names = ["git", "ls-files", "-z", "--", *ROOMS]
+    tracked = subprocess.run(names, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    wanted = {f"lettermill/{name}" for name in tracked if name and (ROOT / name).exists()}
+    with zipfile.ZipFile(wheel) as files:
+        assert not [one.filename for one in files.infolist() if stat.S_ISLNK(one.external_attr >> 16)]
+        held = {name for name in files.namelist() if ".dist-info/" not in name}
+    assert held == wanted | {
+        f"lettermill/{path.name}" for path in (ROOT / "lettermill").iterdir() if path.is_file()
+    }
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    """The libraries are those of this environment, by a path; Lettermill itself is the wheel's."""
+    fresh = tmp_path / "fresh"
+    venv.create(fresh, symlinks=True)
+    python = fresh / "bin" / "python"
+    words = ["--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+    (packages,) = fresh.glob("lib/python*/site-packages")
+    (packages / "libraries.pth").write_text(f"{Path(celery.__file__).parents[1]}\n")
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*map(str, words)],
+            cwd=tmp_path,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = run(fresh / "bin" / "lettermill", "run", ROOT / "examples" / "scans" / "index-card.png")
+    assert (done.returncode, "40\n" in done.stdout) == (0, True), done.stderr
+    (report,) = (tmp_path / "results").glob("*-*/summary.html")
+    assert "index-card.png" in report.read_text(encoding="utf-8")
+    code = (
+        "import sys, lettermill, lettermill.jobs.web.server\n"
+        "print(lettermill.read(sys.argv[1]).lines[0].text)\n"
+        "ours = [one.__file__ for name, one in sys.modules.items() if name.split('.')[0] == 'lettermill']\n"
+        f"assert all(file.startswith({str(packages)!r}) for file in ours), ours\n"
+    )
+    done = run(python, "-c", code, ROOT / "examples" / "scans" / "index-card.png")
+    assert (done.returncode, done.stdout) == (0, "MOSS AND LICHEN\n"), done.stderr
 
 
 def test_no_imports_run_in_a_circle() -> None:

@@ -37,7 +37,7 @@ _REMARKS = {
     Note.SEVERAL: "several letters: the answer takes them for one",
     Note.UNREADABLE: "cannot be read",
 }
-_READ_LINES = "To read several letters: lettermill run FOLDER --out DIR --layout line"
+_READ_LINES = "To read several letters: lettermill run FOLDER --layout line"
 _RANKING_COLUMNS = len("A 100.0%   B 100.0%   C 100.0%")
 _MAX_FAILURES_SHOWN = 10
 

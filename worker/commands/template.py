@@ -30,7 +30,7 @@ def template() -> None:
     \b
     Example:
       lettermill template new blank.png
-      lettermill run scans --out results --template blank.toml
+      lettermill run scans --template blank.toml
     """
 
 

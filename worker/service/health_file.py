@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from lettermill.jobs.results.counted import counted
+
 _OLD_SECONDS = 30
 """A file that is older than this is out of date: six heartbeats are missing."""
 
@@ -87,4 +89,4 @@ def judge(health: Health, now: datetime) -> Verdict:
     last = (
         "none finished yet" if health.last_page is None else f"the last finished {health.last_page:.0f} s ago"
     )
-    return Verdict(True, f"the worker is well: {health.pages} pages at work, {last}")
+    return Verdict(True, f"the worker is well: {counted(health.pages, 'page')} at work, {last}")

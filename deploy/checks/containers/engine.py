@@ -124,12 +124,12 @@ class Project:
 
 
 def _compose_command() -> list[str]:
-    if shutil.which("docker-compose"):
-        return ["docker-compose"]
     plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    if plugin.returncode:
-        pytest.exit("neither `docker-compose` nor `docker compose` is there", returncode=1)
-    return ["docker", "compose"]
+    if not plugin.returncode:
+        return ["docker", "compose"]
+    if not shutil.which("docker-compose"):
+        pytest.exit("neither `docker compose` nor `docker-compose` is there", returncode=1)
+    return ["docker-compose"]
 
 
 def _run(words: list[str], status: int | None, folder: Path = ROOT) -> str:

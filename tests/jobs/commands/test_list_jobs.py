@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.latest import point_latest
 from lettermill.jobs.records.readings import PageReading
 from tests.support import LETTERMILL, Command, clean_environment
 
@@ -54,8 +56,12 @@ def test_jobs_says_what_state_each_is_in(lettermill: Command, jobs_of_all_kinds:
         str(path): kind.split()[-1] for kind, path in jobs_of_all_kinds.items()
     }
     plain = lettermill("jobs", "--out", out).stdout
-    assert "unfinished  1 of 2 pages" in plain
-    assert "complete    2 of 2 pages" in plain
+    assert plain.startswith("made              state       pages         last page  read as  job\n")
+    for row in ("unfinished  1 of 2 pages", "complete    2 of 2 pages"):
+        assert re.search(rf"^20..-..-.. ..:..  {row}  30 d ago   letters  ", plain, re.MULTILINE)
+    with Job.open(jobs_of_all_kinds["unfinished"]).reading_here() as ours:
+        assert ours
+        assert "being read  1 of 2 pages" in lettermill("jobs", "--out", out).stdout
 
 
 def test_prune_deletes_old_jobs_and_nothing_else(
@@ -77,6 +83,17 @@ def test_prune_deletes_old_jobs_and_nothing_else(
     assert (precious / "job.json").exists()
     assert list(no_job.rglob("*.json"))
     assert list((out / "below").iterdir()) == []
+
+
+def test_prune_takes_away_the_link_to_a_job_that_it_deletes(
+    lettermill: Command, jobs_of_all_kinds: dict[str, Path]
+) -> None:
+    complete, other = jobs_of_all_kinds["complete"], jobs_of_all_kinds["unfinished"]
+    point_latest(Job.open(complete))
+    point_latest(Job.open(other))
+    lettermill("jobs", "--out", other.parent, "--prune", "7", "--yes")
+    assert not (complete.parent / "latest").is_symlink()
+    assert (other.parent / "latest").resolve() == other
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y\n", 1), ("n\n", 4)])

@@ -57,7 +57,7 @@ def test_the_command_at_the_end_gets_the_job_and_its_counts(
     lettermill: Command, thirteen_scans: Path, tmp_path: Path, noting: str
 ) -> None:
     done = lettermill("run", thirteen_scans, "--out", "out", "--json", "--then", noting, status=1)
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     expected = ["$HOME; two words", str(job), str(job), "complete", "13", "1"]
     assert json.loads((tmp_path / "notes").read_text()) == expected
     assert json.loads(done.stdout)["pages"] == 13

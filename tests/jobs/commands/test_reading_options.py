@@ -21,7 +21,7 @@ def test_they_become_the_settings_of_the_job(
     words = ("--alphabet", "alnum", "--layout", "line", "--printed", "keep", "--dpi", "200")
     limits = ("--max-megapixels", "50", "--max-megabytes", "20", "--max-pages", "7", "--page-seconds", "60")
     done = lettermill("run", "scans", "--out", "out", *words, *limits, "--lexicon", "words.txt", "--json")
-    job = Job.open(next((tmp_path / "out").iterdir()))
+    job = Job.open(next((tmp_path / "out").glob("*-*")))
     found = job.settings
     assert (found.alphabet, found.layout, found.printed, found.dpi) == ("alnum", "line", "keep", 200)
     assert (found.limits.max_megapixels, found.limits.max_megabytes) == (50, 20)
@@ -35,4 +35,4 @@ def test_without_them_the_settings_are_the_defaults(
 ) -> None:
     draw_page(tmp_path / "scans" / "a.png", ["AB"])
     lettermill("run", "scans", "--out", "out")
-    assert Job.open(next((tmp_path / "out").iterdir())).settings == Settings()
+    assert Job.open(next((tmp_path / "out").glob("*-*"))).settings == Settings()

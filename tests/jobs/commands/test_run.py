@@ -20,7 +20,7 @@ def test_run_reads_a_folder_and_leaves_nothing_behind(
     temporary: Path,
 ) -> None:
     done = lettermill("run", thirteen_scans, "--out", tmp_path / "out", status=1)
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     assert "13  (12 DONE, 1 FAILED)" in done.stdout
     assert "TRUNCATED" in done.stdout
     rows = (job / "pages.csv").read_text().splitlines()
@@ -46,7 +46,7 @@ def test_what_is_left_out_is_named_at_the_start_in_the_results_and_by_a_later_co
         "left out, because links to folders are not followed: box 1",
     ]
     done = lettermill("run", scans, "--out", "out")
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     page = (job / "summary.html").read_text()
     for sentence in said:
         assert sentence in done.stderr and sentence in done.stdout
@@ -68,7 +68,7 @@ def test_a_second_run_reads_only_what_is_new_or_changed(
     draw_page: Callable[..., Path],
 ) -> None:
     lettermill("run", thirteen_scans, "--out", "out", status=1)
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     first = {path: path.stat().st_mtime_ns for path in (job / "pages").rglob("*.json")}
     letters = (job / "letters.csv").read_bytes()
 
@@ -94,13 +94,15 @@ def test_debug_draws_pages_read_before_too_and_none_twice(
     lettermill: Command, thirteen_scans: Path, tmp_path: Path
 ) -> None:
     lettermill("run", thirteen_scans, "--out", "out", status=1)
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     letters = (job / "letters.csv").read_bytes()
     done = lettermill("run", thirteen_scans, "--out", "out", "--debug", "seen", status=1)
     drawn = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "seen").iterdir()}
     assert sorted(name.split(".png-1-")[0] for name in drawn) == sorted(f"page {n}" for n in range(12))
     assert "drawings" in done.stderr
-    assert list(tmp_path.glob("out/*")) == [job]  # Drawing makes no other job, and other results none either.
+    assert list(tmp_path.glob("out/*-*")) == [
+        job
+    ]  # Drawing makes no other job, and other results none either.
     assert (job / "letters.csv").read_bytes() == letters
     next((tmp_path / "seen").glob("page 7*")).unlink()
     again = lettermill("run", thirteen_scans, "--out", "out", "--debug", "seen", status=1)
@@ -121,7 +123,7 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(
 ) -> None:
     run = start("run", many_scans, "--out", "out", "--workers", "1", faults=SLOW)
     out = tmp_path / "out"
-    wait_for(lambda: len(list(out.glob("*/pages/*/*.json"))) >= 3, what="the first pages")
+    wait_for(lambda: len(list(out.glob("*-*/pages/*/*.json"))) >= 3, what="the first pages")
     main = worker_main(run.pid)
     assert main is not None
     family = [main, *main.children(recursive=True)]
@@ -129,7 +131,7 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(
     assert run.wait(PATIENCE_SECONDS) == 130
     wait_for(lambda: not any(alive(process) for process in family), what="the workers' end")
     assert not list(temporary.iterdir())
-    done = len(list(out.glob("*/pages/*/*.json")))
+    done = len(list(out.glob("*-*/pages/*/*.json")))
     assert done < 40
     again = lettermill("run", many_scans, "--out", "out")
     assert "of them read before" in again.stderr
@@ -150,7 +152,7 @@ def test_names_that_spreadsheets_and_shells_stumble_over(
         file.write(page)
     done = lettermill("run", folder, "--out", "out")
     assert "7  (7 DONE)" in done.stdout
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     import csv
 
     with (job / "pages.csv").open(newline="", encoding="utf-8") as rows:

@@ -26,7 +26,7 @@ def test_a_scan_is_read_and_moved_and_one_that_cannot_be_read_too(
     wait_for(lambda: not list(inbox.iterdir()), what="an empty inbox")
     watch.send_signal(signal.SIGTERM)
     assert watch.wait(60) == 130
-    assert next(out.glob("*/letters.csv")).is_file()
+    assert next(out.glob("*-*/letters.csv")).is_file()
 
 
 def test_folders_on_disk_alone_can_be_watched(lettermill: Command, tmp_path: Path) -> None:

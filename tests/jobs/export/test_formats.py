@@ -69,13 +69,12 @@ def test_results_of_before_there_were_sizes_are_read() -> None:
     assert from_bytes(to_bytes(decoded)).width is None
 
 
-@pytest.mark.parametrize(("module", "name"), [("xlsxwriter", "xlsx"), ("pyarrow", "parquet")])
-def test_an_extra_that_is_not_installed(job: Job, module: str, name: str) -> None:
-    code = f"import sys; sys.modules['{module}'] = None; from lettermill.cli import main; main(sys.argv[1:])"
-    words = [sys.executable, "-c", code, "export", str(job.path), "--format", name]
+def test_an_extra_that_is_not_installed(job: Job) -> None:
+    code = "import sys; sys.modules['pyarrow'] = None; from lettermill.cli import main; main(sys.argv[1:])"
+    words = [sys.executable, "-c", code, "export", str(job.path), "--format", "parquet"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 9
-    assert f"pip install {module}" in done.stderr
+    assert "pip install pyarrow" in done.stderr
     assert not list((job.path / "export").iterdir())
 
 

@@ -38,6 +38,12 @@ def test_excel_has_the_three_tables_as_texts_and_numbers(job: Job) -> None:
     assert lines[1][7] == "0"  # A text: as a number it would have lost its leading zeros.
 
 
+def test_the_header_stays_in_sight_and_filters(job: Job) -> None:
+    book = openpyxl.load_workbook(str(export_job(job, FORMATS["xlsx"], None).place))
+    for sheet in book.worksheets:
+        assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("A2", sheet.dimensions)
+
+
 def test_excel_says_before_it_writes_that_a_sheet_is_too_small(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,6 +152,66 @@ def test_a_token_names_the_job(scans: Path, picture: Image.Image, submit_scans: 
     path = submit_scans(token="../my/post box").job.path
     assert path.parent == submit_scans().job.path.parent
     assert path.name.startswith("my-post-box-")
+
+
+@pytest.fixture
+def make_of(tmp_path: Path, scans: Path, model: Model, picture: Image.Image) -> Submit:
+    for name in ("a.png", "b.png", "box/c.png", "box/d.png"):
+        (scans / name).parent.mkdir(exist_ok=True)
+        picture.save(scans / name)
+
+    def make(*only: str, name: str = "", settings: Settings | None = None) -> Submission:
+        roots = disk_roots(scans, tmp_path / "out")
+        recipe = ReadingRecipe(settings or Settings(), model)
+        return make_job(scans, tmp_path / "out", recipe, roots, only=only, name=name)
+
+    return make
+
+
+def test_a_job_of_some_files_is_the_same_for_the_same_files_in_any_order(make_of: Submit) -> None:
+    made = make_of("b.png", "box").job
+    assert [entry.scan for entry in entries(made)] == ["b.png", "box/c.png", "box/d.png"]
+    assert make_of("box", "b.png").job.path == made.path
+    others = [make_of().job, make_of("b.png").job, make_of("b.png", "box/c.png").job]
+    assert len({job.path for job in (made, *others)}) == 4
+
+
+def test_the_name_says_what_is_read_and_how(make_of: Submit) -> None:
+    assert re.fullmatch(r"scans-letters-[0-9a-f]{10}", make_of().job.path.name)
+    assert re.fullmatch(r"scans-letters-[0-9a-f]{10}", make_of("a.png", "b.png").job.path.name)
+    one = make_of("box/c.png", settings=Settings(alphabet="auto", layout="line", printed="keep"))
+    assert re.fullmatch(r"c-auto-line-keep-print-[0-9a-f]{10}", one.job.path.name)
+
+
+def test_results_may_lie_in_the_folder_of_files_that_are_read(
+    scans: Path, model: Model, make_of: Submit
+) -> None:
+    out = scans / "results"
+    roots = disk_roots(scans, out)
+    made = make_job(scans, out, ReadingRecipe(Settings(), model), roots, only=["a.png"])
+    assert [entry.scan for entry in entries(made.job)] == ["a.png"]
+
+
+def test_a_name_is_the_folders_and_holds_one_job(make_of: Submit, tmp_path: Path) -> None:
+    made = make_of(name="Kreis Süd")
+    assert made.job.path == tmp_path / "out" / "Kreis Süd"
+    again = make_of(name="Kreis Süd")
+    assert (again.job.path, again.job.token) == (made.job.path, made.job.token)
+    assert (
+        make_of(name="Kreis Süd", settings=Settings(limits=Limits(max_pages=3))).job.token == made.job.token
+    )
+    with pytest.raises(UsageProblem, match="is another job: it was made of other scans"):
+        make_of("a.png", name="Kreis Süd")
+    with pytest.raises(UsageProblem, match=r"another job: its pages are read otherwise \(letters\)"):
+        make_of(name="Kreis Süd", settings=Settings(alphabet="digits"))
+    assert entries(Job.open(made.job.path)) == entries(made.job)
+
+
+@pytest.mark.parametrize("name", ["latest", "a/b", "..", ".hidden", "two\nlines", " x", "x" * 201, "\udce9"])
+def test_names_that_no_job_can_have(make_of: Submit, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageProblem, match="no job can be called"):
+        make_of(name=name)
+    assert not (tmp_path / "out").exists()
 
 
 def test_result_folder_inside_of_the_scans(scans: Path, picture: Image.Image, model: Model) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import redis
 
 from lettermill.jobs.queue.workers import live_workers, pages_of_live_workers, send_heartbeat, sign_off
@@ -15,7 +17,8 @@ def test_live_workers_and_no_others_are_known(client: redis.Redis) -> None:
     client.delete("lettermill:worker:two")
     client.hset("lettermill:workers", "three", "[1]")
     (living,) = live_workers(client)
-    assert (living.version, living.message_format) == ("0.1.0", 1)
+    assert (living.version, living.message_format, living.page_ids) == ("0.1.0", 1, ("a page",))
+    assert 0 < living.since <= time.time()
     assert client.hkeys("lettermill:workers") == [b"one"]
 
 

@@ -167,6 +167,25 @@ def test_names_as_in_letters_csv(job_reading: Callable[..., Job], scored: Callab
     assert scored(job, "=1.png,AB").not_in_job == 0  # As a person writes it.
 
 
+def test_a_file_in_another_folder_is_found_by_its_name_if_that_occurs_once(
+    job_reading: Callable[..., Job], scored: Callable[..., Score]
+) -> None:
+    job = job_reading({"box/a.png": "AB", "box/b.png": "CD", "1/c.png": "EF", "2/c.png": "GH"})
+    result = scored(job, "a.png,AB", "scans/b.png,CX", "c.png,EF", "1/c.png,EF")
+    assert (result.by_name, result.not_in_job, result.without_truth) == (3, 0, 0)
+    assert [(file.file, file.truth) for file in result.worst] == [("2/c.png", "EF"), ("box/b.png", "CX")]
+    result = scored(job, "a.png,AB", "c.png,EF")
+    assert (result.by_name, result.not_in_job, result.without_truth) == (1, 1, 3)
+
+
+def test_a_truth_that_names_no_file_of_the_job_is_refused(
+    job_reading: Callable[..., Job], scored: Callable[..., Score]
+) -> None:
+    job = job_reading({"box/a.png": "AB"})
+    with pytest.raises(BadData, match=r"names 'b\.png', the job has 'box/a\.png'"):
+        scored(job, "c.png,AB", "b.png,AB")
+
+
 def test_inert_labels(job_reading: Callable[..., Job], scored: Callable[..., Score]) -> None:
     assert scored(job_reading({"a.png": "AB"}), "a.png,'=AB").edits == 0
 
@@ -197,6 +216,7 @@ def test_json(job_reading: Callable[..., Job], scored: Callable[..., Score]) -> 
         "wrong_flagged": 0,
         "left_out": 0,
         "not_in_job": 0,
+        "by_name": 0,
         "not_read": 0,
         "without_truth": 0,
         "confusions": [{"truth": "C", "read": "X", "count": 1}],

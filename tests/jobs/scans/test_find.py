@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lettermill.jobs.errors import NoScans, UsageProblem
-from lettermill.jobs.scans.find import _natural_key, find_scans
+from lettermill.jobs.scans.find import _natural_key, common_folder, find_scans
+from lettermill.jobs.storage.disk import Disk
 
 
 def test_forbidden_folders(open_folder: Path, picture: Image.Image, as_nobody: Callable[..., str]) -> None:
@@ -136,3 +137,30 @@ def test_numbers_in_names_count_as_numbers(names: list[str]) -> None:
         ], path
 
     assert sorted(sorted(names), key=_natural_key) == sorted(names, key=parts)
+
+
+def test_only_what_is_named_is_found(scans: Path) -> None:
+    for name in ("a.png", "b.png", "box/2.png", "box/10.png", "box/notes.txt", ".hidden.png", "c.docx"):
+        (scans / name).parent.mkdir(exist_ok=True)
+        (scans / name).touch()
+    found, left_out = find_scans(scans, ("c.docx", "box", "a.png", "box/2.png", ".hidden.png"))
+    assert found == [".hidden.png", "a.png", "box/2.png", "box/10.png"]
+    assert left_out.files == "1 .docx, 1 .txt"
+    with pytest.raises(NoScans, match=r"no scans among what was given \(.*1 \.docx\)"):
+        find_scans(scans, ["c.docx"])
+
+
+def test_the_folder_that_holds_all_that_is_named(tmp_path: Path) -> None:
+    for name in ("may/a.png", "may/box/b.png", "june/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "link.png").symlink_to("june/c.png")
+    may, june = Disk(tmp_path / "may"), Disk(tmp_path / "june")
+    assert common_folder([may]) == (may, ())
+    assert common_folder([may / "a.png"]) == (may, ("a.png",))
+    assert common_folder([may / "box/b.png", may / "a.png", may / "a.png"]) == (may, ("box/b.png", "a.png"))
+    assert common_folder([may, june / "c.png"]) == (tmp_path, ("may", "june/c.png"))
+    assert common_folder([may, may / "a.png"]) == (tmp_path, ("may", "may/a.png"))
+    assert common_folder([Disk(tmp_path / "link.png")]) == (tmp_path, ("link.png",))
+    with pytest.raises(UsageProblem, match=r"d\.png does not exist"):
+        common_folder([may / "a.png", may / "d.png"])

@@ -109,3 +109,19 @@ def test_what_lies_elsewhere_is_not_below(folder: Place, tmp_path: Path) -> None
         with pytest.raises(ValueError):
             (folder / "ab").below(other)
     assert folder.below(folder) == "."
+
+
+def test_when_a_file_was_last_made_in_its_folders(folder: Place) -> None:
+    pages = folder / "pages"
+    assert pages.last_change() is None
+    before = time.time()
+    folder.make_folder("pages/ab")
+    (pages / "ab" / "1.json").write(b"1")
+    changed = pages.last_change()
+    assert changed is not None
+    assert before - 2 <= changed <= time.time() + 2  # An object store tells seconds.
+
+
+def test_a_lock_file_that_is_not_there_is_not_held_and_is_not_made(folder: Place) -> None:
+    assert not (folder / ".reading").is_held()
+    assert not (folder / ".reading").exists()

@@ -162,7 +162,7 @@ def test_both_readings_are_reported(lettermill: Command, tmp_path: Path) -> None
 
     lettermill(*words, "--lexicon", names)
     names.unlink()
-    (job,) = (tmp_path / "out").iterdir()
+    (job,) = (tmp_path / "out").glob("*-*")
     lettermill("collect", job)
     with (job / "lines.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

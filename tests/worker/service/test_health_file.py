@@ -134,7 +134,7 @@ def test_a_worker_whose_redis_is_away_is_well_and_says_so(
         (msgspec.structs.replace(IDLE, deaf=121), 0, False, "has not listened to it for 121 s"),
         (msgspec.structs.replace(IDLE, redis_silent=3600), 0, True, "has not answered for 3600 s"),
         (msgspec.structs.replace(IDLE, stopping=True, pages=2), 0, True, "2 at work"),
-        (msgspec.structs.replace(IDLE, pages=1, at_work=360, limit=300), 0, True, "1 pages at work"),
+        (msgspec.structs.replace(IDLE, pages=1, at_work=360, limit=300), 0, True, "1 page at work"),
     ],
 )
 def test_what_is_well(said: Health, seconds: float, well: bool, sentence: str) -> None:
