@@ -184,11 +184,19 @@ class CountedNetwork:
         return logits
 
 
-def read_once(path: Path, model: Model) -> tuple[dict[str, float], int]:
-    """Read a page in this process: processor seconds by stage, and how many glyphs the CNN saw."""
+def read_once(path: Path, model: Model) -> tuple[dict[str, float], tuple[int, int]]:
+    """Read a page in this process.
+
+    Returns:
+        Processor seconds by stage; how many glyphs the CNN's first network saw, and how many the large one.
+    """
     settings, watch = Settings(), Stopwatch()
     classifier = Classifier(model, settings.characters)
-    classifier._network = counted = CountedNetwork(classifier._network, watch)  # type: ignore[assignment]
+    cascade: Any = classifier._network
+    cascade._first, cascade._large = counted = (
+        CountedNetwork(cascade._first, watch),
+        CountedNetwork(cascade._large, watch),
+    )
     originals = {name: getattr(reading, name) for name in STAGES}
     try:
         for name, stage in STAGES.items():
@@ -198,9 +206,10 @@ def read_once(path: Path, model: Model) -> tuple[dict[str, float], int]:
     finally:
         for name, work in originals.items():
             setattr(reading, name, work)
-    return {
-        stage: watch.seconds[stage] for stage in ("decode", *STAGES.values(), "CNN", REST)
-    }, counted.glyphs
+    return {stage: watch.seconds[stage] for stage in ("decode", *STAGES.values(), "CNN", REST)}, (
+        counted[0].glyphs,
+        counted[1].glyphs,
+    )
 
 
 def floors(rate: dict[str, float], pixels: int, multiply_adds: int) -> dict[str, float]:
@@ -223,11 +232,13 @@ def floors(rate: dict[str, float], pixels: int, multiply_adds: int) -> dict[str,
 def main(rounds: int) -> None:
     cv2.setNumThreads(1)
     model = load_model(installed_model_folder())
-    each_glyph = products_of(model.first_network or model.network)
+    each_glyph = [products_of(network) for network in (model.first_network, model.network) if network]
+    multiply_adds = [sum(map(math.prod, products)) for products in each_glyph]
     loaded = {BIG: product(*BIG)}
     loaded |= {
         (BATCH_GLYPHS * rows, inner, out): product(BATCH_GLYPHS * rows, inner, out)
-        for rows, inner, out in each_glyph
+        for products in each_glyph
+        for rows, inner, out in products
     }
     pixels, _ = a4_page(writers_of_pages()[0], 0, LETTERS)
     pages = {kind: cv2.imencode(ending, pixels)[1].tobytes() for kind, ending in FORMATS.items()}
@@ -240,13 +251,13 @@ def main(rounds: int) -> None:
             rate = rates(loaded, pages)
             reads = [read_once(Path(file.name), model) for _ in range(READS)]
             seconds, glyphs = min(reads, key=lambda each: sum(each[0].values()))
-            multiply_adds = glyphs * sum(map(math.prod, each_glyph))
-            rows.append((rate, seconds, floors(rate, pixels.size, multiply_adds)))
+            of_page = sum(map(math.prod, zip(glyphs, multiply_adds, strict=True)))
+            rows.append((rate, seconds, floors(rate, pixels.size, of_page)))
             click.echo({stage: round(value, 4) for stage, value in seconds.items()})
     counted = (
-        f"{pixels.size / 1e6:.1f} megapixels; the CNN saw {glyphs:,} glyphs, each "
-        f"{sum(map(math.prod, each_glyph)) / 1e6:.2f} million multiply-adds (of the first network alone). "
-        f"{rounds} rounds."
+        f"{pixels.size / 1e6:.1f} megapixels; the CNN's first network saw {glyphs[0]:,} glyphs, each "
+        f"{multiply_adds[0] / 1e6:.2f} million multiply-adds, the large one {glyphs[1]:,}, each "
+        f"{multiply_adds[1] / 1e6:.2f} million. {rounds} rounds."
     )
     when = machine("ai-edge-litert", "pillow", "opencv-python-headless", "numpy")
     write_part("ceiling", f"{when}. {counted}\n\n{rates_table(rows)}\n\n{stages_table(rows)}")

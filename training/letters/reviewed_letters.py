@@ -1,14 +1,20 @@
-"""Cuts the letters that people decided in `lettermill review` from their scans, as a training set."""
+"""Cuts the letters of reviewed pages from their scans, as a training set.
+
+Letters that people decided are doubtful ones, and a network that sees these alone learns a wrong picture. So
+where nothing is left to review on a page, the letters that were sure enough not to be shown train as they
+were read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ErrorCode, ScanError
-from lettermill.jobs.job.corrections import Correction, Corrections, Decision
+from lettermill.jobs.job.corrections import SETTLED, Correction, Corrections, Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, PageReading
@@ -29,14 +35,14 @@ def reviewed_set(job: Path) -> Found:
 
 
 def read_corrections(path: Path) -> LabelledImages:
-    """Cut out the letters that people confirmed or corrected.
+    """Cut out the letters that people confirmed or corrected, and sure ones of pages that are done.
 
     Args:
         path: a job folder.
 
     Returns:
-        Their images (uint8, h×w, grey) with the labels that people gave them; the writers are unknown. Marks
-        are left out: the CNN has no class for them.
+        Their images (uint8, h×w, grey) with the labels that people gave them, or that were read; the writers
+        are unknown. Marks are left out: the CNN has no class for them.
 
     Raises:
         NotAJob: the folder is no job folder, or it is damaged.
@@ -50,12 +56,19 @@ def read_corrections(path: Path) -> LabelledImages:
     reviewed = {one.page for one in corrections}
     for entry in [entry for entry, _ in job.manifest() if entry.id in reviewed]:
         ((_, reading),) = job.results.read_each([entry.id])
-        said = corrections.of_page(reading) if isinstance(reading, PageReading) else {}
-        letters = [one for one in said.values() if one.decision in _LABELLED and one.corrected not in MARKS]
+        if not isinstance(reading, PageReading):
+            continue
+        said = corrections.of_page(reading)
+        letters = [
+            (one.box, one.corrected)
+            for one in said.values()
+            if one.decision in _LABELLED and one.corrected not in MARKS
+        ]
         if letters:
+            letters += _sure(reading, said)
             try:
-                images += _cut(job, entry, letters)
-                labels += [one.corrected for one in letters]
+                images += _cut(job, entry, [box for box, _ in letters])
+                labels += [label for _, label in letters]
             except ScanError as error:
                 remarks.append(f"{entry.scan}, page {entry.page}: its letters are left out: {error.message}")
     remarks += corrections.count().unused
@@ -67,7 +80,24 @@ def read_corrections(path: Path) -> LabelledImages:
     return LabelledImages(images, labels, [""] * len(labels), tuple(remarks))
 
 
-def _cut(job: Job, entry: ManifestEntry, letters: list[Correction]) -> list[NDArray[np.uint8]]:
+def _sure(reading: PageReading, said: Mapping[tuple[int, int], Correction]) -> list[tuple[Box, str]]:
+    """Return the letters that nobody needed to look at; none if a flagged letter is still to be settled."""
+    letters = {
+        (line, position): letter
+        for line, one in enumerate(reading.lines, start=1)
+        for position, letter in enumerate(one.letters, start=1)
+    }
+    settled = {place for place, one in said.items() if one.decision in SETTLED}
+    if any(letter.flagged and place not in settled for place, letter in letters.items()):
+        return []
+    return [
+        (letter.box, letter.letter)
+        for place, letter in letters.items()
+        if place not in said and not letter.is_mark
+    ]
+
+
+def _cut(job: Job, entry: ManifestEntry, boxes: Sequence[Box]) -> list[NDArray[np.uint8]]:
     limits = job.settings.limits
     scan = f"{job.scans_below}/{entry.scan}"
     try:
@@ -75,7 +105,7 @@ def _cut(job: Job, entry: ManifestEntry, letters: list[Correction]) -> list[NDAr
             pixels = read_page(file, entry.page, job.settings.dpi, limits)
     except MemoryError as error:
         raise ScanError(ErrorCode.OUT_OF_MEMORY, "the scan is too large to open here") from error
-    return [_crop(one.box, pixels) for one in letters]
+    return [_crop(box, pixels) for box in boxes]
 
 
 def _crop(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

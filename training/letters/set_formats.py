@@ -82,8 +82,7 @@ def read_npz(path: Path) -> LabelledImages:
 def read_aligned(path: Path) -> LabelledImages:
     """Read such an archive of letters cut from fields; the label "" is the reject class."""
     images, labels = _arrays(path)
-    content = checked(path, images, [label or "A" for label in labels], [""] * len(labels))
-    return dataclasses.replace(content, labels=labels)
+    return checked(path, images, labels, [""] * len(labels), other_label=NO_LETTER)
 
 
 def _arrays(path: Path) -> tuple[list[NDArray[np.uint8]], list[str]]:
@@ -290,15 +289,26 @@ def _decoded(content: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def checked(
-    path: Path, images: list[NDArray[np.uint8]], labels: list[str], writers: list[str]
+    path: Path,
+    images: list[NDArray[np.uint8]],
+    labels: list[str],
+    writers: list[str],
+    other_label: str | None = None,
 ) -> LabelledImages:
     """Return the content of a file after checking its labels and images.
+
+    Args:
+        path: the file, for the messages.
+        images: uint8, h×w each.
+        labels: one character each.
+        writers: of the images; "" if unknown.
+        other_label: a label that need not be one character.
 
     Raises:
         BadData: a label is not one character, or an image is empty.
     """
     for label in labels:
-        if len(label) != 1:
+        if len(label) != 1 and label != other_label:
             raise BadData(
                 f"{path} has the label {label!r}",
                 "Training takes images of single characters, each labelled with that character.",

@@ -63,7 +63,7 @@ class Classification(NamedTuple):
         """
         return Classification(*(one[which] for one in self))
 
-    def among(self, columns: Sequence[int]) -> Classification:
+    def narrowed(self, columns: Sequence[int]) -> Classification:
         """Return what the CNN says if only some of the characters are allowed.
 
         Args:

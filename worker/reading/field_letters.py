@@ -23,8 +23,8 @@ from lettermill.worker.reading.classifier import Classifier, Ranking
 from lettermill.worker.reading.constraint import Constraint
 from lettermill.worker.reading.lattice import WordLattice, join_lattices
 from lettermill.worker.reading.line_network import LineNetwork
-from lettermill.worker.reading.line_views import whole_view
-from lettermill.worker.reading.read_lines import ClassifiedWord, see_line, views_of_line
+from lettermill.worker.reading.line_views import views_of, whole_view
+from lettermill.worker.reading.read_lines import ClassifiedWord, candidates_of, see_line
 from lettermill.worker.reading.uncut_letters import uncut_candidate
 
 MISFIT_NATS = 7.0
@@ -135,7 +135,7 @@ def read_by_both(
         As `read_by_cnn`.
     """
     height = words[0].letter_height
-    views = views_of_line(writing, words, height, ink, network, whole=False)
+    views = views_of(writing, candidates_of(words), height, ink, network, whole=False)
     line = see_line(words, height, ink, views, writing.shape)
     cells = [cell(candidate.box) for candidate in line.candidates]
     read, fit = _read_allowed(line.experts, constraint, cells, cell, ink, classifier.characters)

@@ -93,7 +93,7 @@ class Steps:
     left: float
     columns: float
 
-    def among(self, columns: Sequence[int]) -> Steps:
+    def narrowed(self, columns: Sequence[int]) -> Steps:
         """Return what the network says if only some of the characters are allowed.
 
         Args:

@@ -40,7 +40,6 @@ from lettermill.worker.reading.downward_words import read_downward_words
 from lettermill.worker.reading.lattice import CNN_WEIGHTS, WordLattice, score_line, score_words
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.line_evidence import WEIGHTS, Steps, part_columns
-from lettermill.worker.reading.line_network import LineNetwork
 from lettermill.worker.reading.line_views import views_of
 from lettermill.worker.reading.look_alikes import kind_of, resolve_look_alikes
 from lettermill.worker.reading.page_orientation import find_quarter_turns
@@ -137,39 +136,22 @@ def see_line(
         words: of the line, at least one.
         letter_height: of its typical letter, in pixels of the ink frame.
         ink: the frame of the words.
-        views: what the line network says of the line: `views_of_line`.
+        views: what the line network says of the line: `views_of`.
         shape: height and width of the page in pixels.
     """
     plain_words = [each.word for each in words]
     classification = concatenate([each.classification for each in words])
     cnn, lattice = score_line(plain_words, letter_height, classification, (CNN_WEIGHTS, WEIGHTS))
-    candidates = [candidate for word in plain_words for candidate in word.candidates]
+    candidates = candidates_of(words)
     parts = part_columns(plain_words)
     word_of_part = [number for number, word in enumerate(plain_words) for _ in range(len(word.gaps) + 1)]
     experts = experts_of(lattice, cnn, parts, views, len(MARKS))
     return SeenLine(candidates, parts, word_of_part, cnn, views, experts, letter_height, ink, shape)
 
 
-def views_of_line(
-    page: NDArray[np.uint8],
-    words: Sequence[ClassifiedWord],
-    letter_height: float,
-    ink: values.Ink,
-    network: LineNetwork,
-    whole: bool,
-) -> list[Steps]:
-    """Show a line to the line network.
-
-    Args:
-        page: uint8, h×w, grey.
-        words: of the line, at least one.
-        letter_height: of its typical letter, in pixels of the ink frame.
-        ink: the frame of the words.
-        network: the line network.
-        whole: whether the page is one line, so that the network sees all of it.
-    """
-    candidates = [candidate for each in words for candidate in each.word.candidates]
-    return views_of(page, candidates, letter_height, ink, network, whole)
+def candidates_of(words: Sequence[ClassifiedWord]) -> list[Candidate]:
+    """Return the candidates of all words of a line, in order."""
+    return [candidate for each in words for candidate in each.word.candidates]
 
 
 def read_lines(
@@ -478,7 +460,7 @@ def _choose_letters(
     network, ink, is_auto = classifier.line_network, segmentation.ink, settings.alphabet == "auto"
     if network is not None and ink is not None and settings.printed == "drop":
         whole = settings.layout == "line" and not segmentation.quarters
-        views = views_of_line(page, words, letter_height, ink, network, whole)
+        views = views_of(page, candidates_of(words), letter_height, ink, network, whole)
     first_trace = UNSEEN if is_auto else trace
     chosen = _read_candidates(words, letter_height, ink, page.shape, views, classifier, first_trace)
     if not is_auto:
@@ -489,9 +471,9 @@ def _choose_letters(
         return chosen, kind
     narrow = classifier.narrowed(ALPHABETS[kind])
     columns = [classifier.characters.index(character) for character in narrow.characters]
-    of_kind = [each._replace(classification=each.classification.among(columns)) for each in words]
+    of_kind = [each._replace(classification=each.classification.narrowed(columns)) for each in words]
     with_marks = [*columns, *range(len(classifier.characters), len(classifier.characters + MARKS))]
-    views = [view.among(with_marks) for view in views]
+    views = [view.narrowed(with_marks) for view in views]
     return _read_candidates(of_kind, letter_height, ink, page.shape, views, narrow, trace), kind
 
 

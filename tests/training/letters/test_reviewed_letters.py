@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,6 +14,7 @@ from lettermill import cli
 from lettermill.jobs.errors import BadData
 from lettermill.jobs.job.corrections import Decision
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.readings import PageReading
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.letters import sources
 from lettermill.training.letters.reviewed_letters import read_corrections, reviewed_set
@@ -37,6 +39,23 @@ def test_the_letters_that_people_named_with_their_glyphs(job: Job, tmp_path: Pat
     for glyph, char in zip(letters.glyphs, "HE", strict=True):
         drawn = normalise(ink_of(np.asarray(Image.open(tmp_path / f"{char}.png"))))
         assert np.abs(glyph.astype(int) - drawn).mean() < 8
+
+
+def test_letters_that_nobody_needed_to_look_at_train_where_all_others_are_settled(job: Job) -> None:
+    ((entry, _),) = job.manifest()
+    ((_, reading),) = job.results.read_each([entry.id])
+    assert isinstance(reading, PageReading)
+    (line,) = reading.lines
+    sure = msgspec.structs.replace(line.letters[3], ranking=(("T", 0.9999),), flagged=False)
+    line = msgspec.structs.replace(line, letters=(*line.letters[:3], sure))
+    job.results.write(msgspec.structs.replace(reading, lines=(line,)))
+    for position, decision, label, expected in (
+        (1, Decision.CORRECTED, "H", ["H"]),
+        (3, Decision.NO_LETTER, "", ["H"]),
+        (2, Decision.CORRECTED, "E", ["H", "E", "T"]),
+    ):
+        say(job, position, decision, label)
+        assert read_corrections(Path(str(job.path))).labels == expected
 
 
 def test_a_scan_that_is_gone_is_told(job: Job, tmp_path: Path) -> None:
