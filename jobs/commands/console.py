@@ -29,6 +29,9 @@ def print_queued(job: Job, pages: int, broker: str) -> None:
     """Print how many pages were queued for workers elsewhere, and whether there are any."""
     from lettermill.jobs.running.readers import readers_of
 
+    if not pages:
+        click.echo("Every page has a result: nothing is queued.", err=True)
+        return
     click.echo(f"{counted(pages, 'page')} queued. {readers_of(job, broker).sentence}", err=True)
 
 

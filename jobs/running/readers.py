@@ -51,7 +51,7 @@ class Readers:
                 "whether they are alive."
             )
         if self.problem:
-            return f"{self.problem}. No page is handed out until it answers."
+            return f"{self.problem.rstrip('.')}. No page is handed out until it answers."
         others = f" {self.foreign} of another version cannot see it." if self.foreign else ""
         if not self.alive:
             return (
