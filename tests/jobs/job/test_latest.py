@@ -11,7 +11,7 @@ from PIL import Image
 from lettermill.jobs.inputs.model import Model
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import JOB_FILE, Job
-from lettermill.jobs.job.latest import find_latest, point_latest
+from lettermill.jobs.job.latest import find_latest, last_used, point_latest
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.disk import Disk
@@ -76,3 +76,4 @@ sys.stdout.write(str(find_latest(job.path.parent)))
 def test_without_jobs_there_is_none(tmp_path: Path) -> None:
     assert find_latest(Disk(tmp_path / "nowhere")) is None
     assert find_latest(Disk(tmp_path)) is None
+    assert last_used(Disk(tmp_path / "deleted")) == 0
