@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.job.make import Submission
 from lettermill.jobs.results.acceptance import Acceptance
 from lettermill.jobs.results.counted import counted
 from lettermill.jobs.running.hook import run_then
 from lettermill.jobs.storage.display import display_path
+
+if TYPE_CHECKING:  # What makes jobs takes longer to load than most commands need.
+    from lettermill.jobs.job.make import Submission
 
 
 def announce(submission: Submission) -> None:
@@ -29,6 +32,9 @@ def print_queued(job: Job, pages: int, broker: str) -> None:
     """Print how many pages were queued for workers elsewhere, and whether there are any."""
     from lettermill.jobs.running.readers import readers_of
 
+    if not pages:
+        click.echo("Every page has a result: nothing is queued.", err=True)
+        return
     click.echo(f"{counted(pages, 'page')} queued. {readers_of(job, broker).sentence}", err=True)
 
 

@@ -18,7 +18,7 @@ from lettermill.jobs.storage.place import Place
     "--format",
     "name",
     required=True,
-    type=click.Choice(["jsonl", "alto", "hocr", "page-xml", "pdf", "xlsx", "parquet"]),
+    type=click.Choice(["jsonl", "alto", "hocr", "page-xml", "pdf", "xlsx", "parquet"], case_sensitive=False),
     help="The format to write. xlsx is Excel; pdf is the scans with invisible text, for searching.",
 )
 @click.option(

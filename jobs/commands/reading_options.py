@@ -33,7 +33,7 @@ def reading_options(command: CommandFunction) -> CommandFunction:
     for option in (
         click.option(
             "--alphabet",
-            type=click.Choice([*ALPHABETS, "auto"]),
+            type=click.Choice([*ALPHABETS, "auto"], case_sensitive=False),
             default=_DEFAULTS.alphabet,
             show_default=True,
             help="Which characters are on the pages: A–Z (letters), 0–9 (digits) or both (alnum); or decide "
@@ -41,14 +41,14 @@ def reading_options(command: CommandFunction) -> CommandFunction:
         ),
         click.option(
             "--layout",
-            type=click.Choice(["auto", "page", "line"]),
+            type=click.Choice(["auto", "page", "line"], case_sensitive=False),
             default=_DEFAULTS.layout,
             show_default=True,
             help="Read each image as one line (line) or a page of lines (page), or decide per image (auto).",
         ),
         click.option(
             "--printed",
-            type=click.Choice(["drop", "keep"]),
+            type=click.Choice(["drop", "keep"], case_sensitive=False),
             default=_DEFAULTS.printed,
             show_default=True,
             help="Leave machine-printed text out (drop), or read it like hand-print (keep).",

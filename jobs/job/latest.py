@@ -48,5 +48,11 @@ def find_latest(out: Place) -> Place | None:
 
 
 def last_used(folder: Place) -> int:
-    """Return when a job was last run, submitted or resumed, in nanoseconds: each of these writes job.json."""
-    return folder.measure(JOB_FILE)[1]
+    """Return when a job was last run, submitted or resumed, in nanoseconds: each of these writes job.json.
+
+    It is 0 for a job that was deleted at this moment.
+    """
+    try:
+        return folder.measure(JOB_FILE)[1]
+    except FileNotFoundError:
+        return 0

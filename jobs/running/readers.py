@@ -6,9 +6,9 @@ import dataclasses
 
 from lettermill.jobs.errors import BrokerUnreachable
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.queue.celery_app import MESSAGE_FORMAT, UNREACHABLE, check_broker, unreachable
-from lettermill.jobs.queue.workers import DEAD_SECONDS, live_workers
 from lettermill.jobs.records.manifest import manifest_ids
+
+# What talks to Redis is imported where it is needed: Celery takes longer to load than `status` to answer.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,9 +51,11 @@ class Readers:
                 "whether they are alive."
             )
         if self.problem:
-            return f"{self.problem}. No page is handed out until it answers."
+            return f"{self.problem.rstrip('.')}. No page is handed out until it answers."
         others = f" {self.foreign} of another version cannot see it." if self.foreign else ""
         if not self.alive:
+            from lettermill.jobs.queue.workers import DEAD_SECONDS
+
             return (
                 f"No worker is alive: none has sent a heartbeat for {DEAD_SECONDS} s. The pages wait until "
                 f"one is started with `lettermill worker`.{others}"
@@ -77,6 +79,9 @@ def readers_of(job: Job, broker: str | None) -> Readers:
         return Readers(False, here=job.is_read_here)
     if broker is None:
         return Readers(True)
+    from lettermill.jobs.queue.celery_app import MESSAGE_FORMAT, UNREACHABLE, check_broker, unreachable
+    from lettermill.jobs.queue.workers import live_workers
+
     try:
         workers = live_workers(check_broker(broker))
     except BrokerUnreachable as error:

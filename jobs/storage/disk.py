@@ -109,8 +109,8 @@ class Disk(PosixPath):
         try:
             with self.open("rb") as file:
                 return not flock(file, wait=False)
-        except FileNotFoundError:
-            return False
+        except (FileNotFoundError, PermissionError):
+            return False  # Nobody has locked it, or only its owner can tell.
 
     def last_change(self) -> float | None:
         with contextlib.suppress(FileNotFoundError), os.scandir(self) as folders:

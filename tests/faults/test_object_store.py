@@ -90,6 +90,11 @@ def test_run_reads_from_a_bucket_into_one(lettermill: Command, top: Bucket, undi
     assert statuses(job) == {"DONE": 39}
     assert not (job / "text" / "7.png.txt").exists()
     assert json.loads(lettermill("status", job, "--json").stdout)["state"] == "complete"
+    # There are no links, but the word is understood; objects are read one by one, too.
+    lettermill("run", top / "scans" / "3.png", top / "scans" / "5.png", "--out", top / "out", "--name", "two")
+    two = json.loads(lettermill("status", top / "out" / "latest", "--json").stdout)
+    assert (two["job"], two["pages"]) == (str(top / "out" / "two"), 2)
+    assert not any("latest" in entry["Key"] for entry in (top / "out").objects())
     assert str(job) in lettermill("jobs", "--out", top / "out").stdout
 
 

@@ -95,7 +95,7 @@ def test_characters_that_an_encoding_lacks_end_no_command(
     shell: Shell, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     (tmp_path / "truth.csv").write_text("file,label\ncard.png,HELP\n")
-    done = shell("lettermill run scans --out out && lettermill score out/* --truth truth.csv", **variables)
+    done = shell("lettermill run scans && lettermill score latest --truth truth.csv", **variables)
     assert done.returncode == 0, done.stderr
     assert "most common mistakes" in done.stdout
 

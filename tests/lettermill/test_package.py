@@ -81,17 +81,20 @@ def test_the_wheel_has_the_rooms_as_files_with_their_data(wheel: Path) -> None:
     }
 
 
-@pytest.mark.slow
-def test_an_installed_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
-    """The libraries are those of this environment, by a path; Lettermill itself is the wheel's."""
-    fresh = tmp_path / "fresh"
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel; the libraries are those of this environment, by a path."""
+    fresh = tmp_path_factory.mktemp("fresh")
     venv.create(fresh, symlinks=True)
-    python = fresh / "bin" / "python"
-    words = ["--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel]
+    words = ["--python", fresh / "bin" / "python", "install", "--quiet", "--no-deps", "--no-index", wheel]
     subprocess.run([sys.executable, "-m", "pip", *words], check=True)
     (packages,) = fresh.glob("lib/python*/site-packages")
     (packages / "libraries.pth").write_text(f"{Path(celery.__file__).parents[1]}\n")
+    return fresh
 
+
+@pytest.mark.slow
+def test_an_installed_wheel_works_without_the_checkout(installed: Path, tmp_path: Path) -> None:
     def run(*words: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*map(str, words)],
@@ -102,18 +105,41 @@ def test_an_installed_wheel_works_without_the_checkout(wheel: Path, tmp_path: Pa
             check=False,
         )
 
-    done = run(fresh / "bin" / "lettermill", "run", ROOT / "examples" / "scans" / "index-card.png")
+    done = run(installed / "bin" / "lettermill", "run", ROOT / "examples" / "scans" / "index-card.png")
     assert (done.returncode, "40\n" in done.stdout) == (0, True), done.stderr
     (report,) = (tmp_path / "results").glob("*-*/summary.html")
     assert "index-card.png" in report.read_text(encoding="utf-8")
+    (packages,) = installed.glob("lib/python*/site-packages")
     code = (
         "import sys, lettermill, lettermill.jobs.web.server\n"
         "print(lettermill.read(sys.argv[1]).lines[0].text)\n"
         "ours = [one.__file__ for name, one in sys.modules.items() if name.split('.')[0] == 'lettermill']\n"
         f"assert all(file.startswith({str(packages)!r}) for file in ours), ours\n"
     )
-    done = run(python, "-c", code, ROOT / "examples" / "scans" / "index-card.png")
+    done = run(installed / "bin" / "python", "-c", code, ROOT / "examples" / "scans" / "index-card.png")
     assert (done.returncode, done.stdout) == (0, "MOSS AND LICHEN\n"), done.stderr
+
+
+TYPED = """
+from typing import assert_type
+import lettermill
+page = lettermill.read("a.png", alphabet="alnum", page=2)
+assert_type(page, lettermill.Page)
+assert_type(page.words[0].box.x, int)
+lettermill.read("a.png", alphabet="greek")
+lettermill.run("scans", colour=3)
+"""
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_is_typed(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "use.py").write_text(TYPED)
+    words = ["-m", "mypy", "--strict", "--python-executable", installed / "bin" / "python", "use.py"]
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    wrong = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert len(wrong) == 2, done.stdout
+    assert 'Argument "alphabet" to "read"' in wrong[0]
+    assert 'Unexpected keyword argument "colour" for "run"' in wrong[1]
 
 
 def test_no_imports_run_in_a_circle() -> None:

@@ -60,7 +60,7 @@ _MAX_FAILURES_SHOWN = 10
 )
 @click.option(
     "--alphabet",
-    type=click.Choice(list(ALPHABETS)),
+    type=click.Choice(list(ALPHABETS), case_sensitive=False),
     default="letters",
     show_default=True,
     help="Characters that the images may show: A–Z, 0–9, or both.",

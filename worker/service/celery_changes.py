@@ -18,7 +18,8 @@ from typing import Any
 import cv2
 from celery import signals
 from celery.apps import worker as celery_worker
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from celery.worker.consumer import consumer
 
 from lettermill.jobs.log import hush_libraries, logger
 
@@ -31,9 +32,12 @@ def adapt_celery() -> None:
     signals.setup_logging.connect(_do_nothing)
     # Long advice on running as root, with an option that does not exist here; `worker_started` logs the uid.
     warnings.simplefilter("ignore", SecurityWarning)
+    # Of a setting that `celery_app` makes with its reason; printed whenever a connection is lost.
+    warnings.simplefilter("ignore", CPendingDeprecationWarning)
     # These repeat what tasks.py and page_service.py have logged: that a task failed, that a child died.
     for name in ("celery.worker.request", "multiprocessing"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger(consumer.__name__).addFilter(_log_lost_redis)
     celery_worker.safe_say = _log_message  # type: ignore[attr-defined]
     # Celery's handler of SIGHUP would restart the worker with a command line that lacks Python's options.
     celery_worker.install_worker_restart_handler = _do_nothing  # type: ignore[attr-defined]
@@ -48,6 +52,20 @@ def stop_on_hangup() -> None:
 
 def _do_nothing(*_: object, **__: object) -> None:
     """Replace a function of Celery."""
+
+
+def _log_lost_redis(record: logging.LogRecord) -> bool:
+    """Log Celery's sentences about a lost connection as our event; let through all others."""
+    error, retry = consumer.CONNECTION_ERROR, consumer.CONNECTION_RETRY  # type: ignore[attr-defined]
+    if not isinstance(record.args, tuple):
+        return True
+    if record.msg == error:
+        logger.warning("redis_away", doing="connecting", error=str(record.args[1]))
+        return False
+    if record.args[:1] == (retry,):
+        logger.warning("redis_away", doing="listening", error=str(record.args[1]))
+        return False
+    return True
 
 
 def _log_message(message: str, file: object = None) -> None:

@@ -226,7 +226,7 @@ def test_workers_are_replaced_by_newer_ones_in_mid_job(
     def versions() -> set[str]:
         return {
             json.loads(path.read_bytes())["reading"]["version"]
-            for path in project.results.glob("*/pages/*/*.json")
+            for path in project.results.glob("*-*/pages/*/*.json")
         }
 
     wait_for(lambda: version in versions(), 300, "a page that a new worker has read")

@@ -18,7 +18,7 @@ def test_they_become_the_settings_of_the_job(
 ) -> None:
     draw_page(tmp_path / "scans" / "a.png", ["AB 12"])
     (tmp_path / "words.txt").write_text("AB\n")
-    words = ("--alphabet", "alnum", "--layout", "line", "--printed", "keep", "--dpi", "200")
+    words = ("--alphabet", "Alnum", "--layout", "LINE", "--printed", "keep", "--dpi", "200")
     limits = ("--max-megapixels", "50", "--max-megabytes", "20", "--max-pages", "7", "--page-seconds", "60")
     done = lettermill("run", "scans", "--out", "out", *words, *limits, "--lexicon", "words.txt", "--json")
     job = Job.open(next((tmp_path / "out").glob("*-*")))

@@ -76,3 +76,6 @@ def test_a_fleets_job_is_read_on_this_machine_only_if_that_is_asked_for(
     done = lettermill("resume", job.path, "--here", status=1)
     assert "12 DONE, 1 FAILED" in done.stdout
     assert not Job.open(job.path).shared
+    lettermill("resume", job.path, "--broker", broker)
+    queued = lettermill("resume", job.path, "--broker", broker).stderr
+    assert "Every page has a result: nothing is queued." in queued

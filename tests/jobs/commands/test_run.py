@@ -61,6 +61,24 @@ def test_what_is_left_out_is_named_at_the_start_in_the_results_and_by_a_later_co
     assert "left out" not in lettermill("run", scans, "--out", "out").stderr  # Now there is nothing.
 
 
+def test_files_are_read_into_results_under_a_name(
+    lettermill: Command, draw_page: Callable[..., Path], tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        draw_page(tmp_path / "scans" / name, ["HELLO"])
+    words = ("run", "scans/a.png", "scans/c.png", "--name", "Kreis Süd")
+    assert "2  (2 DONE)" in lettermill(*words).stdout
+    job = tmp_path / "results" / "Kreis Süd"
+    assert (tmp_path / "results" / "latest").resolve() == job
+    assert "2 pages, 2 of them read before" in lettermill(*words).stderr
+    refused = lettermill("run", "scans", "--name", "Kreis Süd", status=2).stderr
+    assert "is another job: it was made of other scans" in refused
+    assert len((job / "pages.csv").read_text().splitlines()) == 3
+    lettermill("run", "scans")
+    for meant, pages in (("Kreis", 2), ("scans", 3), ("latest", 3), ("results/latest", 3)):
+        assert f"{pages} of {pages} pages done" in lettermill("status", meant).stdout
+
+
 def test_a_second_run_reads_only_what_is_new_or_changed(
     lettermill: Command,
     thirteen_scans: Path,

@@ -6,10 +6,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
+from lettermill.jobs.inputs.model import Model
+from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.job.folder import JOB_FILE, Job
-from lettermill.jobs.job.latest import find_latest, point_latest
+from lettermill.jobs.job.latest import find_latest, last_used, point_latest
+from lettermill.jobs.job.make import make_job
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.disk import Disk
+from tests.support import disk_roots
 
 
 def used_at(job: Job, seconds: int) -> None:
@@ -49,6 +55,25 @@ def test_a_link_that_leads_nowhere_is_replaced(job_of: Callable[..., Job], tmp_p
     assert link.resolve() == job.path
 
 
+def test_a_folder_that_takes_no_link_stops_nothing(
+    open_folder: Path, model: Model, picture: Image.Image, as_nobody: Callable[..., str]
+) -> None:
+    scans, out = open_folder / "scans", open_folder / "out"
+    scans.mkdir()
+    picture.save(scans / "a.png")
+    path = make_job(scans, out, ReadingRecipe(Settings(), model), disk_roots(scans, out)).job.path
+    code = """
+from lettermill.jobs.job.folder import Job
+from lettermill.jobs.job.latest import find_latest, point_latest
+job = Job.open(Path(sys.argv[1]))
+point_latest(job)
+sys.stdout.write(str(find_latest(job.path.parent)))
+"""
+    assert as_nobody(code, path) == str(path)
+    assert [one.name for one in out.iterdir()] == [path.name]
+
+
 def test_without_jobs_there_is_none(tmp_path: Path) -> None:
     assert find_latest(Disk(tmp_path / "nowhere")) is None
     assert find_latest(Disk(tmp_path)) is None
+    assert last_used(Disk(tmp_path / "deleted")) == 0

@@ -84,7 +84,7 @@ def test_submit_opens_documents_only(scans: Path, tmp_path: Path, opened_by: Ope
     sheet = Image.new("1", (30, 20), 1)
     sheet.save(scans / "book.tif", save_all=True, append_images=[sheet])
     opened = opened_by("submit", scans, "--out", tmp_path / "out", "--broker", broker)
-    (manifest,) = tmp_path.glob("out/*/manifest.jsonl")
+    (manifest,) = tmp_path.glob("out/*-*/manifest.jsonl")
     assert len(manifest.read_text().splitlines()) == MANY + 2
     assert [name for name in opened if name.endswith(".tif")]
     assert not [name for name in opened if name.endswith(".png")]

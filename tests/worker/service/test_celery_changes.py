@@ -34,6 +34,24 @@ def test_celery_neither_prints_nor_restarts_itself() -> None:
     assert [line.count("worker_told") for line in done.stdout.splitlines()] == [1]
 
 
+def test_a_lost_redis_is_an_event_of_ours() -> None:
+    after = """
+import logging
+from celery.worker.consumer import consumer
+log = consumer.logger
+log.addHandler(logging.StreamHandler(sys.stdout))
+log.error(consumer.CONNECTION_ERROR, "redis://host", ConnectionError("refused"), "Trying again in 2 s")
+log.warning("%s (%r)", consumer.CONNECTION_RETRY, ConnectionError("reset"))
+log.warning("something else")
+"""
+    done = run(after)
+    assert done.returncode == 0, done.stderr
+    first, second, third = done.stdout.splitlines()
+    assert "redis_away" in first and "connecting" in first and "refused" in first
+    assert "redis_away" in second and "listening" in second and "reset" in second
+    assert third == "something else"
+
+
 def test_a_hangup_stops_as_sigterm_does() -> None:
     stop = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\nsignal.raise_signal(signal.SIGHUP)"
     assert run(stop, before="signal.signal(signal.SIGHUP, signal.SIG_DFL)").returncode == 7
