@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from lettermill.jobs.commands.options import FOLDER, CommandFunction
 from lettermill.jobs.errors import UsageProblem
+from lettermill.jobs.inputs.context import PACKS, read_context
 from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
@@ -79,6 +80,12 @@ def reading_options(command: CommandFunction) -> CommandFunction:
             "words that fit each line.",
         ),
         click.option(
+            "--context",
+            metavar="NAME|FILE",
+            help="Where the ink leaves a choice, prefer what is likely in this context: the name of a pack "
+            f"({', '.join(PACKS)}), or a file made by `lettermill context build` or of words, one per line.",
+        ),
+        click.option(
             "--template",
             type=FOLDER,
             metavar="FILE.toml",
@@ -129,9 +136,9 @@ def reading_recipe(reading: dict[str, Any]) -> ReadingRecipe:
     """
     template = read_template(reading["template"]) if reading["template"] else None
     if template:
-        context = click.get_current_context()
-        for option in ("alphabet", "layout", "printed", "lexicon"):
-            if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+        command = click.get_current_context()
+        for option in ("alphabet", "layout", "printed", "lexicon", "context"):
+            if command.get_parameter_source(option) is not ParameterSource.DEFAULT:
                 raise UsageProblem(
                     f"--{option} cannot be used with --template: each field of the template has its own",
                     f"Leave --{option} out.",
@@ -148,7 +155,12 @@ def reading_recipe(reading: dict[str, Any]) -> ReadingRecipe:
     )
     model = load_model(reading["model_folder"] or installed_model_folder())
     lexicon = read_word_list(reading["lexicon"], settings.characters) if reading["lexicon"] else None
-    return ReadingRecipe(settings, model, lexicon, template)
+    if reading["context"] and settings.alphabet == "digits":
+        raise UsageProblem(
+            "--context cannot be used with --alphabet digits: numbers have none", "Leave --context out."
+        )
+    context = read_context(reading["context"]) if reading["context"] else None
+    return ReadingRecipe(settings, model, lexicon, template, context)
 
 
 def submit_folder(
