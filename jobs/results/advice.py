@@ -115,7 +115,8 @@ def context_advice(summary: Summary) -> str:
         return ""
     return (
         "The context does not fit what is written on these scans: each letter is one of about "
-        f"{math.exp(use.nats):.0f}, and in words of the context's kind one of about {math.exp(use.own_nats):.0f}. "
+        f"{math.exp(use.nats):.0f}, and in words of the context's kind one of about "
+        f"{math.exp(use.own_nats):.0f}. "
         "Run the scans again without --context, or with another one."
     )
 

@@ -165,7 +165,7 @@ def test_a_context_leaves_sure_ink_alone() -> None:
     [
         ("HARIE", "MARIE", ["H", None, None, None, None]),
         ("MARE", "MARIE", [None, None, None, "", None]),
-        ("MARIIE", "MARIE", [None, None, "RI", None, None]),
+        ("MARIIE", "MARIE", [None, None, None, "II", None]),
         ("XMARIE", "MARIE", ["XM", None, None, None, None]),
         ("MARIE", "MARIE", [None] * 5),
     ],
