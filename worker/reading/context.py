@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.inputs.ngram import BOUNDARY, SYMBOLS, Ngram, followed_by
 
-NGRAM_WEIGHT = 0.4
+NGRAM_WEIGHT = 0.45
 """Weight of the n-gram's log probability beside the logarithm of the readers' share."""
 
 EACH_LETTER = -0.2
 """What each letter adds beside that, in nats."""
 
-OF_CONTEXT = 0.25
+OF_CONTEXT = 0.15
 """How probably a word is one of the context."""
 
 FALSE_GAP = 0.3
