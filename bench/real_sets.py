@@ -1,12 +1,13 @@
 """Reads the real fields, grids, pages, forms and amounts of LETTERMILL_DATA: errors against truth.
 
-    LETTERMILL_DATA=DATA python -m bench.real_sets [--words FILE] [--wrong DIR]
+    LETTERMILL_DATA=DATA python -m bench.real_sets [--words FILE] [--context NAME|FILE] [--wrong DIR]
 
 Nothing that is read here trained a network. Of the school fields for training each 7th is read, of the
 amounts each 4th, of the UNIPEN words those of some sites: the others train the line network.
 
 `--words FILE` reads the fields a second time with a word list: the set's own labels and the words of that
-file. `--wrong DIR` writes a picture of each image that was not read as it should be, with truth and reading.
+file. `--context NAME|FILE` reads all that has letters in that context. `--wrong DIR` writes a picture of
+each image that was not read as it should be, with truth and reading.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from bench.acceptance import ReadImage, count_unflagged, share_accepted
+from lettermill.jobs.inputs.context import ContextPack, read_context
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.word_list import plain, read_word_list
 from lettermill.jobs.records.readings import LineReading
@@ -160,10 +162,16 @@ def compared(text: str, settings: Settings) -> str:
 
 
 def measure(
-    name: str, items: Iterable[Item], settings: Settings, lexicon: Lexicon | None, wrong: Path | None
+    name: str,
+    items: Iterable[Item],
+    settings: Settings,
+    lexicon: Lexicon | None,
+    wrong: Path | None,
+    context: ContextPack | None = None,
 ) -> None:
     """Read all images of a set and print what was right, and what could be accepted unseen."""
-    classifier = Classifier(load_model(installed_model_folder()), settings.characters)
+    ngram = context.ngram if context and settings.alphabet != "digits" else None
+    classifier = Classifier(load_model(installed_model_folder()), settings.characters, ngram)
     settings = msgspec.structs.replace(settings, flag_below=FLAG_BELOW)
     images = []
     seconds = 0.0
@@ -230,33 +238,42 @@ def draw(path: Path, image: Image, words: str) -> None:
 
 @click.command(help=__doc__)
 @click.option("--words", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Other words.")
+@click.option("--context", "context_name", metavar="NAME|FILE", help="What is likely to be written.")
 @click.option("--wrong", type=click.Path(path_type=Path, file_okay=False), help="Where pictures go.")
-def main(words: Path | None, wrong: Path | None) -> None:
+def main(words: Path | None, context_name: str | None, wrong: Path | None) -> None:
     cv2.setNumThreads(1)
     data = Path(os.environ["LETTERMILL_DATA"])
+    context = read_context(context_name) if context_name else None
     line = Settings(layout="line")
-    measure("fields", fields(data), line, None, wrong)
+    measure("fields", fields(data), line, None, wrong, context)
     if words:
         listed = {label for _, _, label in fields(data) if set(plain(label)) <= set(LETTERS)}
         with tempfile.TemporaryDirectory() as folder:
             merged = Path(folder) / "words.txt"
             merged.write_text("\n".join([*sorted(listed), words.read_text("utf-8")]), encoding="utf-8")
             lexicon = Lexicon(read_word_list(merged, line.characters))
-        measure("fields with words", fields(data), line, lexicon, wrong)
+        measure("fields with words", fields(data), line, lexicon, wrong, context)
     school = data / "fields"
     checked = school / "names_labelled_dev_checked.csv"
-    measure("fields, labels checked", zipped(school / "names_labelled_dev.zip", checked), line, None, wrong)
-    measure("other fields", fields(data, "other"), line, None, wrong)
-    measure("amounts", amounts(data), Settings(layout="line", alphabet="digits"), None, wrong)
+    measure(
+        "fields, labels checked",
+        zipped(school / "names_labelled_dev.zip", checked),
+        line,
+        None,
+        wrong,
+        context,
+    )
+    measure("other fields", fields(data, "other"), line, None, wrong, context)
+    measure("amounts", amounts(data), Settings(layout="line", alphabet="digits"), None, wrong, context)
     for alphabet in ALPHABETS:
         settings = Settings(layout="line", alphabet=alphabet)
-        measure(f"unipen words, {alphabet}", unipen_words(data, alphabet), settings, None, wrong)
+        measure(f"unipen words, {alphabet}", unipen_words(data, alphabet), settings, None, wrong, context)
     for source in sorted((data / "forms").iterdir()):
         for alphabet in ALPHABETS:
             settings = Settings(layout="line", alphabet=alphabet)
-            measure(f"{source.name}, {alphabet}", forms(source, alphabet), settings, None, wrong)
-    measure("grids", grids(data), Settings(), None, wrong)
-    measure("pages", pages(data), Settings(alphabet="alnum"), None, wrong)
+            measure(f"{source.name}, {alphabet}", forms(source, alphabet), settings, None, wrong, context)
+    measure("grids", grids(data), Settings(), None, wrong, context)
+    measure("pages", pages(data), Settings(alphabet="alnum"), None, wrong, context)
 
 
 if __name__ == "__main__":

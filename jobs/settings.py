@@ -87,6 +87,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lexicon: str | None = None
     """Digest of the word list with which lines are read a second time; None without a word list."""
 
+    context: str | None = None
+    """Digest of the context that decides where the ink leaves a choice; None if the ink alone counts."""
+
     template: str | None = None
     """Digest of the template whose fields are read; None where whole pages are read."""
 
@@ -132,8 +135,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain values."""
         values: dict[str, Any] = msgspec.to_builtins(self)
-        if self.template is None:  # Jobs without a template keep the name they had before templates existed.
-            del values["template"]
+        for name in ("template", "context"):  # Jobs without keep the name they had before these existed.
+            if values[name] is None:
+                del values[name]
         return values
 
     @classmethod

@@ -88,6 +88,7 @@ class ReadingOptions(TypedDict, total=False):
     printed: Printed
     template: FilePath
     lexicon: FilePath
+    context: str | FilePath
     dpi: int
     model: FilePath
     max_megapixels: float
@@ -378,7 +379,8 @@ class _Prepared:
     """What reads pages by a recipe: the networks, the word list, the form."""
 
     def __init__(self, recipe: ReadingRecipe) -> None:
-        self.classifier = Classifier(recipe.model, recipe.settings.characters)
+        ngram = recipe.context.ngram if recipe.context else None
+        self.classifier = Classifier(recipe.model, recipe.settings.characters, ngram)
         self.lexicon = Lexicon(recipe.lexicon) if recipe.lexicon else None
         self.form = Form(recipe.template, self.classifier) if recipe.template else None
 

@@ -112,6 +112,12 @@ def _template() -> click.Command:
     return template
 
 
+def _context() -> click.Command:
+    from lettermill.jobs.commands.context import context
+
+    return context
+
+
 def _worker() -> click.Command:
     from lettermill.worker.commands.worker import worker
 
@@ -168,6 +174,7 @@ COMMANDS = {
     "score": Command(_score, "Compare a job's results with the truth."),
     "export": Command(_export, "Write a job's results in another format."),
     "template": Command(_template, "Make templates of forms, for --template."),
+    "context": Command(_context, "Make packs of words or names, for --context."),
     "worker": Command(_worker, "Read pages from the queue until stopped."),
     "workers": Command(_workers, "List the workers that are alive."),
     "doctor": Command(_doctor, "Check an installation, and print what to fix."),

@@ -25,7 +25,7 @@ from lettermill.jobs.storage.place import Place
 CommandFunction = TypeVar("CommandFunction", bound=Callable[..., Any])
 
 OPTION_GROUPS = {
-    "What is on the pages": ("alphabet", "layout", "printed", "template", "lexicon"),
+    "What is on the pages": ("alphabet", "layout", "printed", "template", "lexicon", "context"),
     "Results": ("out", "name", "token", "accept_at", "accept_fields_at", "then", "as_json"),
     "The watched folder": ("settle", "done", "failed"),
     "Failures": ("failed_too", "on_error", "max_failures"),

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from lettermill.jobs.commands.options import FOLDER, CommandFunction
 from lettermill.jobs.errors import UsageProblem
+from lettermill.jobs.inputs.context import PACKS
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe, make_recipe
 from lettermill.jobs.job.latest import point_latest
 from lettermill.jobs.job.make import Submission, make_job
@@ -75,6 +76,12 @@ def reading_options(command: CommandFunction) -> CommandFunction:
             "words that fit each line.",
         ),
         click.option(
+            "--context",
+            metavar="NAME|FILE",
+            help="Where the ink leaves a choice, prefer what is likely in this context: the name of a pack "
+            f"({', '.join(PACKS)}), or a file made by `lettermill context build` or of words, one per line.",
+        ),
+        click.option(
             "--template",
             type=FOLDER,
             metavar="FILE.toml",
@@ -124,9 +131,9 @@ def reading_recipe(reading: dict[str, Any]) -> ReadingRecipe:
         BadData, ModelProblem: a file cannot be used.
     """
     if reading["template"]:
-        context = click.get_current_context()
-        for option in ("alphabet", "layout", "printed", "lexicon"):
-            if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+        command = click.get_current_context()
+        for option in ("alphabet", "layout", "printed", "lexicon", "context"):
+            if command.get_parameter_source(option) is not ParameterSource.DEFAULT:
                 raise UsageProblem(
                     f"--{option} cannot be used with --template: each field of the template has its own",
                     f"Leave --{option} out.",
@@ -136,6 +143,7 @@ def reading_recipe(reading: dict[str, Any]) -> ReadingRecipe:
         model=reading["model_folder"],
         lexicon=reading["lexicon"],
         template=reading["template"],
+        context=reading["context"],
         max_megapixels=reading["max_megapixels"],
         max_megabytes=reading["max_megabytes"],
         max_pages=reading["max_pages"],

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from lettermill.jobs.records.readings import Status
 from lettermill.jobs.results.advice import (
+    context_advice,
+    context_changed,
     expected_mistakes,
     fields_unseen,
     quality_advice,
@@ -37,6 +39,8 @@ _MEANING = {
 def summary_text(summary: Summary) -> str:
     """Return a summary for a person: a short table, failures, quality codes, and where the files are."""
     text = [f"{name:<11} {value}" for name, value in _counts(summary)]
+    if unfit := context_advice(summary):
+        text += ["", unfit]
     if unlike := unlike_advice(summary):
         text += ["", unlike]
     if summary.not_begun:
@@ -59,6 +63,8 @@ def _counts(summary: Summary) -> Iterator[tuple[str, str]]:
         yield "unfinished", counted(summary.unfinished, "page")
     yield "lines", str(summary.lines)
     yield "letters", str(summary.letters)
+    if changed := context_changed(summary):
+        yield "context", changed
     if summary.letters:
         share = summary.flagged_letters / summary.letters
         doubtful = counted(summary.flagged_letters, "letter")

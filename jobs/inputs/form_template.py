@@ -10,6 +10,7 @@ box = [90, 280, 1008, 90]    # x, y, width, height in pixels of the blank
 alphabet = "letters"         # or digits, alnum, or a pattern
 comb = 14                    # number of cells; without it, letters are written freely
 lexicon = "names.txt"        # the words that the field may contain, in the folder of this file
+context = "names"            # what is likely: a pack's name, or a list or pack in the folder of this file
 required = true              # flag the page if this field is empty
 ```
 """
@@ -33,6 +34,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ScanError
+from lettermill.jobs.inputs.context import (
+    PACK_SUFFIX,
+    PACKS,
+    ContextPack,
+    context_of,
+    installed_pack_folder,
+)
 from lettermill.jobs.inputs.pattern import ALLOWED, Automaton, automaton_of
 from lettermill.jobs.inputs.word_list import WordList, check_word_list
 from lettermill.jobs.records.readings import Box
@@ -81,6 +89,7 @@ class _Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alphabet: str = "letters"
     comb: Annotated[int, msgspec.Meta(ge=1, le=_MOST_CELLS)] | None = None
     lexicon: str | None = None
+    context: str | None = None
     required: bool = False
 
 
@@ -105,6 +114,7 @@ _VALUES = {
     "alphabet": "letters, digits, alnum or a pattern, in quotes",
     "comb": f"a whole number from 1 to {_MOST_CELLS}",
     "lexicon": _FILE_BESIDE,
+    "context": f"the name of a pack, or {_FILE_BESIDE}",
     "required": "true or false",
 }
 """What the value of each key must be; a name has `_NAME_RULE`."""
@@ -120,6 +130,7 @@ class Field:
         automaton: the texts that it may contain.
         comb: its number of cells; None where letters are written freely.
         lexicon: the words that it may contain; None for any.
+        context: what is likely to be written there; None if the ink alone counts.
         required: whether a page is flagged where this field is empty.
         words: whether a wide gap separates words; in a field with a pattern it does not, because no pattern
             has a space.
@@ -130,6 +141,7 @@ class Field:
     automaton: Automaton = dataclasses.field(repr=False)
     comb: int | None = None
     lexicon: WordList | None = dataclasses.field(default=None, repr=False)
+    context: ContextPack | None = dataclasses.field(default=None, repr=False)
     required: bool = False
     words: bool = True
 
@@ -140,7 +152,7 @@ class Template:
 
     Attributes:
         content: the bytes of its file.
-        files: the content of the blank and of the word lists, by the names that it has for them.
+        files: the content of the blank, the word lists and the contexts, by the names that it has for them.
         blank: uint8, h×w, 0 black to 255 white: the blank form.
         fields: in the order of the columns.
     """
@@ -168,7 +180,7 @@ def header(template: Template) -> list[str]:
 
 
 def read_template(path: Path | Place) -> Template:
-    """Read a template with its blank and word lists, and check all of it.
+    """Read a template with its blank, word lists and contexts, and check all of it.
 
     Raises:
         BadData: a file is missing or cannot be used; the message names file, line and field.
@@ -283,8 +295,20 @@ class _Reader:
             lexicon = WordList(self._path.parent / field.lexicon, content, characters)
             check_word_list(lexicon)
         words = field.alphabet in ALPHABETS
+        context = None
+        if field.context is not None:
+            if not words or field.alphabet == "digits":
+                raise self._problem(number, "context", "only a field of letters or alnum can have a context")
+            context = self._context(number, field.context)
         box = Box(x, y, width, height)
-        return Field(field.name, box, automaton, field.comb, lexicon, field.required, words)
+        return Field(field.name, box, automaton, field.comb, lexicon, context, field.required, words)
+
+    def _context(self, number: int, name: str) -> ContextPack:
+        """Return the context of a field: in a job's folder the copy of a pack lies beside the template."""
+        file = f"{name}{PACK_SUFFIX}" if name in PACKS else name
+        if file != name and file not in self._files and not (self._path.parent / file).exists():
+            self._files[file] = (installed_pack_folder() / file).read_bytes()
+        return context_of(self._read(number, "context", file, "context"), self._path.parent / file)
 
     def _check_names(self) -> None:
         taken = dict.fromkeys(_PAGE_COLUMNS, -1)

@@ -6,6 +6,7 @@ OUT/JOB_ID/
   cancelled.json      only while the job is stopped: when and why
   model/              the networks and their card: each job keeps its own copy
   lexicon.txt         the word list, if there is one: again a copy
+  context.npz         the context, if there is one
   template/           the form's template with its blank and word lists, if there is one
   manifest.jsonl      one line per page
   pages/ab/ID.json         the reading of a page (page_results.py)
@@ -33,10 +34,16 @@ from lettermill.jobs.errors import (
     ErrorCode,
     NotAJob,
 )
+from lettermill.jobs.inputs.context import ContextPack
 from lettermill.jobs.inputs.model import Model
 from lettermill.jobs.inputs.word_list import WordList
 from lettermill.jobs.job.attempts import Attempts
-from lettermill.jobs.job.input_copies import load_lexicon_copy, load_model_copy, load_template_copy
+from lettermill.jobs.job.input_copies import (
+    load_context_copy,
+    load_lexicon_copy,
+    load_model_copy,
+    load_template_copy,
+)
 from lettermill.jobs.job.page_results import PageResults
 from lettermill.jobs.job.roots import Roots
 from lettermill.jobs.records.left_out import NOTHING, LeftOut
@@ -232,13 +239,13 @@ class Job:
     # --- inputs ---------------------------------------------------------------------------------
 
     def check_inputs(self) -> None:
-        """Check the job's own copies of model, word list and template.
+        """Check the job's own copies of model, word list, context and template.
 
         Raises:
             ModelProblem, BadData: one of them is missing, damaged, or not the one that the job was made with.
         """
         self.model.check()
-        _ = self.lexicon, self.template  # Both are checked when they are loaded.
+        _ = self.lexicon, self.context, self.template  # All are checked when they are loaded.
 
     @functools.cached_property
     def model(self) -> Model:
@@ -257,6 +264,15 @@ class Job:
             BadData: it is missing, or not the one that the job was made with.
         """
         return load_lexicon_copy(self.path, self.settings)
+
+    @functools.cached_property
+    def context(self) -> ContextPack | None:
+        """The job's own copy of its context; None where it has none.
+
+        Raises:
+            BadData: it is missing, or not the one that the job was made with.
+        """
+        return load_context_copy(self.path, self.settings)
 
     @functools.cached_property
     def template(self) -> Template | None:

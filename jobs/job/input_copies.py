@@ -1,4 +1,4 @@
-"""Writes a job's own copies of its model, word list and template, and loads them again.
+"""Writes a job's own copies of its model, word list, context and template, and loads them again.
 
 A job is read with its copies alone. So each is checked when it is loaded: it must be the one that the job was
 made with.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lettermill.jobs.errors import BadData, ModelProblem
+from lettermill.jobs.inputs.context import ContextPack
 from lettermill.jobs.inputs.model import CARD_FILE, FIRST_FILE, LINE_FILE, MODEL_FILE, Model, load_model
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import WordList
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # Few jobs have a template, and loading it takes longer than 
 
 MODEL_FOLDER = "model"
 LEXICON_FILE = "lexicon.txt"
+CONTEXT_FILE = "context.npz"
 TEMPLATE_FOLDER, TEMPLATE_FILE = "template", "template.toml"
 
 _SUBMIT_AGAIN = "Delete the job folder and submit the scans again."
@@ -45,6 +47,8 @@ def write_copies(folder: Place, recipe: ReadingRecipe) -> None:
     (folder / MODEL_FOLDER / CARD_FILE).write(model.folder.read(CARD_FILE))
     if recipe.lexicon:
         (folder / LEXICON_FILE).write(recipe.lexicon.content)
+    if recipe.context:
+        (folder / CONTEXT_FILE).write(recipe.context.content)
     if template:
         for name, content in template.files.items():
             (folder / TEMPLATE_FOLDER / name).write(content)
@@ -94,6 +98,31 @@ def load_lexicon_copy(folder: Place, settings: Settings) -> WordList | None:
             _SUBMIT_AGAIN,
         )
     return words
+
+
+def load_context_copy(folder: Place, settings: Settings) -> ContextPack | None:
+    """Load a job's context; None where the job has none.
+
+    Args:
+        folder: the job folder.
+        settings: of the job, with the digest of its context.
+
+    Raises:
+        BadData: it is missing, or not the one that the job was made with.
+    """
+    if settings.context is None:
+        return None
+    path = folder / CONTEXT_FILE
+    try:
+        context = ContextPack(folder.read(CONTEXT_FILE))
+    except OSError:
+        context = ContextPack(b"")  # It fails the check below.
+    if context.digest != settings.context:
+        raise BadData(
+            f"the context {display_path(path)} is gone, or not the one that the job was made with",
+            _SUBMIT_AGAIN,
+        )
+    return context
 
 
 def load_template_copy(folder: Place, settings: Settings) -> Template | None:

@@ -60,6 +60,8 @@ class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
             is empty only where a person decided that there is no letter (`lettermill.jobs.job.corrections`).
         flagged: whether a person should check it.
         disputed: whether the readers disagree about it; False in results of early versions.
+        by_ink: what the ink alone gives here, if the job's context changed it: another character, several, or
+            none (empty). None if it changed nothing.
     """
 
     box: Box
@@ -67,6 +69,7 @@ class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ranking: Annotated[tuple[tuple[str, float], ...], msgspec.Meta(min_length=1)]
     flagged: bool
     disputed: bool = False
+    by_ink: str | None = None
 
     @property
     def letter(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from lettermill.jobs.results.counted import counted
 from lettermill.jobs.results.flagging import UNLIKE_TIMES_WRONG, rate_asked
 from lettermill.jobs.results.summary import Summary
 
@@ -96,6 +99,25 @@ def unlike_advice(summary: Summary) -> str:
         f"were measured on had {summary.unlike.low:.3f} or more: expect {UNLIKE_TIMES_WRONG:g} times as many "
         f"mistakes as they say{stricter}. Review a sample, or label 50 fields and run lettermill score; "
         "training with fields of your own helps most."
+    )
+
+
+def context_changed(summary: Summary) -> str:
+    """Return how many letters a context changed; empty if it changed none."""
+    changed = summary.context.changed
+    return f"{changed:,} of {counted(summary.letters, 'letter')} changed by the context" if changed else ""
+
+
+def context_advice(summary: Summary) -> str:
+    """Return what it means that a context does not fit the job's text; empty if it fits."""
+    use = summary.context
+    if use.fits or use.nats is None or use.own_nats is None:
+        return ""
+    return (
+        "The context does not fit what is written on these scans: each letter is one of about "
+        f"{math.exp(use.nats):.0f}, and in words of the context's kind one of about "
+        f"{math.exp(use.own_nats):.0f}. "
+        "Run the scans again without --context, or with another one."
     )
 
 

@@ -14,6 +14,7 @@ from lettermill.jobs.errors import ErrorCode
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import READ, Letter, PageReading, Status
+from lettermill.jobs.results.context_use import ContextCount
 from lettermill.jobs.results.flagging import RATES, Confidences, Flagging, low_mean_confidence
 from lettermill.jobs.results.form_values import form_values
 from lettermill.jobs.results.summary import (
@@ -59,6 +60,7 @@ class Counting:
         self._quality: Counter[str] = Counter()
         self._bins: Counter[int] = Counter()
         self._as_read = Confidences(flagging.by_settings, low_mean_confidence(job))
+        self._context = ContextCount(job.context)
         self._filled: Counter[str] = Counter()
         self._look_at: Counter[str] = Counter()
         self._fields: Counter[str] = Counter()
@@ -100,6 +102,7 @@ class Counting:
         self._quality.update(reading.quality)
         if reading.failed:
             self._add_failure(reading)
+        self._context.add(reading)
         self._lines += len(reading.lines)
         if letters := reading.letters:
             self._add_letters(entry, reading, letters)
@@ -188,6 +191,7 @@ class Counting:
             by_status={status: self._statuses[status] for status in Status},
             by_error_code=dict(self._codes.most_common()),
             by_quality=dict(self._quality.most_common()),
+            context=self._context.use(),
             lines=self._lines,
             letters=self._letters,
             flagging=self.flagging,

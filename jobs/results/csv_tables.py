@@ -27,7 +27,7 @@ READ_LETTER_HEADER = (
     "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
     "third,third_confidence,flagged"
 )
-LETTER_HEADER = f"{READ_LETTER_HEADER},decision,corrected,corrected_by"
+LETTER_HEADER = f"{READ_LETTER_HEADER},decision,corrected,corrected_by,by_ink"
 LINE_HEADER = (
     "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
     "lexicon_text,field,field_confidence"
@@ -43,6 +43,9 @@ _FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 apostrophes are skipped, so that the one that `escape_formula` adds can be told from those of the text."""
 
 _ROW_END = "\r\n"
+NOTHING_BY_INK = "none"
+"""In `by_ink`: the ink alone gives no letter there."""
+
 _NO_CHOICE = ",,"
 _NO_DECISION = ",,,"
 
@@ -111,13 +114,14 @@ def _letter_rows(place: str, line: LineReading, said: dict[int, Correction]) -> 
     # There are millions of letters, and csv.writer would take twice as long for their rows.
     for position, letter in enumerate(line.letters, 1):
         box, ranking, decision = letter.box, letter.ranking[:3], _NO_DECISION
+        by_ink = "" if letter.by_ink is None else _letter_cell(letter.by_ink or NOTHING_BY_INK)
         if position in said:
             letter = said[position].applied_to(letter)
             decision = f",{_decision_cells(said[position])}"
         choices = ",".join([f"{_letter_cell(char)},{confidence:.4f}" for char, confidence in ranking])
         yield (
             f"{place},{letter.word},{position},{box.x},{box.y},{box.width},{box.height},"
-            f"{choices}{_NO_CHOICE * (3 - len(ranking))},{letter.flagged:d}{decision}{_ROW_END}"
+            f"{choices}{_NO_CHOICE * (3 - len(ranking))},{letter.flagged:d}{decision},{by_ink}{_ROW_END}"
         )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from lettermill.jobs.errors import BadData, ErrorCode
 from lettermill.jobs.results.advice import (
+    context_advice,
+    context_changed,
     expected_mistakes,
     fields_unseen,
     quality_advice,
@@ -63,6 +65,8 @@ def report_page(summary: Summary) -> str:
             why_flagged=why_flagged(summary),
             fields_unseen=fields_unseen(summary),
             unlike_advice=unlike_advice(summary),
+            context_changed=context_changed(summary),
+            context_advice=context_advice(summary),
             expected_mistakes=expected_mistakes(summary) if summary.unflagged_letters else "",
             bins=_binned(summary.histogram),
             scan_bins=_binned(summary.scan_histogram),

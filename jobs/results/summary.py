@@ -11,6 +11,7 @@ from lettermill.jobs.job.corrections import NOT_REVIEWED, Reviewed
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import FAILED, Letter, LineReading, Status
+from lettermill.jobs.results.context_use import ContextUse
 from lettermill.jobs.results.flagging import Cost, Flagging, Unlike
 from lettermill.jobs.storage.display import display_path
 
@@ -172,6 +173,7 @@ class Summary:
         by_status: pages that have a row in pages.csv by how they ended; every status is there.
         by_error_code: pages without a reading by their error code, most frequent first.
         by_quality: pages by what was noted about the scan's quality, most frequent first.
+        context: what the contexts of the job or of its fields did.
         lines: lines read.
         letters: letters read.
         flagging: which letters are flagged.
@@ -205,6 +207,7 @@ class Summary:
     by_status: dict[Status, int]
     by_error_code: dict[str, int]
     by_quality: dict[str, int]
+    context: ContextUse
     lines: int
     letters: int
     flagging: Flagging
@@ -292,6 +295,7 @@ class Summary:
             "by_status": {status.value: count for status, count in self.by_status.items()},
             "by_error_code": self.by_error_code,
             "by_quality": self.by_quality,
+            "context": self.context.to_json(),
             "lines": self.lines,
             "letters": self.letters,
             "flagged_letters": self.flagged_letters,

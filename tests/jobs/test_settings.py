@@ -10,7 +10,8 @@ from lettermill.jobs.settings import ALPHABETS, Limits, Settings
 
 
 def test_settings_are_read_as_they_were_written() -> None:
-    settings = Settings("alnum", "line", "keep", 200, 0.8, "a digest", "another", Limits(max_pages=5))
+    digests = ("of a word list", "of a context", "of a template")
+    settings = Settings("alnum", "line", "keep", 200, 0.8, *digests, Limits(max_pages=5))
     assert Settings.from_json(settings.to_json()) == settings
     assert Settings.from_json(Settings().to_json()) == Settings()
 
@@ -44,6 +45,7 @@ def test_all_but_the_limits_is_part_of_the_fingerprint() -> None:
         Settings(dpi=200),
         Settings(flag_below=0.5),
         Settings(lexicon="a digest"),
+        Settings(context="a digest"),
         Settings(template="a digest"),
     ]
     assert len({settings.fingerprint() for settings in changed}) == len(changed)
@@ -52,7 +54,7 @@ def test_all_but_the_limits_is_part_of_the_fingerprint() -> None:
 
 def test_the_fingerprint_of_the_defaults_stays() -> None:
     """It is part of every page's id: if it changes, all pages of all jobs are read again."""
-    assert "template" not in Settings().to_json()
+    assert not {"template", "context"} & Settings().to_json().keys()
     assert Settings().fingerprint() == "84654fb02be492c5d45cc0e5676e52e041bffd942537ccd9123a6b73e67115fd"
 
 

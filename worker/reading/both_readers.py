@@ -13,13 +13,15 @@ is a mark if enough of the readings have one there, so a mark changes no letter.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
 
 from lettermill.worker.reading.classifier import RANKING_LENGTH, Ranking
-from lettermill.worker.reading.lattice import WordLattice
+from lettermill.worker.reading.context import Context, Weighed
+from lettermill.worker.reading.lattice import MIN_CHARACTER_PROBABILITY, WordLattice
 from lettermill.worker.reading.line_evidence import (
     ALONE,
     BOTH,
@@ -57,6 +59,8 @@ class ReadLetter:
         right: one past its last column.
         ranking: what it may be.
         disputed: whether a reading has another character there, none, or several.
+        by_ink: what the ink alone gives there, if a context changed it: another character, several, or
+            none (empty). None if it changed nothing.
     """
 
     candidate: int | None
@@ -65,6 +69,7 @@ class ReadLetter:
     right: float
     ranking: Ranking
     disputed: bool
+    by_ink: str | None = None
 
     def nearest_part(self, parts: NDArray[np.float64]) -> int:
         """Return the number of the part that it lies nearest to: it may begin in the gap behind a word.
@@ -123,7 +128,12 @@ class Expert:
 
 
 def read_both(
-    experts: Sequence[Expert], characters: str, marks: str = "", between: str = ""
+    experts: Sequence[Expert],
+    characters: str,
+    marks: str = "",
+    between: str = "",
+    context: Context | None = None,
+    word_of_part: Sequence[int] = (),
 ) -> list[ReadLetter]:
     """Read a line.
 
@@ -132,14 +142,34 @@ def read_both(
         characters: those that the CNN names; the columns of the lattices.
         marks: those that the line network knows beyond them.
         between: those of the marks that are read between letters; others are passed over.
+        context: what is likely to be written there; None if the ink alone counts.
+        word_of_part: for each part of the line the number of its word; needed with a context.
 
     Returns:
         The letters and marks from left to right.
     """
     shares = [expert.lattice.posteriors() for expert in experts]
-    letters = _mean_reading(experts, shares, characters)
-    found = _marks_between(experts, shares, letters, marks, between)
-    return [one for at, letter in enumerate(letters) for one in (letter, found.get(at)) if one is not None]
+    found = [expert.best_text() for expert in experts]
+    texts = _likely_texts(experts, found)
+
+    by_ink = max(texts, key=texts.__getitem__)
+
+    def placed(text: tuple[int, ...]) -> _Placed:
+        # Candidates have a place of their own, so the line network alone comes last.
+        pairs = sorted(
+            zip(experts, found, strict=True), key=lambda pair: (pair[0].weights is ALONE, pair[1] != text)
+        )
+        if text != by_ink:  # Where a reading did not find it, it may spell it at random.
+            pairs = [pair for pair in pairs if pair[1] == text]
+        return _placed(experts, shares, text, [expert for expert, _ in pairs], characters)
+
+    read = placed(by_ink)
+    if context is None:
+        letters = read.letters(by_ink, read.shares, characters)
+    else:
+        letters = _in_context(texts, placed, read, characters, context, word_of_part)
+    of_marks = _marks_between(experts, shares, letters, marks, between)
+    return [one for at, letter in enumerate(letters) for one in (letter, of_marks.get(at)) if one is not None]
 
 
 def experts_of(
@@ -171,95 +201,186 @@ def experts_of(
     return experts
 
 
-def _mean_reading(
-    experts: Sequence[Expert], shares: Sequence[NDArray[np.float64]], characters: str
-) -> list[ReadLetter]:
-    """Return the reading in which several readings of a line agree best.
+def _likely_texts(
+    experts: Sequence[Expert], found: Sequence[tuple[int, ...]]
+) -> dict[tuple[int, ...], float]:
+    """Return the texts that some reading found, as columns, and how likely each is by all, as a logarithm."""
+    texts = list(dict.fromkeys(found))
+    if len(texts) == 1:
+        return {texts[0]: 0.0}
+    power = _power(texts)
+    log_shares = [expert.lattice.log_spelled(texts) - expert.lattice.log_total() for expert in experts]
+    mixed = np.logaddexp.reduce(power * np.array(log_shares), axis=0)
+    return dict(zip(texts, mixed.tolist(), strict=True))
+
+
+def _power(texts: Iterable[Sequence[int]]) -> float:
+    """Return the power to which the probability of a text counts."""
+    return min(FLATTENING, FLATTENED_LETTERS / max(1, *map(len, texts)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Placed:
+    """A text in its places.
+
+    Attributes:
+        columns: of its letters.
+        expert: the reading in whose lattice they have their places.
+        path: the arc of each letter there.
+        shares: float64, n×characters: the mean share, over all readings, of what has a character in a place.
+        likeliest: intp, experts×n: the likeliest character of each reading in each place.
+        is_single: bool, n: whether every reading has about one letter in a place.
+    """
+
+    columns: Sequence[int]
+    expert: Expert
+    path: list[int]
+    shares: NDArray[np.float64]
+    likeliest: NDArray[np.intp]
+    is_single: NDArray[np.bool_]
+
+    def letters(
+        self, columns: Sequence[int], shares: NDArray[np.float64], characters: str
+    ) -> list[ReadLetter]:
+        """Return the letters: what is read in each place, and what else it may be.
+
+        A letter is disputed if the likeliest character of a reading in its place is another one, or the
+        reading has no letter or several there.
+
+        Args:
+            columns: what is read in each place.
+            shares: as its own, or weighed by a context.
+            characters: those of the columns.
+        """
+        if not self.path:
+            return []
+        disputed = (self.likeliest != np.array(columns, np.intp)).any(axis=0) | ~self.is_single
+        return [
+            ReadLetter(
+                index if index < self.expert.arcs.candidates else None,
+                int(self.expert.arcs.part[index]),
+                *self.expert.seen_edges(arc),
+                ranking,
+                is_disputed,
+            )
+            for arc, index, ranking, is_disputed in zip(
+                self.path,
+                self.expert.source[self.path].tolist(),
+                _rank(columns, shares, characters),
+                disputed.tolist(),
+                strict=True,
+            )
+        ]
+
+
+def _placed(
+    experts: Sequence[Expert],
+    shares: Sequence[NDArray[np.float64]],
+    text: tuple[int, ...],
+    spellers: Sequence[Expert],
+    characters: str,
+) -> _Placed:
+    """Find the places of a text's letters, and what all readings have there.
+
+    The line is divided half way between its letters. The share of a character in a place is the mean, over
+    all readings, of what has it in that division. Where a reading has more than one letter in a division,
+    each counts less: so a letter that is left out lowers the confidence of the one beside it.
 
     Args:
         experts: the readings, at least one.
         shares: of each reading, from `WordLattice.posteriors`.
+        text: as columns.
+        spellers: the first of these readings that can spell it says where its letters are.
         characters: those of the columns of their lattices.
     """
-    texts = [expert.best_text() for expert in experts]
-    text = _best_text(experts, texts)
-    # Candidates have a place of their own, so the line network alone comes last.
-    pairs = sorted(
-        zip(experts, texts, strict=True), key=lambda pair: (pair[0].weights is ALONE, pair[1] != text)
-    )
-    spelled = ((expert, expert.lattice.align(text)) for expert, _ in pairs)
+    spelled = ((expert, expert.lattice.align(text)) for expert in spellers)
     chosen, path = next((expert, path) for expert, path in spelled if path is not None)
-    if not path:
-        return []
-
-    rankings, disputed = _rank(experts, shares, chosen.middles()[path], text, characters)
-    return [
-        ReadLetter(
-            index if index < chosen.arcs.candidates else None,
-            int(chosen.arcs.part[index]),
-            *chosen.seen_edges(arc),
-            ranking,
-            is_disputed,
-        )
-        for arc, index, ranking, is_disputed in zip(
-            path, chosen.source[path].tolist(), rankings, disputed, strict=True
-        )
-    ]
-
-
-def _best_text(experts: Sequence[Expert], found: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    """Return the likeliest of the texts that some reading found, as columns."""
-    texts = list(dict.fromkeys(found))
-    if len(texts) == 1:
-        return texts[0]
-    power = min(FLATTENING, FLATTENED_LETTERS / max(1, *map(len, texts)))
-    log_shares = [expert.lattice.log_spelled(texts) - expert.lattice.log_total() for expert in experts]
-    mixed = np.logaddexp.reduce(power * np.array(log_shares), axis=0)
-    return texts[int(mixed.argmax())]
-
-
-def _rank(
-    experts: Sequence[Expert],
-    shares: Sequence[NDArray[np.float64]],
-    middles: NDArray[np.float64],
-    text: Sequence[int],
-    characters: str,
-) -> tuple[list[Ranking], list[bool]]:
-    """Rank what each letter of a reading may be.
-
-    The line is divided half way between its letters. The confidence of a character is the mean share, over
-    all readings, of what has it in its letter's division. Where a reading has more than one letter in a
-    division, each counts less: so a letter that is left out lowers the confidence of the one beside it.
-
-    Args:
-        experts: the readings.
-        shares: of each reading, from `WordLattice.posteriors`.
-        middles: float64, n: the column of the ink frame at each letter's middle, from left to right.
-        text: n columns.
-        characters: those of the columns.
-
-    Returns:
-        For each letter what it may be, and whether it is disputed: the likeliest character of a reading in
-        its division is another one, or the reading has no letter or several there.
-    """
-    columns = np.array(text, np.intp)
-    disputed = np.zeros(len(middles), np.bool_)
+    middles = chosen.middles()[path]
     borders = (middles[1:] + middles[:-1]) / 2
-    of_letters = np.zeros((len(middles), len(characters)))
     divisions = np.arange(len(middles))[:, None]
-    for expert, of_arcs in zip(experts, shares, strict=True):
+    of_letters = np.zeros((len(middles), len(characters)))
+    likeliest = np.zeros((len(experts), len(middles)), np.intp)
+    is_single = np.ones(len(middles), np.bool_)
+    for number, (expert, of_arcs) in enumerate(zip(experts, shares, strict=True) if path else ()):
         held = (divisions == np.searchsorted(borders, expert.middles())) @ of_arcs[:, :-1]
-        disputed |= (held.argmax(axis=1) != columns) | (np.abs(held.sum(axis=1) - 1) > 0.5)
+        likeliest[number] = held.argmax(axis=1)
+        is_single &= np.abs(held.sum(axis=1) - 1) <= 0.5
         of_letters += held / len(experts) / np.maximum(1, held.sum(axis=1, keepdims=True))
+    return _Placed(text, chosen, path, np.minimum(of_letters, 1), likeliest, is_single)
 
-    of_letters = np.minimum(of_letters, 1)
-    orders = np.argsort(-of_letters, axis=1, kind="stable")[:, :RANKING_LENGTH].tolist()
+
+def _rank(columns: Sequence[int], shares: NDArray[np.float64], characters: str) -> list[Ranking]:
+    """Rank what each letter may be: first what is read, then the likeliest others with their shares."""
+    orders = np.argsort(-shares, axis=1, kind="stable")[:, :RANKING_LENGTH].tolist()
     rankings = []
-    for column, order, row in zip(text, orders, of_letters.tolist(), strict=True):
+    for column, order, row in zip(columns, orders, shares.tolist(), strict=True):
         rest = [other for other in order if other != column and row[other] > 0]
         chosen = (column, *rest[: RANKING_LENGTH - 1])
         rankings.append(tuple((characters[one], round(row[one], 6)) for one in chosen))
-    return rankings, disputed.tolist()
+    return rankings
+
+
+def _in_context(
+    texts: Mapping[tuple[int, ...], float],
+    placed: Callable[[tuple[int, ...]], _Placed],
+    by_ink: _Placed,
+    characters: str,
+    context: Context,
+    word_of_part: Sequence[int],
+) -> list[ReadLetter]:
+    """Return the letters of the text that is likeliest by the readings and a context together.
+
+    Places come from the likeliest text of each length. What the context adds to a text counts with the same
+    power as the readings.
+
+    Args:
+        texts: from `_likely_texts`.
+        placed: finds the places of one of them.
+        by_ink: those of the likeliest one.
+        characters: those of the columns.
+        context: what is likely to be written there.
+        word_of_part: for each part of the line the number of its word.
+    """
+    of_lengths = {len(text): text for text in sorted(texts, key=texts.__getitem__)}
+    power = _power(texts)
+    best = -np.inf
+    letters: list[ReadLetter] = []
+    for text in of_lengths.values():
+        here = by_ink if text == by_ink.columns else placed(text)
+        if here.path:
+            parts = here.expert.arcs.part[here.expert.source[here.path]].tolist()
+            weighed = context.weigh(here.shares, [word_of_part[part] for part in parts])
+            own = here.shares[np.arange(len(text)), list(text)]
+            by_readers = float(np.log(np.maximum(own, MIN_CHARACTER_PROBABILITY)).sum())
+            score = texts[text] + power * (weighed.score - by_readers)
+        else:
+            weighed, score = Weighed([], 0.0, here.shares), texts[text]
+        if score > best:
+            best, letters = score, here.letters(weighed.columns, weighed.shares, characters)
+    return with_ink(letters, "".join(characters[one] for one in by_ink.columns))
+
+
+def with_ink(letters: Sequence[ReadLetter], by_ink: str) -> list[ReadLetter]:
+    """Note at each letter that a context changed what the ink alone gives there.
+
+    Args:
+        letters: read in a context.
+        by_ink: the text that the ink alone gives.
+    """
+    text = "".join(letter.ranking[0][0] for letter in letters)
+    noted: list[str | None] = [None] * len(letters)
+    for step in Levenshtein.opcodes(by_ink, text):
+        if step.tag == "replace":
+            noted[step.dest_start : step.dest_end] = by_ink[step.src_start : step.src_end]
+        elif step.tag == "insert":
+            noted[step.dest_start : step.dest_end] = [""] * (step.dest_end - step.dest_start)
+        elif step.tag == "delete" and letters:
+            # What the context leaves out is noted at the letter before it, or at the first one.
+            at, left_out = max(0, step.dest_start - 1), by_ink[step.src_start : step.src_end]
+            here = noted[at]
+            before = text[at] if here is None else here
+            noted[at] = before + left_out if step.dest_start else left_out + before
+    return [dataclasses.replace(letter, by_ink=ink) for letter, ink in zip(letters, noted, strict=True)]
 
 
 def _marks_between(

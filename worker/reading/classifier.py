@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import NOT_A_LETTER, Model
+from lettermill.jobs.inputs.ngram import Ngram
 from lettermill.jobs.settings import ALPHABET_MARKS, ALPHABETS, LOOK_ALIKES, MARKS, Alphabet
 from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
 from lettermill.worker.reading.cascade import load_cnn, top_probability
+from lettermill.worker.reading.context import Context
 from lettermill.worker.reading.line_network import LineNetwork
 
 RANKING_LENGTH = 3
@@ -84,13 +86,14 @@ class Classifier:
     Args:
         model: network and card.
         characters: the characters that may be answered.
+        ngram: what is likely to be written; None if the ink alone counts.
 
     Raises:
         ModelProblem: the network is damaged, was trained on glyphs of another version, or does not know one
             of the characters.
     """
 
-    def __init__(self, model: Model, characters: str) -> None:
+    def __init__(self, model: Model, characters: str, ngram: Ngram | None = None) -> None:
         labels: list[str] = model.card["labels"]
         if model.card["glyph_version"] != GLYPH_VERSION:
             raise ModelProblem(
@@ -106,6 +109,7 @@ class Classifier:
             )
         self._labels = labels
         self._temperature = float(model.card["temperature"])
+        self._ngram = ngram
         self._line_card = model.line_card or {}
         self.line_network: LineNetwork | None = None
         """Reads whole lines; None if the model has no line network."""
@@ -128,6 +132,8 @@ class Classifier:
             np.intp,
         )
         self.characters = characters
+        self.context = Context(self._ngram, characters) if self._ngram else None
+        """What is likely to be written in these characters; None if the ink alone counts."""
         alphabet = _alphabet_of(characters)
         self.marks = ALPHABET_MARKS[alphabet]
         """The marks that may be read between characters."""

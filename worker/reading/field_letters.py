@@ -21,6 +21,7 @@ from lettermill.worker.reading.both_readers import Expert, ReadLetter, experts_o
 from lettermill.worker.reading.calibration import calibrated
 from lettermill.worker.reading.classifier import Classifier, Ranking
 from lettermill.worker.reading.constraint import Constraint
+from lettermill.worker.reading.context import Context
 from lettermill.worker.reading.lattice import WordLattice, join_lattices
 from lettermill.worker.reading.line_network import LineNetwork
 from lettermill.worker.reading.line_views import views_of, whole_view
@@ -55,6 +56,7 @@ class FieldLetter(NamedTuple):
         ranking: what it may be.
         uncut: whether the line network alone sees it.
         disputed: whether the readings disagree about it.
+        by_ink: what the ink alone gives there, if a context changed it.
     """
 
     candidate: Candidate
@@ -62,6 +64,7 @@ class FieldLetter(NamedTuple):
     ranking: Ranking
     uncut: bool = False
     disputed: bool = False
+    by_ink: str | None = None
 
     @property
     def place(self) -> Box:
@@ -119,6 +122,7 @@ def read_by_both(
     cell: Cell,
     classifier: Classifier,
     network: LineNetwork,
+    context: Context | None = None,
 ) -> tuple[list[FieldLetter], float]:
     """Read a field by both readers.
 
@@ -130,6 +134,7 @@ def read_by_both(
         cell: where a letter lies.
         classifier: knows the glyphs.
         network: the line network.
+        context: what is likely to be written there.
 
     Returns:
         As `read_by_cnn`.
@@ -138,13 +143,16 @@ def read_by_both(
     views = views_of(writing, candidates_of(words), height, ink, network, whole=False)
     line = see_line(words, height, ink, views, writing.shape)
     cells = [cell(candidate.box) for candidate in line.candidates]
-    read, fit = _read_allowed(line.experts, constraint, cells, cell, ink, classifier.characters)
+    read, fit = _read_allowed(
+        line.experts, constraint, cells, cell, ink, classifier.characters, context, line.word_of_part
+    )
     found = [
         FieldLetter(
             *line.place(one),
             calibrated(one.ranking, classifier.calibration),
             one.candidate is None,
             one.disputed or one.candidate is None,
+            one.by_ink,
         )
         for one in read
     ]
@@ -207,6 +215,8 @@ def _read_allowed(
     cell: Cell,
     ink: Ink,
     characters: str,
+    context: Context | None = None,
+    word_of_part: Sequence[int] = (),
 ) -> tuple[list[ReadLetter], float]:
     """Return the best reading that a field allows, and how well it fits; the free one if it allows none.
 
@@ -217,6 +227,8 @@ def _read_allowed(
         cell: where a letter lies.
         ink: the frame of the arcs.
         characters: those of the columns of the experts' lattices.
+        context: what is likely to be written there.
+        word_of_part: for each part of the field the number of its word.
     """
     restricted = [_restrict(expert, constraint, cells, cell, ink) for expert in experts]
     pairs = [(free, one) for free, one in zip(experts, restricted, strict=True) if one is not None]
@@ -228,7 +240,7 @@ def _read_allowed(
     speaking = [one for one in readers if one.best_text()]
     if 2 * len(speaking) > len(readers):
         readers = speaking
-    return read_both(readers, characters), fit
+    return read_both(readers, characters, context=context, word_of_part=word_of_part), fit
 
 
 def _restrict(

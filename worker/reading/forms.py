@@ -33,6 +33,7 @@ from lettermill.segmentation.values import Box, Quality, Segmentation
 from lettermill.worker.reading.calibration import Knots, field_confidence
 from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.constraint import Constraint, make_constraint
+from lettermill.worker.reading.context import Context
 from lettermill.worker.reading.doubts import lower_doubtful
 from lettermill.worker.reading.field_letters import FieldLetter, read_by_both, read_by_cnn, read_unfound
 from lettermill.worker.reading.lattice import WordLattice
@@ -61,6 +62,7 @@ class _FormField:
     comb: int | None
     constraint: Constraint
     lexicon: Lexicon | None
+    context: Context | None
     words: bool
 
     def cell(self, crop: _FieldCrop, box: Box) -> int:
@@ -110,6 +112,7 @@ class Form:
                 field.comb,
                 make_constraint(field.automaton, field.comb, classifier.characters),
                 Lexicon(field.lexicon) if field.lexicon else None,
+                Context(field.context.ngram, classifier.characters) if field.context else None,
                 field.words,
             )
             for field in template.fields
@@ -195,7 +198,9 @@ class Form:
         found: list[FieldLetter] = []
         fit = 0.0
         if words and network and ink:
-            found, fit = read_by_both(writing, words, ink, field.constraint, cell, classifier, network)
+            found, fit = read_by_both(
+                writing, words, ink, field.constraint, cell, classifier, network, field.context
+            )
         elif words:
             found, fit = read_by_cnn(words, field.constraint, cell, classifier.characters)
         elif network:
@@ -218,7 +223,8 @@ class Form:
         ):
             word += field.words and here - before > max_step
             flagged = one.uncut or fit < FLAG_BELOW_FIT or ranking[0][1] < settings.flag_below
-            letters.append(Letter(crop.to_page(one.candidate.box), word, ranking, flagged, one.disputed))
+            box = crop.to_page(one.candidate.box)
+            letters.append(Letter(box, word, ranking, flagged, one.disputed, one.by_ink))
         # Only what both readers read was measured.
         knots = classifier.field_calibration if words and network else ()
         confidence = _confidence(letters, fit, knots)

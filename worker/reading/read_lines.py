@@ -409,6 +409,7 @@ def _read_line(
             ranking,
             one.seen_by_line_network_alone or ranking[0][1] < settings.flag_below,
             one.disputed,
+            one.by_ink,
         )
         for one, number, ranking in zip(chosen, numbers, rankings, strict=True)
     )
@@ -424,13 +425,17 @@ def _read_line(
 
 
 class _Chosen(NamedTuple):
-    """A letter of a reading or a mark: its candidate, its word's number, what it may be, and who says so."""
+    """A letter of a reading or a mark: its candidate, its word's number, what it may be, and who says so.
+
+    `by_ink` is what the ink alone gives, if a context changed it.
+    """
 
     candidate: Candidate
     word: int
     ranking: Ranking
     seen_by_line_network_alone: bool
     disputed: bool
+    by_ink: str | None = None
 
     @property
     def is_mark(self) -> bool:
@@ -510,14 +515,16 @@ def _read_candidates(
 
     line = see_line(words, letter_height, ink, views, shape)
     chosen: list[_Chosen] = []
-    for one in read_both(line.experts, classifier.characters, MARKS, classifier.marks):
+    for one in read_both(
+        line.experts, classifier.characters, MARKS, classifier.marks, classifier.context, line.word_of_part
+    ):
         candidate, word = line.place(one)
         is_mark = one.ranking[0][0] in MARKS
         ranking = one.ranking if is_mark else calibrated(one.ranking, classifier.calibration)
         # Segmentation drops marks, so the line network alone sees most of them.
         uncut = one.candidate is None and not is_mark
         last = chosen[-1].word if chosen else 0
-        chosen.append(_Chosen(candidate, max(word, last), ranking, uncut, one.disputed or uncut))
+        chosen.append(_Chosen(candidate, max(word, last), ranking, uncut, one.disputed or uncut, one.by_ink))
     if "/" in classifier.marks:
         chosen = _with_slashes(chosen, words)
     if trace is not UNSEEN:

@@ -149,12 +149,14 @@ def _unexpected(error: Exception, job: Job, entry: ManifestEntry) -> PageReading
 
 def _classifier(job: Job) -> Classifier:
     """Return the job's classifier; a process keeps the last four."""
-    return _load_classifier(job.path, job.model_fingerprint, job.settings.characters)
+    settings = job.settings
+    return _load_classifier(job.path, job.model_fingerprint, settings.characters, settings.context)
 
 
 @functools.lru_cache(maxsize=4)
-def _load_classifier(path: Place, fingerprint: str, characters: str) -> Classifier:
-    return Classifier(Job.open(path).model, characters)
+def _load_classifier(path: Place, fingerprint: str, characters: str, context: str | None) -> Classifier:
+    job = Job.open(path)
+    return Classifier(job.model, characters, job.context.ngram if job.context else None)
 
 
 def _lexicon(job: Job) -> Lexicon | None:

@@ -36,3 +36,23 @@ def test_without_them_the_settings_are_the_defaults(
     draw_page(tmp_path / "scans" / "a.png", ["AB"])
     lettermill("run", "scans", "--out", "out")
     assert Job.open(next((tmp_path / "out").glob("*-*"))).settings == Settings()
+
+
+def test_a_context_is_kept_and_counted(
+    lettermill: Command, draw_page: Callable[..., Path], tmp_path: Path
+) -> None:
+    draw_page(tmp_path / "scans" / "a.png", ["MARTIN"])
+    done = lettermill("run", "scans", "--out", "out", "--layout", "line", "--context", "names", "--json")
+    job = Job.open(next((tmp_path / "out").glob("*-*")))
+    assert job.context is not None and job.context.digest == job.settings.context
+    context = json.loads(done.stdout)["context"]
+    assert context.keys() == {"changed_letters", "nats", "own_nats", "fits"}
+    rows = (job.path / "letters.csv").read_text().splitlines()
+    changed = sum(row.rsplit(",", 1)[1] != "" for row in rows[1:])
+    assert context["changed_letters"] == changed
+
+
+def test_numbers_have_no_context(lettermill: Command, draw_page: Callable[..., Path], tmp_path: Path) -> None:
+    draw_page(tmp_path / "scans" / "a.png", ["12"])
+    done = lettermill("run", "scans", "--out", "out", "--alphabet", "digits", "--context", "names", status=2)
+    assert "a context cannot be used with the alphabet digits" in done.stderr

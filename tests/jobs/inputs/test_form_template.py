@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lettermill.jobs.errors import BadData
+from lettermill.jobs.inputs.context import read_context
 from lettermill.jobs.inputs.form_template import header, read_template
 from lettermill.jobs.records.readings import Box
 from tests.automata import accepts
@@ -135,6 +136,11 @@ def test_a_blank_that_is_a_pdf(folder: Path) -> None:
             "line 11, field code: a field with a pattern cannot have a",
         ),
         (
+            "comb = 4",
+            'context = "names"',
+            "line 11, field code: only a field of letters or alnum can have a context",
+        ),
+        (
             "'[A-Z]\\d{3}'",
             "'[a-z]+'",
             "line 10, field code: the class [a-z] has characters that cannot be read",
@@ -191,6 +197,34 @@ def test_a_word_list(folder: Path) -> None:
     (folder / "names.txt").write_text("ANNA\nB3RT\n")
     with pytest.raises(BadData, match=r"names\.txt, line 2"):
         read_template(folder / "form.toml")
+
+
+def with_context(name: str) -> str:
+    return GOOD.replace("box = [10, 10, 100, 20]\n", f'box = [10, 10, 100, 20]\ncontext = "{name}"\n')
+
+
+def test_a_context_of_a_field(folder: Path) -> None:
+    (folder / "form.toml").write_text(with_context("names.txt"))
+    context = read_template(folder / "form.toml").fields[0].context
+    assert context is not None
+    assert context.ngram.log_probability("ANNA") > context.ngram.log_probability("BNNB")
+    (folder / "form.toml").write_text(with_context("nowhere.txt"))
+    with pytest.raises(
+        BadData, match=r"form\.toml, line 6, field name: cannot read the context nowhere\.txt"
+    ):
+        read_template(folder / "form.toml")
+
+
+def test_a_pack_goes_with_the_template_and_its_copy_counts(folder: Path) -> None:
+    """A job's folder holds the pack, so that a later Lettermill with other packs reads it as before."""
+    (folder / "form.toml").write_text(with_context("names"))
+    template = read_template(folder / "form.toml")
+    assert sorted(template.files) == ["blank.png", "names.npz"]
+    assert template.fields[0].context == read_context("names")
+    (folder / "names.npz").write_bytes(read_context("dutch").content)
+    copied = read_template(folder / "form.toml")
+    assert copied.fields[0].context == read_context("dutch")
+    assert copied.digest != template.digest
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"fields = []", b"x" * 2_000_000])

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from lettermill import cli
 from lettermill.jobs.errors import BadData, ModelProblem
+from lettermill.jobs.inputs.context import read_context
 from lettermill.jobs.inputs.model import (
     CARD_FILE,
     FIRST_FILE,
@@ -24,7 +25,12 @@ from lettermill.jobs.inputs.model import (
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import read_word_list
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.job.input_copies import load_lexicon_copy, load_model_copy, write_copies
+from lettermill.jobs.job.input_copies import (
+    load_context_copy,
+    load_lexicon_copy,
+    load_model_copy,
+    write_copies,
+)
 from lettermill.jobs.settings import Settings
 from lettermill.jobs.storage.disk import Disk
 
@@ -95,6 +101,22 @@ def test_a_word_list_survives_and_another_one_is_refused(tmp_path: Path, model: 
     (folder / "lexicon.txt").unlink()
     with pytest.raises(BadData, match="is gone"):
         load_lexicon_copy(folder, recipe.settings)
+
+
+def test_a_context_survives_and_another_one_is_refused(tmp_path: Path, model: Model) -> None:
+    recipe = ReadingRecipe(Settings(), model, context=read_context("names"))
+    folder = Disk(tmp_path / "job")
+    write_copies(folder, recipe)
+    loaded = load_context_copy(folder, recipe.settings)
+    assert loaded is not None
+    assert loaded.ngram.log_probability("ANNA") == read_context("names").ngram.log_probability("ANNA")
+    assert load_context_copy(folder, Settings()) is None
+    (folder / "context.npz").write(read_context("dutch").content)
+    with pytest.raises(BadData, match="not the one"):
+        load_context_copy(folder, recipe.settings)
+    (folder / "context.npz").unlink()
+    with pytest.raises(BadData, match="is gone"):
+        load_context_copy(folder, recipe.settings)
 
 
 def test_another_model_is_refused(tmp_path: Path, model: Model) -> None:

@@ -71,6 +71,26 @@ def test_the_pages_say_how_many_letters_are_disputed(
     assert str(browser.look(sheet)[0][1]).split("-")[0] == "4"
 
 
+def test_what_the_ink_alone_gives_is_shown(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
+) -> None:
+    job = job_of("a.png")
+    (entry,) = entries(job)
+    reading = reading_of(entry, "MARIE", 0.6)
+    inks = ("H", "", None, None, None)
+    letters = tuple(
+        msgspec.structs.replace(letter, by_ink=ink)
+        for letter, ink in zip(reading.lines[0].letters, inks, strict=True)
+    )
+    line = msgspec.structs.replace(reading.lines[0], letters=letters)
+    job.results.write(msgspec.structs.replace(reading, lines=(line,)))
+    browser = Browser(reviewing(job))
+    first, second, third = (browser.open(f"/1/letter/{number}") for number in range(3))
+    assert 'the ink alone gives <span class="char">H</span>' in first
+    assert "the ink alone gives no letter" in second
+    assert "the ink alone" not in third
+
+
 def test_sheet_after_sheet_then_single_letters(
     job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
 ) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lettermill.worker.reading.both_readers import LEAST_MARK_SHARE, ReadLetter, experts_of, read_both
+from lettermill.jobs.inputs.ngram import make_ngram
+from lettermill.worker.reading.both_readers import (
+    LEAST_MARK_SHARE,
+    ReadLetter,
+    experts_of,
+    read_both,
+    with_ink,
+)
+from lettermill.worker.reading.context import Context
 from lettermill.worker.reading.lattice import WordLattice
 from lettermill.worker.reading.line_evidence import Steps
 from tests.worker.reading.test_line_evidence import steps_of
@@ -120,3 +128,49 @@ def test_confidences_are_shares(said: str) -> None:
         shares = [confidence for _, confidence in letter.ranking]
         assert shares == sorted(shares, reverse=True) or shares[0] > 0
         assert 0 <= sum(shares) <= 1 + 1e-5
+
+
+ONLY_AA = Context(make_ngram({"AA": 9}), "AB")
+
+
+def test_a_context_decides_where_the_ink_leaves_a_choice() -> None:
+    doubtful = lattice((6, -6, -6), (0, 0.5, -6))
+    view = steps_of(" A        ")
+    view.probabilities[5:8, :2] = 0.35, 0.4
+    view.probabilities[5:8, 2:] = view.probabilities[5:8, 2:] * 0.25
+    experts = experts_of(doubtful, None, PARTS, [view], 1)
+
+    by_ink = read_both(experts, "AB", "-")
+    read = read_both(experts, "AB", "-", context=ONLY_AA, word_of_part=[0, 0])
+
+    assert text(by_ink) == "AB"
+    assert text(read) == "AA"
+    assert [letter.by_ink for letter in by_ink] == [None, None]
+    assert [letter.by_ink for letter in read] == [None, "B"]
+    assert [(one.left, one.right) for one in read] == [(one.left, one.right) for one in by_ink]
+    assert read[1].disputed
+
+
+def test_a_context_leaves_sure_ink_alone() -> None:
+    experts = experts_of(SURE, None, PARTS, [steps_of(" A    B   ")], 1)
+
+    read = read_both(experts, "AB", "-", context=ONLY_AA, word_of_part=[0, 0])
+
+    assert text(read) == "AB"
+    assert [letter.by_ink for letter in read] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("by_ink", "read", "noted"),
+    [
+        ("HARIE", "MARIE", ["H", None, None, None, None]),
+        ("MARE", "MARIE", [None, None, None, "", None]),
+        ("MARIIE", "MARIE", [None, None, None, "II", None]),
+        ("XMARIE", "MARIE", ["XM", None, None, None, None]),
+        ("MARIE", "MARIE", [None] * 5),
+    ],
+)
+def test_what_the_ink_alone_gives_is_noted(by_ink: str, read: str, noted: list[str | None]) -> None:
+    letters = [ReadLetter(None, 0, 0.0, 1.0, ((one, 1.0),), False) for one in read]
+
+    assert [one.by_ink for one in with_ink(letters, by_ink)] == noted

@@ -154,6 +154,7 @@ def test_a_damaged_copy_of_the_template(tmp_path: Path, lettermill: Command) -> 
         ("--layout", "page"),
         ("--printed", "keep"),
         ("--lexicon", "names.txt"),
+        ("--context", "names"),
     ],
 )
 def test_options_that_the_fields_state_themselves(
