@@ -18,6 +18,7 @@ from lettermill.jobs.inputs.model import (
     LINE_FILE,
     MODEL_FILE,
     NOT_A_LETTER,
+    REGION_FILE,
     installed_model_folder,
 )
 from lettermill.jobs.settings import LETTERS
@@ -30,6 +31,7 @@ from lettermill.training.fitting.line_network_layers import LINE_LABELS
 from lettermill.training.fitting.litert_export import check_agreement, write_network
 from lettermill.training.fitting.model_card import build_card, write_card
 from lettermill.training.fitting.network import Size, multiply_adds
+from lettermill.training.fitting.region_export import copy_region_network
 from lettermill.training.fitting.reject_class import made_non_letters
 from lettermill.training.fitting.teacher import Teacher
 from lettermill.training.letters.split import Split, capitals, classes_of
@@ -42,7 +44,7 @@ from lettermill.worker.reading.litert_network import Network
 
 HISTORY_FILE = "history.csv"
 
-_READ_TOGETHER = {FIRST_FILE, LINE_FILE, MODEL_FILE, CARD_FILE}
+_READ_TOGETHER = {FIRST_FILE, LINE_FILE, REGION_FILE, MODEL_FILE, CARD_FILE}
 """The files of a model that must belong together."""
 
 FIRST_FOLDER = "first"
@@ -223,6 +225,7 @@ def _write(
     write_card(values | about_first, folder / CARD_FILE)
     if set(parts.labels) <= {*LINE_LABELS, NOT_A_LETTER}:
         copy_line_network(installed_model_folder(), folder)
+    copy_region_network(installed_model_folder(), folder)
     return values | about_first
 
 

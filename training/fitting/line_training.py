@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lettermill.jobs.errors import ModelProblem
-from lettermill.jobs.inputs.model import CARD_FILE, FIRST_FILE, MODEL_FILE, load_model
+from lettermill.jobs.inputs.model import CARD_FILE, LINE_FILE, MODEL_FILE, load_model
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.training.fitting.field_accuracy import FieldAccuracy, measure_fields
 from lettermill.training.fitting.line_export import export_line_network
@@ -89,7 +89,7 @@ def train_line_network(
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     try:
-        _copy_cnn(start, new)
+        _copy_others(start, new)
         export_line_network(model, new, about)
         about["figures"] = {}
         for one, accuracy in zip(sets, before, strict=True):
@@ -147,11 +147,11 @@ def _describe(origins: LineOrigins, start: Path, sets: list[FieldSet]) -> str:
     return "\n".join([digest.hexdigest(), load_model(start).fingerprint, *files])
 
 
-def _copy_cnn(start: Path, folder: Path) -> None:
-    """Copy a model's CNN and card; the card's section of the line network is left out."""
+def _copy_others(start: Path, folder: Path) -> None:
+    """Copy a model's networks and card, without its line network."""
     model = load_model(start)
-    for name, network in ((MODEL_FILE, model.network), (FIRST_FILE, model.first_network)):
-        if network is not None:
+    for name, network in {**model.further_networks, MODEL_FILE: model.network}.items():
+        if name != LINE_FILE:
             with atomic_write(folder / name) as file:
                 file.buffer.write(network)
     card = {key: value for key, value in model.card.items() if key != "line_network"}
