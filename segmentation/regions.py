@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lettermill.segmentation.binarise import find_ink
 
 _INK_LEVEL = 128
+_LIKELY = 0.5
 
 
 class Region(IntEnum):
@@ -28,11 +29,17 @@ class Region(IntEnum):
     OTHER = 3
 
 
-ERASED_FROM = 0.5
-"""Probability of being print or other from which ink is erased."""
+ERASED_FROM = 0.7
+"""Probability of being print or other from which ink is erased: losing writing is worse than reading print."""
+
+LEAST_PRINTED_PIECES = 100
+"""Pieces of print, each a letter or several that touch, from which a page is a printed form."""
+
+LOWEST_PIECE_PIXELS, HIGHEST_PIECE_PIXELS = 3, 60
+"""Height of such a piece on the small copy."""
 
 SURE_MARGIN = 0.15
-"""A component whose mean probability is further than this from `ERASED_FROM` is kept or erased as a whole."""
+"""A component whose mean is further than this from `ERASED_FROM` is kept or erased as a whole."""
 
 LARGEST_COMPONENT_SHARE = 0.25
 """A component that is wider or higher than this share of the page is no letter: each pixel decides."""
@@ -68,7 +75,8 @@ def erase_what_is_no_writing(
         probabilities: float32, 4×rows×columns: what it said.
 
     Returns:
-        The page, paper where something was erased.
+        The page, paper where something was erased. A page with little print is the same: its few captions
+        are told from the writing later, and writing that looks like print to the network is not risked.
     """
     size = image.shape[1], image.shape[0]
     side = max(image.shape)
@@ -76,32 +84,64 @@ def erase_what_is_no_writing(
     planes = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in probabilities])
     amounts = planes[:, ink].sum(axis=1)
     shares = tuple((amounts / max(1.0, float(amounts.sum()))).tolist())
-    unwanted = planes[Region.PRINT] + planes[Region.OTHER]
-    erased = _erased_pixels(ink, unwanted, planes[Region.LINES])
-    if not erased.any():
+    pieces = _Pieces.found(ink & (planes[Region.LINES] < _LIKELY))
+    if pieces.printed(planes[Region.PRINT]) < LEAST_PRINTED_PIECES:
         return Erased(page, shares)
+    unwanted = planes[Region.PRINT] + planes[Region.OTHER]
+    erased = _erased_pixels(pieces, unwanted)
     # Within pictures and beside the sheet nothing is paper; between printed letters all is.
-    unknown = ink | (planes[Region.OTHER] > ERASED_FROM)
+    unknown = ink | (planes[Region.OTHER] > _LIKELY)
     return Erased(_painted(page, erased, unknown), shares)
 
 
-def _erased_pixels(
-    ink: NDArray[np.bool_], unwanted: NDArray[np.float32], lines: NDArray[np.float32]
-) -> NDArray[np.bool_]:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Pieces:
+    """The connected components of a small page's ink.
+
+    Attributes:
+        labels: int32, h×w: the number of each pixel's component; 0 is no ink.
+        width: int32, n.
+        height: int32, n.
+        pixels: n: how many each has.
+    """
+
+    labels: NDArray[np.int32]
+    width: NDArray[np.int32]
+    height: NDArray[np.int32]
+    pixels: NDArray[np.intp]
+
+    @staticmethod
+    def found(ink: NDArray[np.bool_]) -> _Pieces:
+        """Find them."""
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+        pixels = np.maximum(1, np.bincount(labels.ravel(), minlength=count))
+        width, height = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
+        return _Pieces(np.asarray(labels, np.int32), width, height, pixels)
+
+    def mean(self, plane: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The mean of a plane over each."""
+        sums = np.bincount(self.labels.ravel(), plane.ravel(), len(self.pixels))
+        return np.asarray(sums / self.pixels)
+
+    def printed(self, print_plane: NDArray[np.float32]) -> int:
+        """How many are print."""
+        of_a_letter = (self.height >= LOWEST_PIECE_PIXELS) & (self.height < HIGHEST_PIECE_PIXELS)
+        return int((of_a_letter & (self.mean(print_plane) > ERASED_FROM))[1:].sum())
+
+
+def _erased_pixels(pieces: _Pieces, unwanted: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Decide component by component what is erased of a small page: bool, h×w."""
-    erased = unwanted > ERASED_FROM
-    strokes = (ink & (lines < ERASED_FROM)).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
-    flat = labels.ravel()
-    mean = np.bincount(flat, unwanted.ravel(), count) / np.maximum(1, np.bincount(flat, minlength=count))
-    longest = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
-    whole = (longest < LARGEST_COMPONENT_SHARE * max(ink.shape)) & (np.abs(mean - ERASED_FROM) > SURE_MARGIN)
+    mean = pieces.mean(unwanted)
+    longest = np.maximum(pieces.width, pieces.height)
+    is_small = longest < LARGEST_COMPONENT_SHARE * max(pieces.labels.shape)
+    whole = is_small & (np.abs(mean - ERASED_FROM) > SURE_MARGIN)
     whole[0] = False
-    dropped, kept = whole & (mean > ERASED_FROM), whole & (mean < ERASED_FROM)
-    cross = np.ones((3, 3), np.uint8)
-    gone = cv2.dilate(dropped[labels].astype(np.uint8), cross, iterations=2) > 0
-    stays = cv2.dilate(kept[labels].astype(np.uint8), cross) > 0
-    return np.asarray((erased | gone) & ~stays)
+    square = np.ones((3, 3), np.uint8)
+    dropped = (whole & (mean > ERASED_FROM))[pieces.labels].astype(np.uint8)
+    kept = (whole & (mean < ERASED_FROM))[pieces.labels].astype(np.uint8)
+    gone = cv2.dilate(dropped, square, iterations=2) > 0
+    stays = cv2.dilate(kept, square) > 0
+    return np.asarray(((unwanted > ERASED_FROM) | gone) & ~stays)
 
 
 def _painted(

@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lettermill.segmentation import regions
 from lettermill.segmentation.regions import Region, erase_what_is_no_writing
 
 HEIGHT, WIDTH = 320, 400
+
+
+@pytest.fixture(autouse=True)
+def any_page_is_a_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages here are small and have few letters."""
+    monkeypatch.setattr(regions, "LEAST_PRINTED_PIECES", 0)
 
 
 def page_of(*words: tuple[str, int, int], grey: int = 235) -> NDArray[np.uint8]:
@@ -41,7 +48,7 @@ def test_print_is_erased_and_writing_stays(region: Region) -> None:
 def test_a_page_of_writing_is_the_same_page() -> None:
     page = page_of(("HAND", 20, 60))
     erased = erase_what_is_no_writing(page, page, said())
-    assert erased.page is page and erased.shares[Region.WRITING] == pytest.approx(1)
+    assert np.array_equal(erased.page, page) and erased.shares[Region.WRITING] == pytest.approx(1)
 
 
 def test_form_lines_stay() -> None:
@@ -55,12 +62,12 @@ def test_a_letter_is_kept_or_erased_as_a_whole() -> None:
     page = page_of(("O", 100, 100))
     rows, columns = np.nonzero(page < 100)
     left, right = columns.min(), columns.max()
-    third = int(left + (right - left) / 3)
-    most_is_writing = said((Region.PRINT, 0, 0, third // 4 * 4, 160))
+    edge = int(left + (right - left) / 9) // 4 * 4 + 4
+    most_is_writing = said((Region.PRINT, 0, 0, edge, 160))
     assert np.array_equal(
         erase_what_is_no_writing(page, page, most_is_writing).page[rows, columns], page[rows, columns]
     )
-    most_is_print = said((Region.PRINT, third // 4 * 4, 0, WIDTH, 160))
+    most_is_print = said((Region.PRINT, edge, 0, WIDTH, 160))
     assert (erase_what_is_no_writing(page, page, most_is_print).page > 150).all()
 
 
@@ -84,3 +91,12 @@ def test_the_larger_page_is_erased_where_the_small_copy_was() -> None:
 def test_a_blank_page_has_no_shares() -> None:
     page = page_of()
     assert sum(erase_what_is_no_writing(page, page, said()).shares) == 0
+
+
+def test_a_page_with_few_pieces_of_print_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = page_of(("PRINT", 20, 60), ("HAND", 20, 200))
+    answer = said((Region.PRINT, 0, 0, WIDTH, 100))
+    monkeypatch.setattr(regions, "LEAST_PRINTED_PIECES", 5)
+    assert erase_what_is_no_writing(page, page, answer).page is not page
+    monkeypatch.setattr(regions, "LEAST_PRINTED_PIECES", 6)
+    assert erase_what_is_no_writing(page, page, answer).page is page

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lettermill.segmentation.region_image import REGION_SIDE_PIXELS
 from lettermill.segmentation.regions import Region
 from lettermill.training.lines.hands import FontHand, GlyphHand, Hand, StrokeHand, draw_strokes
 from lettermill.training.lines.texts import draw_text
@@ -170,7 +171,7 @@ class _Page:
         self._planes = Planes.empty(height, width)
         self._hand = maker.hand()
         fonts = sources.print_fonts
-        zoom = float(np.exp(rng.uniform(np.log(0.65), np.log(2.4))))
+        zoom = float(np.exp(rng.uniform(np.log(0.65), np.log(2.4)))) * max(height, width) / REGION_SIDE_PIXELS
         printed = float(rng.uniform(8, 15)) * zoom
         self._style = _Style(
             fonts[int(rng.integers(len(fonts)))],

@@ -79,8 +79,8 @@ def load_page_sources(
             f"Give --data a folder named {PRINT_FOLDER}; docs/training-fonts.md lists fonts.",
         )
     report(
-        f"pages: {len(words)} words as pen on paper, {len(fonts)} fonts of print, {len(symbols)} fonts of symbols, "
-        f"{len(pictures)} photographs"
+        f"pages: {len(words)} words as pen on paper, {len(fonts)} fonts of print, "
+        f"{len(symbols)} fonts of symbols, {len(pictures)} photographs"
     )
     return PageSources(hands, fonts, symbols, pictures, words)
 

@@ -39,6 +39,6 @@ def writing_alone(
         return page, False
     image, _ = region_image(page)
     erased = erase_what_is_no_writing(page, image, network.probabilities(image))
-    written, printed = erased.shares[Region.WRITING], erased.shares[Region.PRINT]
-    other = erased.shares[Region.OTHER]
-    return erased.page, printed > PRINTED_FORM_SHARE * (written + printed + other)
+    beside_lines = 1 - erased.shares[Region.LINES]
+    is_form = erased.page is not page and erased.shares[Region.PRINT] > PRINTED_FORM_SHARE * beside_lines
+    return erased.page, is_form
