@@ -30,7 +30,7 @@ class Region(IntEnum):
 
 
 ERASED_FROM = 0.7
-"""Probability of being print or other from which ink is erased: losing writing is worse than reading print."""
+"""Probability of being no writing from which ink is erased: losing writing is worse than reading print."""
 
 LEAST_PRINTED_PIECES = 100
 """Pieces of print, each a letter or several that touch, from which a page is a printed form."""
@@ -115,7 +115,9 @@ class _Pieces:
         """Find them."""
         count, labels, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
         pixels = np.maximum(1, np.bincount(labels.ravel(), minlength=count))
-        width, height = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
+        width, height = (
+            np.asarray(stats[:, column], np.int32) for column in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT)
+        )
         return _Pieces(np.asarray(labels, np.int32), width, height, pixels)
 
     def mean(self, plane: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -59,7 +59,7 @@ def test_form_lines_stay() -> None:
 
 
 def test_a_letter_is_kept_or_erased_as_a_whole() -> None:
-    page = page_of(("O", 100, 100))
+    page = page_of(("W", 100, 100))
     rows, columns = np.nonzero(page < 100)
     left, right = columns.min(), columns.max()
     edge = int(left + (right - left) / 9) // 4 * 4 + 4
@@ -67,7 +67,7 @@ def test_a_letter_is_kept_or_erased_as_a_whole() -> None:
     assert np.array_equal(
         erase_what_is_no_writing(page, page, most_is_writing).page[rows, columns], page[rows, columns]
     )
-    most_is_print = said((Region.PRINT, edge, 0, WIDTH, 160))
+    most_is_print = said((Region.PRINT, 0, 0, WIDTH, 160), (Region.WRITING, 0, 0, edge, 160))
     assert (erase_what_is_no_writing(page, page, most_is_print).page > 150).all()
 
 
