@@ -116,6 +116,8 @@ def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
     quality = segmentation.quality
     if segmentation.shows_through and not segmentation.lines:
         return (Flaw.BLEED_THROUGH,)
+    if segmentation.is_printed_form and not segmentation.lines:
+        return (Flaw.PRINTED_FORM,)
     if quality.ink_used is None:
         return (Flaw.NO_INK,)
     if not segmentation.lines:
@@ -130,6 +132,7 @@ def find_flaws(segmentation: Segmentation) -> tuple[Flaw, ...]:
         Flaw.DOWNWARD_WORDS: segmentation.has_downward_words,
         Flaw.BLEED_THROUGH: segmentation.shows_through,
         Flaw.OTHER_ALPHABET: segmentation.has_other_alphabet,
+        Flaw.PRINTED_FORM: segmentation.is_printed_form,
         Flaw.MUCH_INK_UNREAD: _is_below(quality.ink_used, LEAST_USED_SHARE),
     }
     return tuple(flaw for flaw, is_there in found.items() if is_there)

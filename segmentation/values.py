@@ -132,6 +132,7 @@ class Flaw(StrEnum):
     DOWNWARD_WORDS = "DOWNWARD_WORDS"
     BLEED_THROUGH = "BLEED_THROUGH"
     OTHER_ALPHABET = "OTHER_ALPHABET"
+    PRINTED_FORM = "PRINTED_FORM"
     MUCH_INK_UNREAD = "MUCH_INK_UNREAD"
 
 
@@ -171,6 +172,7 @@ class Segmentation:
             and bottom.
         shows_through: whether writing of the other side was found, and left out.
         has_other_alphabet: whether many letters look like characters that the job's alphabet leaves out.
+        is_printed_form: whether most of the ink is print, which was left out.
     """
 
     lines: tuple[Line, ...]
@@ -183,3 +185,4 @@ class Segmentation:
     struck: tuple[tuple[int, int, int, int], ...] = ()
     shows_through: bool = False
     has_other_alphabet: bool = False
+    is_printed_form: bool = False

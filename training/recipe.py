@@ -32,6 +32,7 @@ from lettermill.training.fitting.model_card import build_card, write_card
 from lettermill.training.fitting.model_files import copy_model, replaced_at_the_end
 from lettermill.training.fitting.network import Size, multiply_adds
 from lettermill.training.fitting.network_weights import check_weights
+from lettermill.training.fitting.region_export import copy_region_network
 from lettermill.training.fitting.reject_class import made_non_letters
 from lettermill.training.fitting.teacher import Teacher
 from lettermill.training.letters.split import Split, capitals, classes_of
@@ -241,6 +242,7 @@ def _write(
     write_card(values | about_first, folder / CARD_FILE)
     if set(parts.labels) <= {*LINE_LABELS, NOT_A_LETTER}:
         copy_line_network(installed_model_folder(), folder)
+    copy_region_network(installed_model_folder(), folder)
     return values | about_first
 
 

@@ -22,6 +22,7 @@ MODEL_FILE = "handprint.tflite"
 CARD_FILE = "handprint.json"
 FIRST_FILE = "first.tflite"
 LINE_FILE = "line.tflite"
+REGION_FILE = "regions.tflite"
 
 NOT_A_LETTER = "not a letter"
 """The label of the reject class: ink that is not one character. It is the last label, and never an answer."""
@@ -31,6 +32,7 @@ _FORMER_MODEL_FILE = "handprint.onnx"
 _REQUIRED_KEYS = {"labels", "glyph_version", "temperature", "sha256"}
 _FIRST_KEYS = {"sha256", "sure_above"}
 _LINE_KEYS = {"labels", "line_version", "sha256"}
+_REGION_KEYS = {"region_version", "sha256"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Model:
     """A model file and its card.
 
     Attributes:
-        folder: where `handprint.tflite`, `first.tflite`, `line.tflite` and `handprint.json` are.
+        folder: where `handprint.tflite`, `first.tflite`, `line.tflite`, `regions.tflite` and `handprint.json`
+            are.
         card: the card's values (labels, glyph version, temperature, figures, sha256, …).
     """
 
@@ -56,6 +59,8 @@ class Model:
             identity["line network"] = {key: self.line_card.get(key) for key in deciding}
             if "field_calibration" in self.line_card:
                 identity["fields"] = self.line_card["field_calibration"]
+        if self.region_card:
+            identity["region network"] = {key: self.region_card[key] for key in sorted(_REGION_KEYS)}
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
     def check_knows(self, characters: str) -> None:
@@ -77,7 +82,7 @@ class Model:
         Raises:
             ModelProblem: as `network`.
         """
-        _ = self.network, self.first_network, self.line_network
+        _ = self.network, self.further_networks
 
     @property
     def first_card(self) -> dict[str, Any] | None:
@@ -90,6 +95,26 @@ class Model:
         """What the card says of the line network; None if the model has none."""
         line: dict[str, Any] | None = self.card.get("line_network")
         return line
+
+    @property
+    def region_card(self) -> dict[str, Any] | None:
+        """What the card says of the region network; None if the model has none."""
+        region: dict[str, Any] | None = self.card.get("region_network")
+        return region
+
+    @property
+    def further_networks(self) -> dict[str, bytes]:
+        """The bytes of the networks' files beside the CNN's `handprint.tflite`, by the name of the file.
+
+        Raises:
+            ModelProblem: a file is missing, or not the one that the card describes.
+        """
+        networks = {
+            FIRST_FILE: self.first_network,
+            LINE_FILE: self.line_network,
+            REGION_FILE: self.region_network,
+        }
+        return {name: content for name, content in networks.items() if content is not None}
 
     @property
     def first_network(self) -> bytes | None:
@@ -108,6 +133,15 @@ class Model:
             ModelProblem: the file is missing, or not the one that the card describes.
         """
         return self._read(LINE_FILE, self.line_card)
+
+    @property
+    def region_network(self) -> bytes | None:
+        """The bytes of the region network's file; None if the model has none.
+
+        Raises:
+            ModelProblem: the file is missing, or not the one that the card describes.
+        """
+        return self._read(REGION_FILE, self.region_card)
 
     def _read(self, name: str, card: dict[str, Any] | None) -> bytes | None:
         """Return the bytes of a network's file; None if the card does not describe it."""
@@ -187,6 +221,8 @@ def load_model(folder: Path | Place) -> Model:
             raise ValueError("the card's first_network lacks sha256 or sure_above")
         if "line_network" in card and not card["line_network"].keys() >= _LINE_KEYS:
             raise ValueError("the card's line_network lacks labels, line_version or sha256")
+        if "region_network" in card and not card["region_network"].keys() >= _REGION_KEYS:
+            raise ValueError("the card's region_network lacks region_version or sha256")
     except (OSError, ValueError, AttributeError) as error:
         raise ModelProblem(f"cannot read the model's card {display_path(path)}: {error}", _TRAIN) from error
     return Model(folder, card)

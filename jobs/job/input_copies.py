@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lettermill.jobs.errors import BadData, ModelProblem
 from lettermill.jobs.inputs.context import ContextPack
-from lettermill.jobs.inputs.model import CARD_FILE, FIRST_FILE, LINE_FILE, MODEL_FILE, Model, load_model
+from lettermill.jobs.inputs.model import CARD_FILE, MODEL_FILE, Model, load_model
 from lettermill.jobs.inputs.reading_recipe import ReadingRecipe
 from lettermill.jobs.inputs.word_list import WordList
 from lettermill.jobs.settings import Settings
@@ -41,9 +41,8 @@ def write_copies(folder: Place, recipe: ReadingRecipe) -> None:
     """
     model, template = recipe.model, recipe.template
     (folder / MODEL_FOLDER / MODEL_FILE).write(model.network)
-    for name, network in ((FIRST_FILE, model.first_network), (LINE_FILE, model.line_network)):
-        if network is not None:
-            (folder / MODEL_FOLDER / name).write(network)
+    for name, network in model.further_networks.items():
+        (folder / MODEL_FOLDER / name).write(network)
     (folder / MODEL_FOLDER / CARD_FILE).write(model.folder.read(CARD_FILE))
     if recipe.lexicon:
         (folder / LEXICON_FILE).write(recipe.lexicon.content)

@@ -46,6 +46,10 @@ QUALITY_ADVICE: dict[str, tuple[str, str]] = {
         "Many letters look like characters that the job's alphabet leaves out: digits, or letters.",
         "Run the scans again with --alphabet auto (or alnum, digits, letters).",
     ),
+    "PRINTED_FORM": (
+        "Most of the ink on the page is print, which was left out: this is a printed form.",
+        "Make a template, so that each field is read where it stands: lettermill template new.",
+    ),
     "MUCH_INK_UNREAD": (
         "More than a quarter of the ink on the page was not read as letters (ruled lines and boxes not "
         "counted).",

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from lettermill.jobs.inputs.model import CARD_FILE, FIRST_FILE, LINE_FILE, MODEL_FILE, load_model
+from lettermill.jobs.inputs.model import CARD_FILE, FIRST_FILE, LINE_FILE, MODEL_FILE, REGION_FILE, load_model
 from lettermill.training.fitting.network_weights import weights_file
 
-_NETWORKS = (MODEL_FILE, FIRST_FILE, LINE_FILE)
+_NETWORKS = (MODEL_FILE, FIRST_FILE, LINE_FILE, REGION_FILE)
 
 
 def copy_model(source: Path, folder: Path) -> None:

@@ -57,8 +57,7 @@ def check_model() -> Iterator[Finding]:
     """Check that the shipped model can be read and that its card describes it."""
     try:
         model = load_model(installed_model_folder())
-        networks = (model.network, model.first_network, model.line_network)
-        size = sum(len(network) for network in networks if network is not None)
+        size = sum(map(len, (model.network, *model.further_networks.values())))
     except ModelProblem as error:
         yield Finding("model", Level.WRONG, error.what, "Reinstall Lettermill.")
         return

@@ -17,6 +17,7 @@ from lettermill.segmentation.glyph import GLYPH_VERSION, rotated
 from lettermill.worker.reading.cascade import load_cnn, top_probability
 from lettermill.worker.reading.context import Context
 from lettermill.worker.reading.line_network import LineNetwork
+from lettermill.worker.reading.region_network import RegionNetwork
 
 RANKING_LENGTH = 3
 """Characters in a ranking: the best one and two alternatives."""
@@ -115,6 +116,10 @@ class Classifier:
         """Reads whole lines; None if the model has no line network."""
         if (content := model.line_network) is not None:
             self.line_network = LineNetwork(content, self._line_card, characters + MARKS)
+        self.region_network: RegionNetwork | None = None
+        """Tells writing from print and pictures; None if the model has no region network."""
+        if (regions := model.region_network) is not None:
+            self.region_network = RegionNetwork(regions, model.region_card or {})
         self.has_reject_class = labels[-1] == NOT_A_LETTER
         """Whether the network has an output for glyphs that are not a single letter."""
         self._allow(characters)

@@ -1,6 +1,7 @@
 """Reads a page: pixels in, lines of letters out. This module is the recipe; each step has its own module.
 
-1. `segment` finds lines, words and the connected components of their ink.
+1. `writing_alone` erases print and pictures from a page. `segment` finds lines, words and the connected
+   components of their ink.
 2. The CNN classifies the components. Pieces of pictures are dropped; writing of the other side is erased;
    a page that lies on its side or upside down is segmented again.
 3. `over_segment` cuts doubtful components into parts; every run of parts that may be a letter is a candidate.
@@ -49,6 +50,7 @@ from lettermill.worker.reading.show_through import find_show_through
 from lettermill.worker.reading.turned_blocks import TurnedBlock, find_turned_blocks, insert_block, moved
 from lettermill.worker.reading.uncut_letters import uncut_candidate
 from lettermill.worker.reading.unfound_lines import read_unfound_line
+from lettermill.worker.reading.writing_alone import writing_alone
 
 DOUBTFUL_BELOW_PROBABILITY = 0.75
 """A component is doubtful if the CNN gives less than this to its being one certain letter."""
@@ -173,6 +175,7 @@ def read_lines(
     Returns:
         The lines in reading order, boxes in pixels of the page; and what segmentation found.
     """
+    page, is_printed_form = writing_alone(page, settings, classifier.region_network)
     segmentation, words = classify_page(page, settings, classifier, trace)
     trace.note("parts", [[one] for each in words for one in each.word.candidates if _is_one_part(one)])
 
@@ -194,6 +197,7 @@ def read_lines(
         has_turned_block=bool(turned),
         has_downward_words=has_downward_words,
         has_other_alphabet=other_alphabet,
+        is_printed_form=is_printed_form,
     )
 
 

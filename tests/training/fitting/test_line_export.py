@@ -38,7 +38,11 @@ def cnn_alone(folder: Path) -> Path:
     for name in ("handprint.tflite", "handprint.weights.npz"):
         shutil.copy(installed_model_folder() / name, folder)
     card = json.loads((installed_model_folder() / "handprint.json").read_text(encoding="utf-8"))
-    card = {key: value for key, value in card.items() if key not in {"line_network", "first_network"}}
+    card = {
+        key: value
+        for key, value in card.items()
+        if key not in {"line_network", "first_network", "region_network"}
+    }
     (folder / "handprint.json").write_text(json.dumps(card), encoding="utf-8")
     return folder
 

@@ -1,0 +1,1 @@
+"""Made pages of forms, to train the region network on and to measure whole pages with."""
