@@ -180,7 +180,9 @@ COMMANDS = {
     "doctor": Command(_doctor, "Check an installation, and print what to fix."),
     "health": Command(_health, "Print whether a worker on this machine is well."),
     "predict": Command(_predict, "Read images of single characters."),
-    "train": Command(_train, "Train the CNN on labelled letters and write it as a model for `--model`."),
+    "train": Command(
+        _train, "Train a model for `--model`, or train one further on letters and fields of your own."
+    ),
     "evaluate": Command(
         _evaluate, "Measure a model on labelled letters: accuracy, loss and calibration for each source."
     ),

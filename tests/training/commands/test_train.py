@@ -87,7 +87,7 @@ def network_of(folder: Path) -> Network:
 
 
 def test_a_run_leaves_a_usable_model_dir(model: Path, reviewed: Path) -> None:
-    names = {"handprint.tflite", "first.tflite", "line.tflite", "handprint.json"}
+    names = {"handprint.tflite", "first.tflite", "line.tflite", "regions.tflite", "handprint.json"}
     names |= {"handprint.weights.npz", "first.weights.npz", "line.weights.npz"}
     names |= {"history.csv", "model.keras", "report"}
     assert {path.name for path in model.iterdir()} == names

@@ -42,8 +42,8 @@ def test_the_keys_are_those_of_the_model_that_comes_with_lettermill(tmp_path: Pa
     paths = (tmp_path / "any", tmp_path / "any")
     size = {"parameters": 1, "multiply_adds": 1}
     values = build_card(*paths, CLASSES, TrainingSettings(), some_letters(), {}, size, 1.0, {})
-    # The line network is described when that one is exported, the first network when both are trained.
-    described_elsewhere = {"line_network", "first_network"}
+    # The line and region networks are described when they are exported, the first when both are trained.
+    described_elsewhere = {"line_network", "region_network", "first_network"}
     shipped = load_model(installed_model_folder()).card.keys()
     assert values.keys() == shipped - described_elsewhere
 

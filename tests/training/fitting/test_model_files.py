@@ -17,7 +17,7 @@ def test_networks_weights_and_card_are_copied(tmp_path: Path) -> None:
     copied = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
     there = {path.name: path.read_bytes() for path in installed_model_folder().iterdir()}
     assert copied == {name: content for name, content in there.items() if name != "README.md"}
-    assert len(copied) == 7
+    assert len(copied) == 8
 
 
 def test_a_damaged_model_is_not_copied(tmp_path: Path) -> None:
