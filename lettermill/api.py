@@ -71,7 +71,7 @@ _NUMBERS = frozenset(
     {
         *("page", "line", "word", "position", "x", "y", "width", "height", "flagged", "attempts", "seconds"),
         *("confidence", "second_confidence", "third_confidence", "field_confidence", "mean_confidence"),
-        *("min_confidence", "letters", "lines", "flagged_letters", "skew_degrees"),
+        *("min_confidence", "letters", "lines", "flagged_letters", "skew_degrees", "cell_row", "cell"),
     }
 )
 """Columns of the CSV files that hold numbers; all others are text: 007 stays 007."""

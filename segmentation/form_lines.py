@@ -145,6 +145,10 @@ MEETS_LETTERS = 0.25
 """Distance from the end of a wall to the form line that it stands on, at most."""
 
 
+Edges = tuple[int, int, int, int]
+"""Left, top, and one past right and bottom of a box."""
+
+
 @dataclass(frozen=True, slots=True)
 class LinePath:
     """A form line from left to right.
@@ -243,6 +247,51 @@ def remove_form_lines(
         mask = _transposed(mask)
     removed = cv2.subtract(ink, mask).astype(np.uint8, copy=False)
     return FormLines(mask, removed, tuple(level), tuple(upright))
+
+
+def remove_boxes(
+    lines: FormLines, boxes: Sequence[Sequence[Edges]], sizes: Sizes, grey: NDArray[np.uint8] | None = None
+) -> FormLines:
+    """Remove the sides of boxes, too, however short they are.
+
+    Args:
+        lines: what was removed before.
+        boxes: of one row of boxes each.
+        sizes: as for `remove_form_lines`.
+        grey: as for `remove_form_lines`.
+    """
+    ink = cv2.add(lines.mask, lines.removed).astype(np.uint8, copy=False)
+    mask = lines.mask.copy()
+    for turned in (False, True):
+        seen = _transposed(ink) if turned else ink
+        mask = _transposed(mask) if turned else mask
+        tone = None if grey is None else _transposed(grey) if turned else grey
+        for row in boxes:
+            sides = {side for box in row for side in _sides(_turned(box) if turned else box)}
+            paths = [
+                LinePath(max(0, start), np.full(min(stop, mask.shape[1]) - max(0, start), float(y)))
+                for start, stop, y in sorted(sides)
+            ]
+            for path in paths:
+                line = _follow(seen, path, sizes) if path.y.size else None
+                # Sides may be missing; those too pale or too broken to follow are no ink that is read.
+                if line is not None:
+                    _erase(mask, tone, line, 0.0, sizes)
+        mask = _transposed(mask) if turned else mask
+    removed = cv2.subtract(ink, mask).astype(np.uint8, copy=False)
+    return FormLines(mask, removed, lines.level, lines.upright)
+
+
+def _turned(box: Edges) -> Edges:
+    """A box in the transposed mask."""
+    left, top, right, bottom = box
+    return top, left, bottom, right
+
+
+def _sides(box: Edges) -> list[tuple[int, int, int]]:
+    """First column, one past the last, and row of a box's level sides."""
+    left, top, right, bottom = box
+    return [(left, right, top), (left, right, bottom)]
 
 
 def guess_sizes(components: Sequence[Component], side: int) -> Sizes | None:

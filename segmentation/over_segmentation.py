@@ -98,7 +98,7 @@ def over_segment(
         The word over its parts. The given candidates come first, in their order; a word in which nothing
         is doubtful and nothing is close is returned unchanged.
     """
-    if not any(doubtful) and all(gap.paper > CLOSE_LETTERS for gap in word.gaps):
+    if not any(doubtful) and all(map(_is_apart, word.gaps)):
         return word
 
     parts, gaps = _cut_doubtful(word, doubtful, letter, ink, shape)
@@ -144,6 +144,11 @@ def _renumbered(word: Word, parts: Sequence[_Part]) -> list[Candidate]:
     return wholes
 
 
+def _is_apart(gap: Gap, widest: float = CLOSE_LETTERS) -> bool:
+    """Whether there is a wall between two components, or, unless one cell holds both, much paper."""
+    return gap.paper > widest if gap.wall is None else gap.wall
+
+
 def _may_join(
     parts: Sequence[_Part],
     gaps: Sequence[Gap],
@@ -154,8 +159,9 @@ def _may_join(
 ) -> bool:
     """Whether a run could be one letter; if not, no longer run from the same part could."""
     one, other = parts[last - 2].component, parts[last - 1].component
-    gap = gaps[last - 2].paper
-    if one != other and gap > (WIDEST_GAP_LETTERS if doubtful[one] or doubtful[other] else CLOSE_LETTERS):
+    gap = gaps[last - 2]
+    widest = WIDEST_GAP_LETTERS if doubtful[one] or doubtful[other] else CLOSE_LETTERS
+    if one != other and _is_apart(gap, widest):
         return False
     left = min(part.left for part in parts[first:last])
     return max(part.right for part in parts[first:last]) - left - 2 <= WIDEST_RUN_LETTERS * letter

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lettermill.segmentation.binarise import find_ink
 from lettermill.segmentation.boxes import clip_to_page, component_boxes, enclosing_box, page_boxes
+from lettermill.segmentation.cells import find_cells, of_single_letters, steps_between
 from lettermill.segmentation.characters import (
     attach_marks,
     drop_non_letters,
@@ -36,7 +37,7 @@ from lettermill.segmentation.components import (
     measure_sizes,
 )
 from lettermill.segmentation.dark_bars import invert_bars
-from lettermill.segmentation.form_lines import FormLines, guess_sizes, remove_form_lines
+from lettermill.segmentation.form_lines import FormLines, guess_sizes, remove_boxes, remove_form_lines
 from lettermill.segmentation.glyph import normalise
 from lettermill.segmentation.lines import ONE_LINE_LETTERS, line_height, merge_into_one_line
 from lettermill.segmentation.machine_print import (
@@ -57,7 +58,7 @@ from lettermill.segmentation.stroke_breaks import mend_breaks
 from lettermill.segmentation.tick_boxes import TICK_PROBABILITY, drop_boxes, is_inside
 from lettermill.segmentation.tints import LEAST_PAGE_PIXELS, measure_darkness, remove_tint
 from lettermill.segmentation.trace import UNSEEN, Trace
-from lettermill.segmentation.values import Box, Candidate, Gap, Ink, Line, Segmentation, Word
+from lettermill.segmentation.values import Box, Candidate, CellRow, Gap, Ink, Line, Segmentation, Word
 from lettermill.segmentation.word_gaps import split_words, word_gap
 
 Layout = Literal["auto", "page", "line"]
@@ -165,8 +166,9 @@ def segment(
     ink = _find_ink_of_page(small, scale, page_sizes, skew, to_page)
     trace.note("ink", ink)
     removed = None
+    cell_rows: tuple[CellRow, ...] = ()
     if survey.has_form_lines or abs(skew) > SLOPING_DEGREES:
-        removed = _find_form_lines(ink, small, page_sizes, trace)
+        removed, cell_rows = _find_form_lines(ink, small, page_sizes, trace)
         ink = dataclasses.replace(ink, mask=removed.mask)
 
     components = find_components(ink.mask)
@@ -180,6 +182,7 @@ def segment(
 
     at_edge = _touches_edge(component_boxes(components, ink), page.shape)
     rows, ink = _find_rows(components, at_edge, sizes, ink, trace)
+    cell_rows = of_single_letters(cell_rows, list(itertools.chain.from_iterable(rows)), sizes.letter)
     struck: tuple[Component, ...] = ()
     if removed is not None:
         rows, struck = _without_struck(rows, removed, sizes, trace)
@@ -197,14 +200,14 @@ def segment(
     trace.note("lines", lines)
 
     gap = word_gap(lines)
-    words = [split_words(line, gap) for line in lines]
+    words = [split_words(line, gap, steps_between(cell_rows, line)) for line in lines]
     trace.note("words", [word for line in words for word in line])
 
-    found = tuple(_make_line(line, lone_cells, ink, isolated, glyph, page.shape) for line in words)
+    found = tuple(_make_line(line, lone_cells, cell_rows, ink, isolated, glyph, page.shape) for line in words)
     letters = [letter for line in lines for letter in line]
     quality = measure_quality(page, found, letters, _unread(components, at_edge, rows), ink.scale)
     boxes = tuple((part.left, part.top, part.right, part.bottom) for part in struck)
-    return Segmentation(found, skew, quality, quarters, ink, struck=boxes)
+    return Segmentation(found, skew, quality, quarters, ink, struck=boxes, cell_rows=cell_rows)
 
 
 def _on_even_paper(page: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -290,13 +293,18 @@ def _find_ink_of_page(
     return Ink(deskewed, skew, to_page)
 
 
-def _find_form_lines(ink: Ink, small: NDArray[np.uint8], page_sizes: Sizes, trace: Trace) -> FormLines:
-    """Remove form lines from the foreground mask that was made of `small`."""
+def _find_form_lines(
+    ink: Ink, small: NDArray[np.uint8], page_sizes: Sizes, trace: Trace
+) -> tuple[FormLines, tuple[CellRow, ...]]:
+    """Remove form lines and cells from the ink that was made of `small`; also return the cells."""
     sizes = Sizes(page_sizes.letter * ink.scale, page_sizes.stroke * ink.scale)
     grey, _ = deskew(small, ink.skew_degrees, sizes.letter)
     form_lines = remove_form_lines(ink.mask, sizes, grey)
+    rows = find_cells(ink.mask, form_lines.level, sizes)
+    if rows:
+        form_lines = remove_boxes(form_lines, [row.cells for row in rows], sizes, grey)
     trace.note("form lines", form_lines.removed)
-    return form_lines
+    return form_lines, rows
 
 
 def _without_struck(
@@ -386,6 +394,7 @@ def _without_cut_rows(
 def _make_line(
     words: list[list[Component]],
     lone_cells: Sequence[Box],
+    cell_rows: Sequence[CellRow],
     ink: Ink,
     isolated: _FromComponent,
     glyph: _FromComponent,
@@ -419,13 +428,16 @@ def _make_line(
                 zip(word, itertools.islice(remaining, len(word)), strict=True)
             )
         ]
-        found.append(Word(tuple(candidates), _gaps(word, letter)))
+        found.append(Word(tuple(candidates), _gaps(word, letter, cell_rows)))
     return Line(enclosing_box(boxes), tuple(found), letter)
 
 
-def _gaps(word: Sequence[Component], letter: float) -> tuple[Gap, ...]:
+def _gaps(word: Sequence[Component], letter: float, cell_rows: Sequence[CellRow]) -> tuple[Gap, ...]:
     """The gaps between the components of a word."""
-    return tuple(Gap((right.left - left.right) / letter) for left, right in itertools.pairwise(word))
+    return tuple(
+        Gap((right.left - left.right) / letter, wall=None if step is None else step != 0)
+        for (left, right), step in zip(itertools.pairwise(word), steps_between(cell_rows, word), strict=True)
+    )
 
 
 def _unread(

@@ -53,6 +53,17 @@ class Ink:
 
 
 @dataclass(frozen=True, slots=True)
+class CellRow:
+    """Boxes beside each other on a form, each for one character.
+
+    Attributes:
+        cells: from left to right, in the ink frame: left, top, and one past right and bottom.
+    """
+
+    cells: tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """Ink that may be one character: a run of its word's components.
 
@@ -85,10 +96,13 @@ class Gap:
     Attributes:
         paper: columns of paper in letter heights of the line; negative if their boxes overlap.
         ink: ink that a cut between them crosses, in stroke widths; 0 if they do not touch.
+        wall: whether a wall of cells stands between them; False if one cell holds both, None if one of them
+            is in no cell.
     """
 
     paper: float
     ink: float = 0.0
+    wall: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +187,7 @@ class Segmentation:
         shows_through: whether writing of the other side was found, and left out.
         has_other_alphabet: whether many letters look like characters that the job's alphabet leaves out.
         is_printed_form: whether most of the ink is print, which was left out.
+        cell_rows: rows of cells for one letter each, from top to bottom.
     """
 
     lines: tuple[Line, ...]
@@ -186,3 +201,4 @@ class Segmentation:
     shows_through: bool = False
     has_other_alphabet: bool = False
     is_printed_form: bool = False
+    cell_rows: tuple[CellRow, ...] = ()

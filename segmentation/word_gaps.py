@@ -111,12 +111,14 @@ def gaps_of(line: Sequence[Component]) -> NDArray[np.float64]:
     return (lefts - rights) / line_height(line)
 
 
-def split_words(line: Sequence[Component], gap: float) -> list[list[Component]]:
+def split_words(line: Sequence[Component], gap: float, steps: Sequence[int | None]) -> list[list[Component]]:
     """Split a line into words.
 
     Args:
         line: letters from left to right.
         gap: least paper between words, in letter heights of the line.
+        steps: how many cells each letter is after the one before it, None where there are none: an empty cell
+            ends a word, paper between neighbouring cells does not.
 
     Returns:
         The words from left to right, none of them empty.
@@ -125,8 +127,8 @@ def split_words(line: Sequence[Component], gap: float) -> list[list[Component]]:
     gaps = gaps_of(line)
     if gaps.size >= LEAST_GAPS:
         gap = max(gap, LEAST_LINE_RATIO * float(np.median(gaps)))
-    for component, distance in zip(line[1:], gaps, strict=True):
-        if distance >= gap:
+    for component, distance, step in zip(line[1:], gaps, steps, strict=True):
+        if distance >= gap if step is None else step > 1:
             words.append([])
         words[-1].append(component)
     return words

@@ -65,4 +65,6 @@ def _letter(letter: Letter) -> dict[str, Any]:
             {"letter": char, "confidence": round(confidence, 4)} for char, confidence in letter.ranking[1:]
         ],
         "flagged": letter.flagged,
+        "cell_row": letter.cell[0] if letter.cell else None,
+        "cell": letter.cell[1] if letter.cell else None,
     }

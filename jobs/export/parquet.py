@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from lettermill.jobs.errors import MissingExtra
 from lettermill.jobs.export.common import Destination, PutPages
-from lettermill.jobs.export.rows import Cell, letter_rows
+from lettermill.jobs.export.rows import TYPED_LETTER_HEADER, Cell, letter_rows
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
-from lettermill.jobs.results.csv_tables import READ_LETTER_HEADER
 
 _ROWS_AT_ONCE = 100_000
 
@@ -38,7 +37,7 @@ def parquet(job: Job, destination: Destination) -> Iterator[PutPages]:
             return pa.float64()
         return pa.bool_() if column == "flagged" else pa.int32()
 
-    schema = pa.schema([(column, kind(column)) for column in READ_LETTER_HEADER.split(",")])
+    schema = pa.schema([(column, kind(column)) for column in TYPED_LETTER_HEADER.split(",")])
     waiting: list[list[Cell]] = []
     with (
         destination.place.atomic_write() as file,

@@ -7,16 +7,20 @@ from collections.abc import Iterator, Sequence
 from lettermill.jobs.export.common import printable
 from lettermill.jobs.inputs.form_template import Template
 from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.results.csv_tables import CELL_COLUMNS, READ_LETTER_HEADER
 from lettermill.jobs.results.form_values import form_values
 
 Cell = str | int | float | None
 """None is an empty cell."""
 
+TYPED_LETTER_HEADER = f"{READ_LETTER_HEADER},{CELL_COLUMNS}"
+"""The columns of letters.csv without those of the review and of the context."""
+
 _DECIMALS = 4
 
 
 def letter_rows(reading: PageReading) -> Iterator[list[Cell]]:
-    """Yield one row per letter, in the columns of `READ_LETTER_HEADER`."""
+    """Yield one row per letter, in the columns of `TYPED_LETTER_HEADER`."""
     scan = printable(reading.scan)
     for number, line in enumerate(reading.lines, 1):
         for position, letter in enumerate(line.letters, 1):
@@ -26,7 +30,7 @@ def letter_rows(reading: PageReading) -> Iterator[list[Cell]]:
             choices += [None] * (6 - len(choices))
             box = letter.box
             place = [reading.page, number, letter.word, position, box.x, box.y, box.width, box.height]
-            yield [scan, *place, *choices, letter.flagged]
+            yield [scan, *place, *choices, letter.flagged, *(letter.cell or (None, None))]
 
 
 def line_rows(reading: PageReading) -> Iterator[list[Cell]]:

@@ -12,12 +12,12 @@ from typing import Any
 
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.export.common import Destination, PutPages, printable
-from lettermill.jobs.export.rows import Cell, form_row, letter_rows, line_rows, page_row
+from lettermill.jobs.export.rows import TYPED_LETTER_HEADER, Cell, form_row, letter_rows, line_rows, page_row
 from lettermill.jobs.inputs.form_template import header
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import PageReading
-from lettermill.jobs.results.csv_tables import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER
+from lettermill.jobs.results.csv_tables import LINE_HEADER, PAGE_HEADER
 from lettermill.jobs.results.scan_pages import by_scan
 
 _MOST_ROWS = 1_048_576
@@ -51,7 +51,7 @@ def xlsx(job: Job, destination: Destination) -> Iterator[PutPages]:
             for name, columns in (
                 ("pages", PAGE_HEADER),
                 ("lines", LINE_HEADER),
-                ("letters", READ_LETTER_HEADER),
+                ("letters", TYPED_LETTER_HEADER),
             )
         )
 

@@ -98,7 +98,7 @@ class Correction(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
     def applied_to(self, letter: Letter) -> Letter:
         """Return the letter as the person decided: with confidence 1, and empty where there is no letter."""
         if self.decision in SETTLED:
-            return Letter(letter.box, letter.word, ((self.corrected, _SURE),), False)
+            return Letter(letter.box, letter.word, ((self.corrected, _SURE),), False, cell=letter.cell)
         return letter if letter.flagged else msgspec.structs.replace(letter, flagged=True)
 
 

@@ -62,6 +62,8 @@ class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
         disputed: whether the readers disagree about it; False in results of early versions.
         by_ink: what the ink alone gives here, if the job's context changed it: another character, several, or
             none (empty). None if it changed nothing.
+        cell: where it stands in a row of cells: the number of the row on the page and of the cell in the row,
+            from 1. None if it stands in none.
     """
 
     box: Box
@@ -70,6 +72,7 @@ class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     flagged: bool
     disputed: bool = False
     by_ink: str | None = None
+    cell: tuple[int, int] | None = None
 
     @property
     def letter(self) -> str:

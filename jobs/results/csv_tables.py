@@ -27,7 +27,8 @@ READ_LETTER_HEADER = (
     "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
     "third,third_confidence,flagged"
 )
-LETTER_HEADER = f"{READ_LETTER_HEADER},decision,corrected,corrected_by,by_ink"
+CELL_COLUMNS = "cell_row,cell"
+LETTER_HEADER = f"{READ_LETTER_HEADER},decision,corrected,corrected_by,by_ink,{CELL_COLUMNS}"
 LINE_HEADER = (
     "scan,page,line,x,y,width,height,text,letters,mean_confidence,min_confidence,flagged_letters,"
     "lexicon_text,field,field_confidence"
@@ -48,6 +49,7 @@ NOTHING_BY_INK = "none"
 
 _NO_CHOICE = ",,"
 _NO_DECISION = ",,,"
+_NO_CELL = ","
 
 
 def escape_formula(cell: str) -> str:
@@ -115,13 +117,15 @@ def _letter_rows(place: str, line: LineReading, said: dict[int, Correction]) -> 
     for position, letter in enumerate(line.letters, 1):
         box, ranking, decision = letter.box, letter.ranking[:3], _NO_DECISION
         by_ink = "" if letter.by_ink is None else _letter_cell(letter.by_ink or NOTHING_BY_INK)
+        cell = _NO_CELL if letter.cell is None else f"{letter.cell[0]},{letter.cell[1]}"
         if position in said:
             letter = said[position].applied_to(letter)
             decision = f",{_decision_cells(said[position])}"
         choices = ",".join([f"{_letter_cell(char)},{confidence:.4f}" for char, confidence in ranking])
         yield (
             f"{place},{letter.word},{position},{box.x},{box.y},{box.width},{box.height},"
-            f"{choices}{_NO_CHOICE * (3 - len(ranking))},{letter.flagged:d}{decision},{by_ink}{_ROW_END}"
+            f"{choices}{_NO_CHOICE * (3 - len(ranking))},{letter.flagged:d}{decision},{by_ink},{cell}"
+            f"{_ROW_END}"
         )
 
 

@@ -12,6 +12,11 @@ from lettermill.segmentation.word_gaps import gaps_of, split_words, word_gap
 from tests.segmentation.drawn import component
 
 
+def split(line: list[Component], gap: float) -> list[list[Component]]:
+    """The words of a line that is in no cells."""
+    return split_words(line, gap, [None] * (len(line) - 1))
+
+
 @settings(deadline=None)
 @given(
     words=st.lists(st.integers(1, 7), min_size=2, max_size=8),
@@ -26,7 +31,7 @@ def test_words_are_split_at_the_wide_gaps(words: list[int], inner: int, extra: i
             x += 14 + inner
         x += wide - inner
     gap = word_gap([line])
-    found = [len(word) for word in split_words(line, gap)]
+    found = [len(word) for word in split(line, gap)]
     assert sum(found) == sum(words)
     most_are_within_words = sum(words) - len(words) > len(words) - 1
     if most_are_within_words and 0.3 * 20 <= (inner + wide) / 2 <= 1.6 * 20:
@@ -35,16 +40,16 @@ def test_words_are_split_at_the_wide_gaps(words: list[int], inner: int, extra: i
 
 def test_evenly_spaced_letters_are_one_word() -> None:
     line = [component(32 * index, 0) for index in range(9)]
-    assert len(split_words(line, word_gap([line]))) == 1
+    assert len(split(line, word_gap([line]))) == 1
 
 
 def test_a_word_of_few_uneven_gaps_is_one_word() -> None:
     line = [component(left, 0) for left in (0, 24, 46, 66, 84)]
-    assert len(split_words(line, word_gap([line]))) == 1
+    assert len(split(line, word_gap([line]))) == 1
 
 
 def test_one_letter_has_one_word() -> None:
-    assert split_words([component(0, 0)], word_gap([[component(0, 0)]])) == [[component(0, 0)]]
+    assert split([component(0, 0)], word_gap([[component(0, 0)]])) == [[component(0, 0)]]
 
 
 def test_gaps_are_in_heights_of_the_lines_letters_and_negative_where_boxes_overlap() -> None:
@@ -66,7 +71,7 @@ def spaced(*words: int, inner: int = 5, between: int = 12, far: int = 0) -> list
 
 def sizes(line: list[Component], gap: float) -> list[int]:
     """How many letters each word of a line has."""
-    return [len(word) for word in split_words(line, gap)]
+    return [len(word) for word in split(line, gap)]
 
 
 @pytest.mark.parametrize("far", [40, 70, 300])
@@ -91,3 +96,9 @@ def test_letters_of_one_word_stay_together_beside_a_far_one() -> None:
 def test_letters_of_a_comb_stay_together_beside_a_far_one() -> None:
     rows = [spaced(6, inner=16, far=300) for _ in range(4)]
     assert sizes(rows[0], word_gap(rows)) == [6, 1]
+
+
+def test_in_cells_an_empty_one_ends_a_word_and_paper_does_not() -> None:
+    line = spaced(4, inner=40)
+    words = split_words(line, 0.5, [1, 2, 1])
+    assert [len(word) for word in words] == [2, 2]

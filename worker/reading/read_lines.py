@@ -27,6 +27,7 @@ from lettermill.jobs.records.readings import Box, Letter, LineReading
 from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS, MARKS, Alphabet, Settings
 from lettermill.segmentation import values
 from lettermill.segmentation.boxes import enclosing_box
+from lettermill.segmentation.cells import cell_at
 from lettermill.segmentation.glyph import GLYPH_SIZE
 from lettermill.segmentation.over_segmentation import over_segment
 from lettermill.segmentation.page import segment
@@ -282,8 +283,10 @@ def _read_turned_blocks(
     for block in find_turned_blocks(page.shape, segmentation, confidences, classifier):
         area = block.box
         part = np.ascontiguousarray(page[area.y : area.y + area.height, area.x : area.x + area.width])
-        found = classify_page(part, settings, classifier, quarters=block.quarters)
-        lines, _ = _read_words(part, *found, settings, classifier, lexicon)
+        of_part, found = classify_page(part, settings, classifier, quarters=block.quarters)
+        # Cells are numbered on the page.
+        of_part = dataclasses.replace(of_part, cell_rows=())
+        lines, _ = _read_words(part, of_part, found, settings, classifier, lexicon)
         before = confidences[[block.holds(component.box) for component in components]]
         after = [letter.confidence for line in lines for letter in line.letters]
         if after and np.mean(after) >= before.mean(dtype=np.float64) + CLEARER_BY:
@@ -414,6 +417,7 @@ def _read_line(
             one.seen_by_line_network_alone or ranking[0][1] < settings.flag_below,
             one.disputed,
             one.by_ink,
+            _cell_of(one.candidate, segmentation.cell_rows),
         )
         for one, number, ranking in zip(chosen, numbers, rankings, strict=True)
     )
@@ -574,6 +578,11 @@ def _is_slash(bar: Candidate) -> bool:
     """Whether a bar leans to the right, as walls of boxes and backslashes do not."""
     moments = cv2.moments(bar.ink)
     return bool(-moments["mu11"] >= LEAST_SLASH_LEAN_RATIO * moments["mu02"])
+
+
+def _cell_of(candidate: Candidate, rows: Sequence[values.CellRow]) -> tuple[int, int] | None:
+    """The numbers of the row and the cell in which the middle of a letter lies."""
+    return cell_at(rows, _middle(candidate), candidate.top + candidate.ink.shape[0] / 2)
 
 
 def _middle(candidate: Candidate) -> float:

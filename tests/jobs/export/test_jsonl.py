@@ -23,4 +23,5 @@ def test_json_lines_hold_every_page(job: Job) -> None:
         **{"x": 4, "y": 4, "width": 8, "height": 11, "word": 1, "letter": "N", "confidence": 0.9877},
         "alternatives": [{"letter": "M", "confidence": 0.01}, {"letter": "H", "confidence": 0.0023}],
         "flagged": False,
+        **{"cell_row": None, "cell": None},
     }

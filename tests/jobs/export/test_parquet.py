@@ -9,9 +9,9 @@ import pytest
 
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.export.formats import FORMATS, export_job
+from lettermill.jobs.export.rows import TYPED_LETTER_HEADER
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.results.acceptance import Acceptance
-from lettermill.jobs.results.csv_tables import READ_LETTER_HEADER
 from lettermill.jobs.results.write import write_results
 from tests.exports import ODD
 
@@ -20,7 +20,7 @@ def test_parquet_has_the_letters_with_types(job: Job) -> None:
     exported = export_job(job, FORMATS["parquet"], None)
     assert exported.left_out.total() == 1
     table = pq.read_table(job.path / "export" / "letters.parquet")
-    assert table.column_names == READ_LETTER_HEADER.split(",")
+    assert table.column_names == TYPED_LETTER_HEADER.split(",")
     assert {"string", "int32", "double", "bool"} == {str(kind) for kind in table.schema.types}
     rows = table.to_pylist()
     assert len(rows) == 4 * (len(ODD) + 1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 
-from lettermill.jobs.export.rows import letter_rows, line_rows, page_row
+from lettermill.jobs.export.rows import TYPED_LETTER_HEADER, letter_rows, line_rows, page_row
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading
-from lettermill.jobs.results.csv_tables import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER, unescape_formula
+from lettermill.jobs.results.csv_tables import LINE_HEADER, PAGE_HEADER, unescape_formula
 from lettermill.jobs.results.write import write_results
 
 
@@ -17,7 +17,7 @@ def test_they_are_those_of_the_csv_files(job: Job) -> None:
     # Names with controls are written in another way.
     known = [one for one in readings if isinstance(one, PageReading) and "\\" not in repr(one.scan)]
     for name, header, rows in (
-        ("letters", READ_LETTER_HEADER, [row for reading in known for row in letter_rows(reading)]),
+        ("letters", TYPED_LETTER_HEADER, [row for reading in known for row in letter_rows(reading)]),
         ("lines", LINE_HEADER, [row for reading in known for row in line_rows(reading)]),
         ("pages", PAGE_HEADER, [page_row(reading) for reading in known]),
     ):

@@ -10,8 +10,9 @@ import pytest
 from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.export import xlsx
 from lettermill.jobs.export.formats import FORMATS, export_job
+from lettermill.jobs.export.rows import TYPED_LETTER_HEADER
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.results.csv_tables import LINE_HEADER, PAGE_HEADER, READ_LETTER_HEADER
+from lettermill.jobs.results.csv_tables import LINE_HEADER, PAGE_HEADER
 from lettermill.jobs.results.write import write_results
 from tests.exports import ODD
 
@@ -20,7 +21,7 @@ def test_excel_has_the_three_tables_as_texts_and_numbers(job: Job) -> None:
     write_results(job)
     export_job(job, FORMATS["xlsx"], None)
     book = openpyxl.load_workbook(job.path / "export" / "tables.xlsx")
-    for name, header in (("pages", PAGE_HEADER), ("lines", LINE_HEADER), ("letters", READ_LETTER_HEADER)):
+    for name, header in (("pages", PAGE_HEADER), ("lines", LINE_HEADER), ("letters", TYPED_LETTER_HEADER)):
         rows = list(book[name].iter_rows())
         assert [cell.value for cell in rows[0]] == header.split(",")
         assert not any(cell.data_type == "f" for row in rows for cell in row)

@@ -115,8 +115,8 @@ def test_without_corrections_only_empty_columns_are_added(job: Job) -> None:
     content = Path(f"{job.path}/letters.csv").read_bytes()
     assert content.startswith(
         b"scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,third,"
-        b"third_confidence,flagged,decision,corrected,corrected_by,by_ink\r\n"
-        b"a.png,1,1,1,1,4,4,17,11,Q,0.6000,X,0.2000,Y,0.2000,1,,,,\r\n"
+        b"third_confidence,flagged,decision,corrected,corrected_by,by_ink,cell_row,cell\r\n"
+        b"a.png,1,1,1,1,4,4,17,11,Q,0.6000,X,0.2000,Y,0.2000,1,,,,,,\r\n"
     )
     assert not Path(f"{job.path}/{CORRECTIONS_FILE}").exists()
 

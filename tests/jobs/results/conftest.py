@@ -37,7 +37,7 @@ def contract_job(job_of: JobOf) -> Job:
         (
             Letter(Box(10, 20, 30, 40), 1, (("Q", 0.98765), ("O", 0.01), ("G", 0.00231)), False),
             Letter(Box(45, 21, 30, 39), 1, (("U", 0.5), ("V", 0.49999)), True),
-            Letter(Box(95, 22, 30, 38), 2, (("X", 1.0),), False),
+            Letter(Box(95, 22, 30, 38), 2, (("X", 1.0),), False, cell=(3, 2)),
         ),
         "=Qu X",
     )

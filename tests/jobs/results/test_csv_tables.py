@@ -31,11 +31,11 @@ def test_the_contract_to_the_byte(contract_job: Job) -> None:
     path = contract_job.path
     assert (path / "letters.csv").read_bytes().decode().split("\r\n") == [
         "scan,page,line,word,position,x,y,width,height,letter,confidence,second,second_confidence,"
-        "third,third_confidence,flagged,decision,corrected,corrected_by,by_ink",
-        "a.png,1,1,1,1,10,20,30,40,Q,0.9877,O,0.0100,G,0.0023,0,,,,",
-        "a.png,1,1,1,2,45,21,30,39,U,0.5000,V,0.5000,,,1,,,,",
-        "a.png,1,1,2,3,95,22,30,38,X,1.0000,,,,,0,,,,",
-        "a.png,1,2,1,1,10,80,30,40,A,0.7500,,,,,1,,,,",
+        "third,third_confidence,flagged,decision,corrected,corrected_by,by_ink,cell_row,cell",
+        "a.png,1,1,1,1,10,20,30,40,Q,0.9877,O,0.0100,G,0.0023,0,,,,,,",
+        "a.png,1,1,1,2,45,21,30,39,U,0.5000,V,0.5000,,,1,,,,,,",
+        "a.png,1,1,2,3,95,22,30,38,X,1.0000,,,,,0,,,,,3,2",
+        "a.png,1,2,1,1,10,80,30,40,A,0.7500,,,,,1,,,,,,",
         "",
     ]
     assert (path / "lines.csv").read_bytes().decode().split("\r\n") == [
