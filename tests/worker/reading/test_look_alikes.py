@@ -66,12 +66,26 @@ def test_the_kind_of_a_word(read: str, followed: str) -> None:
     assert resolved(read) == followed
 
 
-def test_on_a_page_each_word_stands_alone() -> None:
+def test_on_a_page_words_differ_in_kind() -> None:
     words = [word("1"), word("MAKE"), word("A"), word("LI5T"), word("2O24")]
     read = resolve_look_alikes(words, together=False)
     assert [reading(one) for one in read] == ["1", "MAKE", "A", "LIST", "2024"]
     assert kind_of(words, together=False) == "alnum"
     assert reading(resolve_look_alikes(words[:4], together=True)[0]) == "I"
+
+
+def test_on_a_page_the_word_before_counts_a_little() -> None:
+    unsure = (("B", 0.7), ("8", 0.3))
+    alone, beside = ([word("1947"), [unsure]], [word("MAKE"), [unsure]])
+    assert [reading(one) for one in resolve_look_alikes(alone, False)] == ["1947", "8"]
+    assert [reading(one) for one in resolve_look_alikes(beside, False)] == ["MAKE", "B"]
+
+
+def test_an_x_says_nothing_of_the_kind_and_stays() -> None:
+    crossed = (("X", 0.9), ("7", 0.06))
+    assert reading(resolve_look_alikes([[crossed, *word("2O24")]], True)[0]) == "X2024"
+    assert reading(resolve_look_alikes([[crossed, *word("HELL0")]], True)[0]) == "XHELLO"
+    assert kind_of([[crossed, *word("47")]], True) == "alnum"
 
 
 def test_the_other_words_of_the_field_count() -> None:
