@@ -35,6 +35,9 @@ LEAST_OTHER_PROBABILITY = 0.02
 CROSS = "X"
 """What a cell that is crossed out reads as; it says nothing about the characters beside it."""
 
+SAME_SHAPE = frozenset("O0")
+"""Characters that people write the same way: only what is beside them tells which one it is."""
+
 KIND_ODDS = 20.0
 """The most that the kind counts in the confidence of a character that follows it, as odds."""
 
@@ -62,7 +65,7 @@ def resolve_look_alikes(words: Sequence[Sequence[Ranking]], together: bool) -> l
 
     A character changes into the likeliest of the other kind in its ranking, or into its look-alike. The
     reading of the ink stays as the second choice. The confidence combines ink and kind, so it is low if they
-    disagree.
+    disagree; that of an O or a 0 is low as well if nothing beside it tells the two apart.
 
     Args:
         words: the rankings of each word's characters, from left to right.
@@ -72,7 +75,10 @@ def resolve_look_alikes(words: Sequence[Sequence[Ranking]], together: bool) -> l
         The same, changed where a character was read as the other kind.
     """
     digits = iter(digit_probabilities(words, together).tolist())
-    return [[_resolve(ranking, next(digits) > 0.5) for ranking in word] for word in words]
+    return [
+        [_doubted(ranking, digit := next(digits), _resolve(ranking, digit > 0.5)) for ranking in word]
+        for word in words
+    ]
 
 
 def digit_probabilities(words: Sequence[Sequence[Ranking]], together: bool) -> NDArray[np.float64]:
@@ -142,6 +148,29 @@ def _seen_kinds(ranking: Ranking) -> tuple[float, float]:
     digit = sum(confidence for character, confidence in ranking if character not in LETTERS)
     digit += dict(ranking).get(CROSS, 0.0)
     return max(letter, LEAST_OTHER_PROBABILITY), max(digit, LEAST_OTHER_PROBABILITY)
+
+
+def _doubted(ranking: Ranking, digit: float, resolved: Ranking) -> Ranking:
+    """Lower the confidence of an O or a 0 to what the characters beside it say, without its own ink.
+
+    Args:
+        ranking: what the ink alone says.
+        digit: how probably it is a digit, by its ink and what is beside it.
+        resolved: what it became.
+    """
+    (read, confidence), *others = resolved
+    if read not in SAME_SHAPE:
+        return resolved
+    letter_ink, digit_ink = _seen_kinds(ranking)
+    for_letter, for_digit = (1 - digit) / letter_ink, digit / digit_ink
+    kind = (for_letter if read in LETTERS else for_digit) / (for_letter + for_digit)
+    most = round(max(MIN_CONFIDENCE_SHARE, kind), 6)
+    if confidence <= most:
+        return resolved
+    twin = TWINS[read]
+    of_twin = round(dict(others).get(twin, 0.0) + confidence - most, 6)
+    rest = [choice for choice in others if choice[0] != twin]
+    return ((read, most), *sorted([(twin, of_twin), *rest], key=lambda choice: -choice[1]))[:RANKING_LENGTH]
 
 
 def is_cross(ranking: Ranking) -> bool:
