@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import CARD_FILE, REGION_FILE, installed_model_folder, load_model
-from lettermill.training.fitting.region_export import check_agreement, copy_region_network, main
 from lettermill.training.fitting.network_weights import read_weights, weights_file
+from lettermill.training.fitting.region_export import check_agreement, copy_region_network, main
 from lettermill.training.fitting.region_network_layers import build
 from lettermill.worker.reading.region_network import RegionNetwork
 from tests.training.fitting.test_line_export import cnn_alone
