@@ -187,7 +187,7 @@ def read_unfound(
     scores = np.array([[-np.inf] * len(characters) + [0.0]])
     lattice = WordLattice(1, np.array([0]), np.array([1]), scores)
     view = whole_view(np.ascontiguousarray(writing[rows, columns]), network)
-    view = dataclasses.replace(view, left=float(inside.x))
+    view = dataclasses.replace(view, left=view.left + inside.x)
     parts = np.array([[inside.x, inside.x + inside.width]], np.float64)
     experts = experts_of(lattice, None, parts, [view], len(MARKS))
 
