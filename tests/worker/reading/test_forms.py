@@ -19,12 +19,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 
-from bench.pages import forms, nist_hsf
+from bench.pages import forms, kind_forms, nist_hsf
+from bench.pages.write import default_hands
 from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.word_list import plain
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.records.readings import PageReading, Status
+from lettermill.jobs.results.form_values import form_values
 from lettermill.jobs.settings import ALPHABETS, Settings
 from lettermill.jobs.storage.bucket import Bucket
 from lettermill.worker.reading.classifier import Classifier
@@ -133,6 +135,24 @@ def test_a_field_is_as_sure_as_its_least_letter() -> None:
     product = np.prod([letter.confidence for letter in found[0].letters])
     assert found[0].confidence == pytest.approx(float(product), abs=0.01)  # The fit is nearly 1.
     assert found[2].confidence == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_field_of_each_kind(tmp_path: Path) -> None:
+    """Dates, amounts, codes and ticks that a font wrote, with their marks, are read as what they mean."""
+    template = read_template(kind_forms.write_template(tmp_path))
+    form = Form(template, Classifier(load_model(installed_model_folder()), ALPHABETS["alnum"]))
+    rng = np.random.default_rng(4)
+    right = 0
+    for hand in default_hands(None)[:1]:
+        texts = kind_forms.texts(rng)
+        page = kind_forms.filled({name: text for name, (text, _) in texts.items()}, hand, rng)
+        lines, _ = form.read(page, Settings(alphabet="alnum"))
+        found = form_values(template, PageReading("", "", 1, Status.DONE, lines=lines))
+        for field, value in zip(template.fields, found.values, strict=True):
+            is_right = value.checked.value == texts[field.name][1]
+            right += is_right
+            assert is_right or field.name in found.look_at, (field.name, value, texts[field.name])
+    assert right >= 13  # Of 15.
 
 
 def test_a_damaged_copy_of_the_template(tmp_path: Path, lettermill: Command) -> None:
