@@ -1,4 +1,4 @@
-"""`lettermill template`: make a template from a blank form by finding its boxes and combs."""
+"""`lettermill template`: make a template from a blank form or filled ones by finding its boxes and combs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ScanError, UsageProblem
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import MAX_DPI, MIN_DPI, Limits
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.fields import FoundField, find_fields
 from lettermill.segmentation.registration import prepare
+from lettermill.segmentation.shared_print import AnotherForm, shared_print
+from lettermill.worker.reading.filled_fields import filled_fields
+from lettermill.worker.reading.region_network import RegionNetwork
 
 # Blue, green, red: two colours that colour-blind people can tell apart.
 _BOX_COLOUR, _COMB_COLOUR = (178, 114, 0), (0, 94, 213)
@@ -35,12 +39,18 @@ def template() -> None:
 
 
 @template.command()
-@click.argument("blank", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "sheets",
+    nargs=-1,
+    required=True,
+    metavar="BLANK | FILLED FILLED ...",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE.toml",
-    help="Write the template to this file, in the folder of BLANK.  [default: BLANK with .toml]",
+    help="Write the template to this file, beside the first.  [default: its name with .toml]",
 )
 @click.option(
     "--dpi",
@@ -49,8 +59,11 @@ def template() -> None:
     show_default=True,
     help="Resolution at which a PDF is rendered.",
 )
-def new(blank: Path, out: Path | None, dpi: int) -> None:
+def new(sheets: tuple[Path, ...], out: Path | None, dpi: int) -> None:
     """Make a template from a blank form: find its boxes and combs.
+
+    Without a blank form, give several filled ones, best four or more, with other words in their fields, the
+    straightest first. What is printed on all of them is the blank form and is written beside the template.
 
     Writes a template with one field for each, named field_1, field_2 and so on, and draws the fields into a
     PNG file beside it. Then edit the template: rename the fields, set which characters each may contain, and
@@ -59,44 +72,88 @@ def new(blank: Path, out: Path | None, dpi: int) -> None:
     \b
     Example:
       lettermill template new blank.pdf --dpi 300 --out form.toml
+      lettermill template new ann.png bob.png eve.png kim.png --out form.toml
     """
-    out = out or blank.with_suffix(".toml")
+    first = sheets[0]
+    out = out or first.with_suffix(".toml")
     drawing = out.with_name(f"{out.stem}-fields.png")
-    _check_targets(blank, out, drawing)
-    page = _read_blank(blank, dpi)
+    blank = out.with_name(f"{out.stem}-blank.png") if len(sheets) > 1 else first
+    _check_targets(first, [out, drawing, *([blank] if len(sheets) > 1 else [])])
+    page = _read_blank(first, dpi)
+    if len(sheets) > 1:
+        page = _shared(sheets, [page, *(_read_sheet(sheet, dpi) for sheet in sheets[1:])])
     fields = find_fields(page)
     if not fields:
         raise BadData(
-            f"no boxes and no combs were found on {display_path(blank)}",
-            "Give a blank form that lies straight, or write the template by hand: see docs/forms.md.",
+            f"no boxes and no combs were found on {display_path(first)}",
+            "Give a blank form that lies straight, or several filled ones, of which a blank is made; "
+            "or write the template by hand: see docs/forms.md.",
         )
+    if len(sheets) > 1:
+        _write_picture(blank, page)
     with atomic_write(out) as file:
         file.write(_to_toml(blank.name, dpi, fields))
-    _, picture = cv2.imencode(".png", _draw_fields(page, fields))
-    with drawing.open("wb") as image:
-        image.write(picture.tobytes())
+    _write_picture(drawing, _draw_fields(page, fields))
     combs = sum(field.comb is not None for field in fields)
     click.echo(
         f"{len(fields)} fields, {combs} of them combs: {display_path(out)}, drawn in {display_path(drawing)}"
     )
+    _warn_of_writing(blank, page, fields)
 
 
-def _check_targets(blank: Path, out: Path, drawing: Path) -> None:
-    """Refuse a template that is not beside its blank form, and files that exist already.
+def _check_targets(first: Path, targets: Sequence[Path]) -> None:
+    """Refuse a template that is not beside its first sheet, and files that exist already.
 
     Raises:
         UsageProblem: either of these.
     """
-    if out.resolve().parent != blank.resolve().parent:
+    if targets[0].resolve().parent != first.resolve().parent:
         raise UsageProblem(
-            f"{display_path(out)} is not in the folder of {display_path(blank)}",
+            f"{display_path(targets[0])} is not in the folder of {display_path(first)}",
             "A template must be in the same folder as its blank form.",
         )
-    for path in (out, drawing):
+    for path in targets:
         if path.exists():
             raise UsageProblem(
                 f"{display_path(path)} already exists", "Give another name with --out, or delete the file."
             )
+
+
+def _shared(paths: Sequence[Path], sheets: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Return what filled sheets have in common.
+
+    Raises:
+        BadData: one of them is another form.
+    """
+    try:
+        return shared_print(sheets)
+    except AnotherForm as error:
+        raise BadData(
+            f"{display_path(paths[error.number])} is not the form of {display_path(paths[0])}",
+            "Give sheets of one form and edition only, the straightest first.",
+        ) from error
+
+
+def _warn_of_writing(blank: Path, page: NDArray[np.uint8], fields: Sequence[FoundField]) -> None:
+    """Say which fields of the blank are filled in: what is written there would count as print."""
+    model = load_model(installed_model_folder())
+    if model.region_network is None:
+        return
+    network = RegionNetwork(model.region_network, model.region_card or {})
+    if filled := filled_fields(page, [field.box for field in fields], network):
+        names = ", ".join(f"field_{number + 1}" for number in filled)
+        click.echo(
+            f"{display_path(blank)} seems to be filled in: {names}. What is written there counts as print "
+            "and is not read. Give a blank form, or more filled sheets: "
+            "lettermill template new FIRST SECOND THIRD.",
+            err=True,
+        )
+
+
+def _write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+    _, png = cv2.imencode(".png", picture)
+    with atomic_write(path) as file:
+        file.buffer.write(png.tobytes())
 
 
 def _read_blank(blank: Path, dpi: int) -> NDArray[np.uint8]:
@@ -105,10 +162,7 @@ def _read_blank(blank: Path, dpi: int) -> NDArray[np.uint8]:
     Raises:
         BadData: the file cannot be read, or too little is printed on it.
     """
-    try:
-        page = read_page(blank, 1, dpi, Limits())
-    except ScanError as error:
-        raise BadData(f"cannot read the blank form {display_path(blank)}: {error.message}") from error
+    page = _read_sheet(blank, dpi)
     try:
         prepare(page)
     except ValueError as error:
@@ -117,6 +171,18 @@ def _read_blank(blank: Path, dpi: int) -> NDArray[np.uint8]:
             "Give the whole form with its captions and boxes.",
         ) from error
     return page
+
+
+def _read_sheet(path: Path, dpi: int) -> NDArray[np.uint8]:
+    """Read the first page of a form.
+
+    Raises:
+        BadData: the file cannot be read.
+    """
+    try:
+        return read_page(path, 1, dpi, Limits())
+    except ScanError as error:
+        raise BadData(f"cannot read the blank form {display_path(path)}: {error.message}") from error
 
 
 def _to_toml(blank: str, dpi: int, fields: Sequence[FoundField]) -> str:

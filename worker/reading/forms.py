@@ -25,6 +25,7 @@ from lettermill.segmentation.registration import (
     Blank,
     Registration,
     cut,
+    is_same,
     mapped,
     prepare,
     register,
@@ -37,6 +38,7 @@ from lettermill.worker.reading.constraint import Constraint, make_constraint
 from lettermill.worker.reading.context import Context
 from lettermill.worker.reading.doubts import lower_doubtful
 from lettermill.worker.reading.field_letters import FieldLetter, read_by_both, read_by_cnn, read_unfound
+from lettermill.worker.reading.filled_fields import filled_fields
 from lettermill.worker.reading.lattice import WordLattice
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.read_lines import classify_candidates, classify_components
@@ -190,6 +192,7 @@ class Form:
             )
         found = register(self._blank, page, [field.surroundings for field in self._fields])
         if found.matches:
+            self._refuse_filled_blank(page, found)
             return found
 
         what = "the page is not the form of the template"
@@ -198,6 +201,23 @@ class Form:
         if found.lost:
             what += ", none or little around " + ", ".join(self._fields[number].name for number in found.lost)
         raise ScanError.with_remedy(ErrorCode.FORM_NOT_FOUND, what)
+
+    def _refuse_filled_blank(self, page: NDArray[np.uint8], found: Registration) -> None:
+        """Refuse the sheet that serves as the blank although it is filled in: it would come out empty.
+
+        Raises:
+            ScanError: the page is the blank form, and there is writing in its fields.
+        """
+        network = self._classifier.region_network
+        if network is None or not self._blank or not is_same(self._blank, page, found.to_scan):
+            return
+        filled = filled_fields(self._blank_image, [field.box for field in self._fields], network)
+        if filled:
+            names = ", ".join(self._fields[number].name for number in filled)
+            raise ScanError.with_remedy(
+                ErrorCode.BLANK_IS_FILLED,
+                f"the page is the template's blank form, and what is written on it counts as print: {names}",
+            )
 
     def _read_field(
         self,

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bench.pages import forms
+from bench.pages.write import default_hands
 from lettermill.jobs.inputs.form_template import Template, read_template
 from tests.support import ROOT, Command
 
@@ -35,6 +37,24 @@ def test_the_example_form(tmp_path: Path, lettermill: Command) -> None:
         assert drawing.size == (1748, 1240)
         colours = np.asarray(drawing)
         assert (colours.max(axis=2).astype(int) - colours.min(axis=2) > 60).sum() > 5000
+
+
+def test_a_blank_of_filled_sheets(tmp_path: Path, lettermill: Command) -> None:
+    hands, rng = default_hands(None), np.random.default_rng(6)
+    names = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, path in enumerate(names):
+        page = forms.filled(forms.texts(rng), hands[number % len(hands)], rng)
+        Image.fromarray(page if number == 0 else forms.distorted(page, rng, 0.01)[0]).save(path)
+    done = lettermill("template", "new", *names, "--out", tmp_path / "form.toml")
+    assert "8 fields, 4 of them combs" in done.stdout
+    template = read_template(tmp_path / "form.toml")
+    assert (tmp_path / "form-blank.png").read_bytes() == template.files["form-blank.png"]
+    other = tmp_path / "other.png"
+    Image.fromarray(forms.other_form(rng)).save(other)
+    done = lettermill("template", "new", names[1], other, "--out", tmp_path / "no.toml", status=10)
+    assert "other.png is not the form of" in done.stderr
+    done = lettermill("template", "new", names[0], "--out", tmp_path / "one.toml")
+    assert "0.png seems to be filled in: field_1" in done.stderr
 
 
 def test_a_pdf_at_another_resolution(tmp_path: Path, lettermill: Command) -> None:
