@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +12,15 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ScanError, UsageProblem
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
-from lettermill.jobs.scans.reader import read_page
+from lettermill.jobs.scans.pdf_fields import PdfField
+from lettermill.jobs.scans.reader import read_form_fields, read_page
 from lettermill.jobs.settings import MAX_DPI, MIN_DPI, Limits
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
-from lettermill.segmentation.fields import FoundField, find_fields
+from lettermill.segmentation.fields import find_fields
 from lettermill.segmentation.registration import prepare
 from lettermill.segmentation.shared_print import AnotherForm, shared_print
+from lettermill.worker.commands.template_draft import DraftField, draft_of_boxes, draft_of_pdf
 from lettermill.worker.reading.filled_fields import filled_fields
 from lettermill.worker.reading.region_network import RegionNetwork
 
@@ -65,6 +66,8 @@ def new(sheets: tuple[Path, ...], out: Path | None, dpi: int) -> None:
     Without a blank form, give several filled ones, best four or more, with other words in their fields, the
     straightest first. What is printed on all of them is the blank form and is written beside the template.
 
+    Of a PDF that can be filled in on a screen, the fields are taken as they are, with their names.
+
     Writes a template with one field for each, named field_1, field_2 and so on, and draws the fields into a
     PNG file beside it. Then edit the template: rename the fields, set which characters each may contain, and
     delete boxes that are not fields.
@@ -82,8 +85,9 @@ def new(sheets: tuple[Path, ...], out: Path | None, dpi: int) -> None:
     page = _read_blank(first, dpi)
     if len(sheets) > 1:
         page = _shared(sheets, [page, *(_read_sheet(sheet, dpi) for sheet in sheets[1:])])
-    fields = find_fields(page)
-    if not fields:
+    pdf = _form_fields(first, dpi) if len(sheets) == 1 else ()
+    draft, left_out = draft_of_pdf(pdf) if pdf else (draft_of_boxes(find_fields(page)), [])
+    if not draft.fields:
         raise BadData(
             f"no boxes and no combs were found on {display_path(first)}",
             "Give a blank form that lies straight, or several filled ones, of which a blank is made; "
@@ -92,13 +96,29 @@ def new(sheets: tuple[Path, ...], out: Path | None, dpi: int) -> None:
     if len(sheets) > 1:
         _write_picture(blank, page)
     with atomic_write(out) as file:
-        file.write(_to_toml(blank.name, dpi, fields))
-    _write_picture(drawing, _draw_fields(page, fields))
-    combs = sum(field.comb is not None for field in fields)
+        file.write(draft.toml(blank.name, dpi))
+    _write_picture(drawing, _draw_fields(page, draft.fields))
+    combs = sum(field.comb is not None for field in draft.fields)
     click.echo(
-        f"{len(fields)} fields, {combs} of them combs: {display_path(out)}, drawn in {display_path(drawing)}"
+        f"{len(draft.fields)} fields, {combs} of them combs: {display_path(out)}, "
+        f"drawn in {display_path(drawing)}"
     )
-    _warn_of_writing(blank, page, fields)
+    if left_out:
+        click.echo(f"Left out, too small or on another field: {', '.join(left_out)}", err=True)
+    if not pdf:  # Such a PDF was drawn by a program: nobody wrote on it.
+        _warn_of_writing(blank, page, draft.fields)
+
+
+def _form_fields(path: Path, dpi: int) -> tuple[PdfField, ...]:
+    """Return the fields of a PDF that can be filled in on a screen; none of another file.
+
+    Raises:
+        BadData: the file cannot be read.
+    """
+    try:
+        return read_form_fields(path, dpi, Limits())
+    except ScanError as error:
+        raise BadData(f"cannot read the form fields of {display_path(path)}: {error.message}") from error
 
 
 def _check_targets(first: Path, targets: Sequence[Path]) -> None:
@@ -134,14 +154,14 @@ def _shared(paths: Sequence[Path], sheets: Sequence[NDArray[np.uint8]]) -> NDArr
         ) from error
 
 
-def _warn_of_writing(blank: Path, page: NDArray[np.uint8], fields: Sequence[FoundField]) -> None:
+def _warn_of_writing(blank: Path, page: NDArray[np.uint8], fields: Sequence[DraftField]) -> None:
     """Say which fields of the blank are filled in: what is written there would count as print."""
     model = load_model(installed_model_folder())
     if model.region_network is None:
         return
     network = RegionNetwork(model.region_network, model.region_card or {})
     if filled := filled_fields(page, [field.box for field in fields], network):
-        names = ", ".join(f"field_{number + 1}" for number in filled)
+        names = ", ".join(fields[number].name for number in filled)
         click.echo(
             f"{display_path(blank)} seems to be filled in: {names}. What is written there counts as print "
             "and is not read. Give a blank form, or more filled sheets: "
@@ -185,39 +205,18 @@ def _read_sheet(path: Path, dpi: int) -> NDArray[np.uint8]:
         raise BadData(f"cannot read the blank form {display_path(path)}: {error.message}") from error
 
 
-def _to_toml(blank: str, dpi: int, fields: Sequence[FoundField]) -> str:
-    text = io.StringIO()
-    text.write("# A template of Lettermill: docs/forms.md describes the settings.\n\n")
-    text.write(f"blank = {_quoted(blank)}\n")
-    if blank.lower().endswith(".pdf"):
-        text.write(f"dpi = {dpi}\n")
-    for number, field in enumerate(fields, 1):
-        box = field.box
-        text.write(f'\n[[fields]]\nname = "field_{number}"\n')
-        text.write(f'box = [{box.x}, {box.y}, {box.width}, {box.height}]\nalphabet = "alnum"\n')
-        if field.comb:
-            text.write(f"comb = {field.comb}\n")
-    return text.getvalue()
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a TOML string."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _draw_fields(page: NDArray[np.uint8], fields: Sequence[FoundField]) -> NDArray[np.uint8]:
+def _draw_fields(page: NDArray[np.uint8], fields: Sequence[DraftField]) -> NDArray[np.uint8]:
     """Draw the form, pale, with the frames, cells and names of its fields: uint8, h×w×3."""
     picture = cv2.cvtColor((255 - 0.4 * (255.0 - page)).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     thick = max(1, round(max(page.shape) / 800))
-    for number, field in enumerate(fields, 1):
+    for field in fields:
         box, colour = field.box, _COMB_COLOUR if field.comb else _BOX_COLOUR
         right, low = box.x + box.width, box.y + box.height
         cv2.rectangle(picture, (box.x, box.y), (right, low), colour, 2 * thick)
         for wall in range(1, field.comb or 1):
             x = round(box.x + wall * box.width / (field.comb or 1))
             cv2.line(picture, (x, box.y), (x, low), colour, thick)
-        name = f"field_{number}" + (f" ({field.comb})" if field.comb else "")
+        name = field.name + (f" ({field.comb})" if field.comb else "")
         size = 0.35 * thick + 0.15
         place = box.x + 4 * thick, low - 4 * thick
         cv2.putText(picture, name, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)

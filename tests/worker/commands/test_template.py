@@ -11,6 +11,8 @@ from PIL import Image
 from bench.pages import forms
 from bench.pages.write import default_hands
 from lettermill.jobs.inputs.form_template import Template, read_template
+from lettermill.jobs.records.readings import Box
+from tests.fillable_pdf import WIDGETS, fillable_pdf
 from tests.support import ROOT, Command
 
 FORM = ROOT / "examples" / "form"
@@ -64,6 +66,18 @@ def test_a_pdf_at_another_resolution(tmp_path: Path, lettermill: Command) -> Non
     template = read_template(tmp_path / "form.toml")
     assert template.blank.shape[0] == 827
     assert len(template.fields) == 8
+
+
+def test_a_pdf_that_can_be_filled_in(tmp_path: Path, lettermill: Command) -> None:
+    (tmp_path / "form.pdf").write_bytes(fillable_pdf(WIDGETS))
+    done = lettermill("template", "new", tmp_path / "form.pdf", "--dpi", 150)
+    assert "4 fields, 1 of them combs" in done.stdout
+    assert "Left out, too small or on another field: hidden" in done.stderr
+    assert "seems to be filled in" not in done.stderr
+    template = read_template(tmp_path / "form.toml")
+    assert [field.name for field in template.fields] == ["Last_name", "agree", "answer", "signed"]
+    name = template.fields[0]
+    assert (name.box, name.comb, name.required) == (Box(104, 358, 417, 42), 10, True)
 
 
 def test_nothing_is_overwritten(tmp_path: Path, lettermill: Command) -> None:
