@@ -185,6 +185,13 @@ def test_options_that_the_fields_state_themselves(
     assert f"{option} cannot be used with --template" in done.stderr
 
 
+def test_a_second_template_does_not_replace_the_first(tmp_path: Path, lettermill: Command) -> None:
+    words = ("run", FORM / "scans", "--out", tmp_path / "out", "--template", FORM / "form.toml")
+    done = lettermill(*words, "--template", FORM / "other.toml", status=2)
+    assert "--template was given 2 times" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_template_that_cannot_be_used(tmp_path: Path, lettermill: Command) -> None:
     (tmp_path / "form.toml").write_text('blank = "blank.png"\n[[fields]]\nname = "a"\nbox = [0, 0, 9, 9]\n')
     done = lettermill("run", FORM / "scans", "--out", "out", "--template", tmp_path / "form.toml", status=10)
