@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from bench.pages import forms
@@ -41,6 +42,7 @@ def test_the_example_form(tmp_path: Path, lettermill: Command) -> None:
         assert (colours.max(axis=2).astype(int) - colours.min(axis=2) > 60).sum() > 5000
 
 
+@pytest.mark.slow
 def test_a_blank_of_filled_sheets(tmp_path: Path, lettermill: Command) -> None:
     hands, rng = default_hands(None), np.random.default_rng(6)
     names = [tmp_path / f"{number}.png" for number in range(3)]
