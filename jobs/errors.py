@@ -231,6 +231,11 @@ class ErrorCode(StrEnum):
         "The page is not the form of the template, or not enough of its print can be seen.",
         "Check that it is the right form and edition; if so, scan the whole sheet again, flat and in focus.",
     )
+    BLANK_IS_FILLED = (
+        "BLANK_IS_FILLED",
+        "The page is the template's own blank form, and somebody wrote on it: that counts as print.",
+        "Make the blank of several filled sheets: lettermill template new FIRST SECOND THIRD.",
+    )
     OUT_OF_MEMORY = (
         "OUT_OF_MEMORY",
         "The page needs more memory than there is, or than a page of --max-megapixels may take.",

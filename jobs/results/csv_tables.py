@@ -186,7 +186,7 @@ def _field_cells(template: Template, reading: PageReading) -> list[Any]:
     cells: list[Any] = [reading.status.value, int(form.flagged), " ".join(form.look_at)]
     for value in form.values:
         cells += [escape_formula(value.text), "" if value.confidence is None else f"{value.confidence:.4f}"]
-    return cells
+    return cells + [escape_formula(cell) for cell in form.meant]
 
 
 def _mean(values: list[float]) -> str:

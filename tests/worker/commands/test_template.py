@@ -6,9 +6,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from bench.pages import forms
+from bench.pages.write import default_hands
 from lettermill.jobs.inputs.form_template import Template, read_template
+from lettermill.jobs.records.readings import Box
+from tests.fillable_pdf import WIDGETS, fillable_pdf
 from tests.support import ROOT, Command
 
 FORM = ROOT / "examples" / "form"
@@ -37,6 +42,25 @@ def test_the_example_form(tmp_path: Path, lettermill: Command) -> None:
         assert (colours.max(axis=2).astype(int) - colours.min(axis=2) > 60).sum() > 5000
 
 
+@pytest.mark.slow
+def test_a_blank_of_filled_sheets(tmp_path: Path, lettermill: Command) -> None:
+    hands, rng = default_hands(None), np.random.default_rng(6)
+    names = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, path in enumerate(names):
+        page = forms.filled(forms.texts(rng), hands[number % len(hands)], rng)
+        Image.fromarray(page if number == 0 else forms.distorted(page, rng, 0.01)[0]).save(path)
+    done = lettermill("template", "new", *names, "--out", tmp_path / "form.toml")
+    assert "8 fields, 4 of them combs" in done.stdout
+    template = read_template(tmp_path / "form.toml")
+    assert (tmp_path / "form-blank.png").read_bytes() == template.files["form-blank.png"]
+    other = tmp_path / "other.png"
+    Image.fromarray(forms.other_form(rng)).save(other)
+    done = lettermill("template", "new", names[1], other, "--out", tmp_path / "no.toml", status=10)
+    assert "other.png is not the form of" in done.stderr
+    done = lettermill("template", "new", names[0], "--out", tmp_path / "one.toml")
+    assert "0.png seems to be filled in: field_1" in done.stderr
+
+
 def test_a_pdf_at_another_resolution(tmp_path: Path, lettermill: Command) -> None:
     with Image.open(FORM / "blank.png") as blank:
         blank.convert("L").save(tmp_path / "form.pdf", resolution=300)
@@ -44,6 +68,18 @@ def test_a_pdf_at_another_resolution(tmp_path: Path, lettermill: Command) -> Non
     template = read_template(tmp_path / "form.toml")
     assert template.blank.shape[0] == 827
     assert len(template.fields) == 8
+
+
+def test_a_pdf_that_can_be_filled_in(tmp_path: Path, lettermill: Command) -> None:
+    (tmp_path / "form.pdf").write_bytes(fillable_pdf(WIDGETS))
+    done = lettermill("template", "new", tmp_path / "form.pdf", "--dpi", 150)
+    assert "4 fields, 1 of them combs" in done.stdout
+    assert "Left out, too small or on another field: hidden" in done.stderr
+    assert "seems to be filled in" not in done.stderr
+    template = read_template(tmp_path / "form.toml")
+    assert [field.name for field in template.fields] == ["Last_name", "agree", "answer", "signed"]
+    name = template.fields[0]
+    assert (name.box, name.comb, name.required) == (Box(104, 358, 417, 42), 10, True)
 
 
 def test_nothing_is_overwritten(tmp_path: Path, lettermill: Command) -> None:
