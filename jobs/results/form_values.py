@@ -16,13 +16,12 @@ class Value:
     Attributes:
         text: the entry of the field's word list if it has a list, else its letters; may be empty.
         confidence: the probability that all letters are right, 0–1; None without letters.
+        doubt: why a person should check the field; empty if nobody needs to.
     """
 
     text: str
     confidence: float | None
-
-
-_NOTHING = Value("", None)
+    doubt: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,20 +44,33 @@ def form_values(template: Template, reading: PageReading) -> FormValues:
     is_read = reading.status in READ
     # A line whose letters people removed is an empty field.
     lines = {line.field: line for line in reading.lines if line.text}
-    values = tuple(_value(lines.get(field.name)) for field in template.fields)
-    look_at = tuple(
-        field.name for field in template.fields if is_read and _is_doubtful(field, lines.get(field.name))
-    )
+    values = tuple(_value(field, lines.get(field.name), is_read) for field in template.fields)
+    look_at = tuple(field.name for field, value in zip(template.fields, values, strict=True) if value.doubt)
     return FormValues(values, look_at, bool(look_at) or not is_read)
 
 
-def _value(line: LineReading | None) -> Value:
-    return Value(line.lexicon_text or line.text, line.confidence or 0.0) if line else _NOTHING
-
-
-def _is_doubtful(field: Field, line: LineReading | None) -> bool:
+def _value(field: Field, line: LineReading | None, is_read: bool) -> Value:
+    doubt = _doubt(field, line) if is_read else ""
     if line is None:
-        return field.required
+        return Value("", None, doubt)
+    return Value(line.lexicon_text or line.text, line.confidence or 0.0, doubt)
+
+
+def _doubt(field: Field, line: LineReading | None) -> str:
+    """Say why a person should check a field; empty if nobody needs to."""
+    if line is None:
+        return "empty, but required" if field.required else ""
+    if not _fits(field, plain(line.text)):  # Only what a person typed.
+        return "does not fit the pattern"
     # Where the word list changed the letters, its entry is a guess, however good.
-    is_changed = field.lexicon is not None and plain(line.lexicon_text) != plain(line.text)
-    return is_changed or any(letter.flagged for letter in line.letters)
+    if field.lexicon is not None and plain(line.lexicon_text) != plain(line.text):
+        return "the word list changed the letters"
+    return "letters doubtful" if any(letter.flagged for letter in line.letters) else ""
+
+
+def _fits(field: Field, text: str) -> bool:
+    """Say whether a field may contain a text."""
+    state: int | None = 0
+    for char in text.replace(" ", ""):
+        state = None if state is None else field.automaton.moves[state].get(char)
+    return state is not None and field.automaton.accepting[state]

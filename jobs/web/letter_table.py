@@ -190,6 +190,8 @@ class LetterTable:
     def find(self, key: Key) -> int | None:
         """Return the number of the letter with a key; None if there is none, or its page is not read yet."""
         page, line, position = key
+        if not isinstance(line, int):  # A field.
+            return None
         begin, end = self._spans.get(page, (0, 0))
         rows = self._rows[begin:end]
         found = np.flatnonzero((rows["line"] == line) & (rows["position"] == position))
