@@ -14,8 +14,8 @@ from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box
+from lettermill.jobs.results.field_place import FieldPlace, field_crop
 from lettermill.jobs.results.letter_crop import letter_crop, page_pixels
-from lettermill.jobs.web.field_table import FieldPlace
 from lettermill.jobs.web.letter_table import LetterTable
 
 _PICTURES_KEPT = 20_000
@@ -116,13 +116,9 @@ class Crops:
         Raises:
             ScanError: the scan cannot be read.
         """
-        box = place.box
-        margin = max(6, min(box.width, box.height) // 5)
-        left, top = max(box.x - margin, 0), max(box.y - margin, 0)
         with self._lock:
             page = self._page_pixels(entry)
-            crop = page[top : box.y + box.height + margin, left : box.x + box.width + margin]
-        return _png(np.rot90(crop if crop.size else page, place.quarter_turns), _FIELD_PIXELS)
+        return _png(field_crop(page, place), _FIELD_PIXELS)
 
     def form(self, entry: ManifestEntry, place: FieldPlace) -> bytes:
         """Return a page with a frame around a field, upright, PNG.

@@ -10,24 +10,11 @@ from lettermill.jobs.inputs.form_template import Template
 from lettermill.jobs.job.corrections import Correction, Decision, FieldText, read_text
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
-from lettermill.jobs.records.readings import READ, Box, Letter, PageReading
+from lettermill.jobs.records.readings import READ, Letter, PageReading
 from lettermill.jobs.results.acceptance import Acceptance
+from lettermill.jobs.results.field_place import FieldPlace, place_of
 from lettermill.jobs.results.flagging import flagging_of
 from lettermill.jobs.results.form_values import form_values
-from lettermill.jobs.web.field_place import lie_of
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class FieldPlace:
-    """Where a field is on its scan.
-
-    Attributes:
-        box: the field with the letters that were read in it; the whole page where nobody knows.
-        quarter_turns: by how many quarter turns against the clock the scan is turned to be upright.
-    """
-
-    box: Box
-    quarter_turns: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -157,7 +144,7 @@ class FieldTable:
                 read_text(reading, field.name),
                 letters.get(field.name, ()),
                 value.doubt,
-                self._place(reading, field.name),
+                place_of(self._template, reading, field.name),
             )
             for field, value in zip(self._template.fields, values, strict=True)
         ]
@@ -169,16 +156,7 @@ class FieldTable:
         Raises:
             NotAJob: the result is gone or damaged.
         """
-        return self._place(self._reading(number), name)
-
-    def _place(self, reading: PageReading, name: str) -> FieldPlace:
-        lie = lie_of(self._template.fields, reading)
-        boxes = [line.box for line in reading.lines if line.field == name]
-        if lie:
-            boxes.append(lie.box(self._template.fields[self.names.index(name)]))
-        page = Box(0, 0, reading.width or 0, reading.height or 0)
-        box = _around(boxes, page) if boxes else page
-        return FieldPlace(box, lie.quarter_turns if lie else 0)
+        return place_of(self._template, self._reading(number), name)
 
     def has_list(self, name: str) -> bool:
         """Say whether a field has a word list, whose entries may have small letters."""
@@ -201,12 +179,3 @@ class FieldTable:
         if reading is None:
             raise NotAJob("the result of the page is gone", "Start the review of this job again.")
         return reading
-
-
-def _around(boxes: list[Box], page: Box) -> Box:
-    """Return the rectangle around boxes, inside the page if its size is known."""
-    left, top = max(0, min(box.x for box in boxes)), max(0, min(box.y for box in boxes))
-    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
-    if page.width and page.height:
-        right, bottom = min(right, page.width), min(bottom, page.height)
-    return Box(left, top, max(1, right - left), max(1, bottom - top))

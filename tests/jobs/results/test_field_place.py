@@ -9,7 +9,7 @@ import pytest
 
 from lettermill.jobs.inputs.form_template import Field, read_template
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
-from lettermill.jobs.web.field_place import lie_of
+from lettermill.jobs.results.field_place import lie_of
 
 TEMPLATE = read_template(Path("examples/form/form.toml"))
 

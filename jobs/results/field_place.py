@@ -12,11 +12,57 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.jobs.inputs.form_template import Field
+from lettermill.jobs.inputs.form_template import Field, Template
 from lettermill.jobs.records.readings import Box, PageReading
 
 _FARTHEST_FIELD_HEIGHTS = 0.75
 """How far from its expected place a first letter may be, in heights of its field; others do not count."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FieldPlace:
+    """Where a field is on its scan.
+
+    Attributes:
+        box: the field with the letters that were read in it; the whole page where nobody knows.
+        quarter_turns: by how many quarter turns against the clock the scan is turned to be upright.
+    """
+
+    box: Box
+    quarter_turns: int
+
+
+def place_of(template: Template, reading: PageReading, name: str) -> FieldPlace:
+    """Return where a field of a page is."""
+    lie = lie_of(template.fields, reading)
+    boxes = [line.box for line in reading.lines if line.field == name]
+    if lie:
+        boxes += [lie.box(field) for field in template.fields if field.name == name]
+    page = Box(0, 0, reading.width or 0, reading.height or 0)
+    return FieldPlace(_around(boxes, page) if boxes else page, lie.quarter_turns if lie else 0)
+
+
+def field_crop(pixels: NDArray[np.uint8], place: FieldPlace) -> NDArray[np.uint8]:
+    """Cut a field out of its page, upright, with some paper around it; the page if the box lies outside.
+
+    Args:
+        pixels: the page, h×w.
+        place: the field.
+    """
+    box = place.box
+    margin = max(6, min(box.width, box.height) // 5)
+    left, top = max(box.x - margin, 0), max(box.y - margin, 0)
+    crop = pixels[top : box.y + box.height + margin, left : box.x + box.width + margin]
+    return np.rot90(crop if crop.size else pixels, place.quarter_turns)
+
+
+def _around(boxes: Sequence[Box], page: Box) -> Box:
+    """Return the rectangle around boxes, inside the page if its size is known."""
+    left, top = max(0, min(box.x for box in boxes)), max(0, min(box.y for box in boxes))
+    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
+    if page.width and page.height:
+        right, bottom = min(right, page.width), min(bottom, page.height)
+    return Box(left, top, max(1, right - left), max(1, bottom - top))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
