@@ -66,7 +66,8 @@ class Endpoints:
         where = f"sheet/{char}" if char else "letter" if self._session.singles() else ""
         if not where and self._session.progress().doubtful:
             tab.notes.append(
-                "The remaining doubtful letters had no picture, or are being reviewed elsewhere."
+                "The remaining doubtful letters had no picture, were skipped, or are being reviewed "
+                "elsewhere."
             )
         return RedirectResponse(f"/{tab.number}/{where}", 303)
 
@@ -80,7 +81,9 @@ class Endpoints:
         group = next((group for group in self._session.groups() if group.char == char), None)
         if not letters or group is None:
             if group and group.undecided:
-                tab.notes.append(f"The remaining letters read as {char} are being reviewed elsewhere.")
+                tab.notes.append(
+                    f"The remaining letters read as {char} were skipped, or are being reviewed elsewhere."
+                )
             else:
                 tab.notes.append(f"All letters read as {char} are decided.")
             return RedirectResponse(f"/{tab.number}/", 303)
@@ -191,10 +194,22 @@ class Endpoints:
     def decide_sheet(self, request: Request, form: Form) -> Response:
         """Save the decisions of a sheet, and go to the next."""
         tab, char = self._tab(request), request.path_params["char"]
-        wrong = {_number(word) for word in form.get("wrong", [])}
+        marked = [word.partition("-") for word in form.get("wrong", [])]
+        wrong = {_number(number) for number, _, _ in marked}
+        no_letters = {_number(number) for number, _, what in marked if what == "none"}
+        stated = self._stated(form)
+        if form.get("choice", [""])[0] == "skip-pages":
+            of_marked = [number for number, _ in stated if number in wrong]
+            if of_marked:
+                self._session.skip_pages(tab, of_marked)
+            else:
+                tab.notes.append("Mark a letter of each page that is to be skipped.")
+            return RedirectResponse(f"/{tab.number}/sheet/{char}", 303)
         answers = []
-        for number, seen in self._stated(form):
-            if number in wrong:
+        for number, seen in stated:
+            if number in no_letters:
+                answers.append(Answer(number, seen, Decision.NO_LETTER))
+            elif number in wrong:
                 answers.append(Answer(number, seen, Decision.WRONG))
             else:
                 answers.append(Answer(number, seen, Decision.RIGHT, self._session.letters.char(number)))
@@ -205,6 +220,9 @@ class Endpoints:
         """Save the decision about a single letter, and go to the next."""
         tab = self._tab(request)
         ((number, seen),) = self._stated(form)
+        if form.get("choice", [""])[0] == "skip-page":
+            self._session.skip_pages(tab, [number])
+            return RedirectResponse(f"/{tab.number}/letter", 303)
         answer = self._answer(number, seen, form)
         if answer is None:
             tab.skipped.add(number)

@@ -219,6 +219,10 @@ class LetterTable:
         """Return a letter's page."""
         return self.pages[int(self._rows["page"][number])]
 
+    def on_page(self, number: int) -> range:
+        """Return the letters on a letter's page."""
+        return range(*self._spans[self.entry(number).id])
+
     def where(self, number: int) -> tuple[int, int]:
         """Return a letter's line and position, from 1."""
         return int(self._rows["line"][number]), int(self._rows["position"][number])

@@ -224,6 +224,7 @@ class Session:
         self._gone: dict[Key, Correction | FieldText] = {}
         self._tabs: dict[int, Tab] = {}
         self._delivered: set[int] = set()
+        self._skipped: set[int] = set()
         self._refreshed = time.monotonic()
         self._lock = threading.RLock()
         self._delivered_fields: set[tuple[int, str]] = set()
@@ -389,7 +390,8 @@ class Session:
         now = time.time()
         here = (other.held for other in self._tabs.values() if other is not tab and other.until > now)
         elsewhere = map(self.letters.find, self.presence.held())
-        return {*itertools.chain.from_iterable(here), *(number for number in elsewhere if number is not None)}
+        known = (number for number in elsewhere if number is not None)
+        return {*itertools.chain.from_iterable(here), *known, *self._skipped}
 
     def _shown(self, number: int) -> ShownLetter:
         letter, _ = self.letters.in_context(number)
@@ -550,6 +552,18 @@ class Session:
                 tab.steps.append(_Step(sheet, before, versions, since))
                 del tab.steps[:-_UNDOABLE_STEPS]
             tab.held = []
+
+    def skip_pages(self, tab: Tab, numbers: Sequence[int]) -> None:
+        """Leave all letters on the pages of some letters undecided; no tab gets them again."""
+        with self._lock:
+            letters = {one for number in numbers for one in self.letters.on_page(number)}
+            self._skipped |= letters
+            tab.held = []
+            pages = len({self.letters.entry(number).id for number in numbers})
+            tab.notes.append(
+                f"Skipped: {counted(pages, 'page')} with {counted(len(letters), 'letter')}. They stay as "
+                "they are, and come again when the review is started again."
+            )
 
     def undo(self, tab: Tab) -> bool:
         """Undo the last answers of a tab and hold their letters again; return whether there were any."""

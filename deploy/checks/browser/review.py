@@ -71,6 +71,30 @@ def test_with_the_mouse_and_undo(job: Job, reviewing: Callable[[Job], str], page
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
 
 
+def test_a_mark_that_says_no_letter(job: Job, reviewing: Callable[[Job], str], page: Page) -> None:
+    page.goto(reviewing(job))
+    page.goto(f"{page.url}sheet/V", wait_until="networkidle")
+    page.locator(".tile").nth(1).click()
+    page.locator(".tile").nth(1).click()
+    expect(page.locator(".tile").nth(1).get_by_text("no letter")).to_be_visible()
+    for _ in range(3):
+        page.locator(".tile").nth(2).click()
+    expect(page.get_by_role("checkbox").nth(2)).not_to_be_checked()
+    page.get_by_role("checkbox").nth(3).focus()
+    page.keyboard.press("#")
+    expect(page.get_by_role("checkbox", name="Letter 4 is no letter")).to_be_checked()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading")).to_contain_text("read as Q")
+    assert [one[2] for one in decisions(job)] == [
+        "right",
+        "no letter",
+        "right",
+        "no letter",
+        "right",
+        "right",
+    ]
+
+
 def assert_fits_and_accessible(page: Page, address: str) -> None:
     """Nothing is cut off on a telephone, a small and a large screen; axe-core finds no fault."""
     for width in (375, 1440, 1024):

@@ -49,9 +49,23 @@ if (sheet) {
     if (next) next.focus();
     if (event.key === "Enter") {
       event.preventDefault();
-      sheet.requestSubmit();
+      sheet.requestSubmit(sheet.querySelector(".main"));
     }
+    if (event.key === "#") mark(boxes[here], boxes[here].value.endsWith("-none") ? "" : "no letter");
   });
+  // A click marks a letter wrong, the next one as no letter, the third one takes the mark away.
+  const mark = (box, as) => {
+    box.checked = as !== "";
+    box.value = box.value.split("-")[0] + (as === "no letter" ? "-none" : "");
+    box.closest("label").querySelector(".mark").textContent = as || "wrong";
+    box.ariaLabel = box.ariaLabel.replace(/is (wrong|no letter):/, `is ${as || "wrong"}:`);
+  };
+  for (const box of boxes) {
+    box.addEventListener("change", () => {
+      const was = box.checked ? "" : box.value.endsWith("-none") ? "no letter" : "wrong";
+      mark(box, { "": "wrong", wrong: "no letter", "no letter": "" }[was]);
+    });
+  }
 }
 
 if (single) {

@@ -198,3 +198,29 @@ def test_nonsense_about_fields_is_refused(
     page = browser.open("/1/form/0", [("accept", "surname"), ("seen:surname", "0"), ("text:surname", "A")])
     assert "1 field had no picture and stays open." in page
     assert texts(form) == {}
+
+
+def test_no_letter_on_a_sheet_and_pages_that_are_skipped(
+    job_of: JobOf, reading_of: ReadingOf, reviewing: Callable[..., str]
+) -> None:
+    job = job_of("a.png", "b.png")
+    first, second = entries(job)
+    job.results.write(reading_of(first, "VVVVV", 0.6))
+    job.results.write(reading_of(second, "VVVVVV\nQ", 0.7))
+    browser = Browser(reviewing(job))
+    sheet = browser.look(browser.open("/1/sheet/V"))
+    assert len(sheet) == 11
+    page = browser.open("/1/sheet/V", [*sheet, ("choice", "skip-pages")])
+    assert "Mark a letter of each page" in page
+    page = browser.open("/1/sheet/V", [*sheet, ("wrong", "0-none"), ("choice", "skip-pages")])
+    assert "Skipped: 1 page with 5 letters." in page and decisions(job) == []
+    rest = browser.look(page)
+    assert len(rest) == 6
+    number = str(rest[0][1]).split("-")[0]
+    browser.open("/1/sheet/V", [*rest, ("wrong", f"{number}-none")])
+    assert decisions(job) == [("V", "no letter", "")] + [("V", "right", "V")] * 5
+    single = browser.look(browser.open("/1/letter"))
+    page = browser.open("/1/letter", [*single, ("choice", "skip-page")])
+    assert "Skipped: 1 page with 7 letters." in page
+    assert len(decisions(job)) == 6
+    assert "were skipped, or are being reviewed elsewhere" in browser.open("/1/sheet/V")
