@@ -151,7 +151,8 @@ class FieldText(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
         """
         from rapidfuzz.distance import Levenshtein
 
-        read, typed = [letter.letter for letter in line.letters], [*self.text.replace(" ", "")]
+        read = [letter.letter for letter in line.letters]
+        typed = [plain(char) or char for char in self.text.replace(" ", "")]  # As letters are read: capitals.
         if len(read) == len(typed):
             said = [
                 (Decision.RIGHT if one == char else Decision.CORRECTED, char)

@@ -318,6 +318,18 @@ def test_more_letters_than_were_read_say_nothing_about_those_that_differ(form: J
     assert rows(form, "fields.csv")[0]["surname"] == "FENNWICK"
 
 
+def test_an_entry_of_a_word_list_says_which_capitals_were_written(
+    tmp_path: Path, scans: Path, model: Model
+) -> None:
+    job = form_job(tmp_path, scans, model, (field("town", "DARTUN", entry="Darton"),))
+    said = type_text(job, 0, "town", "Darton")
+    assert said.decision == Decision.RIGHT
+    write_results(job)
+    found = [(row["decision"], row["corrected"]) for row in rows(job, "letters.csv")]
+    assert found == [("right", char) for char in "DART"] + [("corrected", "O"), ("right", "N")]
+    assert rows(job, "fields.csv")[0]["town"] == "Darton"
+
+
 def test_an_empty_field_and_one_that_was_taken_back(form: Job) -> None:
     type_text(form, 0, "surname", "")
     type_text(form, 0, "number", "0042")
