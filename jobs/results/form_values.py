@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lettermill.jobs.inputs.field_kinds import Checked
 from lettermill.jobs.inputs.form_template import Field, Template
 from lettermill.jobs.inputs.word_list import plain
 from lettermill.jobs.records.readings import READ, LineReading, PageReading
+from lettermill.jobs.settings import MARKS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -19,11 +20,13 @@ class Value:
         text: the entry of the field's word list if it has a list, else its letters; may be empty.
         confidence: the probability that all letters are right, 0–1; None without letters.
         checked: what the text means, and which rule of its kind it breaks.
+        doubt: why a person should check the field; empty if nobody needs to.
     """
 
     text: str
     confidence: float | None
     checked: Checked
+    doubt: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,12 +54,11 @@ def form_values(template: Template, reading: PageReading) -> FormValues:
     lines = {line.field: line for line in reading.lines if line.text}
     values = tuple(_value(field, lines.get(field.name), is_read) for field in template.fields)
     broken = _broken_rules(template, values) if is_read else {}
-    unruly = {name for names in broken.values() for name in names}
-    look_at = tuple(
-        field.name
-        for field in template.fields
-        if is_read and (_is_doubtful(field, lines.get(field.name)) or field.name in unruly)
+    values = tuple(
+        dataclasses.replace(value, doubt=_doubt_of_rules(field.name, broken) or value.doubt)
+        for field, value in zip(template.fields, values, strict=True)
     )
+    look_at = tuple(field.name for field, value in zip(template.fields, values, strict=True) if value.doubt)
     of_fields = zip(template.fields, values, strict=True)
     meant = [value.checked.value for field, value in of_fields if field.kind.has_value]
     meant += ["; ".join(broken)] if template.has_rules else []
@@ -66,7 +68,8 @@ def form_values(template: Template, reading: PageReading) -> FormValues:
 def _value(field: Field, line: LineReading | None, is_read: bool) -> Value:
     text = (line.lexicon_text or line.text) if line else ""
     checked = field.kind.checked(text) if is_read else Checked("")
-    return Value(text, (line.confidence or 0.0) if line else None, checked)
+    doubt = _doubt(field, line) if is_read else ""
+    return Value(text, (line.confidence or 0.0) if line else None, checked, doubt)
 
 
 def _broken_rules(template: Template, values: Sequence[Value]) -> dict[str, tuple[str, ...]]:
@@ -76,9 +79,28 @@ def _broken_rules(template: Template, values: Sequence[Value]) -> dict[str, tupl
     return broken | {rule.text: rule.fields for rule in template.rules if not rule.kept(checked)}
 
 
-def _is_doubtful(field: Field, line: LineReading | None) -> bool:
+def _doubt_of_rules(name: str, broken: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the sentence of a broken rule that is about a field; empty if there is none."""
+    return next((sentence for sentence, names in broken.items() if name in names), "")
+
+
+def _doubt(field: Field, line: LineReading | None) -> str:
+    """Say why a person should check a field; empty if nobody needs to."""
     if line is None:
-        return field.required
+        return "empty, but required" if field.required else ""
+    if not _fits(field, plain(line.text)):  # Only what a person typed.
+        return "does not fit the pattern"
     # Where the word list changed the letters, its entry is a guess, however good.
-    is_changed = field.lexicon is not None and plain(line.lexicon_text) != plain(line.text)
-    return is_changed or any(letter.flagged for letter in line.letters)
+    if field.lexicon is not None and plain(line.lexicon_text) != plain(line.text):
+        return "the word list changed the letters"
+    return "letters doubtful" if any(letter.flagged for letter in line.letters) else ""
+
+
+def _fits(field: Field, text: str) -> bool:
+    """Say whether a field may contain a text."""
+    state: int | None = 0
+    for char in text:
+        if char == " " or char in MARKS:
+            continue
+        state = None if state is None else field.automaton.moves[state].get(char)
+    return state is not None and field.automaton.accepting[state]

@@ -223,7 +223,7 @@ def test_excel_has_the_fields_first_with_their_leading_zeros(job: Job) -> None:
     export_job(job, FORMATS["xlsx"], None)
     write_results(job)
     book = openpyxl.load_workbook(job.path / "export" / "tables.xlsx")
-    assert book.sheetnames == ["fields", "pages", "lines", "letters"]
+    assert book.sheetnames == ["fields", "pages", "lines", "letters", "pictures"]
     sheet = [list(row) for row in book["fields"].iter_rows(values_only=True)]
     with Path(f"{job.path}/fields.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.reader(file))
