@@ -40,6 +40,10 @@ _IN_WORDS = {
 }
 
 
+class StillAtWork(UsageProblem):
+    """A job is not deleted while somebody works on it."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
     """A job as it is listed.
@@ -231,17 +235,19 @@ class JobList:
 
         Raises:
             NotAJob: there is none of this name.
-            UsageProblem: it is being read, waits, or is in use by another command.
+            StillAtWork: it is being read, waits, or is in use by another command.
             ResultsNotWritable: it cannot be deleted.
         """
         row = self.row(name)
         if row.state not in ("complete", "stopped"):
-            raise UsageProblem(
+            raise StillAtWork(
                 f"{name} is {row.state}, and only jobs that are complete or stopped are deleted",
                 "Stop it first.",
             )
         if not prune([self.folder(name)], 0):
-            raise UsageProblem(f"another command works on {name}", "Wait until it has ended, or stop it.")
+            raise StillAtWork(
+                f"another command works on {name}", "Wait a moment: its results may still be written."
+            )
 
 
 def _page_row(job: Job, entry: ManifestEntry, results: ResultIds) -> PageRow:

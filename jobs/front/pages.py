@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -23,7 +24,7 @@ from starlette.responses import (
 
 from lettermill.jobs.errors import LettermillError, MissingExtra, NotAJob, ResultsNotWritable, UsageProblem
 from lettermill.jobs.front.downloads import ALL, EXCEL, PDFS, REPORT, SUMMARY, TEXTS, download
-from lettermill.jobs.front.job_list import JOBS_SHOWN, PAGES_SHOWN, JobList
+from lettermill.jobs.front.job_list import JOBS_SHOWN, PAGES_SHOWN, JobList, StillAtWork
 from lettermill.jobs.front.reviews import Reviews, is_reviewable
 from lettermill.jobs.front.runner import Runner, job_folders
 from lettermill.jobs.front.submit import KeyUsed, Places, Wanted, offered, submit
@@ -414,6 +415,7 @@ def status_of(error: LettermillError) -> int:
     statuses: dict[type[LettermillError], int] = {
         NotAJob: 404,
         KeyUsed: 422,
+        StillAtWork: 409,
         ResultsNotWritable: 507,
         MissingExtra: 501,
     }
@@ -437,7 +439,8 @@ def problem_as_json(error: Exception) -> Response:
 
 
 def _attachment(name: str) -> str:
-    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)  # For programs that do not know the other form.
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _has_fields(job: Job | None) -> bool:

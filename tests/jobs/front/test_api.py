@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +13,15 @@ from typing import Any
 from urllib.parse import quote
 
 import jsonschema
+import pytest
 
 from lettermill.jobs.front.openapi import document
 from tests.jobs.front.conftest import Answer, Web
-from tests.support import draw
+from tests.support import ROOT, draw
 
 Serving = Callable[..., Web]
+
+GUIDE = ROOT / "docs" / "web.md"
 
 
 def check(answer: Answer, schema: str) -> Any:
@@ -90,3 +97,35 @@ def test_what_a_program_may_ask(serving: Serving, tmp_path: Path) -> None:
     assert web.call("GET", "/jobs", Host="evil.example").status == 421
     browser = web.browser()
     assert browser.refused("/api/v1/jobs") == 401, "the cookie counts for nothing here"
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_guide(serving: Serving, tmp_path: Path) -> None:
+    """Every curl command of docs/web.md, in its order, by a shell."""
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl here")
+    card = draw(tmp_path / "card.png", ["A"])
+    card.write_bytes(card.read_bytes().ljust(81_920, b"\0"))
+    draw(tmp_path / "scans" / "may" / "a.png", ["A"])
+    web = serving("--scans", tmp_path / "scans")
+    upload = web.upload()
+    rows = re.findall(
+        r"^\| ([^|]+) \| `((?:\\\||[^`|])*curl(?:\\\||[^`|])*)`", GUIDE.read_text(), re.MULTILINE
+    )
+    assert len(rows) == 14
+    values = {"URL": f"http://127.0.0.1:{web.port}/api/v1", "AUTH": f"Authorization: Bearer {web.token}"}
+    for what, command in rows:
+        if what == "send the rest":  # Where the whole file was not sent before.
+            (tmp_path / "out" / "uploads" / upload / "card.png").unlink()
+            first = web.call("PATCH", f"/uploads/{upload}/card.png?length=81920", card.read_bytes()[:65_536])
+            assert first.status == 200
+        if what in ("stop it", "delete it"):
+            web.ended("May")
+        command = command.replace("\\|", "|").replace("UPLOAD", upload).replace("curl ", "curl -sS -f ")
+        if what == "delete it":  # Its results may still be written.
+            command += " --retry 20 --retry-all-errors --retry-delay 1"
+        variables = {**os.environ, **values}
+        done = subprocess.run(["bash", "-c", command], env=variables, cwd=tmp_path, capture_output=True)
+        assert done.returncode == 0, (command, done.stderr)
+    assert (tmp_path / "May-letters.csv").read_bytes().startswith(b"scan,page")
+    assert web.call("GET", "/jobs").json()["count"] == 1

@@ -16,7 +16,7 @@ from lettermill.jobs.front.submit import Wanted
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.storage.disk import Disk
 from tests.jobs.front.conftest import Web
-from tests.support import PATIENCE_SECONDS, SLOW, draw, wait_for
+from tests.support import PATIENCE_SECONDS, SLOW, Starter, draw, wait_for
 
 
 def asked_for(office: Office, scans: Path, *names: str) -> list[Job]:
@@ -76,3 +76,20 @@ def test_a_server_that_ends_loses_no_page(thirteen_scans: Path, serving: Callabl
     table = web.call("GET", "/jobs/many/results/pages.csv").content.decode()
     rows = list(csv.DictReader(io.StringIO(table)))
     assert len({row["scan"] for row in rows}) == len(rows) == 13
+
+
+@pytest.mark.slow
+def test_a_fleet_reads(broker: str, start: Starter, serving: Callable[..., Web], tmp_path: Path) -> None:
+    """A worker that sees the two roots alone reads an upload; the server writes the results."""
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    scans.mkdir()
+    out.mkdir()
+    web = serving("--scans", scans, "--broker", broker)
+    upload = web.upload(draw(tmp_path / "a.png", ["A"]))
+    assert (scans / "uploads" / upload / "a.png").exists()
+    made = web.call("POST", "/jobs", {"upload": upload, "alphabet": "letters", "name": "far"})
+    assert made.json()["state"] in ("waiting", "being read")
+    start("worker", "--broker", broker, "--scans", scans, "--results", out, "--concurrency", 1)
+    assert (web.ended("far")["finished"], web.status("far")["failed"]) == (1, 0)
+    wait_for(lambda: (out / "far" / "summary.html").exists(), what="the report")
+    assert web.call("GET", "/jobs/far/results/letters.csv").content.startswith(b"scan,page")
