@@ -250,7 +250,7 @@ class Pages:
     def received(self, request: Request) -> Response:
         """Say how much of a file is there."""
         file = file_of(request)
-        return JSONResponse({"offset": self._office.uploads.received(file), "length": file.length})
+        return JSONResponse({"offset": self._office.uploads.wanted(file), "length": file.length})
 
     async def receive(self, request: Request) -> Response:
         """Take a file, or the rest of one."""

@@ -18,6 +18,7 @@ from lettermill.jobs.errors import ExitStatus, LettermillError
 from lettermill.jobs.front.submit import Places, asked
 from lettermill.jobs.front.webhook import tell
 from lettermill.jobs.job.folder import JOB_FILE, Job
+from lettermill.jobs.job.prune import finish_pruning
 from lettermill.jobs.machine import python_command
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import display_path
@@ -94,6 +95,10 @@ class Runner:
     def _work(self) -> None:
         for name in self._left_over():
             self.add(name)
+        try:
+            finish_pruning(self._places.out)  # It looks into every folder, so nobody waits for it.
+        except (LettermillError, OSError) as error:
+            click.echo(str(error), err=True)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._ending)

@@ -21,7 +21,6 @@ from lettermill.jobs.front.runner import Runner
 from lettermill.jobs.front.submit import Places
 from lettermill.jobs.front.uploads import Uploads
 from lettermill.jobs.job.folder import VERSION
-from lettermill.jobs.job.prune import finish_pruning
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.web.access import AccessGate
 
@@ -54,10 +53,11 @@ def opened_office(places: Places, workers: int | None, who: str) -> Iterator[Off
                 f"another `lettermill web` serves {display_path(places.out)}",
                 "Use its page, or give --out another folder.",
             )
-        finish_pruning(places.out)
         runner = Runner(places, workers)
         jobs = JobList(places.out, runner)
-        office = Office(places, Uploads(places.uploads), runner, jobs, Reviews(jobs.job, who), who)
+        uploads = Uploads(places.uploads)
+        uploads.finish_deleting()
+        office = Office(places, uploads, runner, jobs, Reviews(jobs.job, who), who)
         runner.start()
         try:
             yield office

@@ -206,7 +206,7 @@ def _is_text(name: str) -> bool:
 
 def _scans(wanted: Wanted, places: Places, uploads: Uploads) -> Disk:
     if bool(wanted.upload) == bool(wanted.folder):
-        raise UsageProblem("a job is made of an upload or of a folder", "Give one of the two.")
+        raise UsageProblem("a job is made of an upload or of a folder", "Send files, or choose a folder.")
     if wanted.upload:
         path = uploads.path(wanted.upload)
         check_complete(uploads.listed(wanted.upload))

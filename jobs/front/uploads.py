@@ -47,6 +47,9 @@ _TEMPLATE_SUFFIXES = SCAN_SUFFIXES | {".toml", ".txt", ".csv", ".npz"}
 _PART = ".part-"
 """How the names of files begin that are not complete."""
 
+_DELETED = ".deleted-"
+"""How the names of uploads begin that are being deleted."""
+
 _MOST_NAME_BYTES = 200
 _UPLOAD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -198,12 +201,23 @@ class Uploads:
             ResultsNotWritable: it cannot be deleted.
         """
         path = self.path(upload)
-        gone = path.with_name(f".deleted-{secrets.token_hex(6)}-{upload}")
         try:
-            path.rename(gone)  # Half-deleted it is no upload.
-            shutil.rmtree(gone)
+            path.rename(path.with_name(f"{_DELETED}{secrets.token_hex(6)}"))  # Half-deleted it is no upload.
         except OSError as error:
             raise not_writable(path, error, "delete") from error
+        self.finish_deleting()
+
+    def finish_deleting(self) -> None:
+        """Delete the rest of uploads whose deletion was interrupted.
+
+        Raises:
+            ResultsNotWritable: it cannot be deleted.
+        """
+        for path in self.folder.glob(f"{_DELETED}*"):
+            try:
+                shutil.rmtree(path)
+            except OSError as error:
+                raise not_writable(path, error, "delete") from error
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -223,6 +237,19 @@ class Uploads:
                 409,
             )
         return part.stat().st_size if part.exists() else 0
+
+    def wanted(self, file: File) -> int:
+        """Return how many bytes of a file are there, if the rest would be taken.
+
+        A browser asks before it sends: it does not see an answer that comes while it sends.
+
+        Raises:
+            UploadRefused: as `received`, or a limit is reached.
+        """
+        offset = self.received(file)
+        if offset < file.length:
+            self._check_limits(file, offset)
+        return offset
 
     @contextlib.contextmanager
     def receiving(self, file: File, offset: int) -> Iterator[Receiving]:

@@ -102,6 +102,38 @@ def test_a_template_has_to_be_below_the_scans(asking: Asking, tmp_path: Path) ->
         asking(uploaded_template="../../form.toml")
 
 
+def test_of_a_form_whose_template_was_sent(asking: Asking, office: Office, tmp_path: Path) -> None:
+    """Its blank is no scan of the job, and the job has a copy."""
+    upload = office.uploads.new()
+    blank = draw(tmp_path / "blank.png", ["A FORM OF THE OFFICE"]).read_bytes()
+    template = b'blank = "blank.png"\n[[fields]]\nname = "surname"\nbox = [10, 100, 400, 60]\n'
+    for name, content, of_template in (
+        ("form.toml", template, True),
+        ("blank.png", blank, True),
+        ("a.png", blank, False),
+    ):
+        with office.uploads.receiving(File(upload, name, len(content), template=of_template), 0) as into:
+            into.take(content)
+    assert office.uploads.templates(upload) == ["form.toml"]
+    wanted = Wanted(upload=upload, uploaded_template="form.toml")
+    job = submit(wanted, office.places, office.uploads, "anna")
+    assert [entry.scan for entry, _ in job.manifest()] == ["a.png"]
+    office.uploads.delete(upload)
+    assert job.template and [field.name for field in job.template.fields] == ["surname"]
+    with pytest.raises(UsageProblem, match="there is no template"):
+        submit(
+            Wanted(upload=_uploaded(office), uploaded_template="../form.toml"),
+            *(office.places, office.uploads, "anna"),
+        )
+
+
+def _uploaded(office: Office) -> str:
+    upload = office.uploads.new()
+    with office.uploads.receiving(File(upload, "a.png", 1), 0) as into:
+        into.take(b"x")
+    return upload
+
+
 def test_requests_that_cannot_be(asking: Asking, office: Office) -> None:
     with pytest.raises(UsageProblem, match="what is written"):
         submit(Wanted(folder="may"), office.places, office.uploads, "anna")

@@ -112,6 +112,9 @@ def test_limits(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UploadRefused, match="a file may have 500,000,000") as caught:
         uploads.receiving(File(upload, "a.png", 500_000_001), 0).__enter__()
     assert caught.value.status == 413
+    with pytest.raises(UploadRefused, match="a file may have 500,000,000"):
+        uploads.wanted(File(upload, "a.png", 500_000_001))
+    assert uploads.wanted(File(upload, "a.png", 500_000_000)) == 0
     monkeypatch.setattr(module, "MOST_FILES", 0)
     with uploads.receiving(File(upload, "a.png", 0), 0):
         pass
@@ -183,5 +186,6 @@ def test_deleting_an_upload(uploads: Uploads) -> None:
     with uploads.receiving(file, 0) as into:
         into.take(b"ab")
     assert uploads.templates("may") == ["form.toml"]
+    (uploads.folder / ".deleted-by-a-server-that-was-killed").mkdir()
     uploads.delete("may")
     assert list(uploads.folder.iterdir()) == []
