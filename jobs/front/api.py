@@ -95,7 +95,7 @@ class Api:
             raise UsageProblem(
                 f"the request cannot be used: {error}", "openapi.json describes what it may hold."
             ) from error
-        job = self._office.submit(wanted, key)
+        job = self._office.submit(wanted, self._office.person(request), key)
         return _status(self._office.jobs.row(job.path.name), 201)
 
     def jobs(self, request: Request) -> Response:
@@ -115,7 +115,7 @@ class Api:
     def cancel(self, request: Request, body: bytes) -> Response:
         """Stop a job."""
         name = request.path_params["name"]
-        self._office.jobs.stop(name, self._office.who)
+        self._office.jobs.stop(name, self._office.person(request))
         return _status(self._office.jobs.row(name))
 
     def resume(self, request: Request, body: bytes) -> Response:

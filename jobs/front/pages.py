@@ -64,7 +64,7 @@ class Office:
         runner: reads the jobs.
         jobs: lists and changes them.
         reviews: their reviews.
-        who: the name of the person beside requests and decisions.
+        who: the name of the person beside requests and decisions; a reverse proxy may name another one.
     """
 
     places: Places
@@ -74,9 +74,13 @@ class Office:
     reviews: Reviews
     who: str
 
-    def submit(self, wanted: Wanted, key: str = "") -> Job:
+    def person(self, request: Request) -> str:
+        """Return who sends a request: whom the proxy names, or the one person of this server."""
+        return str(getattr(request.state, "who", self.who))
+
+    def submit(self, wanted: Wanted, by: str, key: str = "") -> Job:
         """Make a job and have it read; as `lettermill.jobs.front.submit.submit`."""
-        job = submit(wanted, self.places, self.uploads, self.who, key)
+        job = submit(wanted, self.places, self.uploads, by, key)
         self.runner.add(job.path.name)
         return job
 
@@ -101,22 +105,23 @@ class Pages:
         number = _number(request.query_params.get("page", "1"))
         rows, count = self._office.jobs.page(number)
         pages = max(1, -(-count // JOBS_SHOWN))
-        return self._page("start", rows=rows, count=count, number=number, pages=pages)
+        return self._page("start", request, rows=rows, count=count, number=number, pages=pages)
 
     def list_uploads(self, request: Request) -> Response:
         """Show the uploads."""
-        return self._page("uploads", uploads=self._office.uploads.all())
+        return self._page("uploads", request, uploads=self._office.uploads.all())
 
     def new(self, request: Request) -> Response:
         """Show the form for a job: what to read, and what is written there."""
         upload = request.query_params.get("upload", "")
-        return self._new(upload, {}, None)
+        return self._new(request, upload, {}, None)
 
-    def _new(self, upload: str, form: Form, problem: LettermillError | None) -> Response:
+    def _new(self, request: Request, upload: str, form: Form, problem: LettermillError | None) -> Response:
         uploads = self._office.uploads
         folders, templates = offered(self._office.places.scans)
         return self._page(
             "new",
+            request,
             status=status_of(problem) if problem else 200,
             upload=uploads.listed(upload) if upload else None,
             uploaded_templates=uploads.templates(upload) if upload else [],
@@ -146,6 +151,7 @@ class Pages:
         job = None if damaged else jobs.job(name)
         return self._page(
             template,
+            request,
             row=row,
             pages=[] if damaged else jobs.pages(name),
             pages_shown=PAGES_SHOWN,
@@ -164,7 +170,7 @@ class Pages:
 
     def ask_delete(self, request: Request) -> Response:
         """Ask whether a job is to be deleted."""
-        return self._page("delete", row=self._office.jobs.row(request.path_params["name"]))
+        return self._page("delete", request, row=self._office.jobs.row(request.path_params["name"]))
 
     def report(self, request: Request) -> Response:
         """Send a result of a job: its report, a table, an archive."""
@@ -174,8 +180,9 @@ class Pages:
             return RedirectResponse(f"{job_address(name)}report/{TEXTS}", 303)
         return sent(self._office.jobs.job(name), what)
 
-    def _page(self, template: str, status: int = 200, **values: Any) -> Response:
-        content = self._templates.get_template(f"{template}.html.j2").render(who=self._office.who, **values)
+    def _page(self, template: str, request: Request, status: int = 200, **values: Any) -> Response:
+        who = self._office.person(request)
+        content = self._templates.get_template(f"{template}.html.j2").render(who=who, **values)
         return HTMLResponse(content, status)
 
     # --- forms ----------------------------------------------------------------------------------
@@ -203,17 +210,17 @@ class Pages:
                 },
                 Wanted,
             )
-            job = self._office.submit(wanted)
+            job = self._office.submit(wanted, self._office.person(request))
         except msgspec.ValidationError as error:
             raise HTTPException(400) from error
         except LettermillError as error:
-            return self._new(given.get("upload", ""), form, error)
+            return self._new(request, given.get("upload", ""), form, error)
         return RedirectResponse(job_address(str(job.path.name)), 303)
 
     def stop(self, request: Request, form: Form) -> Response:
         """Stop a job."""
         name = request.path_params["name"]
-        self._office.jobs.stop(name, self._office.who)
+        self._office.jobs.stop(name, self._office.person(request))
         return RedirectResponse(job_address(name), 303)
 
     def go_on(self, request: Request, form: Form) -> Response:
@@ -272,7 +279,7 @@ class Pages:
             raise error
         if request.method in ("PATCH", "PUT") or request.url.path.startswith("/uploads/"):
             return problem_as_json(error)
-        return self._page("problem", status, what=what, next_step=next_step)
+        return self._page("problem", request, status, what=what, next_step=next_step)
 
 
 def job_address(name: str) -> str:

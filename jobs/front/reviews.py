@@ -25,18 +25,19 @@ class Reviews:
 
     Args:
         job_of: opens a job by its name; it raises `LettermillError` if there is none.
-        who: the name beside decisions.
+        who: the name beside decisions, where the request has none.
     """
 
     def __init__(self, job_of: Callable[[str], Job], who: str) -> None:
         self._job_of, self._who = job_of, who
         self._lock = threading.Lock()
-        self._open: OrderedDict[str, tuple[str, Session, ASGIApp]] = OrderedDict()
+        self._open: OrderedDict[tuple[str, str], tuple[str, Session, ASGIApp]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the review of the job in the address."""
         name = scope["path_params"]["name"]
-        app = await run_in_threadpool(self._review, name)
+        who = scope.get("state", {}).get("who", self._who)
+        app = await run_in_threadpool(self._review, name, who)
         root = root_of(name)
 
         async def send_below_root(message: Message) -> None:
@@ -50,32 +51,32 @@ class Reviews:
         await app(scope, receive, send_below_root)
 
     def close(self, name: str) -> None:
-        """End the review of a job, before it is deleted."""
+        """End the reviews of a job, before it is deleted."""
         with self._lock:
-            if name in self._open:
-                self._open.pop(name)[1].presence.close()
+            for key in [key for key in self._open if key[0] == name]:
+                self._open.pop(key)[1].presence.close()
 
     def close_all(self) -> None:
         """End all reviews."""
-        for name in list(self._open):
+        for name, _ in list(self._open):
             self.close(name)
 
-    def _review(self, name: str) -> ASGIApp:
-        """Return the review of a job; the ones that were not used for longest are ended.
+    def _review(self, name: str, who: str) -> ASGIApp:
+        """Return a person's review of a job; the ones that were not used for longest are ended.
 
         Raises:
             NotAJob: there is no such job.
         """
         with self._lock:
             job = self._job_of(name)
-            token, session, app = self._open.pop(name, (None, None, None))
+            token, session, app = self._open.pop((name, who), (None, None, None))
             if session is not None and token != job.token:  # Another job has this name now.
                 session.presence.close()
                 session = None
             if session is None or app is None:
-                session = Session(job, self._who)
+                session = Session(job, who)
                 app = review_pages(session, root_of(name))
-            self._open[name] = job.token, session, app
+            self._open[name, who] = job.token, session, app
             while len(self._open) > _MOST_OPEN:
                 _, (_, oldest, _) = self._open.popitem(last=False)
                 oldest.presence.close()

@@ -10,7 +10,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
 
 from lettermill.jobs.errors import LettermillError, UsageProblem
 from lettermill.jobs.front.api import Api, with_body
@@ -22,7 +21,6 @@ from lettermill.jobs.front.submit import Places
 from lettermill.jobs.front.uploads import Uploads
 from lettermill.jobs.job.folder import VERSION
 from lettermill.jobs.storage.display import display_path
-from lettermill.jobs.web.access import AccessGate
 
 _LOCK = ".web-lock"
 
@@ -66,16 +64,14 @@ def opened_office(places: Places, workers: int | None, who: str) -> Iterator[Off
             runner.end()
 
 
-def application(office: Office, port: int, token: str) -> ASGIApp:
-    """Return the front page, its HTTP API and the reviews as an application behind its gate.
+def application(office: Office) -> Starlette:
+    """Return the front page, its HTTP API and the reviews as an application without a gate.
 
     Args:
         office: what the server works with.
-        port: the port of the server.
-        token: the secret in the address.
     """
     pages = Pages(office)
-    app = Starlette(
+    return Starlette(
         routes=[
             Route("/", pages.start),
             Route("/new", pages.new),
@@ -99,7 +95,6 @@ def application(office: Office, port: int, token: str) -> ASGIApp:
         ],
         exception_handlers={HTTPException: pages.problem, LettermillError: pages.problem},
     )
-    return AccessGate(app, port, token, "web")
 
 
 def api_of(office: Office) -> Starlette:

@@ -52,16 +52,8 @@ class AccessGate:
         """Refuse a request, or hand it on."""
         if scope["type"] != "http":
             raise RuntimeError(f"no {scope['type']} here")
-        request = Request(scope)
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await (self._refusal(request) or self._app)(scope, receive, send_with_headers)
+        refusal = self._refusal(Request(scope))
+        await (refusal or self._app)(scope, receive, sending_with_headers(send))
 
     def _refusal(self, request: Request) -> Response | None:
         headers = Headers(scope=request.scope)
@@ -91,3 +83,16 @@ class AccessGate:
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._token.encode())
+
+
+def sending_with_headers(send: Send) -> Send:
+    """Return what sends answers with the headers that keep other sites away from them."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers

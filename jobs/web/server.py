@@ -81,19 +81,20 @@ def review_pages(session: Session, root: str = "") -> Starlette:
     )
 
 
-def listening(port: int) -> socket.socket:
-    """Return a socket that listens on this machine alone.
+def listening(port: int, host: str = HOST) -> socket.socket:
+    """Return a socket that listens, on this machine alone unless another address is given.
 
     Args:
         port: 0 for a free one.
+        host: the address, IPv4.
 
     Raises:
-        UsageProblem: the port is taken or may not be used.
+        UsageProblem: the port is taken or may not be used, or the address is not one of this machine.
     """
     opened = socket.socket()
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        opened.bind((HOST, port))
+        opened.bind((host, port))
     except OSError as error:
         opened.close()
         raise UsageProblem(

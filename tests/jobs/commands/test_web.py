@@ -30,8 +30,11 @@ def test_what_it_refuses(lettermill: Command, tmp_path: Path) -> None:
     for words, what in (
         (("--scans", tmp_path / "gone"), "does not exist"),
         (("--broker", "redis://127.0.0.1:9/0"), "Give --scans the folder that they have"),
-        (("--webhook", "file:///etc/passwd"), "no address of a webhook"),
-        (("--webhook", "https://user:word@host/"), "no address of a webhook"),
-        (("--webhook", "https://[host/"), "no address of a webhook"),
+        (("--webhook", "file:///etc/passwd"), "is no address for --webhook"),
+        (("--webhook", "https://user:word@host/"), "is no address for --webhook"),
+        (("--listen", "0.0.0.0"), "--listen without --behind"),
+        (("--behind", "https://ocr.example/path"), "has a path"),
+        (("--behind", "https://ocr.example"), "LETTERMILL_PROXY_SECRET_FILE names no file"),
+        (("--webhook", "https://[host/"), "is no address for --webhook"),
     ):
         assert what in lettermill("web", "--no-browser", *words, status=2).stderr

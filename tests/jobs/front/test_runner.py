@@ -22,7 +22,7 @@ from tests.support import PATIENCE_SECONDS, SLOW, Starter, draw, wait_for
 def asked_for(office: Office, scans: Path, *names: str) -> list[Job]:
     for name in names:
         draw(scans / name / "a.png", ["A"])
-    return [office.submit(Wanted(folder=name, alphabet="letters", name=name)) for name in names]
+    return [office.submit(Wanted(folder=name, alphabet="letters", name=name), "anna") for name in names]
 
 
 def test_one_after_the_other(office: Office, scans: Path) -> None:
