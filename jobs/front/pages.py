@@ -348,22 +348,15 @@ async def receive(uploads: Uploads, request: Request) -> Response:
         UploadRefused, ResultsNotWritable: as `Uploads.receiving`.
     """
     file = file_of(request)
-    offset = _number(request.headers.get("upload-offset", "0"))
-    if request.method == "PUT":
-        # The whole file comes again: what arrived of it earlier is passed over.
-        offset = await run_in_threadpool(uploads.received, file)
-        if offset == file.length:
-            return JSONResponse({"offset": offset, "length": file.length})
-    skip = offset if request.method == "PUT" else 0
+    offset = _number(request.headers.get("upload-offset", "0")) if request.method == "PATCH" else None
+    if offset is None and await run_in_threadpool(uploads.received, file) == file.length:
+        return JSONResponse({"offset": file.length, "length": file.length})
     taking = uploads.receiving(file, offset)
     into = await run_in_threadpool(taking.__enter__)
     error: BaseException | None = None
     try:
         async for chunk in request.stream():
-            passed = min(skip, len(chunk))
-            skip -= passed
-            if chunk[passed:]:
-                await run_in_threadpool(into.take, chunk[passed:])
+            await run_in_threadpool(into.take, chunk)
     except ClientDisconnect as raised:  # What arrived is kept, and nobody waits for the answer.
         error = raised
         return Response(status_code=400)

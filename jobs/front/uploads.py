@@ -47,6 +47,9 @@ _TEMPLATE_SUFFIXES = SCAN_SUFFIXES | {".toml", ".txt", ".csv", ".npz"}
 _PART = ".part-"
 """How the names of files begin that are not complete."""
 
+_SENT = ".sent"
+"""The folder in an upload with an empty file for each complete one: the same file again is no second one."""
+
 _DELETED = ".deleted-"
 """How the names of uploads begin that are being deleted."""
 
@@ -229,7 +232,7 @@ class Uploads:
         """
         target, part = self._paths(file)
         if target.exists():
-            if target.stat().st_size == file.length:
+            if self._sent(file).exists():
                 return file.length
             raise UploadRefused(
                 f"another file called {file.name} is in this upload",
@@ -252,12 +255,13 @@ class Uploads:
         return offset
 
     @contextlib.contextmanager
-    def receiving(self, file: File, offset: int) -> Iterator[Receiving]:
+    def receiving(self, file: File, offset: int | None) -> Iterator[Receiving]:
         """Take a file, or the rest of one; what arrived stays if it breaks off.
 
         Args:
             file: the file.
-            offset: how many of its bytes the sender leaves out because they are there.
+            offset: how many of its bytes the sender leaves out because they are there; None if it begins
+                anew, and what is there of it is dropped.
 
         Yields:
             What takes the bytes. When it is left and all are there, the file is complete, and on the disk.
@@ -267,7 +271,8 @@ class Uploads:
             ResultsNotWritable: the disk does not take it.
         """
         target, part = self._paths(file)
-        self._check_limits(file, offset)
+        self._check_absent(file, target)
+        self._check_limits(file, offset or 0)
         try:
             part.parent.mkdir(exist_ok=True)
             with open(part, "ab", buffering=0) as opened:  # noqa: PTH123
@@ -275,13 +280,12 @@ class Uploads:
                     raise UploadRefused(
                         f"{file.name} is being sent already", "Wait until the other has ended.", 423
                     )
-                there = self.received(file) if target.exists() else os.fstat(opened.fileno()).st_size
-                if there != offset:
-                    if target.exists():
-                        part.unlink(missing_ok=True)
-                    raise UploadRefused(
-                        f"{there} bytes of {file.name} are there, not {offset}", "Send the rest.", 409, there
-                    )
+                # Another request may have completed it since: then the open file is the complete one.
+                self._check_absent(file, target)
+                if offset is None:
+                    offset = 0
+                    opened.truncate(0)
+                self._check_offset(file, offset, os.fstat(opened.fileno()).st_size)
                 yield Receiving(opened, file, offset)
                 if os.fstat(opened.fileno()).st_size == file.length:
                     os.fsync(opened.fileno())
@@ -291,10 +295,22 @@ class Uploads:
                 target, error, next_step="Free some space, then send it again: what arrived is kept."
             ) from error
 
+    def _check_absent(self, file: File, target: Disk) -> None:
+        """Refuse a file that is complete, or whose name another one has."""
+        if target.exists():
+            self._check_offset(file, None, self.received(file))
+
+    def _check_offset(self, file: File, offset: int | None, there: int) -> None:
+        if there != offset:
+            raise UploadRefused(f"{there} bytes of {file.name} are there", "Send from there on.", 409, there)
+
     def _name(self, file: File, part: Disk, target: Disk) -> None:
         """Give a complete file its name, unless another one has it."""
         with self._naming:
             self.received(file)
+            sent = self._sent(file)
+            sent.parent.mkdir(exist_ok=True)
+            sent.touch()
             part.rename(target)
         sync_folder(target.parent)
 
@@ -306,7 +322,9 @@ class Uploads:
                 "Scan it with fewer dots per inch, or split it.",
                 413,
             )
-        if len(os.listdir(path)) > MOST_FILES:  # noqa: PTH208
+        with os.scandir(path) as entries:
+            files = sum(entry.is_file(follow_symlinks=False) for entry in entries)
+        if files > MOST_FILES:
             raise UploadRefused(
                 f"an upload may have {MOST_FILES:,} files", "Put the others into another upload.", 413
             )
@@ -320,8 +338,11 @@ class Uploads:
     def _paths(self, file: File) -> tuple[Disk, Disk]:
         """Return where a file lies once it is complete, and until then."""
         folder = self.path(file.upload) / (TEMPLATE_FOLDER if file.template else "")
-        identity = f"{file.name}\0{file.length}\0{file.version}".encode()
-        return folder / file.name, folder / f"{_PART}{hashlib.sha256(identity).hexdigest()[:24]}"
+        return folder / file.name, folder / f"{_PART}{_identity(file)}"
+
+    def _sent(self, file: File) -> Disk:
+        """Return the empty file that says that this very file is complete."""
+        return self.path(file.upload) / _SENT / _identity(file)
 
 
 class Receiving:
@@ -357,6 +378,12 @@ class Receiving:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             self.received += written
             rest = rest[written:]
+
+
+def _identity(file: File) -> str:
+    """Return a digest of what tells a file from others."""
+    words = (file.name, str(file.length), file.version, str(file.template))
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:24]
 
 
 def checked_name(name: str, template: bool = False) -> str:

@@ -18,7 +18,7 @@ def uploads(tmp_path: Path) -> Uploads:
 
 
 def names(uploads: Uploads, upload: str) -> list[str]:
-    return sorted(path.name for path in (uploads.folder / upload).iterdir())
+    return sorted(path.name for path in (uploads.folder / upload).iterdir() if path.is_file())
 
 
 def test_a_file_is_there_only_when_it_is_whole(uploads: Uploads) -> None:
@@ -37,6 +37,15 @@ def test_a_file_is_there_only_when_it_is_whole(uploads: Uploads) -> None:
     assert names(uploads, upload) == ["a.png"]
     check_complete(uploads.listed(upload))
     assert uploads.received(file) == 10
+
+
+def test_a_file_that_begins_anew(uploads: Uploads) -> None:
+    file = File(uploads.new(), "a.png", 4)
+    with uploads.receiving(file, 0) as into:
+        into.take(b"xx")
+    with uploads.receiving(file, None) as into:
+        into.take(b"0123")
+    assert (uploads.folder / file.upload / "a.png").read_bytes() == b"0123"
 
 
 def test_what_arrived_before_an_error_stays(uploads: Uploads) -> None:
@@ -83,6 +92,18 @@ def test_two_senders_of_one_file(uploads: Uploads) -> None:
     assert names(uploads, file.upload) == ["a.png"]
 
 
+def test_a_file_that_is_complete_is_not_begun_anew(uploads: Uploads) -> None:
+    file = File(uploads.new(), "a.png", 4)
+    with uploads.receiving(file, 0) as into:
+        into.take(b"0123")
+    for offset in (None, 0, 4):
+        with pytest.raises(UploadRefused) as caught, uploads.receiving(file, offset):
+            raise AssertionError
+        assert (caught.value.status, caught.value.offset) == (409, 4)
+    assert names(uploads, file.upload) == ["a.png"], "and nothing is left over"
+    assert (uploads.folder / file.upload / "a.png").read_bytes() == b"0123"
+
+
 def test_two_files_of_one_name_are_not_mixed(uploads: Uploads) -> None:
     upload = uploads.new()
     first, second = File(upload, "a.png", 4, "monday"), File(upload, "a.png", 4, "tuesday")
@@ -94,6 +115,9 @@ def test_two_files_of_one_name_are_not_mixed(uploads: Uploads) -> None:
         into.take(b"abcd")
     with pytest.raises(UploadRefused, match="another file called"):
         uploads.received(longer)
+    assert uploads.received(second) == 4
+    with pytest.raises(UploadRefused, match="another file called"):
+        uploads.received(first)
     uploads.drop_parts(upload)
     assert names(uploads, upload) == ["a.png"]
     assert (uploads.folder / upload / "a.png").read_bytes() == b"abcd"
