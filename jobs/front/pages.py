@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -46,6 +47,10 @@ from lettermill.jobs.storage.display import display_path
 Form = dict[str, list[str]]
 
 MOST_FORM_BYTES = 65_536
+
+SILENT_SECONDS = 30
+"""After this long without a byte an upload is taken for broken off, so that its sender can continue it: a
+telephone that has changed its network ends no connection."""
 
 _REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'; "
@@ -355,11 +360,11 @@ async def receive(uploads: Uploads, request: Request) -> Response:
     into = await run_in_threadpool(taking.__enter__)
     error: BaseException | None = None
     try:
-        async for chunk in request.stream():
+        async for chunk in _unless_silent(request):
             await run_in_threadpool(into.take, chunk)
-    except ClientDisconnect as raised:  # What arrived is kept, and nobody waits for the answer.
+    except ClientDisconnect as raised:  # What arrived is kept; nobody waits for the answer.
         error = raised
-        return Response(status_code=400)
+        return Response(status_code=408, headers={"Connection": "close"})
     except BaseException as raised:
         error = raised
         raise
@@ -368,6 +373,24 @@ async def receive(uploads: Uploads, request: Request) -> Response:
         with contextlib.suppress(ClientDisconnect):
             await run_in_threadpool(taking.__exit__, type(error) if error else None, error, None)
     return JSONResponse({"offset": into.received, "length": file.length})
+
+
+async def _unless_silent(request: Request) -> AsyncIterator[bytes]:
+    """Yield the body of a request as it comes.
+
+    Raises:
+        ClientDisconnect: the sender has gone, or sent nothing for long.
+    """
+    chunks = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(SILENT_SECONDS):
+                chunk = await anext(chunks, None)
+        except TimeoutError as error:
+            raise ClientDisconnect from error
+        if chunk is None:
+            return
+        yield chunk
 
 
 def sent(job: Job, what: str) -> Response:

@@ -101,12 +101,23 @@ def test_a_connection_that_is_lost_in_an_upload(
     page.goto(front("--scans", tmp_path / "scans"))
     other = page.context.new_page()  # Its console may complain.
     other.goto(f"{page.url}new")
+    network = page.context.new_cdp_session(other)
+
+    def connected(offline: bool, most_bytes_a_second: int) -> None:
+        rates = {"downloadThroughput": -1, "uploadThroughput": most_bytes_a_second}
+        network.send("Network.emulateNetworkConditions", {"offline": offline, "latency": 0, **rates})
+
+    def parts() -> list[int]:
+        return [path.stat().st_size for path in (tmp_path / "out").glob("uploads/*/.part-*")]
+
+    connected(False, 1_000_000)
     other.set_input_files("#files", [large])
-    expect(other.get_by_text("1 file left to send")).to_be_visible()
-    page.context.set_offline(True)
+    wait_for(lambda: any(parts()), what="the first bytes")
+    connected(True, -1)
     other.wait_for_timeout(500)
     expect(other.get_by_role("button", name="Read", exact=True)).to_be_disabled()
-    page.context.set_offline(False)
+    assert 0 < parts()[0] < 40_000_000
+    connected(False, -1)
     expect(other.get_by_text("1 file sent.")).to_be_visible(timeout=60_000)
     notes = tmp_path / "notes.docx"
     notes.write_bytes(b"x")

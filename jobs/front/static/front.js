@@ -2,6 +2,7 @@
 "use strict";
 
 const SENT_AT_ONCE = 3;
+const STALLED_SECONDS = 60;
 const WAITS_SECONDS = [1, 2, 5, 10, 20];
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
@@ -68,7 +69,17 @@ if (form) {
       request.open("PATCH", address);
       request.setRequestHeader("Upload-Offset", offset);
       request.responseType = "json";
-      request.upload.onprogress = (event) => { bar.value = (offset + event.loaded) / (file.size || 1); };
+      let stalled;
+      const watch = () => {
+        clearTimeout(stalled);
+        stalled = setTimeout(() => request.abort(), 1000 * STALLED_SECONDS);
+      };
+      request.onloadstart = watch;
+      request.onloadend = () => clearTimeout(stalled);
+      request.upload.onprogress = (event) => {
+        watch();
+        bar.value = (offset + event.loaded) / (file.size || 1);
+      };
       request.onload = () => {
         const broken = [409, 423].includes(request.status) && request.response?.offset !== undefined;
         if (request.status === 200) done({ ok: true });

@@ -87,6 +87,17 @@ def test_a_browser_and_a_server_that_end_in_the_middle_of_an_upload(serving: Ser
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["a.png"]
 
 
+def test_a_sender_that_falls_silent(serving: Serving) -> None:
+    """A telephone that has changed its network: its old connection stays open, and its new one continues."""
+    web = serving(faults={"set": {"lettermill.jobs.front.pages.SILENT_SECONDS": 1}})
+    address = f"/uploads/{web.upload()}/a.png?length=6"
+    with send_some(web, address, {"Upload-Offset": "0", "Content-Length": "6"}, b"012") as silent:
+        wait_for(lambda: web.call("GET", address).json()["offset"] == 3, what="the first part")
+        assert b" 408 " in silent.recv(100)
+        rest = web.call("PATCH", address, b"345", **{"Upload-Offset": "3"})
+        assert rest.json() == {"offset": 6, "length": 6}
+
+
 def test_a_full_disk(serving: Serving, small_disk: Path, tmp_path: Path) -> None:
     (tmp_path / "out").symlink_to(small_disk)
     web = serving()
