@@ -94,6 +94,12 @@ def _review() -> click.Command:
     return review
 
 
+def _web() -> click.Command:
+    from lettermill.jobs.commands.web import web
+
+    return web
+
+
 def _score() -> click.Command:
     from lettermill.jobs.commands.score import score
 
@@ -161,6 +167,10 @@ def _evaluate() -> click.Command:
 
 
 COMMANDS = {
+    "web": Command(
+        _web,
+        "Upload or choose scans, have them read, review them and download the tables, all in a browser.",
+    ),
     "run": Command(_run, "Read a folder of scans, or some files, on this machine."),
     "submit": Command(_submit, "Queue a folder of scans, or some files, for workers on other machines."),
     "watch": Command(_watch, "Read scans as they are put into a folder, until stopped."),

@@ -33,11 +33,13 @@ class Endpoints:
 
     Args:
         session: the review of a job.
+        root: the path below which the pages are mounted, without a slash at its end.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, root: str = "") -> None:
         self._session = session
         self._templates = environment("lettermill.jobs.web")
+        self._templates.globals["root"] = root
         self._templates.filters.update(count=_count, share=_share, confidence=_confidence)
         self._templates.globals.update(most_characters=MOST_CHARACTERS)
 

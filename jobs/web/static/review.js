@@ -5,6 +5,7 @@ const sheet = document.getElementById("sheet");
 const single = document.getElementById("single");
 const fields = document.getElementById("fields");
 const undo = document.getElementById("undo");
+const script = document.currentScript.src;
 
 for (const form of document.forms) {
   form.addEventListener("submit", async (event) => {
@@ -17,7 +18,7 @@ for (const form of document.forms) {
     form.dataset.state = "asking";
     // Sent to a server that is gone, the form and its marks would make way for the browser's own page.
     const lost = document.getElementById("lost");
-    lost.hidden = await fetch("/static/review.js", { cache: "no-store" }).then(() => true, () => false);
+    lost.hidden = await fetch(script, { cache: "no-store" }).then(() => true, () => false);
     form.dataset.state = lost.hidden ? "answered" : "";
     if (lost.hidden) form.requestSubmit(event.submitter);
   });
