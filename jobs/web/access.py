@@ -1,4 +1,4 @@
-"""Let only the browser in that opened the printed address of `lettermill review`."""
+"""Let only the browser in that opened the printed address of `lettermill review` or `template edit`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class AccessGate:
     def _refusal(self, request: Request) -> Response | None:
         headers = Headers(scope=request.scope)
         if headers.get("host") not in self._hosts:
-            return PlainTextResponse("This is not the address that `lettermill review` printed.", 421)
+            return PlainTextResponse("This is not the address that was printed.", 421)
         given = request.query_params.get("token", "")
         if request.method == "GET" and request.url.path == "/" and self._is_token(given):
             response = RedirectResponse("/", 303)
@@ -68,10 +68,10 @@ class AccessGate:
             return response
         if not self._is_token(request.cookies.get(self._cookie, "")):
             return PlainTextResponse(
-                "This browser has no access. Open the whole address that `lettermill review` printed.", 403
+                "This browser has no access. Open the whole address that was printed.", 403
             )
         if request.method != "GET" and headers.get("origin") != f"http://{headers['host']}":
-            return PlainTextResponse("This form was not sent by the review page.", 403)
+            return PlainTextResponse("This was not sent by the page itself.", 403)
         return None
 
     def _is_token(self, given: str) -> bool:

@@ -1,10 +1,14 @@
-"""`lettermill template`: make a template from a blank form by finding its boxes and combs."""
+"""`lettermill template`: make a template from a blank form by finding its boxes and combs; edit templates."""
 
 from __future__ import annotations
 
-import io
+import contextlib
+import secrets
+import shlex
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import cv2
@@ -12,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ScanError, UsageProblem
+from lettermill.jobs.inputs.template_text import template_text
 from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import MAX_DPI, MIN_DPI, Limits
 from lettermill.jobs.storage.atomic import atomic_write
@@ -30,6 +35,7 @@ def template() -> None:
     \b
     Example:
       lettermill template new blank.png
+      lettermill template edit blank.toml
       lettermill run scans --template blank.toml
     """
 
@@ -53,8 +59,7 @@ def new(blank: Path, out: Path | None, dpi: int) -> None:
     """Make a template from a blank form: find its boxes and combs.
 
     Writes a template with one field for each, named field_1, field_2 and so on, and draws the fields into a
-    PNG file beside it. Then edit the template: rename the fields, set which characters each may contain, and
-    delete boxes that are not fields.
+    PNG file beside it. Then edit the template: `lettermill template edit`.
 
     \b
     Example:
@@ -71,7 +76,7 @@ def new(blank: Path, out: Path | None, dpi: int) -> None:
             "Give a blank form that lies straight, or write the template by hand: see docs/forms.md.",
         )
     with atomic_write(out) as file:
-        file.write(_to_toml(blank.name, dpi, fields))
+        file.write(template_text(_values(blank.name, dpi, fields)))
     _, picture = cv2.imencode(".png", _draw_fields(page, fields))
     with drawing.open("wb") as image:
         image.write(picture.tobytes())
@@ -79,6 +84,56 @@ def new(blank: Path, out: Path | None, dpi: int) -> None:
     click.echo(
         f"{len(fields)} fields, {combs} of them combs: {display_path(out)}, drawn in {display_path(drawing)}"
     )
+
+
+@template.command()
+@click.argument("file", metavar="FILE.toml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--scans",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Scans on which the template can be tried; the page takes others, too.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port of the page.  [default: a free port]"
+)
+@click.option("--no-browser", is_flag=True, help="Do not open a browser; open the printed address yourself.")
+def edit(file: Path, scans: Path | None, port: int, no_browser: bool) -> None:
+    """Edit a template in a browser, and try it on scans.
+
+    Opens a page that only this machine can reach, with a secret in its address: the blank form with its
+    fields, to draw, move, name and order them. A save writes FILE.toml anew, without comments, and keeps the
+    former file in a folder beside it. Ctrl-C ends the editor.
+
+    \b
+    Example:
+      lettermill template edit form.toml --scans scans
+    """
+    from lettermill.jobs.running.signals import interruptible
+    from lettermill.jobs.web.access import HOST
+    from lettermill.jobs.web.server import listening, serve
+    from lettermill.worker.editor.endpoints import Endpoints
+    from lettermill.worker.editor.server import application
+    from lettermill.worker.editor.sheets import Sheets
+    from lettermill.worker.editor.template_file import TemplateFile
+
+    edited = TemplateFile(file)
+    with listening(port) as opened, contextlib.closing(Sheets(scans)) as sheets:
+        number, token = opened.getsockname()[1], secrets.token_urlsafe(24)
+        address = f"http://{HOST}:{number}/?token={token}"
+
+        def started() -> None:
+            click.echo(f"editor: {address}")
+            click.echo(
+                "Ctrl-C ends it. Anyone with the address can change the template: keep it to yourself.",
+                err=True,
+            )
+            if not no_browser and not webbrowser.open(address):
+                click.echo("No browser could be started: open the address yourself.", err=True)
+
+        with contextlib.suppress(KeyboardInterrupt), interruptible():
+            serve(application(Endpoints(edited, sheets), number, token), opened, started)
+    click.echo(f"Next: lettermill run SCANS --template {shlex.quote(display_path(file))}", err=True)
 
 
 def _check_targets(blank: Path, out: Path, drawing: Path) -> None:
@@ -119,25 +174,15 @@ def _read_blank(blank: Path, dpi: int) -> NDArray[np.uint8]:
     return page
 
 
-def _to_toml(blank: str, dpi: int, fields: Sequence[FoundField]) -> str:
-    text = io.StringIO()
-    text.write("# A template of Lettermill: docs/forms.md describes the settings.\n\n")
-    text.write(f"blank = {_quoted(blank)}\n")
-    if blank.lower().endswith(".pdf"):
-        text.write(f"dpi = {dpi}\n")
-    for number, field in enumerate(fields, 1):
-        box = field.box
-        text.write(f'\n[[fields]]\nname = "field_{number}"\n')
-        text.write(f'box = [{box.x}, {box.y}, {box.width}, {box.height}]\nalphabet = "alnum"\n')
-        if field.comb:
-            text.write(f"comb = {field.comb}\n")
-    return text.getvalue()
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a TOML string."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _values(blank: str, dpi: int, found: Sequence[FoundField]) -> dict[str, Any]:
+    """Return the values of a template with a field for each that was found."""
+    fields = [
+        {"name": f"field_{number}", "box": [box.x, box.y, box.width, box.height], "alphabet": "alnum"}
+        | ({"comb": field.comb} if field.comb else {})
+        for number, field in enumerate(found, 1)
+        for box in [field.box]
+    ]
+    return {"blank": blank} | ({"dpi": dpi} if blank.lower().endswith(".pdf") else {}) | {"fields": fields}
 
 
 def _draw_fields(page: NDArray[np.uint8], fields: Sequence[FoundField]) -> NDArray[np.uint8]:
