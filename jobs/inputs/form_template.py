@@ -90,7 +90,7 @@ _MOST_FIELDS = 500
 _LEAST_SIDE_PIXELS = 8
 """Of a field, and of a comb's cell: nothing smaller can be read."""
 
-_PAGE_COLUMNS = ("scan", "page", "status", "flagged", "look_at")
+PAGE_COLUMNS = ("scan", "page", "status", "flagged", "look_at")
 """The columns of fields.csv before the fields."""
 
 _CONFIDENCE_SUFFIX = "_confidence"
@@ -214,7 +214,7 @@ class Template:
 def header(template: Template) -> list[str]:
     """Return the columns of fields.csv."""
     return [
-        *_PAGE_COLUMNS,
+        *PAGE_COLUMNS,
         *(column for field in template.fields for column in (field.name, field.name + _CONFIDENCE_SUFFIX)),
         *(field.name + _VALUE_SUFFIX for field in template.fields if field.kind.has_value),
         *([_BROKEN_RULES] if template.has_rules else []),
@@ -389,7 +389,7 @@ class _Reader:
         return context_of(self._read(number, "context", file, "context"), self._path.parent / file)
 
     def _check_names(self) -> None:
-        taken = dict.fromkeys((*_PAGE_COLUMNS, _BROKEN_RULES), -1)
+        taken = dict.fromkeys((*PAGE_COLUMNS, _BROKEN_RULES), -1)
         for number, field in enumerate(self._file.fields):
             for column in _columns(field):
                 other = taken.setdefault(column.lower(), number)

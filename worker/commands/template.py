@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ScanError, UsageProblem
+from lettermill.jobs.inputs.form_template import PAGE_COLUMNS
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.template_text import template_text
 from lettermill.jobs.scans.reader import read_page
 from lettermill.jobs.settings import MAX_DPI, MIN_DPI, Limits
@@ -23,6 +25,8 @@ from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
 from lettermill.segmentation.fields import FoundField, find_fields
 from lettermill.segmentation.registration import prepare
+from lettermill.worker.reading import captions
+from lettermill.worker.reading.classifier import Classifier
 
 # Blue, green, red: two colours that colour-blind people can tell apart.
 _BOX_COLOUR, _COMB_COLOUR = (178, 114, 0), (0, 94, 213)
@@ -58,8 +62,9 @@ def template() -> None:
 def new(blank: Path, out: Path | None, dpi: int) -> None:
     """Make a template from a blank form: find its boxes and combs.
 
-    Writes a template with one field for each, named field_1, field_2 and so on, and draws the fields into a
-    PNG file beside it. Then edit the template: `lettermill template edit`.
+    Writes a template with one field for each, named after its caption if that is in plain capitals, else
+    field_1, field_2 and so on, and draws the fields into a PNG file beside it. Then edit the template:
+    `lettermill template edit`.
 
     \b
     Example:
@@ -75,9 +80,10 @@ def new(blank: Path, out: Path | None, dpi: int) -> None:
             f"no boxes and no combs were found on {display_path(blank)}",
             "Give a blank form that lies straight, or write the template by hand: see docs/forms.md.",
         )
+    names = _named(page, fields)
     with atomic_write(out) as file:
-        file.write(template_text(_values(blank.name, dpi, fields)))
-    _, picture = cv2.imencode(".png", _draw_fields(page, fields))
+        file.write(template_text(_values(blank.name, dpi, fields, names)))
+    _, picture = cv2.imencode(".png", _draw_fields(page, fields, names))
     with drawing.open("wb") as image:
         image.write(picture.tobytes())
     combs = sum(field.comb is not None for field in fields)
@@ -174,30 +180,42 @@ def _read_blank(blank: Path, dpi: int) -> NDArray[np.uint8]:
     return page
 
 
-def _values(blank: str, dpi: int, found: Sequence[FoundField]) -> dict[str, Any]:
+def _named(page: NDArray[np.uint8], found: Sequence[FoundField]) -> list[str]:
+    """Return a name for each field: its caption where that is read surely, else its number: field_1."""
+    classifier = Classifier(load_model(installed_model_folder()), captions.SETTINGS.characters)
+    names = captions.caption_names(page, [field.box for field in found], classifier)
+    return [
+        f"field_{number}" if name is None or name in PAGE_COLUMNS else name
+        for number, name in enumerate(names, 1)
+    ]
+
+
+def _values(blank: str, dpi: int, found: Sequence[FoundField], names: Sequence[str]) -> dict[str, Any]:
     """Return the values of a template with a field for each that was found."""
     fields = [
-        {"name": f"field_{number}", "box": [box.x, box.y, box.width, box.height], "alphabet": "alnum"}
+        {"name": name, "box": [box.x, box.y, box.width, box.height], "alphabet": "alnum"}
         | ({"comb": field.comb} if field.comb else {})
-        for number, field in enumerate(found, 1)
+        for field, name in zip(found, names, strict=True)
         for box in [field.box]
     ]
     return {"blank": blank} | ({"dpi": dpi} if blank.lower().endswith(".pdf") else {}) | {"fields": fields}
 
 
-def _draw_fields(page: NDArray[np.uint8], fields: Sequence[FoundField]) -> NDArray[np.uint8]:
+def _draw_fields(
+    page: NDArray[np.uint8], fields: Sequence[FoundField], names: Sequence[str]
+) -> NDArray[np.uint8]:
     """Draw the form, pale, with the frames, cells and names of its fields: uint8, h×w×3."""
     picture = cv2.cvtColor((255 - 0.4 * (255.0 - page)).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     thick = max(1, round(max(page.shape) / 800))
-    for number, field in enumerate(fields, 1):
+    for field, name in zip(fields, names, strict=True):
         box, colour = field.box, _COMB_COLOUR if field.comb else _BOX_COLOUR
         right, low = box.x + box.width, box.y + box.height
         cv2.rectangle(picture, (box.x, box.y), (right, low), colour, 2 * thick)
         for wall in range(1, field.comb or 1):
             x = round(box.x + wall * box.width / (field.comb or 1))
             cv2.line(picture, (x, box.y), (x, low), colour, thick)
-        name = f"field_{number}" + (f" ({field.comb})" if field.comb else "")
+        text = name + (f" ({field.comb})" if field.comb else "")
         size = 0.35 * thick + 0.15
         place = box.x + 4 * thick, low - 4 * thick
-        cv2.putText(picture, name, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
     return np.asarray(picture, np.uint8)

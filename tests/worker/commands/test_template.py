@@ -31,6 +31,10 @@ def test_the_example_form(tmp_path: Path, lettermill: Command) -> None:
     for one, other in zip(in_order(found), in_order(made), strict=True):
         assert one[4] == other[4]
         assert max(abs(a - b) for a, b in zip(one[:4], other[:4], strict=True)) <= 6
+    names = [field.name for field in found.fields]
+    assert {"surname", "forename", "shelf", "remarks"} <= set(names)
+    # A caption that is not read surely gives no name.
+    assert names[4] == "field_5"
     with Image.open(tmp_path / "blank-fields.png") as drawing:
         assert drawing.size == (1748, 1240)
         colours = np.asarray(drawing)
