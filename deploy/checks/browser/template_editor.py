@@ -138,6 +138,27 @@ def test_with_the_keyboard_alone(template: Path, edited: Callable[[Page], Page],
     expect(field(page, "field_1")).to_be_focused()
 
 
+def test_what_is_typed_is_kept(template: Path, edited: Callable[[Page], Page], page: Page) -> None:
+    """However the control is left, and what is clicked next gets the click."""
+    edited(page)
+    name = page.get_by_label("Name", exact=True)
+    name.fill("family")
+    name.press("Tab")
+    expect(page.get_by_label("Kind")).to_be_focused()
+    expect(field(page, "family")).to_be_visible()
+    name.fill("last")
+    page.locator("#list").get_by_role("button", name="card").click()
+    expect(name).to_have_value("card")
+    name.fill("number")
+    field(page, "town").click()
+    expect(name).to_have_value("town")
+    page.get_by_label("Cells of the comb").fill("20")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("All is saved.")).to_be_visible()
+    found = fields(template)
+    assert [one["name"] for one in found[:2]] == ["last", "number"] and found[4]["comb"] == 20
+
+
 def test_an_error_is_at_its_field(template: Path, edited: Callable[[Page], Page], page: Page) -> None:
     before = template.read_bytes()
     other = edited(page.context.new_page())  # Its console may complain.

@@ -3,6 +3,7 @@
 
 const NEAR_PIXELS = 6; // A shorter drag is a click.
 const LEAST_SIDE = 8;
+const TYPED = "input[type=text], input[type=number], textarea";
 const byId = (id) => document.getElementById(id);
 const drawing = byId("drawing");
 const sheet = byId("sheet");
@@ -254,6 +255,9 @@ function errorAt(input, id) {
 
 function showKeys() {
   const keys = byId("keys");
+  const shown = JSON.stringify([chosen, chosen.length === 1 && now.fields[chosen[0]].kind, wrong]);
+  const isSame = keys.dataset.shown === shown;
+  keys.dataset.shown = shown;
   const focus = document.activeElement && keys.contains(document.activeElement) ? document.activeElement.id : "";
   const place = keys.scrollTop;
   if (chosen.length !== 1) {
@@ -269,10 +273,21 @@ function showKeys() {
     keyRow(number, { ...text, name: "name", label: "Name" }, field.name),
     keyRow(number, { name: "kind", label: "Kind", control: "choice", options: Object.keys(form.kinds), default: "text" }, kind),
     ...form.kinds[kind].map((key) => keyRow(number, key, field[key.name])),
-    element("p", {}, `${field.box[2]} × ${field.box[3]} pixels at ${field.box[0]}, ${field.box[1]}`),
+    element("p", { id: "place" }, `${field.box[2]} × ${field.box[3]} pixels at ${field.box[0]}, ${field.box[1]}`),
   ];
   if (wrong && wrong.field === number && !rows.some((row) => row.querySelector(".error"))) {
     rows.push(element("p", { className: "error" }, wrong.what));
+  }
+  if (isSame) {
+    // The controls stay: somebody may be on the way from one to the next.
+    byId("place").textContent = rows.map((row) => row.id === "place" ? row.textContent : "").join("");
+    for (const made of rows.flatMap((row) => [...row.querySelectorAll("input, select, textarea")])) {
+      const there = byId(made.id);
+      if (there === document.activeElement && there.matches(TYPED)) continue;
+      there.value = made.value;
+      there.checked = made.checked;
+    }
+    return;
   }
   keys.replaceChildren(...rows);
   keys.scrollTop = place;
@@ -333,15 +348,20 @@ function focusOn(where, number) {
 function showList() {
   const list = byId("list");
   const focused = document.activeElement && document.activeElement !== list && list.contains(document.activeElement);
-  list.replaceChildren(
-    ...now.fields.map((field, number) => {
-      const kind = (field.kind || "text") + (field.comb ? ` · ${field.comb}` : "");
-      const made = element("button", { type: "button", className: wrong && wrong.field === number ? "bad" : "" }, element("span", {}, field.name), element("span", {}, kind));
+  // The buttons stay where their number does: one of them may be under a finger.
+  while (list.children.length > now.fields.length) list.lastChild.remove();
+  now.fields.forEach((field, number) => {
+    if (!list.children[number]) {
+      const made = element("button", { type: "button" }, element("span"), element("span"));
       made.dataset.number = number;
-      made.setAttribute("aria-pressed", chosen.includes(number));
-      return element("li", {}, made);
-    }),
-  );
+      list.append(element("li", {}, made));
+    }
+    const button = list.children[number].firstChild;
+    button.className = wrong && wrong.field === number ? "bad" : "";
+    button.setAttribute("aria-pressed", chosen.includes(number));
+    button.firstChild.textContent = field.name;
+    button.lastChild.textContent = (field.kind || "text") + (field.comb ? ` · ${field.comb}` : "");
+  });
   const current = list.querySelector(`[data-number="${chosen.at(-1)}"]`);
   if (current) current.scrollIntoView({ block: "nearest" });
   if (focused) focusOn("list", chosen.at(-1));
@@ -404,6 +424,7 @@ function dragged(box, handle, x, y) {
 drawing.addEventListener("pointerdown", (event) => {
   if (event.button !== 0) return;
   event.preventDefault();
+  settle();
   const start = place(event);
   const handle = event.target.dataset.handle || "";
   const over = event.target.closest(".field");
@@ -500,7 +521,7 @@ addEventListener("keydown", (event) => {
   if (key === "s") {
     event.preventDefault();
     save();
-  } else if ((key === "z" || key === "y") && !event.target.matches("input[type=text], input[type=number], textarea")) {
+  } else if ((key === "z" || key === "y") && !event.target.matches(TYPED)) {
     event.preventDefault();
     if (key === "y" || event.shiftKey) step(future, past);
     else step(past, future);
@@ -514,8 +535,7 @@ function settle() {
   const at = document.activeElement;
   if (at && at.matches("input, textarea, select")) {
     at.blur();
-    const again = at.id && byId(at.id);
-    if (again) again.focus();
+    if (at.id && byId(at.id)) byId(at.id).focus();
   }
 }
 
