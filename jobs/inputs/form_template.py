@@ -42,7 +42,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.jobs.errors import BadData, ScanError
+from lettermill.jobs.errors import BadData, ScanError, TemplateProblem
 from lettermill.jobs.inputs.context import (
     PACK_SUFFIX,
     PACKS,
@@ -90,7 +90,7 @@ _MOST_FIELDS = 500
 _LEAST_SIDE_PIXELS = 8
 """Of a field, and of a comb's cell: nothing smaller can be read."""
 
-_PAGE_COLUMNS = ("scan", "page", "status", "flagged", "look_at")
+PAGE_COLUMNS = ("scan", "page", "status", "flagged", "look_at")
 """The columns of fields.csv before the fields."""
 
 _CONFIDENCE_SUFFIX = "_confidence"
@@ -214,21 +214,24 @@ class Template:
 def header(template: Template) -> list[str]:
     """Return the columns of fields.csv."""
     return [
-        *_PAGE_COLUMNS,
+        *PAGE_COLUMNS,
         *(column for field in template.fields for column in (field.name, field.name + _CONFIDENCE_SUFFIX)),
         *(field.name + _VALUE_SUFFIX for field in template.fields if field.kind.has_value),
         *([_BROKEN_RULES] if template.has_rules else []),
     ]
 
 
-def read_template(path: Path | Place) -> Template:
+def read_template(path: Path | Place, content: bytes | None = None) -> Template:
     """Read a template with its blank, word lists and contexts, and check all of it.
+
+    Args:
+        path: its file.
+        content: what is read in place of the file's content, as if it had been saved there.
 
     Raises:
         BadData: a file is missing or cannot be used; the message names file, line and field.
     """
-    path = locate(path)
-    return _Reader(path).template()
+    return _Reader(locate(path), content).template()
 
 
 class _Reader:
@@ -236,16 +239,17 @@ class _Reader:
 
     Args:
         path: its file.
+        content: as for `read_template`.
 
     Raises:
         BadData: the file cannot be read, or is no template.
     """
 
-    def __init__(self, path: Place) -> None:
+    def __init__(self, path: Place, content: bytes | None) -> None:
         self._path = path
         self._files: dict[str, bytes] = {}
         try:
-            content = path.parent.read(path.name)
+            content = path.parent.read(path.name) if content is None else content
         except OSError as error:
             raise BadData(
                 f"cannot read the template {display_path(path)}: {error.strerror}", _HELP
@@ -373,7 +377,8 @@ class _Reader:
                     (at for at, said in enumerate(self._text.splitlines(), 1) if f'{text}"' in said),
                     self._line(None, "rules"),
                 )
-                raise BadData(f"{display_path(self._path)}, line {line}: {error}", RULES) from error
+                what = f"{display_path(self._path)}, line {line}: {error}"
+                raise TemplateProblem(what, RULES, None, "rules", str(error)) from error
         return tuple(rules)
 
     def _context(self, number: int, name: str) -> ContextPack:
@@ -384,7 +389,7 @@ class _Reader:
         return context_of(self._read(number, "context", file, "context"), self._path.parent / file)
 
     def _check_names(self) -> None:
-        taken = dict.fromkeys((*_PAGE_COLUMNS, _BROKEN_RULES), -1)
+        taken = dict.fromkeys((*PAGE_COLUMNS, _BROKEN_RULES), -1)
         for number, field in enumerate(self._file.fields):
             for column in _columns(field):
                 other = taken.setdefault(column.lower(), number)
@@ -406,14 +411,13 @@ class _Reader:
                 ) from error
         return self._files[name]
 
-    def _problem(self, number: int | None, key: str, what: str, next_step: str = _HELP) -> BadData:
+    def _problem(self, number: int | None, key: str, said: str, next_step: str = _HELP) -> TemplateProblem:
         """Return the error of a key, with its line."""
         field = "" if number is None else f", field {self._file.fields[number].name}"
-        return BadData(
-            f"{display_path(self._path)}, line {self._line(number, key)}{field}: {what}", next_step
-        )
+        what = f"{display_path(self._path)}, line {self._line(number, key)}{field}: {said}"
+        return TemplateProblem(what, next_step, number, key, said)
 
-    def _schema_problem(self, message: str, values: dict[str, Any]) -> BadData:
+    def _schema_problem(self, message: str, values: dict[str, Any]) -> TemplateProblem:
         """Return the error of a missing or unknown key, or of a wrong value.
 
         Args:
@@ -432,7 +436,8 @@ class _Reader:
             said = _name_problem(values["fields"][number]["name"])
         else:
             said = f"{key} must be {_VALUES[key]}"
-        return BadData(f"{display_path(self._path)}, line {self._line(number, key)}: {said}", _HELP)
+        what = f"{display_path(self._path)}, line {self._line(number, key)}: {said}"
+        return TemplateProblem(what, _HELP, number, key, said)
 
     def _unknown_key(self, key: str, number: int | None, values: dict[str, Any]) -> str:
         if number is None:

@@ -78,7 +78,7 @@ class AccessGate:
                 f"This browser has no access. Open the whole address that {self._command} printed.", 403
             )
         if request.method != "GET" and headers.get("origin") != f"http://{headers['host']}":
-            return PlainTextResponse("This form was not sent by a page of this address.", 403)
+            return PlainTextResponse("This was not sent by the page itself.", 403)
         return None
 
     def _is_token(self, given: str) -> bool:

@@ -1,7 +1,11 @@
-"""`lettermill template`: make a template from a blank form or filled ones by finding its boxes and combs."""
+"""`lettermill template`: make a template from a blank form or filled ones, and edit it in a browser."""
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+import shlex
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,16 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import BadData, ScanError, UsageProblem
+from lettermill.jobs.inputs.form_template import PAGE_COLUMNS
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.inputs.template_text import template_text
 from lettermill.jobs.scans.pdf_fields import PdfField
 from lettermill.jobs.scans.reader import read_form_fields, read_page
 from lettermill.jobs.settings import MAX_DPI, MIN_DPI, Limits
 from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.jobs.storage.display import display_path
-from lettermill.segmentation.fields import find_fields
+from lettermill.segmentation.fields import FoundField, find_fields
 from lettermill.segmentation.registration import prepare
 from lettermill.segmentation.shared_print import AnotherForm, shared_print
-from lettermill.worker.commands.template_draft import DraftField, draft_of_boxes, draft_of_pdf
+from lettermill.worker.commands.template_draft import Draft, DraftField, draft_of_boxes, draft_of_pdf
+from lettermill.worker.reading import captions
+from lettermill.worker.reading.classifier import Classifier
 from lettermill.worker.reading.filled_fields import filled_fields
 from lettermill.worker.reading.region_network import RegionNetwork
 
@@ -35,6 +43,7 @@ def template() -> None:
     \b
     Example:
       lettermill template new blank.png
+      lettermill template edit blank.toml
       lettermill run scans --template blank.toml
     """
 
@@ -68,9 +77,9 @@ def new(sheets: tuple[Path, ...], out: Path | None, dpi: int) -> None:
 
     Of a PDF that can be filled in on a screen, the fields are taken as they are, with their names.
 
-    Writes a template with one field for each, named field_1, field_2 and so on, and draws the fields into a
-    PNG file beside it. Then edit the template: rename the fields, set which characters each may contain, and
-    delete boxes that are not fields.
+    Writes a template with one field for each, named after its caption if that is in plain capitals, else
+    field_1, field_2 and so on, and draws the fields into a PNG file beside it. Then edit the template:
+    `lettermill template edit`.
 
     \b
     Example:
@@ -86,7 +95,7 @@ def new(sheets: tuple[Path, ...], out: Path | None, dpi: int) -> None:
     if len(sheets) > 1:
         page = _shared(sheets, [page, *(_read_sheet(sheet, dpi) for sheet in sheets[1:])])
     pdf = _form_fields(first, dpi) if len(sheets) == 1 else ()
-    draft, left_out = draft_of_pdf(pdf) if pdf else (draft_of_boxes(find_fields(page)), [])
+    draft, left_out = draft_of_pdf(pdf) if pdf else (_draft_of_print(page), [])
     if not draft.fields:
         raise BadData(
             f"no boxes and no combs were found on {display_path(first)}",
@@ -96,7 +105,7 @@ def new(sheets: tuple[Path, ...], out: Path | None, dpi: int) -> None:
     if len(sheets) > 1:
         _write_picture(blank, page)
     with atomic_write(out) as file:
-        file.write(draft.toml(blank.name, dpi))
+        file.write(template_text(draft.values(blank.name, dpi)))
     _write_picture(drawing, _draw_fields(page, draft.fields))
     combs = sum(field.comb is not None for field in draft.fields)
     click.echo(
@@ -107,6 +116,62 @@ def new(sheets: tuple[Path, ...], out: Path | None, dpi: int) -> None:
         click.echo(f"Left out, too small or on another field: {', '.join(left_out)}", err=True)
     if not pdf:  # Such a PDF was drawn by a program: nobody wrote on it.
         _warn_of_writing(blank, page, draft.fields)
+
+
+@template.command()
+@click.argument("file", metavar="FILE.toml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--scans",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Scans on which the template can be tried; the page takes others, too.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port of the page.  [default: a free port]"
+)
+@click.option("--no-browser", is_flag=True, help="Do not open a browser; open the printed address yourself.")
+def edit(file: Path, scans: Path | None, port: int, no_browser: bool) -> None:
+    """Edit a template in a browser, and try it on scans.
+
+    Opens a page that only this machine can reach, with a secret in its address: the blank form with its
+    fields, to draw, move, name and order them. A save writes FILE.toml anew, without comments, and keeps the
+    former file in a folder beside it. Ctrl-C ends the editor.
+
+    \b
+    Example:
+      lettermill template edit form.toml --scans scans
+    """
+    from lettermill.jobs.running.signals import interruptible
+    from lettermill.jobs.web.access import HOST
+    from lettermill.jobs.web.server import listening, serve
+    from lettermill.worker.editor.endpoints import Endpoints
+    from lettermill.worker.editor.server import application
+    from lettermill.worker.editor.sheets import Sheets
+    from lettermill.worker.editor.template_file import TemplateFile
+
+    edited = TemplateFile(file)
+    with listening(port) as opened, contextlib.closing(Sheets(scans)) as sheets:
+        number, token = opened.getsockname()[1], secrets.token_urlsafe(24)
+        address = f"http://{HOST}:{number}/?token={token}"
+
+        def started() -> None:
+            click.echo(f"editor: {address}")
+            click.echo(
+                "Ctrl-C ends it. Anyone with the address can change the template: keep it to yourself.",
+                err=True,
+            )
+            if not no_browser and not webbrowser.open(address):
+                click.echo("No browser could be started: open the address yourself.", err=True)
+
+        with contextlib.suppress(KeyboardInterrupt), interruptible():
+            serve(application(Endpoints(edited, sheets), number, token), opened, started)
+    click.echo(f"Next: lettermill run SCANS --template {shlex.quote(display_path(file))}", err=True)
+
+
+def _draft_of_print(page: NDArray[np.uint8]) -> Draft:
+    """Return a draft with the boxes and combs of a blank form, named after their captions."""
+    found = find_fields(page)
+    return draft_of_boxes(found, _named(page, found)) if found else Draft(())
 
 
 def _form_fields(path: Path, dpi: int) -> tuple[PdfField, ...]:
@@ -203,6 +268,16 @@ def _read_sheet(path: Path, dpi: int) -> NDArray[np.uint8]:
         return read_page(path, 1, dpi, Limits())
     except ScanError as error:
         raise BadData(f"cannot read the blank form {display_path(path)}: {error.message}") from error
+
+
+def _named(page: NDArray[np.uint8], found: Sequence[FoundField]) -> list[str]:
+    """Return a name for each field: its caption where that is read surely, else its number: field_1."""
+    classifier = Classifier(load_model(installed_model_folder()), captions.SETTINGS.characters)
+    names = captions.caption_names(page, [field.box for field in found], classifier)
+    return [
+        f"field_{number}" if name is None or name in PAGE_COLUMNS else name
+        for number, name in enumerate(names, 1)
+    ]
 
 
 def _draw_fields(page: NDArray[np.uint8], fields: Sequence[DraftField]) -> NDArray[np.uint8]:

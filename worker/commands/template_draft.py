@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import collections
-import io
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lettermill.jobs.inputs.field_kinds import LONGEST_NAME_CHARACTERS, MOST_CELLS, plain_word
 from lettermill.jobs.inputs.pattern import automaton_of_words
@@ -26,14 +25,21 @@ class DraftField:
     Attributes:
         name: its column.
         box: in pixels of the blank.
-        keys: the lines of its table after name and box.
+        keys: what its table says after name and box.
         comb: its number of cells; None without a comb.
     """
 
     name: str
     box: Box
-    keys: tuple[str, ...]
+    keys: Mapping[str, Any]
     comb: int | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Its table."""
+        box = [self.box.x, self.box.y, self.box.width, self.box.height]
+        comb = {"comb": self.comb} if self.comb else {}
+        return {"name": self.name, "box": box, **self.keys, **comb}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +54,31 @@ class Draft:
     fields: tuple[DraftField, ...]
     rules: tuple[str, ...] = ()
 
-    def toml(self, blank: str, dpi: int) -> str:
-        """Return the template's text.
+    def values(self, blank: str, dpi: int) -> dict[str, Any]:
+        """Return the template's values, as `template_text` takes them.
 
         Args:
             blank: name of the blank form's file.
             dpi: at which it is rendered, if it is a PDF.
         """
-        text = io.StringIO()
-        text.write("# A template of Lettermill: docs/forms.md describes the settings.\n\n")
-        text.write(f"blank = {_quoted(blank)}\n")
+        values: dict[str, Any] = {"blank": blank}
         if blank.lower().endswith(".pdf"):
-            text.write(f"dpi = {dpi}\n")
+            values["dpi"] = dpi
         if self.rules:
-            rules = "".join(f"  {_quoted(rule)},\n" for rule in self.rules)
-            text.write(f"rules = [\n{rules}]\n")
-        for field in self.fields:
-            box = field.box
-            text.write(f'\n[[fields]]\nname = "{field.name}"\n')
-            text.write(f"box = [{box.x}, {box.y}, {box.width}, {box.height}]\n")
-            text.write("".join(f"{key}\n" for key in field.keys))
-            if field.comb:
-                text.write(f"comb = {field.comb}\n")
-        return text.getvalue()
+            values["rules"] = list(self.rules)
+        return values | {"fields": [field.values for field in self.fields]}
 
 
-def draft_of_boxes(fields: Sequence[FoundField]) -> Draft:
-    """Return a draft with the boxes and combs of a blank form, named field_1, field_2 and so on."""
+def draft_of_boxes(fields: Sequence[FoundField], names: Sequence[str]) -> Draft:
+    """Return a draft with the boxes and combs of a blank form.
+
+    Args:
+        fields: the boxes and combs.
+        names: a name for each.
+    """
     drafts = [
-        DraftField(f"field_{number}", field.box, ('alphabet = "alnum"',), field.comb)
-        for number, field in enumerate(fields, 1)
+        DraftField(name, field.box, {"alphabet": "alnum"}, field.comb)
+        for name, field in zip(names, fields, strict=True)
     ]
     return Draft(tuple(drafts))
 
@@ -101,26 +102,28 @@ def draft_of_pdf(fields: Sequence[PdfField]) -> tuple[Draft, list[str]]:
         name = _column(f"{field.name}_{field.value}" if field.value else field.name, number, taken)
         if field.type == "radio":
             groups[field.name].append(name)
-        keys = [*_keys(field), *(["required = true"] if field.required and field.type != "radio" else [])]
-        drafts.append(DraftField(name, box, tuple(keys), cells))
+        keys = _keys(field)
+        if field.required and field.type != "radio":
+            keys["required"] = True
+        drafts.append(DraftField(name, box, keys, cells))
     rules = [f"at most one of {', '.join(names)}" for names in groups.values() if len(names) > 1]
     return Draft(tuple(drafts), tuple(rules)), left_out
 
 
-def _keys(field: PdfField) -> list[str]:
-    """Return the lines that say what a field of a PDF may hold."""
+def _keys(field: PdfField) -> dict[str, Any]:
+    """Return the keys that say what a field of a PDF may hold."""
     if field.type in ("tick", "radio"):
-        return ['kind = "tick"']
+        return {"kind": "tick"}
     if field.type == "signature":
-        return ['kind = "signature"']
+        return {"kind": "signature"}
     words = [plain_word(word) for word in field.choices]
     if field.type == "choice" and words and len(set(words)) == len(words):
         try:
             automaton_of_words(words)
         except ValueError:  # A word with characters that aren't read.
-            return ['alphabet = "alnum"']
-        return ['kind = "choice"', f"choices = [{', '.join(map(_quoted, field.choices))}]"]
-    return ['alphabet = "alnum"']
+            return {"alphabet": "alnum"}
+        return {"kind": "choice", "choices": list(field.choices)}
+    return {"alphabet": "alnum"}
 
 
 def _column(name: str, number: int, taken: set[str]) -> str:
@@ -138,8 +141,3 @@ def _overlap(one: Box, other: Box) -> bool:
     return max(one.x, other.x) < min(one.x + one.width, other.x + other.width) and max(one.y, other.y) < min(
         one.y + one.height, other.y + other.height
     )
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a TOML string, which JSON's is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -178,6 +178,21 @@ class Form:
         found = tuple(itertools.chain.from_iterable(each.lines for each in segmented))
         return tuple(line for line in lines if line), Segmentation(found, skew, quality, quarters)
 
+    def pictures(self, page: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+        """Cut each field with its margin out of a page, straight: uint8, h×w, by the field's name.
+
+        Args:
+            page: uint8, h×w, grey.
+
+        Raises:
+            ScanError: the page is not this form.
+        """
+        registration = self._register(page)
+        return {
+            field.name: _FieldCrop(page, registration, self._blank_image, field.frame).scan
+            for field in self._fields
+        }
+
     def _register(self, page: NDArray[np.uint8]) -> Registration:
         """Find how the blank form lies on a page.
 
@@ -326,13 +341,13 @@ class _FieldCrop:
         self._frame = frame
         self._page_shape = page.shape
         self._to_scan = registration.to_scan
-        self._scan = cut(page, registration.to_scan, frame, self.scale)
+        self.scan = cut(page, registration.to_scan, frame, self.scale)
         self._blank = cut(blank, np.eye(3), frame, self.scale)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Height and width in pixels."""
-        return self._scan.shape
+        return self.scan.shape
 
     def without_form(self, field: Box) -> NDArray[np.uint8]:
         """Return the crop with the printed form removed: uint8, h×w.
@@ -341,14 +356,14 @@ class _FieldCrop:
             field: its box, in pixels of the blank.
         """
         box = self.inside(field)
-        return drop_form(self._scan, self._blank, (box.x, box.y, box.x + box.width, box.y + box.height))
+        return drop_form(self.scan, self._blank, (box.x, box.y, box.x + box.width, box.y + box.height))
 
     def written_share(self, field: Box) -> float:
         """Return the share of a field, without its edge, that is ink and not print."""
         box = self.inside(field)
         edge = round(EDGE_SHARE * min(box.width, box.height))
         return written_share(
-            self._scan,
+            self.scan,
             self._blank,
             (box.x + edge, box.y + edge, box.x + box.width - edge, box.y + box.height - edge),
         )

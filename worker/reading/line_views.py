@@ -23,8 +23,8 @@ STRETCH = 1.3
 """Width of the stretched view: so narrow letters, too, have the time steps that they need."""
 
 END_HEIGHTS = 0.6
-"""Paper added before and behind an image that is one line of digits, in its heights: the network misses a first
-digit that the image begins with. Letters read half a point worse with it."""
+"""Paper added before and behind an image that is one line of digits, in its heights: the network misses a
+digit with which the image begins. Letters read half a point worse with it."""
 
 _WIDEST_WARP_PIXELS = 32_000
 """OpenCV warps nothing wider than 32,767 pixels."""

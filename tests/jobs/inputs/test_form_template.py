@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lettermill.jobs.errors import BadData
+from lettermill.jobs.errors import BadData, TemplateProblem
 from lettermill.jobs.inputs.context import read_context
 from lettermill.jobs.inputs.form_template import header, read_template
 from lettermill.jobs.records.readings import Box
@@ -56,6 +56,25 @@ def test_the_example() -> None:
         "surname",
         "surname_confidence",
     ]
+
+
+def test_what_is_not_saved_yet(folder: Path) -> None:
+    """It is read as if it lay in the template's place; what is wrong is said with the field's number."""
+    path = folder / "form.toml"
+    other = GOOD.replace('"code"', '"card"')
+    assert [field.name for field in read_template(path, other.encode()).fields] == ["name", "card"]
+    for text, where in (
+        (GOOD.replace("comb = 4", "comb = 3"), (1, "comb", "the pattern needs at least 4 characters")),
+        (GOOD.replace("comb = 4", "cells = 4"), (1, "cells", "there is no key cells")),
+        (GOOD.replace("\n", "\ndpi = 5\n", 1), (None, "dpi", "dpi must be a whole number")),
+        (GOOD.replace("\n", '\nrules = ["a = b"]\n', 1), (None, "rules", "there is no field a")),
+    ):
+        with pytest.raises(TemplateProblem) as caught:
+            read_template(path, text.encode())
+        found = caught.value
+        assert (found.field, found.key) == where[:2] and found.said.startswith(where[2])
+        assert found.what.startswith(str(path)) and found.what.endswith(found.said)
+    assert path.read_text() == GOOD
 
 
 def test_every_file_is_part_of_the_digest(folder: Path) -> None:

@@ -36,6 +36,10 @@ def test_the_example_form(tmp_path: Path, lettermill: Command) -> None:
     for one, other in zip(in_order(found), in_order(made), strict=True):
         assert one[4] == other[4]
         assert max(abs(a - b) for a, b in zip(one[:4], other[:4], strict=True)) <= 6
+    names = [field.name for field in found.fields]
+    assert {"surname", "forename", "shelf", "remarks"} <= set(names)
+    # A caption that is not read surely gives no name.
+    assert names[4] == "field_5"
     with Image.open(tmp_path / "blank-fields.png") as drawing:
         assert drawing.size == (1748, 1240)
         colours = np.asarray(drawing)
@@ -109,3 +113,16 @@ def test_what_cannot_be_a_template(tmp_path: Path, lettermill: Command) -> None:
     done = lettermill("template", "new", tmp_path / "register.jpg", status=10)
     assert "no boxes and no combs were found" in done.stderr
     assert sorted(path.name for path in tmp_path.glob("*.toml")) == []
+
+
+def test_what_cannot_be_edited(tmp_path: Path, lettermill: Command) -> None:
+    shutil.copy(FORM / "blank.png", tmp_path)
+    done = lettermill("template", "edit", tmp_path / "blank.png", "--no-browser", status=10)
+    assert "is an image, not a template" in done.stderr
+    done = lettermill("template", "edit", tmp_path / "gone.toml", "--no-browser", status=2)
+    assert "gone.toml' does not exist" in done.stderr
+    lettermill("template", "new", tmp_path / "blank.png")
+    (tmp_path / "empty").mkdir()
+    words = ("template", "edit", tmp_path / "blank.toml", "--no-browser", "--scans", tmp_path / "empty")
+    done = lettermill(*words, status=3)
+    assert "no scans" in done.stderr
