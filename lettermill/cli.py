@@ -180,7 +180,7 @@ COMMANDS = {
     "collect": Command(_collect, "Write a job's CSV files and report, whether or not it is finished."),
     "resume": Command(_resume, "Continue a job that was stopped."),
     "cancel": Command(_cancel, "Stop a job; `resume` continues it."),
-    "review": Command(_review, "Check doubtful letters in a browser, and correct them."),
+    "review": Command(_review, "Check doubtful letters and fields of forms in a browser, and correct them."),
     "score": Command(_score, "Compare a job's results with the truth."),
     "export": Command(_export, "Write a job's results in another format."),
     "template": Command(_template, "Make templates of forms, for --template."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
+from lettermill.jobs.inputs.template_text import template_text
 from lettermill.jobs.scans.pdf_fields import PdfField
 from lettermill.segmentation.fields import FoundField
 from lettermill.segmentation.values import Box
@@ -11,11 +12,12 @@ from lettermill.worker.commands.template_draft import draft_of_boxes, draft_of_p
 
 
 def test_boxes_and_combs() -> None:
-    draft = draft_of_boxes([FoundField(Box(1, 2, 30, 40), None), FoundField(Box(50, 2, 90, 40), 3)])
-    assert tomllib.loads(draft.toml('a "b".png', 300)) == {
+    found = [FoundField(Box(1, 2, 30, 40), None), FoundField(Box(50, 2, 90, 40), 3)]
+    draft = draft_of_boxes(found, ["town", "field_2"])
+    assert tomllib.loads(template_text(draft.values('a "b".png', 300))) == {
         "blank": 'a "b".png',
         "fields": [
-            {"name": "field_1", "box": [1, 2, 30, 40], "alphabet": "alnum"},
+            {"name": "town", "box": [1, 2, 30, 40], "alphabet": "alnum"},
             {"name": "field_2", "box": [50, 2, 90, 40], "alphabet": "alnum", "comb": 3},
         ],
     }
@@ -37,7 +39,7 @@ def test_the_fields_of_a_pdf() -> None:
         ]
     )
     assert left_out == ["over", "thin"]
-    written = tomllib.loads(draft.toml("form.pdf", 200))
+    written = tomllib.loads(template_text(draft.values("form.pdf", 200)))
     assert (written["dpi"], written["rules"]) == (200, ["at most one of sex_m, sex_f"])
     found = {field.pop("name"): field for field in written["fields"]}
     for field in found.values():
