@@ -42,10 +42,11 @@ test: .venv/ready-test
 test-quick: .venv/ready-test
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal -m "not slow"
 
-# The review page in a real browser. It needs Debian's package chromium.
+# The pages in a real browser. It needs Debian's package chromium.
 test-browser: .venv/ready-test
 	$(PIP) --editable '.[browser]'
-	$(BIN)/python -m pytest deploy/checks/browser/review.py
+	$(BIN)/python -m pytest deploy/checks/browser/review.py deploy/checks/browser/front.py \
+		deploy/checks/browser/template_editor.py
 
 # The image and docker-compose.yml on a real engine. It needs docker and docker-compose.
 test-containers: .venv/ready-test

@@ -11,6 +11,7 @@ LettermillError            3
 ├── ResultsNotWritable     8   the result folder or standard output does not take what is written
 ├── MissingExtra           9   a command needs an optional part that is not installed
 ├── BadData               10   a truth file, a word list, a template or a training set cannot be used
+│   └── TemplateProblem   10   a key of a template cannot be used
 ├── TimedOut              11   `wait --timeout` ended before the job did
 ├── Unforeseen            12   Lettermill itself failed
 ├── InstallationProblem   13   `doctor` found something wrong
@@ -119,6 +120,24 @@ class BadData(LettermillError):
     """A truth file, a word list, a template or a training set cannot be used."""
 
     exit_status = ExitStatus.BAD_DATA
+
+
+class TemplateProblem(BadData):
+    """A key of a template cannot be used.
+
+    Args:
+        what: as for `LettermillError`, with the line.
+        next_step: as for `LettermillError`.
+        field: the number of the field, from 0; None if it is a key of the whole template.
+        key: the key.
+        said: what is wrong, without file, line and field.
+    """
+
+    def __init__(self, what: str, next_step: str, field: int | None, key: str, said: str) -> None:
+        super().__init__(what, next_step)
+        self.field = field
+        self.key = key
+        self.said = said
 
 
 class TimedOut(LettermillError):
@@ -230,6 +249,11 @@ class ErrorCode(StrEnum):
         "FORM_NOT_FOUND",
         "The page is not the form of the template, or not enough of its print can be seen.",
         "Check that it is the right form and edition; if so, scan the whole sheet again, flat and in focus.",
+    )
+    BLANK_IS_FILLED = (
+        "BLANK_IS_FILLED",
+        "The page is the template's own blank form, and somebody wrote on it: that counts as print.",
+        "Make the blank of several filled sheets: lettermill template new FIRST SECOND THIRD.",
     )
     OUT_OF_MEMORY = (
         "OUT_OF_MEMORY",

@@ -94,6 +94,12 @@ def _review() -> click.Command:
     return review
 
 
+def _web() -> click.Command:
+    from lettermill.jobs.commands.web import web
+
+    return web
+
+
 def _score() -> click.Command:
     from lettermill.jobs.commands.score import score
 
@@ -161,6 +167,10 @@ def _evaluate() -> click.Command:
 
 
 COMMANDS = {
+    "web": Command(
+        _web,
+        "Upload or choose scans, have them read, review them and download the tables, all in a browser.",
+    ),
     "run": Command(_run, "Read a folder of scans, or some files, on this machine."),
     "submit": Command(_submit, "Queue a folder of scans, or some files, for workers on other machines."),
     "watch": Command(_watch, "Read scans as they are put into a folder, until stopped."),
@@ -170,7 +180,7 @@ COMMANDS = {
     "collect": Command(_collect, "Write a job's CSV files and report, whether or not it is finished."),
     "resume": Command(_resume, "Continue a job that was stopped."),
     "cancel": Command(_cancel, "Stop a job; `resume` continues it."),
-    "review": Command(_review, "Check doubtful letters in a browser, and correct them."),
+    "review": Command(_review, "Check doubtful letters and fields of forms in a browser, and correct them."),
     "score": Command(_score, "Compare a job's results with the truth."),
     "export": Command(_export, "Write a job's results in another format."),
     "template": Command(_template, "Make templates of forms, for --template."),

@@ -71,7 +71,7 @@ def find_fields(blank: NDArray[np.uint8]) -> list[FoundField]:
     paper = float(np.median(blank))
     darkness = np.clip(paper - blank.astype(np.float32), 0, None)
     is_print = (darkness >= max(1.0, PRINT_DARKNESS_SHARE * float(darkness.max()))).astype(np.uint8)
-    form_lines = _form_lines(is_print, max(9, round(LEAST_FORM_LINE_SHARE * side)))
+    form_lines = long_runs(is_print, max(9, round(LEAST_FORM_LINE_SHARE * side)))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - form_lines, connectivity=4)
     cells = []
     for label, (x, y, width, height, area) in enumerate(stats.tolist()):
@@ -88,8 +88,8 @@ def find_fields(blank: NDArray[np.uint8]) -> list[FoundField]:
     return [found for row in _rows(cells) for found in _fields(row)]
 
 
-def _form_lines(is_print: NDArray[np.uint8], least: int) -> NDArray[np.uint8]:
-    """Mark the form lines with 1, also where they are broken for a pixel or two."""
+def long_runs(is_print: NDArray[np.uint8], least: int) -> NDArray[np.uint8]:
+    """Mark runs of print of at least so many pixels with 1, also where they are broken for a pixel or two."""
     whole = cv2.morphologyEx(is_print, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     level = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((1, least), np.uint8))
     upright = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((least, 1), np.uint8))

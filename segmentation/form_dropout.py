@@ -52,23 +52,51 @@ def drop_form(
         uint8, h×w: the writing alone, on its paper.
     """
     height = inside[3] - inside[1]
-    around = 1 + round(PRINT_MARGIN_SHARE * height)
+    around = _around(height)
+    mask, ink, crossing = _parted(scan, blank, height)
+    paper = _paper(scan, mask | _grown(ink, around), height)
+    foreign = _foreign((ink & (1 - mask)) | crossing, inside)
+    gone = (mask & (1 - crossing)) | _grown(foreign, around)
+    return np.where(gone != 0, paper, scan).astype(np.uint8)
+
+
+def written_share(
+    scan: NDArray[np.uint8], blank: NDArray[np.uint8], inside: tuple[int, int, int, int]
+) -> float:
+    """Return the share (0–1) of a field's pixels that are ink and not print: of a tick box, how full it is.
+
+    Args:
+        scan: as in `drop_form`.
+        blank: as in `drop_form`.
+        inside: left, top, right, bottom of the field itself.
+    """
+    mask, ink, crossing = _parted(scan, blank, inside[3] - inside[1])
+    left, top, right, bottom = inside
+    written = (ink & (1 - mask)) | crossing
+    return float(written[top:bottom, left:right].mean())
+
+
+def _around(height: int) -> int:
+    """Return the margin around print that goes with it, in pixels."""
+    return 1 + round(PRINT_MARGIN_SHARE * height)
+
+
+def _parted(
+    scan: NDArray[np.uint8], blank: NDArray[np.uint8], height: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Mark with 1 the print and its margin, all ink, and the strokes that cross the print."""
+    around = _around(height)
     core = _print_of(blank, height)
     mask = _grown(core, around)
     dark = cv2.subtract(_paper(scan, mask, height), scan).astype(np.uint8, copy=False)
     ink: NDArray[np.uint8] = (dark >= STROKE_DARKNESS_SHARE * _strength(dark, core)).astype(np.uint8)
-    paper = _paper(scan, mask | _grown(ink, around), height)
-    rest = ink & (1 - mask)
     bridge = round(BRIDGE_WIDTHS * (_width(core, height) + 2 * around)) | 1
     closed = cv2.morphologyEx(
-        cv2.copyMakeBorder(rest, bridge, bridge, bridge, bridge, cv2.BORDER_CONSTANT, value=0),
+        cv2.copyMakeBorder(ink & (1 - mask), bridge, bridge, bridge, bridge, cv2.BORDER_CONSTANT, value=0),
         cv2.MORPH_CLOSE,
         cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (bridge, bridge)),
     )[bridge:-bridge, bridge:-bridge]
-    crossing = closed.astype(np.uint8) & ink & mask
-    foreign = _foreign(rest | crossing, inside)
-    gone = (mask & (1 - crossing)) | _grown(foreign, around)
-    return np.where(gone != 0, paper, scan).astype(np.uint8)
+    return mask, ink, closed.astype(np.uint8) & ink & mask
 
 
 def _print_of(blank: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:

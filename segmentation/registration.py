@@ -66,6 +66,13 @@ SCALE_BOUNDS = (0.2, 4.0)
 """Pixels of the scan per pixel of the blank: beyond these bounds nothing can be read."""
 
 
+SAME_LEVELS, SAME_SHARE = 64, 3e-5
+"""A scan is the blank itself if no more than this share of its pixels differs by more than these grey levels.
+
+A letter is some 750 pixels at 300 dpi: 9e-5 of an A4 sheet.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Blank:
     """A blank form, prepared for registration.
@@ -175,6 +182,19 @@ def register(blank: Blank, scan: NDArray[np.uint8], fields: Sequence[Box] = ()) 
         return NOT_FOUND
     lost = [number for number, box in enumerate(fields) if _is_lost(box, centres, found, blank)]
     return Registration(to_scan, float(found.mean()), float(np.median(apart[found])), tuple(lost))
+
+
+def is_same(blank: Blank, scan: NDArray[np.uint8], to_scan: NDArray[np.float64]) -> bool:
+    """Whether a scan is its blank form: saved anew perhaps, but nothing was written or printed on it since.
+
+    Args:
+        blank: the form.
+        scan: uint8, h×w.
+        to_scan: as `Registration.to_scan`.
+    """
+    height, width = blank.image.shape
+    apart = cv2.absdiff(cut(scan, to_scan, Box(0, 0, width, height)), blank.image)
+    return bool(np.mean(apart > SAME_LEVELS) <= SAME_SHARE)
 
 
 def cut(

@@ -147,7 +147,9 @@ def start(tmp_path: Path, temporary: Path) -> Iterator[Starter]:
     """Start the command line in the background; what still runs at the end is killed."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def begin(*words: object, faults: dict[str, object] | None = None) -> subprocess.Popen[bytes]:
+    def begin(
+        *words: object, faults: dict[str, object] | None = None, variables: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         log = (tmp_path / f"process-{len(running)}.log").open("wb")
         with log:
             process = subprocess.Popen(
@@ -155,7 +157,7 @@ def start(tmp_path: Path, temporary: Path) -> Iterator[Starter]:
                 stdout=log,
                 stderr=log,
                 cwd=tmp_path,
-                env={**clean_environment(faults), "TMPDIR": str(temporary)},
+                env={**clean_environment(faults), **(variables or {}), "TMPDIR": str(temporary)},
                 start_new_session=True,
             )
         running.append(process)

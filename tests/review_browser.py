@@ -31,10 +31,10 @@ class Browser:
         self.url = ""
         self.open(address)
 
-    def open(self, path: str, form: list[tuple[str, object]] | None = None, **headers: str) -> str:
-        """Open a page, or send a form; the text of the page that comes."""
+    def open(self, path: str, form: list[tuple[str, object]] | bytes | None = None, **headers: str) -> str:
+        """Open a page, or send a form or other bytes; the text of the page that comes."""
         url = path if path.startswith("http") else self.origin + path
-        data = None if form is None else urllib.parse.urlencode(form).encode()
+        data = urllib.parse.urlencode(form).encode() if isinstance(form, list) else form
         request = urllib.request.Request(
             url, data, {"Origin": self.origin, **headers} if data is not None else headers
         )

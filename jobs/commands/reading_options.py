@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,6 +27,20 @@ from lettermill.jobs.settings import (
 from lettermill.jobs.storage.place import Place
 
 _DEFAULTS = Settings()
+
+
+def _one_template(context: click.Context, option: click.Parameter, given: tuple[Path, ...]) -> Path | None:
+    """Return the template; with the last of several, pages of the other forms would fail without a word.
+
+    Raises:
+        UsageProblem: there are several.
+    """
+    if len(given) > 1:
+        raise UsageProblem(
+            f"--template was given {len(given)} times, and a job reads the pages of one form",
+            "Make a job for each form, of its own scans; pages of another form become FORM_NOT_FOUND.",
+        )
+    return given[0] if given else None
 
 
 def reading_options(command: CommandFunction) -> CommandFunction:
@@ -84,6 +99,8 @@ def reading_options(command: CommandFunction) -> CommandFunction:
         click.option(
             "--template",
             type=FOLDER,
+            multiple=True,
+            callback=_one_template,
             metavar="FILE.toml",
             help="Read every page as a copy of this form; its fields go to fields.csv.",
         ),

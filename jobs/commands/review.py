@@ -1,4 +1,4 @@
-"""The command `lettermill review`: correct doubtful letters in a browser."""
+"""The command `lettermill review`: correct doubtful letters and fields in a browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lettermill.jobs.storage.place import Place
 @accept_at_options
 @click.option("--no-browser", is_flag=True, help="Do not open a browser; open the printed address yourself.")
 def review(path: Place, port: int, who: str | None, accept_at: Acceptance | None, no_browser: bool) -> None:
-    """Check doubtful letters in a browser, and correct them.
+    """Check doubtful letters and fields of forms in a browser, and correct them.
 
     Opens a page that only this machine can reach, with a secret in its address. Your decisions are kept
     beside the results, which do not change; `lettermill collect` merges both. Ctrl-C ends the review; nothing
@@ -60,8 +60,10 @@ def review(path: Place, port: int, who: str | None, accept_at: Acceptance | None
 
         with contextlib.closing(session.presence), contextlib.suppress(KeyboardInterrupt), interruptible():
             serve(application(session, number, token), opened, started)
-    decided = session.progress().looked_at
-    click.echo(f"{decided} letters decided. Next: lettermill collect '{display_path(job.path)}'", err=True)
+    decided = f"{session.progress().looked_at} letters decided"
+    if session.fields:
+        decided = f"{session.fields.progress().decided} fields and {decided}"
+    click.echo(f"{decided}. Next: lettermill collect '{display_path(job.path)}'", err=True)
 
 
 def _user() -> str:

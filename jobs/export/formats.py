@@ -155,7 +155,8 @@ def _write(job: Job, form: Format, destination: Destination, acceptance: Accepta
                 reading = _exportable(form, entry, result, cancelled, exported)
                 if reading:
                     reading = flagging.applied(reading)
-                    readings.append(settled(reading, corrections.of_page(reading)))
+                    letters, fields = corrections.of_page(reading), corrections.fields_of_page(reading)
+                    readings.append(settled(reading, letters, fields))
             if not readings:
                 continue
             try:

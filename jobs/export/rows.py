@@ -70,7 +70,16 @@ def form_row(template: Template, reading: PageReading) -> list[Cell]:
         confidence = None if value.confidence is None else round(value.confidence, _DECIMALS)
         cells += [value.text or None, confidence]
     look_at = " ".join(form.look_at) or None
-    return [printable(reading.scan), reading.page, reading.status.value, form.flagged, look_at, *cells]
+    meant = [cell or None for cell in form.meant]
+    return [
+        printable(reading.scan),
+        reading.page,
+        reading.status.value,
+        form.flagged,
+        look_at,
+        *cells,
+        *meant,
+    ]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -12,7 +12,15 @@ comb = 14                    # number of cells; without it, letters are written 
 lexicon = "names.txt"        # the words that the field may contain, in the folder of this file
 context = "names"            # what is likely: a pack's name, or a list or pack in the folder of this file
 required = true              # flag the page if this field is empty
+
+[[fields]]
+name = "born"
+kind = "date"                # each kind has its keys: lettermill.jobs.inputs.field_kinds
+box = [90, 450, 560, 90]
+order = "DMY"
 ```
+
+Before the first field, `rules = ["end >= start"]` states rules between fields.
 """
 
 from __future__ import annotations
@@ -26,6 +34,7 @@ import re
 import shlex
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, BinaryIO, cast
 
@@ -33,7 +42,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lettermill.jobs.errors import BadData, ScanError
+from lettermill.jobs.errors import BadData, ScanError, TemplateProblem
 from lettermill.jobs.inputs.context import (
     PACK_SUFFIX,
     PACKS,
@@ -41,12 +50,34 @@ from lettermill.jobs.inputs.context import (
     context_of,
     installed_pack_folder,
 )
-from lettermill.jobs.inputs.pattern import ALLOWED, Automaton, automaton_of
+from lettermill.jobs.inputs.field_kinds import (
+    KINDS,
+    LONGEST_NAME_CHARACTERS,
+    MOST_CELLS,
+    MOST_DECIMALS,
+    NAME_PATTERN,
+    PHONE_DIGITS,
+    Choice,
+    Code,
+    Date,
+    FieldKind,
+    Ignore,
+    Kind,
+    PersonName,
+    Signature,
+    Text,
+    Tick,
+    Unit,
+    plain_word,
+)
+from lettermill.jobs.inputs.field_rules import ALLOWED as RULES
+from lettermill.jobs.inputs.field_rules import Rule, rule_of
+from lettermill.jobs.inputs.pattern import ALLOWED, Automaton
 from lettermill.jobs.inputs.word_list import WordList, check_word_list
 from lettermill.jobs.records.readings import Box
 from lettermill.jobs.scans.find import SCAN_SUFFIXES
 from lettermill.jobs.scans.reader import read_page
-from lettermill.jobs.settings import ALPHABETS, MAX_DPI, MIN_DPI, Limits
+from lettermill.jobs.settings import ALPHABETS, DIGITS, MAX_DPI, MIN_DPI, Limits
 from lettermill.jobs.storage.display import display_path
 from lettermill.jobs.storage.locate import locate
 from lettermill.jobs.storage.place import Place
@@ -55,17 +86,21 @@ _MOST_BYTES = 1_000_000
 """Larger templates are refused: a hundred fields take ten thousand bytes."""
 
 _MOST_FIELDS = 500
-_MOST_CELLS = 200
-_LONGEST_NAME_CHARACTERS = 40
 
 _LEAST_SIDE_PIXELS = 8
 """Of a field, and of a comb's cell: nothing smaller can be read."""
 
-_PAGE_COLUMNS = ("scan", "page", "status", "flagged", "look_at")
+PAGE_COLUMNS = ("scan", "page", "status", "flagged", "look_at")
 """The columns of fields.csv before the fields."""
 
 _CONFIDENCE_SUFFIX = "_confidence"
 """The column of a field's confidence is the field's name with this suffix."""
+
+_VALUE_SUFFIX = "_value"
+"""The column of what a field's text means is the field's name with this suffix."""
+
+_BROKEN_RULES = "broken_rules"
+"""The last column of a form with kinds or rules."""
 
 _HELP = "docs/forms.md describes templates; `lettermill template new` makes one from a blank form."
 
@@ -80,30 +115,17 @@ _MISSING = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"unknown field `(.*)`$")
 
 
-_NAME = rf"^[A-Za-z][A-Za-z0-9_]{{0,{_LONGEST_NAME_CHARACTERS - 1}}}\Z"
-
-
-class _Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, msgspec.Meta(pattern=_NAME)]
-    box: tuple[int, int, int, int]
-    alphabet: str = "letters"
-    comb: Annotated[int, msgspec.Meta(ge=1, le=_MOST_CELLS)] | None = None
-    lexicon: str | None = None
-    context: str | None = None
-    required: bool = False
-
-
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blank: str
-    fields: Annotated[tuple[_Field, ...], msgspec.Meta(min_length=1, max_length=_MOST_FIELDS)]
+    fields: Annotated[tuple[Kind, ...], msgspec.Meta(min_length=1, max_length=_MOST_FIELDS)]
     dpi: Annotated[int, msgspec.Meta(ge=MIN_DPI, le=MAX_DPI)] = 300
+    rules: tuple[str, ...] = ()
 
 
 _FILE_BESIDE = "the name of a file in the template's folder, in quotes"
 
 _NAME_RULE = (
-    "use letters, digits and _, begin with a letter, "
-    f"at most {_LONGEST_NAME_CHARACTERS} characters, in quotes"
+    f"use letters, digits and _, begin with a letter, at most {LONGEST_NAME_CHARACTERS} characters, in quotes"
 )
 
 _VALUES = {
@@ -112,10 +134,19 @@ _VALUES = {
     "dpi": f"a whole number from {MIN_DPI} to {MAX_DPI}",
     "box": "four whole numbers: [x, y, width, height]",
     "alphabet": "letters, digits, alnum or a pattern, in quotes",
-    "comb": f"a whole number from 1 to {_MOST_CELLS}",
+    "comb": f"a whole number from 1 to {MOST_CELLS}",
     "lexicon": _FILE_BESIDE,
     "context": f"the name of a pack, or {_FILE_BESIDE}",
     "required": "true or false",
+    "kind": f"one of {', '.join(KINDS)}, in quotes",
+    "order": "DMY, MDY or YMD, in quotes",
+    "years": "two years of four digits: [1900, 2030]",
+    "digits": f"a whole number from {PHONE_DIGITS[0]} to {PHONE_DIGITS[1]}",
+    "decimal": 'the decimal mark, "." or ","',
+    "decimals": f"a whole number from 0 to {MOST_DECIMALS}",
+    "check": "luhn, mod97, iban or isbn, in quotes",
+    "choices": "a list of words, each in quotes",
+    "rules": "a list of rules, each in quotes",
 }
 """What the value of each key must be; a name has `_NAME_RULE`."""
 
@@ -134,6 +165,7 @@ class Field:
         required: whether a page is flagged where this field is empty.
         words: whether a wide gap separates words; in a field with a pattern it does not, because no pattern
             has a space.
+        kind: what its text means.
     """
 
     name: str
@@ -144,6 +176,7 @@ class Field:
     context: ContextPack | None = dataclasses.field(default=None, repr=False)
     required: bool = False
     words: bool = True
+    kind: FieldKind = dataclasses.field(kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,12 +188,19 @@ class Template:
         files: the content of the blank, the word lists and the contexts, by the names that it has for them.
         blank: uint8, h×w, 0 black to 255 white: the blank form.
         fields: in the order of the columns.
+        rules: those between fields.
     """
 
     content: bytes = dataclasses.field(repr=False)
     files: dict[str, bytes] = dataclasses.field(repr=False)
     blank: NDArray[np.uint8] = dataclasses.field(compare=False, repr=False)
     fields: tuple[Field, ...]
+    rules: tuple[Rule, ...] = dataclasses.field(default=(), compare=False, repr=False)
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether a field can break a rule."""
+        return bool(self.rules) or any(field.kind.has_value for field in self.fields)
 
     @functools.cached_property
     def digest(self) -> str:
@@ -174,19 +214,24 @@ class Template:
 def header(template: Template) -> list[str]:
     """Return the columns of fields.csv."""
     return [
-        *_PAGE_COLUMNS,
+        *PAGE_COLUMNS,
         *(column for field in template.fields for column in (field.name, field.name + _CONFIDENCE_SUFFIX)),
+        *(field.name + _VALUE_SUFFIX for field in template.fields if field.kind.has_value),
+        *([_BROKEN_RULES] if template.has_rules else []),
     ]
 
 
-def read_template(path: Path | Place) -> Template:
+def read_template(path: Path | Place, content: bytes | None = None) -> Template:
     """Read a template with its blank, word lists and contexts, and check all of it.
+
+    Args:
+        path: its file.
+        content: what is read in place of the file's content, as if it had been saved there.
 
     Raises:
         BadData: a file is missing or cannot be used; the message names file, line and field.
     """
-    path = locate(path)
-    return _Reader(path).template()
+    return _Reader(locate(path), content).template()
 
 
 class _Reader:
@@ -194,16 +239,17 @@ class _Reader:
 
     Args:
         path: its file.
+        content: as for `read_template`.
 
     Raises:
         BadData: the file cannot be read, or is no template.
     """
 
-    def __init__(self, path: Place) -> None:
+    def __init__(self, path: Place, content: bytes | None) -> None:
         self._path = path
         self._files: dict[str, bytes] = {}
         try:
-            content = path.parent.read(path.name)
+            content = path.parent.read(path.name) if content is None else content
         except OSError as error:
             raise BadData(
                 f"cannot read the template {display_path(path)}: {error.strerror}", _HELP
@@ -223,7 +269,7 @@ class _Reader:
         except tomllib.TOMLDecodeError as error:
             raise BadData(f"the template {display_path(path)} is not TOML: {error}", _HELP_TOML) from error
         try:
-            self._file = msgspec.convert(values, _File)
+            self._file = msgspec.convert(_with_kinds(values), _File)
         except msgspec.ValidationError as error:
             raise self._schema_problem(str(error), values) from error
 
@@ -234,9 +280,10 @@ class _Reader:
             BadData: something in it cannot be used.
         """
         blank = self._blank()
-        fields = tuple(
-            self._field(number, field, blank.shape) for number, field in enumerate(self._file.fields)
-        )
+        made = [self._field(number, field, blank.shape) for number, field in enumerate(self._file.fields)]
+        fields = tuple(field for field in made if not isinstance(field.kind, Ignore))
+        if not fields:
+            raise self._problem(None, "fields", "all fields are ignored")
         self._check_names()
         for (one, first), (other, second) in itertools.combinations(enumerate(self._file.fields), 2):
             if _overlap(first.box, second.box):
@@ -245,7 +292,7 @@ class _Reader:
                     "box",
                     f"the fields {first.name} (line {self._line(one, 'box')}) and {second.name} overlap",
                 )
-        return Template(self._text.encode(), self._files, blank, fields)
+        return Template(self._text.encode(), self._files, blank, fields, self._rules(fields))
 
     def _blank(self) -> NDArray[np.uint8]:
         content = self._read(None, "blank", self._file.blank, "blank form")
@@ -260,7 +307,7 @@ class _Reader:
                 None, "blank", f"the blank form {self._file.blank}: {error.message}"
             ) from error
 
-    def _field(self, number: int, field: _Field, shape: tuple[int, ...]) -> Field:
+    def _field(self, number: int, field: Kind, shape: tuple[int, ...]) -> Field:
         x, y, width, height = field.box
         if x < 0 or y < 0 or x + width > shape[1] or y + height > shape[0]:
             raise self._problem(
@@ -268,40 +315,71 @@ class _Reader:
                 "box",
                 f"the box is not inside the blank form, which has {shape[1]}×{shape[0]} pixels",
             )
-        if min(width // (field.comb or 1), height) < _LEAST_SIDE_PIXELS:
+        comb = getattr(field, "comb", None)
+        if min(width // (comb or 1), height) < _LEAST_SIDE_PIXELS:
             raise self._problem(
                 number, "box", f"the field or its cells are smaller than {_LEAST_SIDE_PIXELS} pixels"
             )
-        if field.alphabet not in ALPHABETS and field.alphabet.lower() in ALPHABETS:
-            raise self._problem(
-                number, "alphabet", f"write {field.alphabet.lower()} in small letters", ALLOWED
-            )
-        try:
-            automaton = automaton_of(field.alphabet)
-        except ValueError as error:
-            raise self._problem(number, "alphabet", str(error), ALLOWED) from error
-        if field.comb is not None and automaton.shortest > field.comb:
+        automaton = self._automaton(number, field)
+        if comb is not None and automaton.shortest > comb:
             raise self._problem(
                 number,
                 "comb",
                 f"the pattern needs at least {automaton.shortest} characters, more than the comb has cells",
             )
-        lexicon = None
-        if field.lexicon is not None:
-            if field.alphabet not in ALPHABETS:
+        words = field.words or (isinstance(field, Text) and field.alphabet in ALPHABETS)
+        lexicon = context = None
+        if isinstance(field, Text | PersonName) and field.lexicon is not None:
+            if not words:
                 raise self._problem(number, "lexicon", "a field with a pattern cannot have a word list")
             content = self._read(number, "lexicon", field.lexicon, "word list")
             characters = "".join(sorted(automaton.characters, key="".join(ALPHABETS.values()).index))
             lexicon = WordList(self._path.parent / field.lexicon, content, characters)
             check_word_list(lexicon)
-        words = field.alphabet in ALPHABETS
-        context = None
-        if field.context is not None:
-            if not words or field.alphabet == "digits":
+        if isinstance(field, Text | PersonName) and field.context is not None:
+            if not words or (isinstance(field, Text) and field.alphabet == "digits"):
                 raise self._problem(number, "context", "only a field of letters or alnum can have a context")
             context = self._context(number, field.context)
-        box = Box(x, y, width, height)
-        return Field(field.name, box, automaton, field.comb, lexicon, context, field.required, words)
+        required = getattr(field, "required", False)
+        return Field(
+            field.name, Box(*field.box), automaton, comb, lexicon, context, required, words, kind=field
+        )
+
+    def _automaton(self, number: int, field: Kind) -> Automaton:
+        """Return what a field may contain."""
+        key, allowed = "alphabet", ALLOWED
+        if isinstance(field, Choice):
+            key, allowed = "choices", "Give words of A to Z and 0 to 9; spaces in them are not read."
+            plain = [plain_word(word) for word in field.choices]
+            if twice := {word for word in plain if plain.count(word) > 1}:
+                raise self._problem(number, key, f"{min(twice)} is there twice", allowed)
+        if isinstance(field, Code) and not field.alphabet and field.check is None:
+            raise self._problem(number, "kind", "a code needs an alphabet or a check")
+        if isinstance(field, Date) and field.years[0] > field.years[1]:
+            raise self._problem(number, "years", "the first year is after the last")
+        alphabet = field.alphabet if isinstance(field, Text | Code) else ""
+        if alphabet not in ALPHABETS and alphabet.lower() in ALPHABETS:
+            raise self._problem(number, key, f"write {alphabet.lower()} in small letters", ALLOWED)
+        try:
+            return field.automaton()
+        except ValueError as error:
+            raise self._problem(number, key, str(error), allowed) from error
+
+    def _rules(self, fields: Sequence[Field]) -> tuple[Rule, ...]:
+        units = {field.name: _unit(field) for field in fields}
+        ticks = frozenset(field.name for field in fields if isinstance(field.kind, Tick | Signature))
+        rules = []
+        for text in self._file.rules:
+            try:
+                rules.append(rule_of(text, units, ticks))
+            except ValueError as error:
+                line = next(
+                    (at for at, said in enumerate(self._text.splitlines(), 1) if f'{text}"' in said),
+                    self._line(None, "rules"),
+                )
+                what = f"{display_path(self._path)}, line {line}: {error}"
+                raise TemplateProblem(what, RULES, None, "rules", str(error)) from error
+        return tuple(rules)
 
     def _context(self, number: int, name: str) -> ContextPack:
         """Return the context of a field: in a job's folder the copy of a pack lies beside the template."""
@@ -311,9 +389,9 @@ class _Reader:
         return context_of(self._read(number, "context", file, "context"), self._path.parent / file)
 
     def _check_names(self) -> None:
-        taken = dict.fromkeys(_PAGE_COLUMNS, -1)
+        taken = dict.fromkeys((*PAGE_COLUMNS, _BROKEN_RULES), -1)
         for number, field in enumerate(self._file.fields):
-            for column in (field.name, field.name + _CONFIDENCE_SUFFIX):
+            for column in _columns(field):
                 other = taken.setdefault(column.lower(), number)
                 if other != number:
                     whose = "fields.csv" if other < 0 else f"the field in line {self._line(other, 'name')}"
@@ -333,14 +411,13 @@ class _Reader:
                 ) from error
         return self._files[name]
 
-    def _problem(self, number: int | None, key: str, what: str, next_step: str = _HELP) -> BadData:
+    def _problem(self, number: int | None, key: str, said: str, next_step: str = _HELP) -> TemplateProblem:
         """Return the error of a key, with its line."""
         field = "" if number is None else f", field {self._file.fields[number].name}"
-        return BadData(
-            f"{display_path(self._path)}, line {self._line(number, key)}{field}: {what}", next_step
-        )
+        what = f"{display_path(self._path)}, line {self._line(number, key)}{field}: {said}"
+        return TemplateProblem(what, next_step, number, key, said)
 
-    def _schema_problem(self, message: str, values: dict[str, Any]) -> BadData:
+    def _schema_problem(self, message: str, values: dict[str, Any]) -> TemplateProblem:
         """Return the error of a missing or unknown key, or of a wrong value.
 
         Args:
@@ -354,13 +431,21 @@ class _Reader:
         if missing := _MISSING.search(what):
             key, said = missing[1], f"{missing[1]} is missing"
         elif unknown := _UNKNOWN.search(what):
-            known = (_File if number is None else _Field).__struct_fields__
-            key, said = unknown[1], f"there is no key {unknown[1]}, only {', '.join(known)}"
+            key, said = unknown[1], self._unknown_key(unknown[1], number, values)
         elif key == "name" and number is not None:
             said = _name_problem(values["fields"][number]["name"])
         else:
             said = f"{key} must be {_VALUES[key]}"
-        return BadData(f"{display_path(self._path)}, line {self._line(number, key)}: {said}", _HELP)
+        what = f"{display_path(self._path)}, line {self._line(number, key)}: {said}"
+        return TemplateProblem(what, _HELP, number, key, said)
+
+    def _unknown_key(self, key: str, number: int | None, values: dict[str, Any]) -> str:
+        if number is None:
+            return f"there is no key {key}, only {', '.join(_File.__struct_fields__)}"
+        kind = values["fields"][number].get("kind", "text")
+        known = [*KINDS[kind].__struct_fields__, "kind"]
+        of_kind = "" if kind == "text" else f" in a field of the kind {kind}"
+        return f"there is no key {key}{of_kind}, only {', '.join(known)}"
 
     def _line(self, number: int | None, key: str) -> int:
         """Return the line, from 1, of a key of a field or of the file; if it is missing, the first line."""
@@ -376,11 +461,34 @@ class _Reader:
         return (found[0] if found else begin) + 1
 
 
+def _with_kinds(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a template's values with the kind of each field that states none."""
+    fields = values.get("fields")
+    if not isinstance(fields, list):
+        return values
+    kinds = [{"kind": "text", **field} if isinstance(field, dict) else field for field in fields]
+    return {**values, "fields": kinds}
+
+
+def _columns(field: FieldKind) -> list[str]:
+    """Return the columns of a field."""
+    if isinstance(field, Ignore):
+        return []
+    return [field.name, field.name + _CONFIDENCE_SUFFIX, *([field.name + _VALUE_SUFFIX] * field.has_value)]
+
+
+def _unit(field: Field) -> Unit | None:
+    """Return what the value of a field is in rules: digits are a number."""
+    if field.automaton.characters <= set(DIGITS) and isinstance(field.kind, Text | Code):
+        return "number"
+    return field.kind.unit
+
+
 def _name_problem(name: object) -> str:
     """Return what is wrong with the name of a field, with a name that could be used where there is one."""
     said = f"{json.dumps(name, ensure_ascii=False, default=str)} cannot be a field name: {_NAME_RULE}"
     better = re.sub(r"\W+", "_", str(name), flags=re.ASCII).strip("_")
-    return f"{said} ({better})" if re.match(_NAME, better) else said
+    return f"{said} ({better})" if re.match(NAME_PATTERN, better) else said
 
 
 def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
 from lettermill.jobs.settings import ALPHABETS, DIGITS, LETTERS
 
@@ -55,6 +56,27 @@ def automaton_of(alphabet: str) -> Automaton:
     if alphabet in ALPHABETS:
         return Automaton((dict.fromkeys(ALPHABETS[alphabet], 0),), (True,), 0)
     return _determined(_places(alphabet))
+
+
+def automaton_of_words(words: Sequence[str]) -> Automaton:
+    """Return the automaton of some words: a tree of their characters.
+
+    Raises:
+        ValueError: a word is empty, or has a character that cannot be read.
+    """
+    moves: list[dict[str, int]] = [{}]
+    ends = set()
+    for word in words:
+        if not word or not set(word) <= _READABLE:
+            raise ValueError(f"{word!r} is not a word of A to Z and 0 to 9")
+        state = 0
+        for character in word:
+            if character not in moves[state]:
+                moves[state][character] = len(moves)
+                moves.append({})
+            state = moves[state][character]
+        ends.add(state)
+    return Automaton(tuple(moves), tuple(state in ends for state in range(len(moves))), min(map(len, words)))
 
 
 def _places(pattern: str) -> list[tuple[frozenset[str], bool]]:

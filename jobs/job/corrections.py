@@ -1,8 +1,8 @@
-"""Stores what people decided about letters, and applies it to readings.
+"""Stores what people decided about letters and about fields of forms, and applies it to readings.
 
 Results are never changed: the decisions are in corrections.jsonl, an append-only file in the job folder. Each
-line is one decision about one letter, with a digest of its bytes; the last decision about a letter counts.
-Several processes may append at once.
+line is one decision about one letter or one field, with a digest of its bytes; the last decision counts, and
+one about a field counts for its letters, too. Several processes may append at once.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from enum import StrEnum
+from types import MappingProxyType
 
 import msgspec
 
 from lettermill.jobs.errors import NotAJob, UsageProblem
 from lettermill.jobs.inputs.word_list import plain
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading
+from lettermill.jobs.records.readings import READ, Box, Letter, LineReading, PageReading
 from lettermill.jobs.storage.disk import Disk
 from lettermill.jobs.storage.display import display_path, not_writable
 from lettermill.jobs.storage.lock import flock
@@ -39,8 +41,9 @@ _LINES_NAMED = 10
 
 _READ_BYTES = 1 << 20
 
-Key = tuple[str, int, int]
-"""A letter of a job: the id of its page, its line on the page and its position in the line, both from 1."""
+Key = tuple[str, int | str, int]
+"""A letter of a job: the id of its page, its line on the page and its position in the line, both from 1. Or a
+field of a form: the id of its page, its name, and 0."""
 
 
 class Decision(StrEnum):
@@ -102,13 +105,92 @@ class Correction(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
         return letter if letter.flagged else msgspec.structs.replace(letter, flagged=True)
 
 
+class FieldText(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One decision about the text of one field of a form.
+
+    Attributes:
+        job: the job's token.
+        page: the page's id in the manifest.
+        field: the field's name in the template.
+        box: where on the scan the person saw it.
+        read: the text that was read; empty where nothing was found.
+        decision: `right`, `corrected`, or `open`, which takes an earlier decision back.
+        text: what stands there, words separated by one space; may be empty.
+        by: the person.
+        when: ISO time in UTC.
+    """
+
+    job: str
+    page: str
+    field: str
+    box: Box
+    read: str
+    decision: Decision
+    text: str
+    by: str
+    when: str
+
+    @property
+    def key(self) -> Key:
+        """The field that this is about."""
+        return self.page, self.field, 0
+
+    def is_about(self, reading: PageReading) -> bool:
+        """Say whether the page reads the same in this field now as when the person saw it."""
+        return reading.status in READ and read_text(reading, self.field) == self.read
+
+    def letters(self, number: int, line: LineReading) -> Iterator[Correction]:
+        """Yield what this says about each letter of the field.
+
+        If more or fewer letters were typed than were read, nobody knows which ink was which letter where the
+        two differ: such letters are corrected, to nothing that is known.
+
+        Args:
+            number: the field's line on the page, from 1.
+            line: the line as it was read.
+        """
+        from rapidfuzz.distance import Levenshtein
+
+        read = [letter.letter for letter in line.letters]
+        typed = [plain(char) or char for char in self.text.replace(" ", "")]  # As letters are read: capitals.
+        if len(read) == len(typed):
+            said = [
+                (Decision.RIGHT if one == char else Decision.CORRECTED, char)
+                for one, char in zip(read, typed, strict=True)
+            ]
+        else:
+            said = [(Decision.CORRECTED, "")] * len(read)
+            for edit in Levenshtein.opcodes(read, typed):
+                for at in range(edit.src_start, edit.src_end):
+                    if edit.tag == "equal":
+                        said[at] = Decision.RIGHT, read[at]
+                    elif edit.tag == "delete":
+                        said[at] = Decision.NO_LETTER, ""
+        for position, (letter, (decision, char)) in enumerate(zip(line.letters, said, strict=True), 1):
+            yield Correction(
+                job=self.job,
+                page=self.page,
+                line=number,
+                position=position,
+                box=letter.box,
+                letter=letter.letter,
+                confidence=round(letter.confidence, 6),
+                decision=decision,
+                corrected=char,
+                by=self.by,
+                when=self.when,
+            )
+
+
 class _Line(msgspec.Struct):
     check: str
-    correction: msgspec.Raw
+    correction: msgspec.Raw = msgspec.Raw()
+    field: msgspec.Raw = msgspec.Raw()
 
 
 _line_decoder = msgspec.json.Decoder(_Line)
 _decoder = msgspec.json.Decoder(Correction)
+_field_decoder = msgspec.json.Decoder(FieldText)
 _encoder = msgspec.json.Encoder()
 
 
@@ -126,6 +208,7 @@ class Corrections:
         self._path = Disk(f"{job.path}/{CORRECTIONS_FILE}") if isinstance(job.path, Disk) else None
         self._token = job.token
         self._latest: dict[str, dict[tuple[int, int], Correction]] = {}
+        self._fields: dict[str, dict[str, FieldText]] = {}
         self._versions: dict[Key, int] = {}
         self._used: set[Key] = set()
         self._offset = self._lines = self._file = 0
@@ -134,7 +217,7 @@ class Corrections:
         self._foreign = 0
         self.refresh()
 
-    def refresh(self) -> list[Correction]:
+    def refresh(self) -> list[Correction | FieldText]:
         """Read the decisions that any process has appended since the last call.
 
         Returns:
@@ -157,7 +240,7 @@ class Corrections:
                 "Correct its permissions, or check the disk: it holds the corrections of the job.",
             ) from error
 
-    def _read(self, handle: int) -> list[Correction]:
+    def _read(self, handle: int) -> list[Correction | FieldText]:
         file = os.fstat(handle)
         if self._path and self._offset and (file.st_ino != self._file or file.st_size < self._offset):
             raise NotAJob(
@@ -165,7 +248,7 @@ class Corrections:
                 "Start this command again: it reads the file anew. Until then nothing is saved.",
             )
         self._file = file.st_ino
-        new = []
+        new: list[Correction | FieldText] = []
         content = b""
         while more := os.pread(handle, _READ_BYTES, self._offset + len(content)):
             content += more
@@ -180,16 +263,22 @@ class Corrections:
             elif correction.job != self._token:
                 self._foreign += 1
             else:
-                self._latest.setdefault(correction.page, {})[correction.key[1:]] = correction
+                if isinstance(correction, FieldText):
+                    self._fields.setdefault(correction.page, {})[correction.field] = correction
+                else:
+                    place = correction.line, correction.position
+                    self._latest.setdefault(correction.page, {})[place] = correction
                 self._versions[correction.key] = self._offset
                 new.append(correction)
         return new
 
-    def add(self, corrections: Sequence[tuple[Correction, int]]) -> tuple[list[Correction], list[Correction]]:
-        """Append decisions, except about letters that somebody else has decided in the meantime.
+    def add(
+        self, corrections: Sequence[tuple[Correction | FieldText, int]]
+    ) -> tuple[list[Correction | FieldText], list[Correction | FieldText]]:
+        """Append decisions, except about letters and fields that somebody else has decided in the meantime.
 
         Args:
-            corrections: each with the `version` of its letter that the person saw.
+            corrections: each with the `version` of its letter or field that the person saw.
 
         Returns:
             The decisions that are new in the file, those of others first; and the decisions of others that
@@ -211,10 +300,14 @@ class Corrections:
                 stack.callback(os.close, handle)
                 flock(handle)
                 new = self._read(handle)
-                before = []
+                before: list[Correction | FieldText] = []
                 content = b"\n" if self._cut_off else b""  # Ends the line of a process that died.
                 for correction, seen in corrections:
-                    theirs = self.of(correction.key)
+                    theirs = (
+                        self.of_field(correction.page, correction.field)
+                        if isinstance(correction, FieldText)
+                        else self.of(correction.key)
+                    )
                     if self.version(correction.key) == seen:
                         content += _to_line(correction)
                     elif theirs and not _says_the_same(theirs, correction):
@@ -229,12 +322,22 @@ class Corrections:
             raise not_writable(self._path, error, next_step=next_step) from error
 
     def version(self, key: Key) -> int:
-        """Return a number that changes with each decision about a letter; 0 where there is none."""
+        """Return a number that changes with each decision about a letter or field; 0 where there is none."""
         return self._versions.get(key, 0)
 
     def of(self, key: Key) -> Correction | None:
         """Return the last decision about a letter."""
-        return self._latest.get(key[0], {}).get(key[1:])
+        page, line, position = key
+        return self._latest.get(page, {}).get((line, position)) if isinstance(line, int) else None
+
+    def of_field(self, page: str, field: str) -> FieldText | None:
+        """Return the last decision about a field of a page."""
+        return self._fields.get(page, {}).get(field)
+
+    def fields(self) -> Iterator[FieldText]:
+        """Yield the last decision about each field, without those that were taken back."""
+        for page in self._fields.values():
+            yield from (one for one in page.values() if one.decision != Decision.OPEN)
 
     def __iter__(self) -> Iterator[Correction]:
         """Yield the last decision about each letter, without those that were taken back."""
@@ -242,21 +345,42 @@ class Corrections:
             yield from (correction for correction in page.values() if correction.decision != Decision.OPEN)
 
     def of_page(self, reading: PageReading) -> dict[tuple[int, int], Correction]:
-        """Return the decisions about a page's letters by line and position, and record that they are used."""
+        """Return the decisions about a page's letters by line and position, and record that they are used.
+
+        A decision about a field is one about each of its letters, and counts before theirs.
+        """
         found = {}
         for (line, position), correction in self._latest.get(reading.page_id, {}).items():
             if correction.decision != Decision.OPEN and correction.is_about(_letter(reading, line, position)):
                 found[line, position] = correction
                 self._used.add(correction.key)
+        fields = self.fields_of_page(reading)
+        for number, read in enumerate(reading.lines, 1):
+            if read.field in fields:
+                letters = fields[read.field].letters(number, read)
+                found |= {(number, letter.position): letter for letter in letters}
+        return found
+
+    def fields_of_page(self, reading: PageReading) -> dict[str, FieldText]:
+        """Return the decisions about a page's fields by name, and record that they are used."""
+        found = {
+            name: said
+            for name, said in self._fields.get(reading.page_id, {}).items()
+            if said.decision != Decision.OPEN and said.is_about(reading)
+        }
+        self._used.update(said.key for said in found.values())
         return found
 
     def count(self) -> Reviewed:
         """Count the decisions that `of_page` has used, and say why others were not used."""
         counts = Counter(correction.decision for correction in self if correction.key in self._used)
-        gone = sum(correction.key not in self._used for correction in self)
+        fields = Counter(said.decision for said in self.fields() if said.key in self._used)
+        gone = sum(said.key not in self._used for said in (*self, *self.fields()))
         return Reviewed(
             letters=sum(counts[decision] for decision in SETTLED),
             corrected=counts[Decision.CORRECTED] + counts[Decision.NO_LETTER],
+            fields=fields.total(),
+            corrected_fields=fields[Decision.CORRECTED],
             unused=tuple(self.problems(gone)),
         )
 
@@ -264,7 +388,7 @@ class Corrections:
         """Say which lines of the file are not used, and why.
 
         Args:
-            gone: decisions about letters that are not among the results.
+            gone: decisions about letters and fields that are not among the results.
         """
         name = CORRECTIONS_FILE
         damaged = [str(number) for number in self._damaged]
@@ -281,8 +405,8 @@ class Corrections:
             )
         if gone:
             yield (
-                f"{name}: {_decisions(gone)} about letters that are not among the results: their scans were "
-                "changed or read again, or have no result now. They are kept; look at these letters again."
+                f"{name}: {_decisions(gone)} about letters or fields that are not among the results: their "
+                "scans were changed or read again, or have no result now. They are kept; look at these again."
             )
 
 
@@ -291,39 +415,59 @@ class Reviewed:
     """What people have reviewed.
 
     Attributes:
-        letters: letters that a person settled.
+        letters: letters that a person settled one by one or on sheets.
         corrected: how many of them were read wrongly.
+        fields: fields of forms whose text a person settled.
+        corrected_fields: how many of them were read wrongly.
         unused: sentences that say why lines of the corrections file are not used.
     """
 
     letters: int = 0
     corrected: int = 0
+    fields: int = 0
+    corrected_fields: int = 0
     unused: tuple[str, ...] = ()
 
 
 NOT_REVIEWED = Reviewed()
 
+NOBODY_SAID: Mapping[str, FieldText] = MappingProxyType({})
 
-def corrected(reading: PageReading, corrections: dict[tuple[int, int], Correction]) -> PageReading:
+
+def corrected(
+    reading: PageReading,
+    corrections: Mapping[tuple[int, int], Correction],
+    fields: Mapping[str, FieldText] = NOBODY_SAID,
+) -> PageReading:
     """Return a page with people's decisions applied.
 
     Args:
         reading: the page as it was read.
         corrections: decisions about its letters by line and position, from 1.
+        fields: decisions about its fields by name.
 
     Returns:
-        The page. Letters that a person settled have confidence 1, and are empty where there is no letter.
-        The confidence of a field becomes that of its other letters, and the entry of a form's word list no
-        longer counts where it contradicts the person.
+        The page; its lines stay in their order. A field that a person typed has this text with confidence 1,
+        in a line of its own at the end where nothing was found in it. Other letters that a person settled
+        have confidence 1, and are empty where there is no letter. The confidence of a field becomes that of
+        its other letters, and the entry of a form's word list no longer counts where it contradicts the
+        person.
     """
-    if not corrections:
+    if not corrections and not fields:
         return reading
     lines = list(reading.lines)
     said: dict[int, dict[int, Correction]] = {}
     for (number, position), correction in corrections.items():
         said.setdefault(number, {})[position] = correction
     for number, of_line in said.items():
-        lines[number - 1] = _line(lines[number - 1], of_line)
+        if lines[number - 1].field not in fields:
+            lines[number - 1] = _line(lines[number - 1], of_line)
+    found = [line.field for line in lines]
+    for name, field in fields.items():
+        if name in found:
+            lines[found.index(name)] = _typed(field, lines[found.index(name)])
+        elif field.text:
+            lines.append(_typed(field, None))
     return msgspec.structs.replace(reading, lines=tuple(lines))
 
 
@@ -349,6 +493,34 @@ def _line(line: LineReading, said: dict[int, Correction]) -> LineReading:
     return now
 
 
+def _typed(said: FieldText, read: LineReading | None) -> LineReading:
+    """Return the line of a field as a person typed it; each letter is empty if they typed nothing.
+
+    Args:
+        said: the decision.
+        read: the line as it was read; None if nothing was found in the field.
+    """
+    chars = [(char, word) for word, chars in enumerate(said.text.split(" "), 1) for char in chars]
+    box = read.box if read else said.box
+    if read and len(read.letters) == len(chars):
+        boxes = [letter.box for letter in read.letters]
+    else:  # Where each letter is, nobody knows: they share the field.
+        edges = [box.x + box.width * at // max(1, len(chars)) for at in range(len(chars) + 1)]
+        boxes = [
+            Box(left, box.y, max(1, right - left), box.height) for left, right in itertools.pairwise(edges)
+        ]
+    letters = tuple(
+        Letter(place, word, ((char, _SURE),), False) for place, (char, word) in zip(boxes, chars, strict=True)
+    )
+    nothing = (Letter(box, 1, (("", _SURE),), False),)
+    return LineReading(box, letters or nothing, said.text, said.field, _SURE)
+
+
+def read_text(reading: PageReading, field: str) -> str:
+    """Return the text that was read in a field: the entry of its word list, or its letters."""
+    return next((line.lexicon_text or line.text for line in reading.lines if line.field == field), "")
+
+
 def _contradicts(line: LineReading, settled: Set[int], whole: bool) -> bool:
     """Say whether the entry of a field's word list differs from the letters that people settled."""
     from rapidfuzz.distance import Levenshtein
@@ -362,11 +534,15 @@ def _contradicts(line: LineReading, settled: Set[int], whole: bool) -> bool:
     return any(whole or (edit.tag != "insert" and letters[edit.src_pos][1]) for edit in edits)
 
 
-def settled(reading: PageReading, corrections: dict[tuple[int, int], Correction]) -> PageReading:
+def settled(
+    reading: PageReading,
+    corrections: Mapping[tuple[int, int], Correction],
+    fields: Mapping[str, FieldText] = NOBODY_SAID,
+) -> PageReading:
     """Return a page as `corrected`, without what people said is no letter, nor empty lines."""
-    if not corrections:
+    if not corrections and not fields:
         return reading
-    now = corrected(reading, corrections)
+    now = corrected(reading, corrections, fields)
     lines = (
         msgspec.structs.replace(line, letters=tuple(letter for letter in line.letters if letter.letter))
         for line in now.lines
@@ -384,22 +560,29 @@ def _decisions(count: int) -> str:
     return "1 decision is" if count == 1 else f"{count} decisions are"
 
 
-def _says_the_same(one: Correction, other: Correction) -> bool:
+def _says_the_same(one: Correction | FieldText, other: Correction | FieldText) -> bool:
     """Say whether two decisions are the same: a browser may send a form twice."""
-    return (one.decision, one.corrected, one.by) == (other.decision, other.corrected, other.by)
+    return (one.decision, what_is_said(one), one.by) == (other.decision, what_is_said(other), other.by)
 
 
-def _to_line(correction: Correction) -> bytes:
+def what_is_said(one: Correction | FieldText) -> str:
+    """Return the text that a person gave: of a field, or the right letter."""
+    return one.text if isinstance(one, FieldText) else one.corrected
+
+
+def _to_line(correction: Correction | FieldText) -> bytes:
     raw = _encoder.encode(correction)
-    return _encoder.encode(_Line(_check(raw), msgspec.Raw(raw))) + b"\n"
+    kind = "field" if isinstance(correction, FieldText) else "correction"
+    return _encoder.encode({"check": _check(raw), kind: msgspec.Raw(raw)}) + b"\n"
 
 
-def _parsed(line: bytes) -> Correction | None:
+def _parsed(line: bytes) -> Correction | FieldText | None:
     try:
         parts = _line_decoder.decode(line)
-        if parts.check != _check(parts.correction):
+        raw = parts.correction or parts.field
+        if parts.check != _check(raw):
             return None
-        return _decoder.decode(parts.correction)
+        return _decoder.decode(raw) if parts.correction else _field_decoder.decode(raw)
     except ValueError:
         return None
 

@@ -97,15 +97,16 @@ class CsvTables:
 
         Args:
             reading: the page as it was read.
-            now: the page with people's corrections.
+            now: the page with people's corrections; a field in which nothing was found may be one more line.
             texts: the texts of its lines, made once by the caller: they cost as much as the rest of a row.
             decisions: people's decisions about its letters, by line and position.
         """
         place = [escape_formula(display_path(reading.scan)), reading.page]
-        lines = zip(reading.lines, now.lines, texts, strict=True)
-        for number, (line, line_now, text) in enumerate(lines, 1):
-            said = {position: one for (at, position), one in decisions.items() if at == number}
-            self._letters.writelines(_letter_rows(_row(*place, number), line, said))
+        for number, (line_now, text) in enumerate(zip(now.lines, texts, strict=True), 1):
+            if number <= len(reading.lines):
+                said = {position: one for (at, position), one in decisions.items() if at == number}
+                read = reading.lines[number - 1]
+                self._letters.writelines(_letter_rows(_row(*place, number), read, said))
             self._lines.writerow([*place, number, *_line_cells(line_now, text)])
         self._pages.writerow([*place, *_page_cells(now, "\n".join(filter(None, texts)))])
         if self._fields and self._template:
@@ -190,7 +191,7 @@ def _field_cells(template: Template, reading: PageReading) -> list[Any]:
     cells: list[Any] = [reading.status.value, int(form.flagged), " ".join(form.look_at)]
     for value in form.values:
         cells += [escape_formula(value.text), "" if value.confidence is None else f"{value.confidence:.4f}"]
-    return cells
+    return cells + [escape_formula(cell) for cell in form.meant]
 
 
 def _mean(values: list[float]) -> str:

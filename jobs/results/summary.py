@@ -327,6 +327,8 @@ class Summary:
             "field_totals": self.field_totals.to_json() if self.field_totals else None,
             "reviewed_letters": self.reviewed.letters,
             "corrected_letters": self.reviewed.corrected,
+            "reviewed_fields": self.reviewed.fields,
+            "corrected_fields": self.reviewed.corrected_fields,
             "unused_corrections": list(self.reviewed.unused),
             "left_out": self.job.left_out.to_json(),
         }

@@ -87,7 +87,7 @@ def _page_text(
     counting.add_as_read(reading)
     reading = counting.flagging.applied(reading)
     decisions = corrections.of_page(reading)
-    now = corrected(reading, decisions)
+    now = corrected(reading, decisions, corrections.fields_of_page(reading))
     counting.add_reading(entry, now)
     texts = [line.text for line in now.lines]
     tables.add(reading, now, texts, decisions)

@@ -26,12 +26,14 @@ from lettermill.jobs.machine import bound_memory
 from lettermill.jobs.scans.checks import memory_message
 from lettermill.jobs.scans.decode import decode_page
 from lettermill.jobs.scans.page_count import count_pages
+from lettermill.jobs.scans.pdf_fields import form_fields
 from lettermill.jobs.scans.pdf_pages import is_pdf, render
 from lettermill.jobs.scans.requests import (
     FILE_MODES,
     LONGEST_REQUEST_BYTES,
     Answer,
     Count,
+    FindFields,
     Request,
     WriteSearchable,
 )
@@ -79,6 +81,8 @@ def _fulfil(request: Request, files: Sequence[BinaryIO]) -> tuple[Answer, NDArra
     try:
         if isinstance(request, Count):
             return Answer(pages=count_pages(file, request.limits)), None
+        if isinstance(request, FindFields):
+            return Answer(fields=tuple(form_fields(file, request.dpi))), None
         if isinstance(request, WriteSearchable):
             text, out = others
             text.seek(0)

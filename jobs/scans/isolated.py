@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.machine import python_command
 from lettermill.jobs.scans.checks import memory_message
-from lettermill.jobs.scans.requests import Answer, Count, Render, Request, WriteSearchable
+from lettermill.jobs.scans.pdf_fields import PdfField
+from lettermill.jobs.scans.requests import Answer, Count, FindFields, Render, Request, WriteSearchable
 from lettermill.jobs.settings import Limits
 
 
@@ -57,6 +58,14 @@ class IsolatedDecoder:
             ScanError: the page cannot be drawn, or not within the limits.
         """
         return self._ask([file], Render(limits, page, dpi, pages), limits.page_seconds)[1]
+
+    def form_fields(self, file: BinaryIO, dpi: int, limits: Limits) -> tuple[PdfField, ...]:
+        """Return the form fields of a PDF's first page, as `pdf_fields.form_fields`.
+
+        Raises:
+            ScanError: the PDF cannot be opened, or not within the limits.
+        """
+        return self._ask([file], FindFields(limits, dpi), limits.page_seconds)[0].fields
 
     def write_searchable(
         self, file: BinaryIO, text: BinaryIO, out: BinaryIO, dpi: int, limits: Limits, pages: int

@@ -21,6 +21,7 @@ from lettermill.jobs.scans.checks import check_bytes, disk_errors
 from lettermill.jobs.scans.decode import decode_page
 from lettermill.jobs.scans.file_kind import is_heic
 from lettermill.jobs.scans.isolated import isolated_decoder
+from lettermill.jobs.scans.pdf_fields import PdfField
 from lettermill.jobs.scans.pdf_pages import is_pdf
 from lettermill.jobs.settings import Limits
 from lettermill.jobs.storage.disk import READ, regular_file
@@ -116,3 +117,13 @@ def read_page(
         if is_pdf(scan) or is_heic(scan):
             return isolated_decoder().render(scan, page, dpi, limits, pages)
         return decode_page(scan, page, limits, pages)
+
+
+def read_form_fields(path: Path, dpi: int, limits: Limits) -> tuple[PdfField, ...]:
+    """Return the form fields of a PDF's first page, in pixels at a resolution; none of another file.
+
+    Raises:
+        ScanError: the file cannot be read.
+    """
+    with open_file(path) as file:
+        return isolated_decoder().form_fields(file, dpi, limits) if is_pdf(file) else ()

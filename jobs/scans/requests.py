@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from lettermill.jobs.errors import ErrorCode
+from lettermill.jobs.scans.pdf_fields import PdfField
 from lettermill.jobs.settings import Limits
 
 LONGEST_REQUEST_BYTES = 4096
@@ -34,6 +35,13 @@ class Render(msgspec.Struct, frozen=True, tag="render"):
     pages: int | None
 
 
+class FindFields(msgspec.Struct, frozen=True, tag="fields"):
+    """Find the form fields of a PDF's first page."""
+
+    limits: Limits
+    dpi: int
+
+
 class WriteSearchable(msgspec.Struct, frozen=True, tag="searchable"):
     """Write a scan as a PDF with invisible text."""
 
@@ -41,7 +49,7 @@ class WriteSearchable(msgspec.Struct, frozen=True, tag="searchable"):
     dpi: int
 
 
-Request = Count | Render | WriteSearchable
+Request = Count | Render | FindFields | WriteSearchable
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -49,12 +57,14 @@ class Answer(msgspec.Struct, frozen=True):
 
     Attributes:
         pages: how many were counted.
+        fields: the form fields.
         shape: height and width of the pixels that follow, uint8.
         code: why there is neither; None where the request was fulfilled.
         message: the same for a person.
     """
 
     pages: int = 0
+    fields: tuple[PdfField, ...] = ()
     shape: tuple[int, int] = (0, 0)
     code: ErrorCode | None = None
     message: str = ""

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ErrorCode, ScanError
 from lettermill.jobs.job.folder import Job
+from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box
+from lettermill.jobs.results.field_place import FieldPlace, field_crop
 from lettermill.jobs.results.letter_crop import letter_crop, page_pixels
 from lettermill.jobs.web.letter_table import LetterTable
 
@@ -28,6 +30,7 @@ _FADED_INK_SHARE = 0.35
 _LETTER_SIDE_PIXELS = 128
 _LINE_PIXELS = (1400, 240)
 _PAGE_PIXELS = (900, 900)
+_FIELD_PIXELS = (1000, 240)
 _FRAME_COLOUR = (200, 30, 30)
 _LARGEST_ZOOM = 4.0
 
@@ -107,8 +110,30 @@ class Crops:
             pixels = self._pixels(number)
         return _framed(pixels, self._letters.box(number), _PAGE_PIXELS)
 
+    def field(self, entry: ManifestEntry, place: FieldPlace) -> bytes:
+        """Return a field of a form with some paper around it, upright, PNG.
+
+        Raises:
+            ScanError: the scan cannot be read.
+        """
+        with self._lock:
+            page = self._page_pixels(entry)
+        return _png(field_crop(page, place), _FIELD_PIXELS)
+
+    def form(self, entry: ManifestEntry, place: FieldPlace) -> bytes:
+        """Return a page with a frame around a field, upright, PNG.
+
+        Raises:
+            ScanError: the scan cannot be read.
+        """
+        with self._lock:
+            page = self._page_pixels(entry)
+        return _framed(page, place.box, _PAGE_PIXELS, place.quarter_turns)
+
     def _pixels(self, number: int) -> NDArray[np.uint8]:
-        entry = self._letters.entry(number)
+        return self._page_pixels(self._letters.entry(number))
+
+    def _page_pixels(self, entry: ManifestEntry) -> NDArray[np.uint8]:
         if self._page is None or self._page[0] != entry.id:
             self._page = None  # Before the next page is decoded, so that only one is in memory.
             self._page = entry.id, page_pixels(self._job, entry)
@@ -135,8 +160,8 @@ def _letter(box: Box, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return faded
 
 
-def _framed(pixels: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> bytes:
-    """Return pixels as a PNG of at most a size, with a frame around a box."""
+def _framed(pixels: NDArray[np.uint8], box: Box, size: tuple[int, int], quarter_turns: int = 0) -> bytes:
+    """Return pixels as a PNG of at most a size, with a frame around a box, turned against the clock."""
     import PIL.Image
     import PIL.ImageDraw
 
@@ -151,6 +176,7 @@ def _framed(pixels: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> bytes
         *((box.x + box.width) * scale + gap, (box.y + box.height) * scale + gap),
     )
     PIL.ImageDraw.Draw(picture).rectangle(frame, outline=_FRAME_COLOUR, width=3)
+    picture = picture.rotate(90 * quarter_turns, expand=True)
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

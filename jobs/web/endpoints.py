@@ -12,10 +12,17 @@ from lettermill.jobs.errors import LettermillError, NotAJob, ScanError
 from lettermill.jobs.job.corrections import Decision
 from lettermill.jobs.results.html import environment
 from lettermill.jobs.web.crops import NO_PICTURE
-from lettermill.jobs.web.session import FEWEST_LETTERS, Answer, Session, Tab
+from lettermill.jobs.web.field_table import FieldTable
+from lettermill.jobs.web.session import FEWEST_LETTERS, Answer, FieldAnswer, Session, Tab
 
 Form = dict[str, list[str]]
 """The fields of a form that was sent, each with its values."""
+
+MOST_CHARACTERS = 300
+"""The longest text of a field."""
+
+_ALL, _SKIP = "*all", "*skip"
+"""What is accepted when it is no field: all of the form, or nothing."""
 
 _CACHED = {"Cache-Control": "private, max-age=3600"}
 """For pictures: the picture of a letter stays the same as long as the server runs."""
@@ -26,18 +33,23 @@ class Endpoints:
 
     Args:
         session: the review of a job.
+        root: the path below which the pages are mounted, without a slash at its end.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, root: str = "") -> None:
         self._session = session
         self._templates = environment("lettermill.jobs.web")
+        self._templates.globals["root"] = root
         self._templates.filters.update(count=_count, share=_share, confidence=_confidence)
+        self._templates.globals.update(most_characters=MOST_CHARACTERS)
 
     # --- pages and pictures ---------------------------------------------------------------------
 
     def start(self, request: Request) -> Response:
-        """Open a new tab and go to its overview."""
-        return RedirectResponse(f"/{self._session.new_tab().number}/", 303)
+        """Open a new tab: the next form with a field to look at, or the overview."""
+        tab, fields = self._session.new_tab(), self._session.fields
+        where = "form" if fields and fields.progress().to_look_at else ""
+        return RedirectResponse(f"/{tab.number}/{where}", 303)
 
     def overview(self, request: Request) -> Response:
         """Show how far the review is, and the letters by what they were read as."""
@@ -56,7 +68,8 @@ class Endpoints:
         where = f"sheet/{char}" if char else "letter" if self._session.singles() else ""
         if not where and self._session.progress().doubtful:
             tab.notes.append(
-                "The remaining doubtful letters had no picture, or are being reviewed elsewhere."
+                "The remaining doubtful letters had no picture, were skipped, or are being reviewed "
+                "elsewhere."
             )
         return RedirectResponse(f"/{tab.number}/{where}", 303)
 
@@ -70,7 +83,9 @@ class Endpoints:
         group = next((group for group in self._session.groups() if group.char == char), None)
         if not letters or group is None:
             if group and group.undecided:
-                tab.notes.append(f"The remaining letters read as {char} are being reviewed elsewhere.")
+                tab.notes.append(
+                    f"The remaining letters read as {char} were skipped, or are being reviewed elsewhere."
+                )
             else:
                 tab.notes.append(f"All letters read as {char} are decided.")
             return RedirectResponse(f"/{tab.number}/", 303)
@@ -96,6 +111,42 @@ class Endpoints:
                 tab.notes.append("No single letters are left.")
             return RedirectResponse(f"/{tab.number}/", 303)
         return self._page("single", tab, shown_letter=letter, missing=self._why_no_picture(letter.number))
+
+    def form(self, request: Request) -> Response:
+        """Show the fields of a page beside the page."""
+        tab, fields = self._tab(request), self._fields()
+        self._session.refresh()
+        number = request.path_params.get("number")
+        if number is not None and not fields.is_form(number):
+            raise HTTPException(404)
+        form = self._session.form(tab, number)
+        if form is None:
+            if fields.progress().to_look_at:
+                tab.notes.append("The remaining forms were skipped here or are being reviewed elsewhere.")
+            else:
+                tab.notes.append("No fields are left to look at.")
+            return RedirectResponse(f"/{tab.number}/", 303)
+        due = [one for one in form.fields if one.read.doubt and not one.said]
+        return self._page("form", tab, form=form, due=due, current=(due or form.fields)[0])
+
+    def field_picture(self, request: Request) -> Response:
+        """Send the picture of a field, or of its page."""
+        fields, number, name = self._fields(), request.path_params["number"], request.path_params["name"]
+        if not fields.is_form(number) or name not in fields.names:
+            raise HTTPException(404)
+        try:
+            if request.path_params["kind"] == "field":
+                picture = self._session.field_picture(fields, number, name)
+            else:
+                picture = self._session.crops.form(fields.pages[number], fields.place(number, name))
+            return Response(picture, media_type="image/png", headers=_CACHED)
+        except (ScanError, NotAJob):
+            return Response(NO_PICTURE, media_type="image/svg+xml")
+
+    def _fields(self) -> FieldTable:
+        if self._session.fields is None:
+            raise HTTPException(404)
+        return self._session.fields
 
     def _why_no_picture(self, number: int) -> str:
         """Return why there is no picture of a letter; empty if there is one."""
@@ -133,6 +184,7 @@ class Endpoints:
                 problems=session.problems(),
                 progress=session.progress(),
                 singles=session.singles(),
+                field_progress=session.fields.progress() if session.fields else None,
                 pages=len(session.letters.pages),
                 pages_read=session.letters.read,
                 **values,
@@ -144,10 +196,22 @@ class Endpoints:
     def decide_sheet(self, request: Request, form: Form) -> Response:
         """Save the decisions of a sheet, and go to the next."""
         tab, char = self._tab(request), request.path_params["char"]
-        wrong = {_number(word) for word in form.get("wrong", [])}
+        marked = [word.partition("-") for word in form.get("wrong", [])]
+        wrong = {_number(number) for number, _, _ in marked}
+        no_letters = {_number(number) for number, _, what in marked if what == "none"}
+        stated = self._stated(form)
+        if form.get("choice", [""])[0] == "skip-pages":
+            of_marked = [number for number, _ in stated if number in wrong]
+            if of_marked:
+                self._session.skip_pages(tab, of_marked)
+            else:
+                tab.notes.append("Mark a letter of each page that is to be skipped.")
+            return RedirectResponse(f"/{tab.number}/sheet/{char}", 303)
         answers = []
-        for number, seen in self._stated(form):
-            if number in wrong:
+        for number, seen in stated:
+            if number in no_letters:
+                answers.append(Answer(number, seen, Decision.NO_LETTER))
+            elif number in wrong:
                 answers.append(Answer(number, seen, Decision.WRONG))
             else:
                 answers.append(Answer(number, seen, Decision.RIGHT, self._session.letters.char(number)))
@@ -158,6 +222,9 @@ class Endpoints:
         """Save the decision about a single letter, and go to the next."""
         tab = self._tab(request)
         ((number, seen),) = self._stated(form)
+        if form.get("choice", [""])[0] == "skip-page":
+            self._session.skip_pages(tab, [number])
+            return RedirectResponse(f"/{tab.number}/letter", 303)
         answer = self._answer(number, seen, form)
         if answer is None:
             tab.skipped.add(number)
@@ -185,12 +252,36 @@ class Endpoints:
         right = char == self._session.letters.char(number)
         return Answer(number, seen, Decision.RIGHT if right else Decision.CORRECTED, char)
 
+    def decide_fields(self, request: Request, form: Form) -> Response:
+        """Save the field that was accepted and those that were changed; show what is left of the form."""
+        tab, fields, number = self._tab(request), self._fields(), request.path_params["number"]
+        if not fields.is_form(number):
+            raise HTTPException(404)
+        accepted = form.get("accept", [""])[0]
+        if accepted == _SKIP:
+            tab.skipped_forms.add(number)
+            return RedirectResponse(f"/{tab.number}/form", 303)
+        answers = []
+        for name in fields.names:
+            text, shown, seen = (form.get(f"{part}:{name}", [""])[0] for part in ("text", "shown", "seen"))
+            if seen and (name == accepted or accepted == _ALL or text != shown):
+                if len(text) > MOST_CHARACTERS:
+                    raise HTTPException(400)
+                answers.append(FieldAnswer(name, _number(seen), text))
+        if not answers:
+            raise HTTPException(400)
+        self._session.decide_fields(tab, number, answers)
+        left = any(one == number for one in fields.forms_to_look_at())
+        return RedirectResponse(f"/{tab.number}/form{f'/{number}' if left else ''}", 303)
+
     def undo(self, request: Request, form: Form) -> Response:
-        """Undo the last decisions of a tab, and show their letters again."""
+        """Undo the last decisions of a tab, and show their letters or form again."""
         tab = self._tab(request)
         place = f"/{tab.number}/"
         if not self._session.undo(tab):
             tab.notes.append("There is nothing to undo in this tab.")
+        elif tab.form is not None:
+            place += f"form/{tab.form}"
         elif tab.held:
             place += f"sheet/{tab.sheet}" if tab.sheet else f"letter/{tab.held[0]}"
         return RedirectResponse(place, 303)

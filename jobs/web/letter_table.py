@@ -190,6 +190,8 @@ class LetterTable:
     def find(self, key: Key) -> int | None:
         """Return the number of the letter with a key; None if there is none, or its page is not read yet."""
         page, line, position = key
+        if not isinstance(line, int):  # A field.
+            return None
         begin, end = self._spans.get(page, (0, 0))
         rows = self._rows[begin:end]
         found = np.flatnonzero((rows["line"] == line) & (rows["position"] == position))
@@ -216,6 +218,10 @@ class LetterTable:
     def entry(self, number: int) -> ManifestEntry:
         """Return a letter's page."""
         return self.pages[int(self._rows["page"][number])]
+
+    def on_page(self, number: int) -> range:
+        """Return the letters on a letter's page."""
+        return range(*self._spans[self.entry(number).id])
 
     def where(self, number: int) -> tuple[int, int]:
         """Return a letter's line and position, from 1."""

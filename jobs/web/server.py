@@ -51,8 +51,19 @@ def application(session: Session, port: int, token: str) -> ASGIApp:
         port: the port of the server.
         token: the secret in the address.
     """
-    endpoints = Endpoints(session)
-    app = Starlette(
+    return AccessGate(review_pages(session), port, token)
+
+
+def review_pages(session: Session, root: str = "") -> Starlette:
+    """Return the review of a job as an application without a gate.
+
+    Args:
+        session: the review.
+        root: the path below which it is mounted, without a slash at its end; it leads its own redirects to
+            paths without it.
+    """
+    endpoints = Endpoints(session, root)
+    return Starlette(
         routes=[
             Route("/", endpoints.start),
             Mount("/static", StaticFiles(packages=[("lettermill.jobs.web", "static")])),
@@ -64,26 +75,30 @@ def application(session: Session, port: int, token: str) -> ASGIApp:
             Route("/{tab:int}/letter", endpoints.single),
             Route("/{tab:int}/letter", _posted(endpoints.decide_single), methods=["POST"]),
             Route("/{tab:int}/letter/{number:int}", endpoints.single),
+            Route("/picture/{kind}/{number:int}/{name}", endpoints.field_picture),
+            Route("/{tab:int}/form", endpoints.form),
+            Route("/{tab:int}/form/{number:int}", endpoints.form),
+            Route("/{tab:int}/form/{number:int}", _posted(endpoints.decide_fields), methods=["POST"]),
             Route("/{tab:int}/undo", _posted(endpoints.undo), methods=["POST"]),
         ],
         exception_handlers={HTTPException: endpoints.problem, LettermillError: endpoints.problem},
     )
-    return AccessGate(app, port, token)
 
 
-def listening(port: int) -> socket.socket:
-    """Return a socket that listens on this machine alone.
+def listening(port: int, host: str = HOST) -> socket.socket:
+    """Return a socket that listens, on this machine alone unless another address is given.
 
     Args:
         port: 0 for a free one.
+        host: the address, IPv4.
 
     Raises:
-        UsageProblem: the port is taken or may not be used.
+        UsageProblem: the port is taken or may not be used, or the address is not one of this machine.
     """
     opened = socket.socket()
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        opened.bind((HOST, port))
+        opened.bind((host, port))
     except OSError as error:
         opened.close()
         raise UsageProblem(

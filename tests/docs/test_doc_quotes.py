@@ -73,6 +73,7 @@ FOREIGN_OPTIONS = {
     *(
         "--build-arg",
         "--constraint",
+        "--data-binary",
         "--detach",
         "--fail",
         "--follow",

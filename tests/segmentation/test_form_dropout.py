@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lettermill.segmentation.form_dropout import drop_form
+from lettermill.segmentation.form_dropout import drop_form, written_share
 
 INSIDE = (30, 30, 390, 120)
 
@@ -64,3 +64,15 @@ def test_a_field_on_which_nothing_is_printed() -> None:
     writing = np.full_like(blank, 230)
     cv2.line(writing, (60, 50), (160, 100), 40, 6)
     np.testing.assert_array_equal(drop_form(writing, blank, INSIDE), writing)
+
+
+def test_how_full_a_tick_box_is() -> None:
+    blank = np.full((80, 80), 255, np.uint8)
+    cv2.rectangle(blank, (17, 17), (62, 62), 0, 3)
+    cv2.putText(blank, "Y", (32, 48), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 0, 1)
+    inside = (20, 20, 60, 60)
+    assert written_share(shaded(blank), blank, inside) == 0
+    ticked = blank.copy()
+    cv2.line(ticked, (22, 30), (35, 55), 40, 4)
+    cv2.line(ticked, (35, 55), (70, 5), 40, 4)  # Its middle is near the edge of the box.
+    assert 0.08 < written_share(shaded(ticked), blank, inside) < 0.25

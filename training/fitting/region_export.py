@@ -19,6 +19,7 @@ from lettermill.jobs.storage.atomic import atomic_write
 from lettermill.segmentation.region_image import REGION_VERSION
 from lettermill.training.fitting.litert_export import named
 from lettermill.training.fitting.model_card import write_card
+from lettermill.training.fitting.network_weights import weights_file, write_weights
 from lettermill.training.fitting.region_network_layers import INPUT_NAME, OUTPUT_NAME, build
 from lettermill.worker.reading.region_network import RegionNetwork
 
@@ -29,7 +30,7 @@ _CHECKED_PIXELS = 256
 
 
 def export_region_network(model: Any, folder: Path, about: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Write a region network into a model folder and describe it in the folder's card.
+    """Write a region network and its weights into a model folder and describe it in the folder's card.
 
     Args:
         model: the Keras model, as `region_network_layers.build` builds it.
@@ -57,6 +58,7 @@ def export_region_network(model: Any, folder: Path, about: dict[str, Any] | None
     }
     section["difference_from_keras"] = round(check_agreement(model, content, section), 5)
     _write(content, section, card, folder)
+    write_weights(model, folder / weights_file(REGION_FILE))
     return section
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import click
 import numpy as np
 
+from lettermill.jobs.inputs.model import REGION_FILE
 from lettermill.segmentation.regions import Region
+from lettermill.training.fitting.network_weights import read_weights, weights_file
 from lettermill.training.fitting.region_network_layers import build
 from lettermill.training.pages.page_feed import PageFeed
 
@@ -53,7 +55,7 @@ def train(
         out: the file of weights to write, `….weights.h5`; it is written every three minutes, too.
         minutes: how long; the learning rate falls as a cosine until then.
         seed: decides the pages and the initial weights.
-        start: weights to begin with.
+        start: a model folder; its weights are the first ones.
 
     Returns:
         Steps, crops and pages trained on, and the mean loss of the last minute.
@@ -64,7 +66,7 @@ def train(
     keras.utils.set_random_seed(seed)
     model = build()
     if start is not None:
-        model.load_weights(start)
+        read_weights(model, start / weights_file(REGION_FILE))
     optimizer = keras.optimizers.AdamW(_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, clipnorm=_CLIP_NORM)
     optimizer.build(model.trainable_variables)
 
@@ -109,7 +111,11 @@ def train(
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File of weights, ….weights.h5.")
 @click.option("--minutes", default=60.0, show_default=True)
 @click.option("--seed", default=7, show_default=True)
-@click.option("--start", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--start",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Model folder whose region network is trained further.",
+)
 def main(folders: tuple[Path, ...], out: Path, minutes: float, seed: int, start: Path | None) -> None:
     """Train the region network on pages made of what lies in the folders of --data."""
     click.echo(train(list(folders), out, minutes, seed, start))

@@ -53,7 +53,7 @@ def read_corrections(path: Path) -> LabelledImages:
     images: list[NDArray[np.uint8]] = []
     labels: list[str] = []
     remarks: list[str] = []
-    reviewed = {one.page for one in corrections}
+    reviewed = {one.page for one in (*corrections, *corrections.fields())}
     for entry in [entry for entry, _ in job.manifest() if entry.id in reviewed]:
         ((_, reading),) = job.results.read_each([entry.id])
         if not isinstance(reading, PageReading):
@@ -62,7 +62,7 @@ def read_corrections(path: Path) -> LabelledImages:
         letters = [
             (one.box, one.corrected)
             for one in said.values()
-            if one.decision in _LABELLED and one.corrected not in MARKS
+            if one.decision in _LABELLED and one.corrected and one.corrected not in MARKS
         ]
         if letters:
             letters += _sure(reading, said)

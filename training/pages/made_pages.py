@@ -205,12 +205,12 @@ class _Page:
             (self._bar, 1.2),
             (self._table, 1.0),
             (self._paragraph, 1.0),
-            (self._ticks, 1.0),
-            (self._signature, 0.5),
+            (self._ticks, 1.6),
+            (self._signature, 0.6),
             (self._codes, 0.35),
             (self._picture, 0.25),
             (self._writing, 0.6),
-            (self._tallies, 0.2),
+            (self._tallies, 0.4),
         ]
         if rng.random() < 0.08:  # A letter or a leaflet: nothing to fill in.
             parts = [(self._paragraph, 5.0), (self._bar, 1.0), (self._picture, 0.5), (self._table, 0.3)]
@@ -402,7 +402,13 @@ class _Page:
         shade = float(rng.uniform(0.6, 1))
         high = round(style.capital * rng.uniform(1.15, 2.1))
         start = left
-        if captions == "left":
+        if captions == "left" and rng.random() < 0.3:  # In two lines.
+            half = (image.shape[1] + 1) // 2
+            level = top + (high - round(1.9 * image.shape[0])) // 2
+            for row, part in enumerate((image[:, :half], image[:, half:])):
+                self._planes.stamp(Region.PRINT, part, left, level + row * image.shape[0], shade)
+            start = left + half + gap
+        elif captions == "left":
             level = top + round((high - image.shape[0]) * rng.uniform(0.4, 0.9))
             self._planes.stamp(Region.PRINT, image, left, level, shade)
             start = left + image.shape[1] + gap
@@ -499,13 +505,29 @@ class _Page:
                 )
         if not filled:
             return ""
-        written = self._maker.written(self._hand, count, pitch / capital)
+        crossed = int(rng.integers(1, count)) if count > 1 and rng.random() < 0.08 else 0
+        for wall in walls[:crossed].tolist():
+            self._cross_out(wall, top, wall + pitch, bottom)
+        written = self._maker.written(self._hand, count - crossed, pitch / capital)
         baseline = bottom - 0.5 * (bottom - top - capital) - rng.normal(0, 0.05) * capital
         scale = capital / written.cap
+        first = left + crossed * pitch
         self._write(
-            written, left - written.cells[0] * scale if written.cells else left, baseline, capital, 1e6
+            written, first - written.cells[0] * scale if written.cells else first, baseline, capital, 1e6
         )
-        return written.text
+        return "X" * crossed + written.text
+
+    def _cross_out(self, left: float, top: float, right: float, bottom: float) -> None:
+        """Cross a cell out with the pen that writes."""
+        rng, style = self._rng, self._style
+        pen = max(1, round(style.capital * rng.uniform(0.05, 0.15)))
+        reach = rng.uniform(0.05, 0.3) * (right - left)
+        shade = round(255 * style.pen_shade)
+        for ends in (((left, top), (right, bottom)), ((right, top), (left, bottom))):
+            points = np.array(ends) + rng.normal(0, 0.04, (2, 2)) * (right - left)
+            inner = points + (points.mean(axis=0) - points) * (2 * reach / (right - left))
+            start, end = ([round(at) for at in point] for point in inner.tolist())
+            cv2.line(self._planes.ink[Region.WRITING], start, end, shade, pen, cv2.LINE_AA)
 
     def _guides(self, walls: Sequence[float], top: int, bottom: int) -> None:
         """Draw seven-segment guides into cells."""
@@ -534,10 +556,13 @@ class _Page:
                     self._box(one, self._y, other, self._y + high)
                 if row == 0 or printed[column]:
                     level = self._y + max(0, (high - style.print) // 2)
+                    numbered = row > 0 and rng.random() < 0.4
                     image = printing.print_text(
-                        printing.choose_words(int(rng.integers(1, 4)), style.font, rng),
+                        str(row)
+                        if numbered
+                        else printing.choose_words(int(rng.integers(1, 4)), style.font, rng),
                         style.font,
-                        style.print,
+                        round(style.print * (rng.uniform(1, 2) if numbered else 1)),
                     )
                     self._planes.stamp(Region.PRINT, image[:, : max(1, right - left)], left, level, 0.9)
                 elif right - left > 2 * style.capital:
@@ -568,8 +593,9 @@ class _Page:
                         cv2.LINE_AA,
                     )
                 if rng.random() < 0.4:
-                    image = printing.tick(round(side * rng.uniform(0.8, 1.6)), rng)
-                    at = x + round(rng.normal(0, 0.15) * side), self._y - round(rng.uniform(0, 0.4) * side)
+                    pen = max(1, round(style.capital * rng.uniform(0.05, 0.15)))
+                    image = printing.tick(round(side * rng.uniform(0.8, 1.7)), pen, rng)
+                    at = x + round(rng.normal(0, 0.15) * side), self._y - round(rng.uniform(0, 0.5) * side)
                     self._planes.stamp(Region.OTHER, image, *at, style.pen_shade)
                 wide, _ = self._text(x + round(1.4 * side), self._y, int(rng.integers(1, 4)), style.print)
                 x += round(1.4 * side) + wide + round(rng.uniform(0.5, 3) * style.print)
@@ -654,11 +680,8 @@ class _Page:
             image = printing.stamp_image(side, self._sources.print_fonts, rng)
             at = round(rng.uniform(0, width - side)), round(rng.uniform(0, max(1, height - side)))
             planes.stamp(Region.OTHER, image, *at, float(rng.uniform(0.4, 1)))
-        if rng.random() < 0.2:
-            side = max(4, round(style.print * rng.uniform(0.6, 1.6)))
-            square = np.full((side, side), 255, np.uint8)
-            for x, y in itertools.product((side, width - 2 * side), (side, height - 2 * side)):
-                planes.stamp(Region.OTHER, square, x, y)
+        if rng.random() < 0.3:
+            self._register_marks()
         if rng.random() < 0.15:  # Small print that runs up the edge.
             font = style.font
             image = printing.print_text(printing.choose_words(8, font, rng), font, max(6, style.print - 2))
@@ -669,6 +692,18 @@ class _Page:
         if rng.random() < 0.15:  # A word across the print.
             capital = style.capital * rng.uniform(1, 2)
             self._line(rng.uniform(0, 0.6) * width, width, rng.uniform(0.1, 0.95) * height, capital)
+
+    def _register_marks(self) -> None:
+        """Marks by which machines find a form's place: at its corners, and some anywhere along its edges."""
+        rng, planes = self._rng, self._planes
+        height, width = planes.area.shape
+        side = max(4, round(self._style.print * rng.uniform(0.5, 1.6)))
+        places = list(itertools.product((side, width - 3 * side), (side, height - 2 * side)))
+        for _ in range(int(rng.integers(0, 12))):
+            x = side if rng.random() < 0.3 else round(rng.uniform(side, width - 2 * side))
+            places.append((x, round(rng.uniform(side, height - 2 * side))))
+        for place in places:
+            planes.stamp(Region.OTHER, printing.register_mark(side, rng), *place)
 
 
 def photograph(picture: Array, height: int, width: int, rng: np.random.Generator) -> Array:

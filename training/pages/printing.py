@@ -162,33 +162,72 @@ def scribble(height: int, width: int, rng: np.random.Generator) -> Array:
         low, high = sorted(rng.uniform(0.05, 0.95, 2))
         y = np.where(np.arange(count) % 2, low, high) + rng.normal(0, 0.12, count)
         points = np.stack([np.clip(x, 1, width - 2), np.clip(y, 0.03, 0.97) * height], axis=1)
-        for _ in range(3):  # Chaikin's corner cutting.
-            near, far = points[:-1] * 0.75 + points[1:] * 0.25, points[:-1] * 0.25 + points[1:] * 0.75
-            points = np.stack((near, far), axis=1).reshape(-1, 2)
+        points = _smoothed(points)
         cv2.polylines(image, [np.rint(points * 16).astype(np.int32)], False, 255, pen, cv2.LINE_AA, shift=4)
         at = float(rng.uniform(0, 0.5)) * width
     return image
 
 
-def tick(side: int, rng: np.random.Generator) -> Array:
-    """Draw a hand's tick, cross, or filling scribble for a box of that size."""
-    image = np.zeros((side, side), np.uint8)
-    pen = max(1, round(side * rng.uniform(0.05, 0.14)))
-    shake = rng.normal(0, 0.06, (4, 2))
+def tick(side: int, pen: int, rng: np.random.Generator) -> Array:
+    """Draw a hand's tick, cross, or filling scribble for a box.
+
+    Args:
+        side: height of the image in pixels; it is twice as wide, because ticks run out of their box.
+        pen: thickness of the pen in pixels.
+        rng: the only source of randomness.
+    """
+    image = np.zeros((side, 2 * side), np.uint8)
     kind = rng.random()
-    if kind < 0.4:
-        points = (np.array([[0.15, 0.5], [0.4, 0.85], [0.95, 0.05], [0.95, 0.05]]) + shake) * side
-        strokes = [points[:3]]
-    elif kind < 0.85:
-        points = (np.array([[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]]) + shake) * side
-        strokes = [points[:2], points[2:]]
-    else:
+    if kind < 0.55:
+        far = rng.uniform(0.7, 1.9)
+        corners = np.array([[0.1, 0.55], [0.28, 0.8], [0.4, 0.92], [0.55, 0.6], [far, 0.06]])
+        strokes = [_smoothed(corners[int(rng.integers(2)) :] + rng.normal(0, 0.04, 2))]
+    elif kind < 0.9:
+        corners = np.array([[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]]) + rng.normal(0, 0.08, (4, 2))
+        bend = rng.normal(0, 0.06, (2, 2))
         strokes = [
-            np.stack([np.linspace(0.1, 0.9, 9), np.where(np.arange(9) % 2, 0.15, 0.85)], axis=1) * side
+            _smoothed(np.array([one, (one + other) / 2 + by, other]))
+            for one, other, by in zip(corners[::2], corners[1::2], bend, strict=True)
         ]
+    else:
+        strokes = [np.stack([np.linspace(0.1, 0.9, 9), np.where(np.arange(9) % 2, 0.15, 0.85)], axis=1)]
     for stroke in strokes:
-        cv2.polylines(image, [np.rint(stroke).astype(np.int32)], False, 255, pen, cv2.LINE_AA)
+        points = np.clip(stroke * side, pen, (2 * side - pen, side - pen))
+        cv2.polylines(image, [np.rint(points * 16).astype(np.int32)], False, 255, pen, cv2.LINE_AA, shift=4)
     return image
+
+
+def _smoothed(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round the corners of a stroke (Chaikin's corner cutting)."""
+    for _ in range(3):
+        near, far = points[:-1] * 0.75 + points[1:] * 0.25, points[:-1] * 0.25 + points[1:] * 0.75
+        points = np.concatenate([points[:1], np.stack((near, far), axis=1).reshape(-1, 2), points[-1:]])
+    return points
+
+
+def register_mark(side: int, rng: np.random.Generator) -> Array:
+    """Draw a mark by which machines find a form: a square, two of them, a corner, a triangle, a ring."""
+    image = np.zeros((side, 2 * side), np.uint8)
+    kind = int(rng.integers(5))
+    if kind < 2:
+        image[:, :side] = 255
+        if kind:
+            step = side // 2
+            image[:] = 0
+            image[:step, :step] = 255
+            image[step : 2 * step, step : 2 * step] = 255
+    elif kind == 2:
+        arm = max(2, side // 4)
+        image[:arm, :side] = 255
+        image[:, :arm] = 255
+    elif kind == 3:
+        corners = np.array([[0, 0], [side - 1, 0], [side - 1, side - 1]], np.int32)
+        cv2.fillPoly(image, [corners], 255)
+    else:
+        cv2.circle(image, (side // 2, side // 2), max(1, side // 2 - 1), 255, -1, cv2.LINE_AA)
+        cv2.circle(image, (side // 2, side // 2), side // 4, 0, -1, cv2.LINE_AA)
+    square = image[:, :side] if kind != 1 else image
+    return np.ascontiguousarray(square[:: int(rng.choice([-1, 1])), :: int(rng.choice([-1, 1]))])
 
 
 def tally(side: int, count: int, rng: np.random.Generator) -> Array:

@@ -415,8 +415,13 @@ def _marks_between(
             continue
         left, right = expert.edges(range(len(expert.source))).T
         gap = np.searchsorted(middles, left, side="right") - 1
-        inside = np.flatnonzero((gap >= 0) & (gap < gaps) & (right <= middles[np.minimum(gap + 1, gaps)]))
-        nulls = np.maximum(expert.lattice.scores[inside, -1:], np.finfo(np.float64).min)
+        inside = np.flatnonzero(
+            (gap >= 0)
+            & (gap < gaps)
+            & (right <= middles[np.minimum(gap + 1, gaps)])
+            & np.isfinite(expert.lattice.scores[:, -1])  # In a field, an arc may have to be a letter.
+        )
+        nulls = expert.lattice.scores[inside, -1:]
         scores = mark_scores(expert.arcs, len(marks), expert.weights)[expert.source[inside]][:, columns]
         of_marks = of_arcs[inside, -1:] * np.exp(scores - nulls)
         seen.append((expert, inside, np.arange(gaps)[:, None] == gap[inside], of_marks))

@@ -2,7 +2,8 @@
 
 With a line network, the readings of both readers and of the line network alone are each restricted to what is
 allowed, and their mean decides, as on any line (`lettermill.worker.reading.both_readers`); the form was
-removed from its views. Without a line network, the CNN reads alone. Marks are passed over.
+removed from its views. Without a line network, the CNN reads alone. Marks are passed over, except those that
+a field's kind reads: the separators of a date, the decimal mark of an amount.
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ class FieldLetter(NamedTuple):
     by_ink: str | None = None
 
     @property
+    def is_mark(self) -> bool:
+        """Whether it is a mark between letters."""
+        return self.ranking[0][0] in MARKS
+
+    @property
     def place(self) -> Box:
         """The box that says in which cell it stands: of a letter that was not cut, its middle."""
         box = self.candidate.box
@@ -123,6 +129,7 @@ def read_by_both(
     classifier: Classifier,
     network: LineNetwork,
     context: Context | None = None,
+    marks: str = "",
 ) -> tuple[list[FieldLetter], float]:
     """Read a field by both readers.
 
@@ -135,6 +142,7 @@ def read_by_both(
         classifier: knows the glyphs.
         network: the line network.
         context: what is likely to be written there.
+        marks: those that are read between its letters.
 
     Returns:
         As `read_by_cnn`.
@@ -144,18 +152,15 @@ def read_by_both(
     line = see_line(words, height, ink, views, writing.shape)
     cells = [cell(candidate.box) for candidate in line.candidates]
     read, fit = _read_allowed(
-        line.experts, constraint, cells, cell, ink, classifier.characters, context, line.word_of_part
+        line.experts, constraint, cells, cell, ink, classifier.characters, context, line.word_of_part, marks
     )
-    found = [
-        FieldLetter(
-            *line.place(one),
-            calibrated(one.ranking, classifier.calibration),
-            one.candidate is None,
-            one.disputed or one.candidate is None,
-            one.by_ink,
-        )
-        for one in read
-    ]
+    found = []
+    for one in read:
+        # Segmentation drops marks, so the line network alone sees most of them.
+        is_mark = one.ranking[0][0] in MARKS
+        ranking = one.ranking if is_mark else calibrated(one.ranking, classifier.calibration)
+        uncut = one.candidate is None and not is_mark
+        found.append(FieldLetter(*line.place(one), ranking, uncut, one.disputed or uncut, one.by_ink))
     return found, fit
 
 
@@ -187,7 +192,7 @@ def read_unfound(
     scores = np.array([[-np.inf] * len(characters) + [0.0]])
     lattice = WordLattice(1, np.array([0]), np.array([1]), scores)
     view = whole_view(np.ascontiguousarray(writing[rows, columns]), network)
-    view = dataclasses.replace(view, left=float(inside.x))
+    view = dataclasses.replace(view, left=view.left + inside.x)
     parts = np.array([[inside.x, inside.x + inside.width]], np.float64)
     experts = experts_of(lattice, None, parts, [view], len(MARKS))
 
@@ -217,6 +222,7 @@ def _read_allowed(
     characters: str,
     context: Context | None = None,
     word_of_part: Sequence[int] = (),
+    marks: str = "",
 ) -> tuple[list[ReadLetter], float]:
     """Return the best reading that a field allows, and how well it fits; the free one if it allows none.
 
@@ -229,6 +235,7 @@ def _read_allowed(
         characters: those of the columns of the experts' lattices.
         context: what is likely to be written there.
         word_of_part: for each part of the field the number of its word.
+        marks: those that are read between its letters.
     """
     restricted = [_restrict(expert, constraint, cells, cell, ink) for expert in experts]
     pairs = [(free, one) for free, one in zip(experts, restricted, strict=True) if one is not None]
@@ -240,7 +247,7 @@ def _read_allowed(
     speaking = [one for one in readers if one.best_text()]
     if 2 * len(speaking) > len(readers):
         readers = speaking
-    return read_both(readers, characters, context=context, word_of_part=word_of_part), fit
+    return read_both(readers, characters, MARKS, marks, context, word_of_part), fit
 
 
 def _restrict(

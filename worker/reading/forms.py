@@ -12,18 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.errors import ErrorCode, ScanError
+from lettermill.jobs.inputs.field_kinds import FieldKind
 from lettermill.jobs.inputs.form_template import Template
 from lettermill.jobs.records import readings
 from lettermill.jobs.records.readings import Letter, LineReading
 from lettermill.jobs.settings import Settings
 from lettermill.segmentation.boxes import clip_to_page, enclosing_box
-from lettermill.segmentation.form_dropout import drop_form
+from lettermill.segmentation.form_dropout import drop_form, written_share
 from lettermill.segmentation.page import segment
 from lettermill.segmentation.registration import (
     NOT_FOUND,
     Blank,
     Registration,
     cut,
+    is_same,
     mapped,
     prepare,
     register,
@@ -36,9 +38,11 @@ from lettermill.worker.reading.constraint import Constraint, make_constraint
 from lettermill.worker.reading.context import Context
 from lettermill.worker.reading.doubts import lower_doubtful
 from lettermill.worker.reading.field_letters import FieldLetter, read_by_both, read_by_cnn, read_unfound
+from lettermill.worker.reading.filled_fields import filled_fields
 from lettermill.worker.reading.lattice import WordLattice
 from lettermill.worker.reading.lexicon import Lexicon
 from lettermill.worker.reading.read_lines import classify_candidates, classify_components
+from lettermill.worker.reading.ticks import bounds_of, read_tick
 
 MARGIN_FIELD_HEIGHTS = 0.3
 """Margin around a field that is read as well, because letters leave their boxes."""
@@ -48,6 +52,12 @@ WIDEST_LETTER_CELLS = 1.45
 
 FLAG_BELOW_FIT = 0.5
 """All letters of a field are flagged if its reading fits less than this (0–1)."""
+
+INKED_MARGIN_HEIGHTS = 2.0
+"""Margin around a tick box or signature in which print is searched for as well, in heights of the field."""
+
+EDGE_SHARE = 0.1
+"""Margin inside a tick box, as a share of its shorter side: what is left of its frame does not count."""
 
 MAX_SCALE = 1.5
 """Largest scale at which a field is read, in pixels per pixel of the blank: the CNN sees 22 of a letter."""
@@ -64,6 +74,7 @@ class _FormField:
     lexicon: Lexicon | None
     context: Context | None
     words: bool
+    kind: FieldKind
 
     def cell(self, crop: _FieldCrop, box: Box) -> int:
         """Return the number of the cell in which a candidate lies.
@@ -84,15 +95,20 @@ class _FormField:
         return min(max(0, int((box.x + box.width / 2 - left) // pitch)), self.comb - 1)
 
     @property
+    def surroundings(self) -> Box:
+        """The part of the blank whose print must be on the scan: a tick covers print that is near it."""
+        if bounds_of(self.kind) is None:
+            return self.box
+        return _grown(self.box, round(INKED_MARGIN_HEIGHTS * self.box.height))
+
+    @property
     def frame(self) -> Box:
         """The field with its margin, in pixels of the blank."""
-        margin = round(MARGIN_FIELD_HEIGHTS * self.box.height)
-        return Box(
-            self.box.x - margin,
-            self.box.y - margin,
-            self.box.width + 2 * margin,
-            self.box.height + 2 * margin,
-        )
+        return _grown(self.box, round(MARGIN_FIELD_HEIGHTS * self.box.height))
+
+
+def _grown(box: Box, margin: int) -> Box:
+    return Box(box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin)
 
 
 class Form:
@@ -114,6 +130,7 @@ class Form:
                 Lexicon(field.lexicon) if field.lexicon else None,
                 Context(field.context.ngram, classifier.characters) if field.context else None,
                 field.words,
+                field.kind,
             )
             for field in template.fields
         ]
@@ -143,19 +160,38 @@ class Form:
             ScanError: the page is not this form.
         """
         registration = self._register(page)
-        crops = [_FieldCrop(page, registration, self._blank_image, field.frame) for field in self._fields]
-        writings = [crop.without_form(field.box) for crop, field in zip(crops, self._fields, strict=True)]
-        segmented = [segment(writing, "line", "keep") for writing in writings]
-        lines = [
-            self._read_field(*each, settings)
-            for each in zip(self._fields, crops, writings, segmented, strict=True)
-        ]
+        lines: list[LineReading | None] = []
+        segmented: list[Segmentation] = []
+        for field in self._fields:
+            crop = _FieldCrop(page, registration, self._blank_image, field.frame)
+            if bounds := bounds_of(field.kind):
+                share = crop.written_share(field.box)
+                lines.append(read_tick(field.name, crop.to_page(crop.inside(field.box)), share, bounds))
+                continue
+            writing = crop.without_form(field.box)
+            segmented.append(segment(writing, "line", "keep"))
+            lines.append(self._read_field(field, crop, writing, segmented[-1], settings))
 
         quarters = round(registration.degrees / 90) % 4
         skew = (registration.degrees + 45) % 90 - 45
         quality = _median_quality([each.quality for each in segmented if each.lines])
         found = tuple(itertools.chain.from_iterable(each.lines for each in segmented))
         return tuple(line for line in lines if line), Segmentation(found, skew, quality, quarters)
+
+    def pictures(self, page: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+        """Cut each field with its margin out of a page, straight: uint8, h×w, by the field's name.
+
+        Args:
+            page: uint8, h×w, grey.
+
+        Raises:
+            ScanError: the page is not this form.
+        """
+        registration = self._register(page)
+        return {
+            field.name: _FieldCrop(page, registration, self._blank_image, field.frame).scan
+            for field in self._fields
+        }
 
     def _register(self, page: NDArray[np.uint8]) -> Registration:
         """Find how the blank form lies on a page.
@@ -169,8 +205,9 @@ class Form:
                 "too little is printed on the template's blank form to align a scan with it: "
                 "give a blank form with all captions and boxes",
             )
-        found = register(self._blank, page, [field.box for field in self._fields])
+        found = register(self._blank, page, [field.surroundings for field in self._fields])
         if found.matches:
+            self._refuse_filled_blank(page, found)
             return found
 
         what = "the page is not the form of the template"
@@ -179,6 +216,23 @@ class Form:
         if found.lost:
             what += ", none or little around " + ", ".join(self._fields[number].name for number in found.lost)
         raise ScanError.with_remedy(ErrorCode.FORM_NOT_FOUND, what)
+
+    def _refuse_filled_blank(self, page: NDArray[np.uint8], found: Registration) -> None:
+        """Refuse the sheet that serves as the blank although it is filled in: it would come out empty.
+
+        Raises:
+            ScanError: the page is the blank form, and there is writing in its fields.
+        """
+        network = self._classifier.region_network
+        if network is None or not self._blank or not is_same(self._blank, page, found.to_scan):
+            return
+        filled = filled_fields(self._blank_image, [field.box for field in self._fields], network)
+        if filled:
+            names = ", ".join(self._fields[number].name for number in filled)
+            raise ScanError.with_remedy(
+                ErrorCode.BLANK_IS_FILLED,
+                f"the page is the template's blank form, and what is written on it counts as print: {names}",
+            )
 
     def _read_field(
         self,
@@ -199,7 +253,15 @@ class Form:
         fit = 0.0
         if words and network and ink:
             found, fit = read_by_both(
-                writing, words, ink, field.constraint, cell, classifier, network, field.context
+                writing,
+                words,
+                ink,
+                field.constraint,
+                cell,
+                classifier,
+                network,
+                field.context,
+                field.kind.marks,
             )
         elif words:
             found, fit = read_by_cnn(words, field.constraint, cell, classifier.characters)
@@ -222,7 +284,9 @@ class Form:
             [positions[0], *positions], positions, found, rankings, strict=False
         ):
             word += field.words and here - before > max_step
-            flagged = one.uncut or fit < FLAG_BELOW_FIT or ranking[0][1] < settings.flag_below
+            # The rule of a date or an amount checks its marks.
+            is_sure = ranking[0][1] >= settings.flag_below or (one.is_mark and field.kind.has_value)
+            flagged = one.uncut or fit < FLAG_BELOW_FIT or not is_sure
             box = crop.to_page(one.candidate.box)
             letters.append(Letter(box, word, ranking, flagged, one.disputed, one.by_ink))
         # Only what both readers read was measured.
@@ -244,8 +308,8 @@ class Form:
 
 
 def _confidence(letters: Sequence[Letter], fit: float, knots: Knots) -> float:
-    """Return the confidence that all letters are right; without knots, as if they were independent."""
-    confidences = [letter.confidence for letter in letters]
+    """Return the confidence that all letters, marks apart, are right; without knots, as if independent."""
+    confidences = [letter.confidence for letter in letters if not letter.is_mark]
     measured = field_confidence(confidences, knots)
     return round(fit * (float(np.prod(confidences)) if measured is None else measured), 6)
 
@@ -277,13 +341,13 @@ class _FieldCrop:
         self._frame = frame
         self._page_shape = page.shape
         self._to_scan = registration.to_scan
-        self._scan = cut(page, registration.to_scan, frame, self.scale)
+        self.scan = cut(page, registration.to_scan, frame, self.scale)
         self._blank = cut(blank, np.eye(3), frame, self.scale)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Height and width in pixels."""
-        return self._scan.shape
+        return self.scan.shape
 
     def without_form(self, field: Box) -> NDArray[np.uint8]:
         """Return the crop with the printed form removed: uint8, h×w.
@@ -292,7 +356,17 @@ class _FieldCrop:
             field: its box, in pixels of the blank.
         """
         box = self.inside(field)
-        return drop_form(self._scan, self._blank, (box.x, box.y, box.x + box.width, box.y + box.height))
+        return drop_form(self.scan, self._blank, (box.x, box.y, box.x + box.width, box.y + box.height))
+
+    def written_share(self, field: Box) -> float:
+        """Return the share of a field, without its edge, that is ink and not print."""
+        box = self.inside(field)
+        edge = round(EDGE_SHARE * min(box.width, box.height))
+        return written_share(
+            self.scan,
+            self._blank,
+            (box.x + edge, box.y + edge, box.x + box.width - edge, box.y + box.height - edge),
+        )
 
     def inside(self, field: Box) -> Box:
         """Return a box of the blank in pixels of the crop."""

@@ -473,7 +473,8 @@ def _choose_letters(
     network, ink, is_auto = classifier.line_network, segmentation.ink, settings.alphabet == "auto"
     if network is not None and ink is not None and settings.printed == "drop":
         whole = settings.layout == "line" and not segmentation.quarters
-        views = views_of(page, candidates_of(words), letter_height, ink, network, whole)
+        are_digits = set(classifier.characters) <= set(DIGITS)
+        views = views_of(page, candidates_of(words), letter_height, ink, network, whole, are_digits)
     first_trace = UNSEEN if is_auto else trace
     chosen = _read_candidates(words, letter_height, ink, page.shape, views, classifier, first_trace)
     if not is_auto:

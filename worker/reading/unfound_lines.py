@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lettermill.jobs.records.readings import Box, Letter, LineReading
-from lettermill.jobs.settings import ALPHABETS, MARKS, AlphabetChoice
+from lettermill.jobs.settings import ALPHABETS, DIGITS, MARKS, AlphabetChoice
 from lettermill.worker.reading.classifier import RANKING_LENGTH, Classifier
 from lettermill.worker.reading.line_evidence import Steps
 from lettermill.worker.reading.line_views import whole_view
@@ -34,7 +34,7 @@ def read_unfound_line(
     """
     if classifier.line_network is None:
         return None
-    view = whole_view(page, classifier.line_network)
+    view = whole_view(page, classifier.line_network, set(classifier.characters) <= set(DIGITS))
     known, marks = classifier.characters + MARKS, classifier.marks
     read: list[Letter] = []
     for first, last in view.letters_seen():

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.job.corrections import Corrections
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.results.write import write_results
+from tests.form_jobs import field, form_job
 
 
 def decisions(job: Job) -> list[tuple[int, int, str, str]]:
@@ -66,6 +69,30 @@ def test_with_the_mouse_and_undo(job: Job, reviewing: Callable[[Job], str], page
     expect(page.get_by_role("checkbox")).to_have_count(6)
     assert decisions(job) == []
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def test_a_mark_that_says_no_letter(job: Job, reviewing: Callable[[Job], str], page: Page) -> None:
+    page.goto(reviewing(job))
+    page.goto(f"{page.url}sheet/V", wait_until="networkidle")
+    page.locator(".tile").nth(1).click()
+    page.locator(".tile").nth(1).click()
+    expect(page.locator(".tile").nth(1).get_by_text("no letter")).to_be_visible()
+    for _ in range(3):
+        page.locator(".tile").nth(2).click()
+    expect(page.get_by_role("checkbox").nth(2)).not_to_be_checked()
+    page.get_by_role("checkbox").nth(3).focus()
+    page.keyboard.press("#")
+    expect(page.get_by_role("checkbox", name="Letter 4 is no letter")).to_be_checked()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading")).to_contain_text("read as Q")
+    assert [one[2] for one in decisions(job)] == [
+        "right",
+        "no letter",
+        "right",
+        "no letter",
+        "right",
+        "right",
+    ]
 
 
 def assert_fits_and_accessible(page: Page, address: str) -> None:
@@ -130,3 +157,64 @@ def test_another_site_sends_a_form(job: Job, reviewing: Callable[[Job], str], pa
     other.get_by_role("button").click()
     expect(other.get_by_text("has no access").or_(other.get_by_text("not sent by"))).to_be_visible()
     assert decisions(job) == []
+
+
+@pytest.fixture
+def form(tmp_path: Path) -> Job:
+    """Two forms: a doubtful surname and no number, which is required; and a doubtful surname."""
+    model = load_model(installed_model_folder())
+    doubtful, sure = field("surname", "FENVICK", 0.6), field("number", "7123")
+    return form_job(tmp_path, tmp_path / "cards", model, (doubtful,), (doubtful, sure))
+
+
+def texts(job: Job) -> list[tuple[str, str]]:
+    return sorted((one.field, one.text) for one in Corrections(job).fields())
+
+
+def test_fields_with_the_keyboard_alone(form: Job, reviewing: Callable[[Job], str], page: Page) -> None:
+    page.goto(reviewing(form), wait_until="networkidle")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 fields to look at")
+    expect(page.get_by_text("empty, but required")).to_be_visible()
+    expect(page.get_by_role("textbox", name="surname")).to_be_focused()
+    page.keyboard.type("fenwick")  # What was read is selected.
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("textbox", name="number")).to_be_focused()
+    assert texts(form) == []
+    page.keyboard.type("0042")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("1.png")
+    assert texts(form) == [("number", "0042"), ("surname", "FENWICK")]
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("status")).to_contain_text("No fields are left to look at")
+    assert len(texts(form)) == 5
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("Control+z")
+    expect(page.locator("h1")).to_contain_text("1.png")
+    assert len(texts(form)) == 2
+    page.wait_for_load_state("networkidle")
+    page.keyboard.type("F")
+    page.keyboard.press("Control+z")  # Undoes the typing alone.
+    expect(page.get_by_role("textbox", name="surname")).to_have_value("FENVICK")
+    assert len(texts(form)) == 2
+
+
+def test_fields_with_the_mouse(form: Job, reviewing: Callable[[Job], str], page: Page) -> None:
+    page.goto(reviewing(form), wait_until="networkidle")
+    page.get_by_role("textbox", name="town").click()
+    expect(page.locator("#page")).to_have_attribute("src", "/picture/form/0/town")
+    page.get_by_role("button", name="Accept surname").click()
+    expect(page.locator("h1")).to_contain_text("1 field to look at")
+    assert texts(form) == [("surname", "FENVICK")]
+    page.wait_for_load_state("networkidle")
+    page.get_by_role("button", name="Skip this form").click()
+    expect(page.locator("h1")).to_contain_text("1.png")
+
+
+def test_the_page_of_a_form_fits_and_is_accessible(
+    form: Job, reviewing: Callable[[Job], str], page: Page
+) -> None:
+    page.goto(reviewing(form))
+    overview = page.url.removesuffix("form")
+    for address in (f"{overview}form", f"{overview}form/1", overview):
+        assert_fits_and_accessible(page, address)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lettermill.jobs.errors import BadData
+from lettermill.jobs.errors import BadData, TemplateProblem
 from lettermill.jobs.inputs.context import read_context
 from lettermill.jobs.inputs.form_template import header, read_template
 from lettermill.jobs.records.readings import Box
@@ -56,6 +56,25 @@ def test_the_example() -> None:
         "surname",
         "surname_confidence",
     ]
+
+
+def test_what_is_not_saved_yet(folder: Path) -> None:
+    """It is read as if it lay in the template's place; what is wrong is said with the field's number."""
+    path = folder / "form.toml"
+    other = GOOD.replace('"code"', '"card"')
+    assert [field.name for field in read_template(path, other.encode()).fields] == ["name", "card"]
+    for text, where in (
+        (GOOD.replace("comb = 4", "comb = 3"), (1, "comb", "the pattern needs at least 4 characters")),
+        (GOOD.replace("comb = 4", "cells = 4"), (1, "cells", "there is no key cells")),
+        (GOOD.replace("\n", "\ndpi = 5\n", 1), (None, "dpi", "dpi must be a whole number")),
+        (GOOD.replace("\n", '\nrules = ["a = b"]\n', 1), (None, "rules", "there is no field a")),
+    ):
+        with pytest.raises(TemplateProblem) as caught:
+            read_template(path, text.encode())
+        found = caught.value
+        assert (found.field, found.key) == where[:2] and found.said.startswith(where[2])
+        assert found.what.startswith(str(path)) and found.what.endswith(found.said)
+    assert path.read_text() == GOOD
 
 
 def test_every_file_is_part_of_the_digest(folder: Path) -> None:
@@ -169,6 +188,116 @@ def test_what_is_wrong_is_said_with_its_line(folder: Path, old: str, new: str, w
     with pytest.raises(BadData) as caught:
         read_template(folder / "form.toml")
     assert str(folder / "form.toml") in caught.value.what
+    assert what in caught.value.what
+    assert caught.value.next_step
+
+
+KINDS = """blank = "blank.png"
+rules = [
+  "paid <= due",
+  "one of yes, no",
+]
+
+[[fields]]
+name = "due"
+kind = "amount"
+box = [10, 10, 60, 20]
+decimal = ","
+
+[[fields]]
+name = "paid"
+kind = "amount"
+box = [80, 10, 60, 20]
+
+[[fields]]
+name = "yes"
+kind = "tick"
+box = [10, 40, 10, 10]
+
+[[fields]]
+name = "no"
+kind = "tick"
+box = [30, 40, 10, 10]
+
+[[fields]]
+name = "stamp"
+kind = "ignore"
+box = [50, 40, 40, 20]
+
+[[fields]]
+name = "town"
+box = [100, 40, 60, 20]
+"""
+
+
+def test_kinds_have_columns_for_their_values_at_the_end(folder: Path) -> None:
+    (folder / "form.toml").write_text(KINDS)
+    template = read_template(folder / "form.toml")
+    assert [field.name for field in template.fields] == ["due", "paid", "yes", "no", "town"]
+    assert header(template)[15:] == ["due_value", "paid_value", "yes_value", "no_value", "broken_rules"]
+    assert [rule.fields for rule in template.rules] == [("paid", "due"), ("yes", "no")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ('"amount"', '"money"', "line 9: kind must be one of text, name, date, time, phone, amount, code"),
+        ('decimal = ","', 'decimal = ";"', 'line 11: decimal must be the decimal mark, "." or ","'),
+        (
+            'decimal = ","',
+            'alphabet = "digits"',
+            "line 11: there is no key alphabet in a field of the kind amount",
+        ),
+        ('decimal = ","', "decimals = 7", "line 11: decimals must be a whole number from 0 to 4"),
+        ('kind = "amount"\nbox = [80', 'kind = "date"\nbox = [80', "line 13: order is missing"),
+        (
+            'kind = "amount"\nbox = [80',
+            'kind = "date"\norder = "DDM"\nbox = [80',
+            "line 16: order must be DMY, MDY or YMD",
+        ),
+        (
+            'kind = "amount"\nbox = [10, 10, 60, 20]\ndecimal = ","',
+            'kind = "date"\nbox = [10, 10, 60, 20]\norder = "DMY"\nyears = [2030, 1900]',
+            "line 12, field due: the first year is after the last",
+        ),
+        (
+            'kind = "amount"\nbox = [10, 10, 60, 20]\ndecimal = ","',
+            'kind = "code"\nbox = [10, 10, 60, 20]',
+            "line 9, field due: a code needs an alphabet or a check",
+        ),
+        (
+            'kind = "amount"\nbox = [10, 10, 60, 20]\ndecimal = ","',
+            'kind = "choice"\nbox = [10, 10, 60, 20]\nchoices = ["Yes", "YES"]',
+            "line 11, field due: YES is there twice",
+        ),
+        (
+            'kind = "amount"\nbox = [10, 10, 60, 20]\ndecimal = ","',
+            'kind = "choice"\nbox = [10, 10, 60, 20]\nchoices = ["?"]',
+            "line 11, field due: '?' is not a word of A to Z",
+        ),
+        ("paid <= due", "paid <= sum", "line 3: there is no field sum"),
+        ("paid <= due", "paid <= town", "line 3: town has no number, date or time"),
+        ("one of yes, no", "one of yes, stamp", "line 4: there is no field stamp"),
+        ('"one of yes, no"', "7", "line 2: rules must be a list of rules, each in quotes"),
+        ("[50, 40, 40, 20]", "[25, 40, 40, 20]", "the fields no (line 26) and stamp overlap"),
+        (
+            "[10, 40, 10, 10]",
+            "[10, 40, 5, 5]",
+            "line 21, field yes: the field or its cells are smaller than 8",
+        ),
+        ('name = "town"', 'name = "due_value"', "line 34, field due_value: the field in line 8 already has"),
+        (
+            'name = "town"',
+            'name = "broken_rules"',
+            "line 34, field broken_rules: fields.csv already has a column",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_kind_is_said_with_its_line(folder: Path, old: str, new: str, what: str) -> None:
+    assert old in KINDS
+    (folder / "form.toml").write_text(KINDS.replace(old, new, 1))
+    with pytest.raises(BadData) as caught:
+        read_template(folder / "form.toml")
     assert what in caught.value.what
     assert caught.value.next_step
 

@@ -12,14 +12,27 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lettermill.jobs.errors import NotAJob, ResultsNotWritable
-from lettermill.jobs.job.corrections import CORRECTIONS_FILE, Correction, Corrections, Decision
+from lettermill.jobs.export.formats import FORMATS, export_job
+from lettermill.jobs.inputs.model import Model
+from lettermill.jobs.job.corrections import (
+    CORRECTIONS_FILE,
+    Correction,
+    Corrections,
+    Decision,
+    FieldText,
+    corrected,
+    read_text,
+)
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.manifest import ManifestEntry
 from lettermill.jobs.records.readings import Box, PageReading
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.storage.disk import Disk
+from tests.form_jobs import field, form_job
 
 JobOf = Callable[..., Job]
 ReadingOf = Callable[..., PageReading]
@@ -202,7 +215,9 @@ def test_a_letter_that_is_not_there_after_the_page_was_read_again(
         [(msgspec.structs.replace(gone, box=box) if box else msgspec.structs.replace(gone, line=3), 0)]
     )
     summary = write_results(job)
-    assert "1 decision is about letters that are not among the results" in summary.reviewed.unused[0]
+    assert (
+        "1 decision is about letters or fields that are not among the results" in summary.reviewed.unused[0]
+    )
     assert rows(job, "lines.csv")[1]["text"] == "II"
     assert len(lines(job)) == 1
 
@@ -252,3 +267,117 @@ def test_a_full_disk_takes_all_of_it_or_nothing(
     (small_disk / "filler").unlink()
     assert corrections.add(many)[1] == []
     assert len(lines(there)) == 2
+
+
+@pytest.fixture
+def form(tmp_path: Path, scans: Path, model: Model) -> Job:
+    """A form with a doubtful surname and nothing in the other fields, and an empty one."""
+    return form_job(tmp_path, scans, model, (field("surname", "FENVICK", 0.6),), ())
+
+
+def type_text(job: Job, page: int, name: str, text: str, decision: Decision | None = None) -> FieldText:
+    """Append a decision about a field, of somebody who sees the last one; return it."""
+    corrections, entry = Corrections(job), entries(job)[page]
+    reading = job.results.read(entry.id)
+    assert reading is not None
+    read = read_text(reading, name)
+    decision = decision or (Decision.RIGHT if text == read else Decision.CORRECTED)
+    said = FieldText(job.token, entry.id, name, Box(20, 80, 160, 40), read, decision, text, "anna", "now")
+    assert corrections.add([(said, corrections.version(said.key))])[1] == []
+    return said
+
+
+def test_what_was_typed_is_in_every_table_also_where_nothing_was_found(form: Job) -> None:
+    type_text(form, 0, "surname", "FENWICK")
+    type_text(form, 0, "number", "0042")
+    type_text(form, 0, "town", "Marsh Keep")
+    type_text(form, 1, "number", "12")
+    summary = write_results(form)
+    first, second = rows(form, "fields.csv")
+    assert (first["surname"], first["number"], first["town"]) == ("FENWICK", "0042", "Marsh Keep")
+    assert (first["surname_confidence"], first["number_confidence"]) == ("1.0000", "1.0000")
+    assert (first["flagged"], first["look_at"]) == ("0", "")
+    assert (second["number"], second["look_at"]) == ("12", "number")  # Four digits are required.
+    assert [row["text"] for row in rows(form, "lines.csv")] == ["FENWICK", "0042", "Marsh Keep", "12"]
+    found = [(row["letter"], row["decision"], row["corrected"]) for row in rows(form, "letters.csv")]
+    assert found[2:5] == [("N", "right", "N"), ("V", "corrected", "W"), ("I", "right", "I")]
+    assert len(found) == 7
+    assert (summary.reviewed.fields, summary.reviewed.corrected_fields, summary.flagged_letters) == (4, 4, 0)
+    jsonl = export_job(form, FORMATS["jsonl"], None).place
+    assert "0042" in Path(str(jsonl)).read_text()
+
+
+def test_more_letters_than_were_read_say_nothing_about_those_that_differ(form: Job) -> None:
+    said = type_text(form, 0, "surname", "FENNWICK")
+    reading = form.results.read(said.page)
+    assert reading is not None
+    letters = [(one.letter, one.decision, one.corrected) for one in said.letters(1, reading.lines[0])]
+    assert letters[:3] == [(char, Decision.RIGHT, char) for char in "FEN"]
+    assert letters[3] == ("V", Decision.CORRECTED, "")
+    write_results(form)
+    assert rows(form, "fields.csv")[0]["surname"] == "FENNWICK"
+
+
+def test_an_entry_of_a_word_list_says_which_capitals_were_written(
+    tmp_path: Path, scans: Path, model: Model
+) -> None:
+    job = form_job(tmp_path, scans, model, (field("town", "DARTUN", entry="Darton"),))
+    said = type_text(job, 0, "town", "Darton")
+    assert said.decision == Decision.RIGHT
+    write_results(job)
+    found = [(row["decision"], row["corrected"]) for row in rows(job, "letters.csv")]
+    assert found == [("right", char) for char in "DART"] + [("corrected", "O"), ("right", "N")]
+    assert rows(job, "fields.csv")[0]["town"] == "Darton"
+
+
+def test_an_empty_field_and_one_that_was_taken_back(form: Job) -> None:
+    type_text(form, 0, "surname", "")
+    type_text(form, 0, "number", "0042")
+    type_text(form, 0, "number", "", Decision.OPEN)
+    summary = write_results(form)
+    first = rows(form, "fields.csv")[0]
+    assert (first["surname"], first["surname_confidence"]) == ("", "")
+    assert (first["number"], first["look_at"]) == ("", "number")
+    assert (summary.reviewed.fields, summary.letters) == (1, 0)
+
+
+def test_a_field_that_reads_otherwise_now_is_kept_and_not_used(form: Job) -> None:
+    said = type_text(form, 0, "surname", "FENWICK")
+    reading = form.results.read(said.page)
+    assert reading is not None
+    form.results.write(msgspec.structs.replace(reading, lines=(field("surname", "FENVLCK", 0.6),)))
+    summary = write_results(form)
+    assert rows(form, "fields.csv")[0]["surname"] == "FENVLCK"
+    assert "1 decision is about letters or fields" in summary.reviewed.unused[0]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    said=st.lists(
+        st.tuples(
+            st.sampled_from(["surname", "number", "town"]),
+            st.text("ABC 0ÜŠ'", max_size=8).map(lambda text: " ".join(text.split())),
+            st.booleans(),
+        ),
+        max_size=8,
+    )
+)
+def test_the_last_text_of_each_field_is_what_a_page_reads(
+    form: Job, said: list[tuple[str, str, bool]]
+) -> None:
+    Path(f"{form.path}/{CORRECTIONS_FILE}").unlink(missing_ok=True)
+    last: dict[str, str] = {}
+    for name, text, is_open in said:
+        type_text(form, 0, name, text, Decision.OPEN if is_open else None)
+        last.pop(name, None)
+        if not is_open:
+            last[name] = text
+    corrections = Corrections(form)
+    reading = form.results.read(entries(form)[0].id)
+    assert reading is not None
+    now = corrected(reading, corrections.of_page(reading), corrections.fields_of_page(reading))
+    wanted = {"surname": "FENVICK"} | last
+    assert {line.field: line.text for line in now.lines if line.text} == {
+        name: text for name, text in wanted.items() if text
+    }
+    assert {one.field: one.text for one in corrections.fields()} == last

@@ -23,6 +23,7 @@ from lettermill.jobs.job.folder import Job
 from lettermill.jobs.job.make import make_job
 from lettermill.jobs.records.readings import Box, Letter, LineReading, PageReading, Status
 from lettermill.jobs.results.acceptance import Acceptance
+from lettermill.jobs.results.form_values import form_values
 from lettermill.jobs.results.write import write_results
 from lettermill.jobs.settings import Settings
 from tests.support import disk_roots
@@ -126,6 +127,38 @@ def test_fields_before_a_review(job: Job) -> None:
     }  # fmt: skip
 
 
+def test_values_and_broken_rules(tmp_path: Path) -> None:
+    """The columns at the end, and the rules that make a person look."""
+    Image.new("L", (200, 100), 255).save(tmp_path / "blank.png")
+    tables = [
+        'name = "start"\nkind = "date"\norder = "DMY"\nbox = [10, 10, 80, 20]',
+        'name = "end"\nkind = "date"\norder = "DMY"\nbox = [100, 10, 80, 20]',
+        'name = "note"\nbox = [10, 40, 80, 20]',
+        'name = "yes"\nkind = "tick"\nbox = [100, 40, 20, 20]',
+    ]
+    rules = 'blank = "blank.png"\nrules = ["end >= start"]\n'
+    (tmp_path / "form.toml").write_text("\n".join([rules, *(f"[[fields]]\n{table}" for table in tables)]))
+    template = read_template(tmp_path / "form.toml")
+
+    def row(**texts: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        lines = tuple(line(name, text, [0.99] * len(text), 0.9) for name, text in texts.items())
+        form = form_values(template, PageReading("a", "a.png", 1, Status.DONE, lines=lines))
+        return form.meant, form.look_at
+
+    assert row(start="1/2/2003", end="2/2/2003", yes="X") == (("2003-02-01", "2003-02-02", "1", ""), ())
+    assert row(start="3/2/2003", end="2/2/2003") == (
+        ("2003-02-03", "2003-02-02", "0", "end >= start"),
+        ("start", "end"),
+    )
+    assert row(start="31/2/2003", note="A") == (
+        ("", "", "0", "start is a day that does not exist"),
+        ("start",),
+    )
+    failed = PageReading("a", "a.png", 1, Status.FAILED, ErrorCode.FORM_NOT_FOUND, "another form")
+    assert form_values(template, failed).meant == ("", "", "", "")
+    assert form_values(template, failed).flagged
+
+
 def test_what_does_not_fit_its_field_stays_flagged_at_any_rate(job: Job) -> None:
     summary = write_results(job, Acceptance(0.5))
     assert summary.flagging.below == 0.5
@@ -190,7 +223,7 @@ def test_excel_has_the_fields_first_with_their_leading_zeros(job: Job) -> None:
     export_job(job, FORMATS["xlsx"], None)
     write_results(job)
     book = openpyxl.load_workbook(job.path / "export" / "tables.xlsx")
-    assert book.sheetnames == ["fields", "pages", "lines", "letters"]
+    assert book.sheetnames == ["fields", "pages", "lines", "letters", "pictures"]
     sheet = [list(row) for row in book["fields"].iter_rows(values_only=True)]
     with Path(f"{job.path}/fields.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.reader(file))

@@ -12,11 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from lettermill.jobs.inputs.model import Model
 from lettermill.jobs.job.corrections import Corrections, Decision
 from lettermill.jobs.job.folder import Job
 from lettermill.jobs.records.readings import PageReading
 from lettermill.jobs.storage.disk import Disk
-from lettermill.jobs.web.session import Answer, Session
+from lettermill.jobs.web.session import Answer, FieldAnswer, Session
+from tests.form_jobs import field, form_job
 from tests.review_browser import Browser, decisions, entries, held
 from tests.support import wait_for
 
@@ -136,3 +138,46 @@ def test_corrections_that_are_not_used_are_told(job: Job, reviewing: Callable[..
     Path(f"{job.path}/corrections.jsonl").write_bytes(b'{"check":"","correction":{}}\n')
     page = Browser(reviewing(job)).open("/1/")
     assert "corrections.jsonl: line 1 damaged and not used" in page
+
+
+def test_two_reviewers_with_one_form(tmp_path: Path, scans: Path, model: Model) -> None:
+    lines = (field("surname", "FENVICK", 0.6),)
+    job = form_job(tmp_path, scans, model, lines, lines)
+    anna, bob = Session(job, "anna"), Session(job, "bob")
+    hers, his, another = anna.new_tab(), bob.new_tab(), anna.new_tab()
+    first = anna.form(hers)
+    assert first and first.number == 0
+    second = bob.form(his)
+    assert second and second.number == 1  # She has the other.
+    assert anna.form(another) is None
+    assert bob.fields and anna.fields
+    for session in (anna, bob):
+        assert session.fields
+        session.field_picture(session.fields, 0, "surname")
+    seen = first.fields[0].seen
+    anna.decide_fields(hers, 0, [FieldAnswer("surname", seen, " fenwick\t")])
+    bob.decide_fields(his, 0, [FieldAnswer("surname", seen, "FENNICK")])
+    assert his.notes == [his.notes[0]] and "anna said" in his.notes[0] and "“FENWICK”" in his.notes[0]
+    assert [(one.text, one.by) for one in Corrections(job).fields()] == [("FENWICK", "anna")]
+    assert bob.undo(his) is False
+    assert anna.undo(hers)
+    assert list(Corrections(job).fields()) == [] and hers.form == 0
+
+
+def test_an_earlier_text_comes_back_step_by_step(tmp_path: Path, scans: Path, model: Model) -> None:
+    job = form_job(tmp_path, scans, model, (field("surname", "FENVICK", 0.6),))
+    session = Session(job, "anna")
+    tab = session.new_tab()
+    assert session.fields
+    session.field_picture(session.fields, 0, "surname")
+    for text in ("FENWICK", "FENWYCK"):
+        form = session.form(tab, 0)
+        assert form
+        seen = {one.read.name: one.seen for one in form.fields}
+        session.decide_fields(tab, 0, [FieldAnswer("surname", seen["surname"], text)])
+    assert session.progress().doubtful == 0
+    assert session.undo(tab)
+    assert [one.text for one in Corrections(job).fields()] == ["FENWICK"]
+    assert session.undo(tab)
+    assert list(Corrections(job).fields()) == []
+    assert session.progress().doubtful == 7 and tab.notes == []

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from lettermill.jobs.errors import ModelProblem
 from lettermill.jobs.inputs.model import CARD_FILE, REGION_FILE, installed_model_folder, load_model
+from lettermill.training.fitting.network_weights import read_weights, weights_file
 from lettermill.training.fitting.region_export import check_agreement, copy_region_network, main
 from lettermill.training.fitting.region_network_layers import build
 from lettermill.worker.reading.region_network import RegionNetwork
@@ -43,7 +44,7 @@ def exported(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_card_describes_the_network(exported: Path) -> None:
+def test_the_card_describes_the_network(exported: Path, model: Any) -> None:
     loaded = load_model(exported)
     loaded.check()
     content, card = loaded.region_network, loaded.region_card
@@ -51,6 +52,10 @@ def test_the_card_describes_the_network(exported: Path) -> None:
     assert card["bytes"] == len(content) < 400_000 and card["parameters"] == 198_132
     RegionNetwork(content, card).probabilities(np.full((64, 64), 255, np.uint8))
     assert {CARD_FILE, REGION_FILE} <= {path.name for path in exported.iterdir()}
+    again = build()
+    read_weights(again, exported / weights_file(REGION_FILE))
+    for one, other in zip(again.get_weights(), model.get_weights(), strict=True):
+        assert np.allclose(one, other, atol=0.01)
     assert not list(exported.glob(".*"))
 
 

@@ -12,12 +12,14 @@ from PIL import Image
 
 from lettermill import cli
 from lettermill.jobs.errors import BadData
-from lettermill.jobs.job.corrections import Decision
+from lettermill.jobs.inputs.model import installed_model_folder, load_model
+from lettermill.jobs.job.corrections import Corrections, Decision, FieldText
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.records.readings import Box, PageReading
 from lettermill.segmentation.glyph import ink_of, normalise
 from lettermill.training.letters import sources
 from lettermill.training.letters.reviewed_letters import read_corrections, reviewed_set
+from tests.form_jobs import field, form_job
 from tests.reviewed import job_to_review, say
 
 
@@ -56,6 +58,19 @@ def test_letters_that_nobody_needed_to_look_at_train_where_all_others_are_settle
     ):
         say(job, position, decision, label)
         assert read_corrections(Path(str(job.path))).labels == expected
+
+
+def test_the_letters_of_a_field_that_somebody_typed(tmp_path: Path) -> None:
+    model = load_model(installed_model_folder())
+    job = form_job(tmp_path, tmp_path / "cards", model, (field("surname", "FENVICK"), field("number", "712")))
+    ((entry, _),) = job.manifest()
+    for name, read, text in (("surname", "FENVICK", "FENWICK"), ("number", "712", "0012")):
+        said = FieldText(
+            job.token, entry.id, name, Box(0, 0, 9, 9), read, Decision.CORRECTED, text, "anna", "now"
+        )
+        Corrections(job).add([(said, 0)])
+    # Of a number with one digit more, only the digits that were read so are known.
+    assert read_corrections(Path(str(job.path))).labels == [*"FENWICK", "1", "2"]
 
 
 def test_a_scan_that_is_gone_is_told(job: Job, tmp_path: Path) -> None:

@@ -51,8 +51,14 @@ def test_scribbles_ticks_symbols_and_stamps_leave_ink(seed: int) -> None:
     rng = np.random.default_rng(seed)
     images = (
         printing.scribble(60, 200, rng),
-        printing.tick(20, rng),
+        printing.tick(20, 2, rng),
         printing.print_symbol(FONT, 40, rng),
         printing.stamp_image(120, [FONT], rng),
     )
     assert all(0.005 < (image > 64).mean() < 0.95 for image in images)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_marks_to_register_by_are_dense(seed: int) -> None:
+    mark = printing.register_mark(20, np.random.default_rng(seed))
+    assert mark.shape in ((20, 20), (20, 40)) and (mark > 64).mean() > 0.3

@@ -19,12 +19,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 
-from bench.pages import forms, nist_hsf
+from bench.pages import forms, kind_forms, nist_hsf
+from bench.pages.write import default_hands
 from lettermill.jobs.inputs.form_template import read_template
 from lettermill.jobs.inputs.model import installed_model_folder, load_model
 from lettermill.jobs.inputs.word_list import plain
 from lettermill.jobs.job.folder import Job
-from lettermill.jobs.records.readings import PageReading
+from lettermill.jobs.records.readings import PageReading, Status
+from lettermill.jobs.results.form_values import form_values
 from lettermill.jobs.settings import ALPHABETS, Settings
 from lettermill.jobs.storage.bucket import Bucket
 from lettermill.worker.reading.classifier import Classifier
@@ -135,6 +137,24 @@ def test_a_field_is_as_sure_as_its_least_letter() -> None:
     assert found[2].confidence == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_field_of_each_kind(tmp_path: Path) -> None:
+    """Dates, amounts, codes and ticks that a font wrote, with their marks, are read as what they mean."""
+    template = read_template(kind_forms.write_template(tmp_path))
+    form = Form(template, Classifier(load_model(installed_model_folder()), ALPHABETS["alnum"]))
+    rng = np.random.default_rng(4)
+    right = 0
+    for hand in default_hands(None)[:1]:
+        texts = kind_forms.texts(rng)
+        page = kind_forms.filled({name: text for name, (text, _) in texts.items()}, hand, rng)
+        lines, _ = form.read(page, Settings(alphabet="alnum"))
+        found = form_values(template, PageReading("", "", 1, Status.DONE, lines=lines))
+        for field, value in zip(template.fields, found.values, strict=True):
+            is_right = value.checked.value == texts[field.name][1]
+            right += is_right
+            assert is_right or field.name in found.look_at, (field.name, value, texts[field.name])
+    assert right >= 13  # Of 15.
+
+
 def test_a_damaged_copy_of_the_template(tmp_path: Path, lettermill: Command) -> None:
     scans = tmp_path / "scans"
     scans.mkdir()
@@ -163,6 +183,13 @@ def test_options_that_the_fields_state_themselves(
     words = ("run", FORM / "scans", "--out", tmp_path / "out", "--template", FORM / "form.toml")
     done = lettermill(*words, option, value, status=2)
     assert f"{option} cannot be used with --template" in done.stderr
+
+
+def test_a_second_template_does_not_replace_the_first(tmp_path: Path, lettermill: Command) -> None:
+    words = ("run", FORM / "scans", "--out", tmp_path / "out", "--template", FORM / "form.toml")
+    done = lettermill(*words, "--template", FORM / "other.toml", status=2)
+    assert "--template was given 2 times" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_template_that_cannot_be_used(tmp_path: Path, lettermill: Command) -> None:
