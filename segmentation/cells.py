@@ -38,6 +38,10 @@ NARROWEST_RATIO, WIDEST_RATIO = 0.4, 2.0
 LEAST_CELLS = 3
 """Cells of a row, at least: two may be columns of a table, or letters between rules."""
 
+LEAST_STEM_CELLS, STEM_SHARE = 6, 0.2
+"""Cells of a row that is open above or below and whose walls are as high as letters, within that share, at
+least: stems of E and F in step on a rule look like fewer."""
+
 UNEVEN_SHARE = 0.12
 """How much the cells of a row may differ in width, as a share of it."""
 
@@ -349,5 +353,7 @@ def _closed(dark: NDArray[np.uint8], cells: Sequence[Edges], sizes: Sizes) -> It
         found = list(run)
         height = float(np.median([cell[3] - cell[1] for cell, _ in found]))
         is_box = sum(all(both) for _, both in found) > MOST_OPEN_SHARE * len(found)
-        if is_closed and len(found) >= LEAST_CELLS and height >= is_box * LOWEST_BOX_LETTERS * sizes.letter:
+        is_as_letters = not is_box and abs(height - sizes.letter) <= STEM_SHARE * sizes.letter
+        least = LEAST_STEM_CELLS if is_as_letters else LEAST_CELLS
+        if is_closed and len(found) >= least and height >= is_box * LOWEST_BOX_LETTERS * sizes.letter:
             yield [cell for cell, _ in found]

@@ -33,9 +33,8 @@ def test_two_reviewers_get_different_letters(
     third, fourth = Browser(reviewing(job)), Browser(reviewing(job))
     third.open("/1/sheet")
     assert third.url == "/1/sheet/W"
-    assert (
-        "The remaining doubtful letters had no picture, were skipped, or are being reviewed"
-        in fourth.open("/1/sheet")
+    assert "The remaining doubtful letters had no picture, were skipped, or are being" in fourth.open(
+        "/1/sheet"
     )
     assert "The remaining letters read as V were skipped, or are being reviewed elsewhere." in third.open(
         "/1/sheet/V"
