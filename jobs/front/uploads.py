@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import BinaryIO
 
-from lettermill.jobs.errors import LettermillError, UsageProblem
+from lettermill.jobs.errors import UsageProblem
 from lettermill.jobs.scans.find import SCAN_SUFFIXES
 from lettermill.jobs.settings import Limits
 from lettermill.jobs.storage.atomic import sync_folder
@@ -57,7 +57,7 @@ _MOST_NAME_BYTES = 200
 _UPLOAD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
-class UploadRefused(LettermillError):
+class UploadRefused(UsageProblem):
     """What is sent cannot be taken.
 
     Args:

@@ -62,7 +62,7 @@ def test_a_blank_of_filled_sheets(tmp_path: Path, lettermill: Command) -> None:
     done = lettermill("template", "new", names[1], other, "--out", tmp_path / "no.toml", status=10)
     assert "other.png is not the form of" in done.stderr
     done = lettermill("template", "new", names[0], "--out", tmp_path / "one.toml")
-    assert "0.png seems to be filled in: field_1" in done.stderr
+    assert "0.png seems to be filled in: " in done.stderr
 
 
 def test_a_pdf_at_another_resolution(tmp_path: Path, lettermill: Command) -> None:
