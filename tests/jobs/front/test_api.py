@@ -17,7 +17,7 @@ import pytest
 
 from lettermill.jobs.front.openapi import document
 from tests.jobs.front.conftest import Answer, Web
-from tests.support import ROOT, draw
+from tests.support import ROOT, draw, wait_for
 
 Serving = Callable[..., Web]
 
@@ -88,7 +88,8 @@ def test_what_a_program_may_ask(serving: Serving, tmp_path: Path) -> None:
     table = web.call("GET", f"/jobs/{job}/results/letters.csv")
     assert table.status == 200 and table.content.startswith(b"scan,page,")
     assert web.call("GET", f"/jobs/{job}/results/job.json").status == 404
-    assert web.call("DELETE", f"/jobs/{job}").status == 204
+    # Its results are written a moment after its last page was read.
+    wait_for(lambda: web.call("DELETE", f"/jobs/{job}").status == 204, what="the deletion of the job")
     check(web.call("GET", f"/jobs/{job}"), "Problem")
     assert web.call("DELETE", f"/uploads/{upload}").status == 204
     assert web.call("DELETE", f"/uploads/{upload}").status == 404
