@@ -89,7 +89,7 @@ def find_fields(blank: NDArray[np.uint8]) -> list[FoundField]:
 
 
 def long_runs(is_print: NDArray[np.uint8], least: int) -> NDArray[np.uint8]:
-    """Mark runs of print of at least so many pixels with 1, also where they are broken for a pixel or two."""
+    """Mark with 1 the runs of print that are long enough, also where they are broken for a pixel or two."""
     whole = cv2.morphologyEx(is_print, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     level = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((1, least), np.uint8))
     upright = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((least, 1), np.uint8))

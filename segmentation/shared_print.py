@@ -22,7 +22,7 @@ LEAST_FOUND_SHARE = 0.3
 """Share of the first sheet's patches that must be found on another: on a filled sheet many are writing."""
 
 SHEETS_PER_GAP = 8
-"""Of so many sheets one may lack a piece of print: a fold, a light spot, a stamp left out."""
+"""If there are this many sheets, one may lack a piece of print: a fold, a light spot, a stamp left out."""
 
 REACH_SHARE = 1 / 1000
 """Distance within which ink confirms other ink, as a share of the form's longer side: 2 pixels at 200 dpi."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import getpass
 import secrets
-import webbrowser
 
 import click
 
@@ -38,7 +37,7 @@ def review(path: Place, port: int, who: str | None, accept_at: Acceptance | None
       lettermill review results/JOB
     """
     from lettermill.jobs.web.access import HOST
-    from lettermill.jobs.web.server import application, listening, serve
+    from lettermill.jobs.web.server import application, listening, serve, show_address
     from lettermill.jobs.web.session import Session
 
     job = Job.open(on_disk(path, "JOB of review"))
@@ -51,12 +50,7 @@ def review(path: Place, port: int, who: str | None, accept_at: Acceptance | None
         def started() -> None:
             for problem in session.problems():
                 click.echo(problem, err=True)
-            click.echo(f"review: {address}")
-            click.echo(
-                "Ctrl-C ends it. Anyone with the address can decide letters: keep it to yourself.", err=True
-            )
-            if not no_browser and not webbrowser.open(address):
-                click.echo("No browser could be started: open the address yourself.", err=True)
+            show_address("review", address, "Anyone with the address can decide letters", no_browser)
 
         with contextlib.closing(session.presence), contextlib.suppress(KeyboardInterrupt), interruptible():
             serve(application(session, number, token), opened, started)

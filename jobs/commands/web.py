@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -90,7 +89,7 @@ def web(
     from lettermill.jobs.front.server import application, opened_office, user
     from lettermill.jobs.front.submit import Places
     from lettermill.jobs.web.access import AccessGate
-    from lettermill.jobs.web.server import listening, serve
+    from lettermill.jobs.web.server import listening, serve, show_address
 
     folder = on_disk(scans, "--scans") if scans else None
     if folder and not folder.is_dir():
@@ -126,13 +125,7 @@ def web(
                 click.echo(f"web: {behind}, which forwards to {listen}:{number}")
                 return
             address = f"http://{HOST}:{number}/?token={token}"
-            click.echo(f"web: {address}")
-            click.echo(
-                "Ctrl-C ends it. Whoever has the address can read and change all jobs: keep it to yourself.",
-                err=True,
-            )
-            if not no_browser and not webbrowser.open(address):
-                click.echo("No browser could be started: open the address yourself.", err=True)
+            show_address("web", address, "Whoever has the address can read and change all jobs", no_browser)
 
         with contextlib.suppress(KeyboardInterrupt), interruptible():
             serve(app, opened, started)

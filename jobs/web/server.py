@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import signal
 import socket
+import webbrowser
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
+import click
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -105,6 +107,21 @@ def listening(port: int, host: str = HOST) -> socket.socket:
             f"port {port} cannot be used: {error.strerror}", "Give another --port, or none for a free one."
         ) from error
     return opened
+
+
+def show_address(page: str, address: str, power: str, no_browser: bool) -> None:
+    """Print the address of a page with its secret, and open it in a browser.
+
+    Args:
+        page: what the page is called.
+        address: with the token.
+        power: what whoever has the address can do, as the beginning of a sentence.
+        no_browser: whether the person opens the address.
+    """
+    click.echo(f"{page}: {address}")
+    click.echo(f"Ctrl-C ends it. {power}: keep it to yourself.", err=True)
+    if not no_browser and not webbrowser.open(address):
+        click.echo("No browser could be started: open the address yourself.", err=True)
 
 
 def serve(app: ASGIApp, opened: socket.socket, started: Callable[[], None]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shlex
-import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -143,7 +142,7 @@ def edit(file: Path, scans: Path | None, port: int, no_browser: bool) -> None:
     """
     from lettermill.jobs.running.signals import interruptible
     from lettermill.jobs.web.access import HOST
-    from lettermill.jobs.web.server import listening, serve
+    from lettermill.jobs.web.server import listening, serve, show_address
     from lettermill.worker.editor.endpoints import Endpoints
     from lettermill.worker.editor.server import application
     from lettermill.worker.editor.sheets import Sheets
@@ -155,13 +154,7 @@ def edit(file: Path, scans: Path | None, port: int, no_browser: bool) -> None:
         address = f"http://{HOST}:{number}/?token={token}"
 
         def started() -> None:
-            click.echo(f"editor: {address}")
-            click.echo(
-                "Ctrl-C ends it. Anyone with the address can change the template: keep it to yourself.",
-                err=True,
-            )
-            if not no_browser and not webbrowser.open(address):
-                click.echo("No browser could be started: open the address yourself.", err=True)
+            show_address("editor", address, "Anyone with the address can change the template", no_browser)
 
         with contextlib.suppress(KeyboardInterrupt), interruptible():
             serve(application(Endpoints(edited, sheets), number, token), opened, started)

@@ -24,7 +24,7 @@ _MOST_TEMPLATE_BYTES = 1_500_000
 
 
 def _sent(act: Callable[[Request, bytes], Response], most: int) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint that reads what was sent, at most so many bytes, and acts on it in a thread."""
+    """Return an endpoint that reads what was sent, up to a limit, and acts on it in a thread."""
 
     @functools.wraps(act)
     async def endpoint(request: Request) -> Response:
